@@ -1,0 +1,172 @@
+# Coppice. `make help` lists the targets; `make info` shows what was found.
+
+CC       ?= cc
+BUILD    ?= build
+PREFIX   ?= /usr/local
+DESTDIR  ?=
+OPT      ?= -O2 -g
+V        ?= 0
+ASAN     ?= 0
+UBSAN    ?= 0
+WERROR   ?= 0
+# Folders of src/ to build; a subset builds faster while working on one layer.
+LAYERS   ?= base noise formats perturb backend backend/cpu backend/cpu/kernels model search task evaluate store dist run app
+
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+Q := $(if $(filter 1,$(V)),,@)
+say = $(if $(filter 1,$(V)),@:,@printf '  %-5s %s\n' $(1) $(2))
+
+# --- what there is -----------------------------------------------------------------------------
+
+PKGS := hdf5-serial openblas lapacke hwloc jansson yaml-0.1 libpcre2-8 libutf8proc libcrypto
+# Evaluated once, at the first use: `make demo` on a bare machine installs them before.
+PKG_CFLAGS = $(eval PKG_CFLAGS := $$(shell pkg-config --cflags $(PKGS) 2>/dev/null))$(PKG_CFLAGS)
+PKG_LIBS   = $(eval PKG_LIBS := $$(shell pkg-config --libs $(PKGS) 2>/dev/null) -ldnnl -lm)$(PKG_LIBS)
+MPI_CFLAGS = $(eval MPI_CFLAGS := $$(shell pkg-config --cflags ompi-c 2>/dev/null))$(MPI_CFLAGS)
+MPI_LIBS   = $(eval MPI_LIBS := $$(shell pkg-config --libs ompi-c 2>/dev/null))$(MPI_LIBS)
+VERSION   := 0.1.0
+GIT       := $(shell git describe --always --dirty --tags 2>/dev/null || echo unknown)
+
+WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes \
+        -Wvla -Wundef -Wformat=2 -Wno-format-truncation -Wno-format-nonliteral -Wpointer-arith -Wcast-qual $(if $(filter 1,$(WERROR)),-Werror)
+# No -march=native, no fast-math: one binary for all x86-64, results the same everywhere.
+BASE_CFLAGS = -std=c11 -D_GNU_SOURCE -DOMPI_SKIP_MPICXX $(OPT) $(WARN) -fopenmp -fno-math-errno \
+              -ffp-contract=off -fstack-protector-strong -MMD -MP -Iinclude -Isrc
+ifeq ($(ASAN),1)
+BASE_CFLAGS += -fsanitize=address -fno-omit-frame-pointer
+SAN_LIBS    += -fsanitize=address
+endif
+ifeq ($(UBSAN),1)
+BASE_CFLAGS += -fsanitize=undefined -fno-sanitize-recover=undefined
+SAN_LIBS    += -fsanitize=undefined
+endif
+ISA_FLAGS_avx2   := -mavx2 -mfma -mf16c
+ISA_FLAGS_avx512 := -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx2 -mfma -mf16c -mprefer-vector-width=512
+ISA_FLAGS_scalar :=
+
+# --- sources -----------------------------------------------------------------------------------
+
+ALL_SRC  := $(foreach d,$(LAYERS),$(wildcard src/$(d)/*.c))
+MAIN_SRC := src/app/main.c
+# Kernels are compiled once per instruction set, with COP_ISA_SUFFIX telling which.
+KERN_SRC := $(filter src/backend/cpu/kernels/%,$(ALL_SRC))
+LIB_SRC  := $(filter-out $(MAIN_SRC) $(KERN_SRC),$(ALL_SRC))
+LIB_OBJ  := $(LIB_SRC:%.c=$(BUILD)/%.o) \
+            $(foreach i,scalar avx2 avx512,$(KERN_SRC:%.c=$(BUILD)/%.$(i).o))
+LIB      := $(BUILD)/libcoppice.a
+BIN      := $(BUILD)/coppice
+UNIT_SRC := $(sort $(wildcard tests/unit/test_*.c))
+UNIT_BIN := $(UNIT_SRC:tests/unit/%.c=$(BUILD)/tests/%)
+
+.DELETE_ON_ERROR:
+.PHONY: all help info demo check check-unit check-e2e check-layers bench install uninstall lint \
+        format deps deps-check clean unit
+
+all: $(BIN)
+
+help:
+	@echo 'make               builds $(BIN)'
+	@echo 'make demo          installs what is missing, builds, runs the main job on the embedded model'
+	@echo 'make check         installs what is missing, builds, runs all tests'
+	@echo 'make check-unit    unit tests only;  make check-e2e: end-to-end tests only'
+	@echo 'make check-layers  checks that includes only go downward'
+	@echo 'make bench         measures this machine: noise, rebuild, GEMM, generation'
+	@echo 'make lint          clang-format, clang-tidy, cppcheck'
+	@echo 'make info          shows what was found;  make install PREFIX=/usr/local'
+	@echo 'Knobs: V=1 (show commands) ASAN=1 UBSAN=1 (sanitizers, use another BUILD=) OPT= CC= BUILD='
+
+# --- rules -------------------------------------------------------------------------------------
+
+$(BIN): $(BUILD)/src/app/main.o $(LIB)
+	$(call say,LINK,$@)
+	$(Q)$(CC) -fopenmp -o $@ $^ $(PKG_LIBS) $(MPI_LIBS) $(SAN_LIBS) $(LDFLAGS)
+
+$(LIB): $(LIB_OBJ)
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
+$(BUILD)/src/dist/%.o: EXTRA_CFLAGS = $(MPI_CFLAGS)
+$(BUILD)/src/base/build_info.o: EXTRA_CFLAGS = -DCOP_VERSION='"$(VERSION)"' -DCOP_GIT='"$(GIT)"' \
+    -DCOP_COMPILER='"$(shell $(CC) --version 2>/dev/null | head -n 1 | tr -d \")"' -DCOP_OPT='"$(OPT)"'
+$(BUILD)/%_avx2.o: EXTRA_CFLAGS = $(ISA_FLAGS_avx2)
+$(BUILD)/%_avx512.o: EXTRA_CFLAGS = $(ISA_FLAGS_avx512)
+
+$(BUILD)/%.o: %.c Makefile
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(BASE_CFLAGS) $(PKG_CFLAGS) $(EXTRA_CFLAGS) $(CFLAGS) -c -o $@ $<
+
+define kernel_rule
+$(BUILD)/src/backend/cpu/kernels/%.$(1).o: src/backend/cpu/kernels/%.c Makefile
+	$$(call say,CC,$$< [$(1)])
+	@mkdir -p $$(@D)
+	$$(Q)$$(CC) $$(BASE_CFLAGS) -O3 -ffp-contract=fast $$(ISA_FLAGS_$(1)) -DCOP_ISA_SUFFIX=_$(1) $$(CFLAGS) -c -o $$@ $$<
+endef
+$(foreach i,scalar avx2 avx512,$(eval $(call kernel_rule,$(i))))
+
+$(BUILD)/tests/%: tests/unit/%.c $(LIB)
+	$(call say,TEST,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(BASE_CFLAGS) -Itests $(PKG_CFLAGS) $(MPI_CFLAGS) $(CFLAGS) -o $@ $< $(LIB) -lcmocka $(PKG_LIBS) $(MPI_LIBS) $(SAN_LIBS) $(LDFLAGS)
+
+unit: $(UNIT_BIN)
+
+# --- targets -----------------------------------------------------------------------------------
+
+deps:
+	@sh .ci/deps build
+deps-check:
+	@sh .ci/deps check
+
+demo: deps
+	@$(MAKE) --no-print-directory $(BIN)
+	@sh tests/demo.sh $(BIN)
+
+check: deps-check
+	@$(MAKE) --no-print-directory check-layers
+	@$(MAKE) --no-print-directory $(BIN) unit
+	@python3 tests/run.py --build $(BUILD) unit e2e
+
+check-unit: unit
+	@python3 tests/run.py --build $(BUILD) unit
+check-e2e: $(BIN)
+	@python3 tests/run.py --build $(BUILD) e2e
+check-layers:
+	@python3 tests/layers.py
+
+bench: deps
+	@$(MAKE) --no-print-directory $(BIN)
+	@$(BIN) bench
+
+lint:
+	@sh tests/lint.sh
+format:
+	clang-format -i $$(git ls-files '*.c' '*.h')
+
+install: $(BIN)
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/coppice/jobs
+	install -m 755 $(BIN) $(DESTDIR)$(PREFIX)/bin/coppice
+	cp -R jobs/. $(DESTDIR)$(PREFIX)/share/coppice/jobs/
+uninstall:
+	rm -f $(DESTDIR)$(PREFIX)/bin/coppice
+	rm -rf $(DESTDIR)$(PREFIX)/share/coppice
+
+info:
+	@echo 'version   $(VERSION) ($(GIT))'
+	@echo "compiler  $$($(CC) --version 2>/dev/null | head -n 1 || echo none)"
+	@echo 'flags     $(BASE_CFLAGS)'
+	@for p in $(PKGS) ompi-c cmocka; do printf '%-10s%s\n' $$p "$$(pkg-config --modversion $$p 2>/dev/null || echo 'not found')"; done
+	@printf '%-10s%s\n' oneDNN "$$(sed -n 's/^#define DNNL_VERSION_\(MAJOR\|MINOR\|PATCH\) *//p' /usr/include/oneapi/dnnl/dnnl_version.h 2>/dev/null | paste -sd. | grep . || echo 'not found')"
+	@printf '%-10s%s\n' nvcc "$$(command -v nvcc >/dev/null && nvcc --version | sed -n 's/.*release \(.*\),.*/\1 (not used: there is no CUDA backend yet)/p' || echo 'not found')"
+	@printf '%-10s%s\n' processor "$$(sed -n 's/^model name.*: //p' /proc/cpuinfo | head -n 1), $$(nproc) cores"
+	@printf '%-10s%s\n' isa "$$(grep -m1 -ow avx512bw /proc/cpuinfo || grep -m1 -ow avx2 /proc/cpuinfo || echo scalar)$$(grep -qow avx512_bf16 /proc/cpuinfo && echo ' avx512_bf16')$$(grep -qow amx_bf16 /proc/cpuinfo && echo ' amx_bf16')"
+
+print-%:
+	@echo '$* = $($*)'
+
+clean:
+	rm -rf $(BUILD)
+
+-include $(LIB_OBJ:.o=.d) $(BUILD)/src/app/main.d $(UNIT_BIN:=.d)

@@ -1,0 +1,244 @@
+/** \file backend.h
+ * A backend: a table of typed operations on opaque device memory, enough to keep weights, KV cache
+ * and activations on the device. The model calls these and nothing else.
+ *
+ * Letters: T rows (tokens of all sequences, packed without padding), D width, H heads, G KV heads,
+ * E head size, F feed-forward width, V vocabulary, S slots.
+ *
+ * Three roles of activations, each with the dtype that the backend declares: `residual` (the
+ * stream between blocks), `input` (operand of a GEMM: output of a norm, of attention, of the
+ * gated unit) and `output` (result of a GEMM). Buffers are plain memory of the device; a view
+ * is a buffer and an element offset.
+ */
+#ifndef COPPICE_BACKEND_H
+#define COPPICE_BACKEND_H
+
+#include "coppice/dtype.h"
+#include "coppice/rebuild.h"
+#include "coppice/status.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct cop_backend cop_backend;
+typedef struct cop_buffer cop_buffer; /**< device memory */
+typedef struct cop_matrix cop_matrix; /**< GEMM weight [N, K], packed as the provider likes it */
+typedef struct cop_kv cop_kv;         /**< KV cache of all layers */
+
+/** One sequence's rows in a packed batch: rows first_row .. first_row+rows-1 hold its tokens at
+ *  positions past .. past+rows-1. */
+typedef struct cop_span {
+    int32_t slot;      /**< where its keys and values live, 0 .. S-1 */
+    int32_t first_row;
+    int32_t rows;
+    int32_t past; /**< tokens before these, the shared prefix included */
+} cop_span;
+
+/** A packed batch. The keys and values of positions 0 .. prefix-1 are those of slot
+ *  `prefix_slot`, shared by all sequences; later positions are each slot's own. A span whose slot
+ *  is prefix_slot itself writes the prefix (past + rows <= prefix). */
+typedef struct cop_batch {
+    const cop_span *spans; /**< [span_count], not owned */
+    size_t span_count;
+    size_t rows;        /**< T */
+    int32_t prefix;     /**< shared positions, 0 for none */
+    int32_t prefix_slot;
+} cop_batch;
+
+/** Normalisation of queries and keys before rope. */
+typedef enum cop_qk_norm { COP_QK_NORM_NONE, COP_QK_NORM_HEAD, COP_QK_NORM_WIDTH } cop_qk_norm;
+
+/** Shape of an attention block, the same for the calls of one layer. */
+typedef struct cop_attention_shape {
+    int32_t heads;     /**< H */
+    int32_t kv_heads;  /**< G, divides H */
+    int32_t head_size; /**< E, even */
+    int32_t window;    /**< sliding window in positions (a row sees itself and window-1 before); 0 none */
+    float scale;       /**< of the scores, usually 1 / sqrt(E) */
+    cop_qk_norm qk_norm;
+    float eps; /**< of the q/k norm */
+} cop_attention_shape;
+
+/** One tensor, or a piece of a fused one, to rebuild into device memory. */
+typedef struct cop_weight_part {
+    const cop_buffer *base; /**< wrapped base tensor */
+    cop_dtype dtype;
+    size_t count;     /**< elements */
+    uint32_t tensor;  /**< cop_noise_tensor_id() */
+    float scale;      /**< 0: not perturbed */
+} cop_weight_part;
+
+/** Memory that a plan needs, in bytes, by cop_backend_ops::plan. */
+typedef struct cop_backend_plan {
+    size_t matrices; /**< elements of all GEMM weights */
+    size_t largest_matrix; /**< elements */
+    size_t others;   /**< elements of vectors and tables */
+    size_t kv;       /**< elements of the KV cache */
+    size_t activations; /**< elements */
+    cop_dtype storage;
+} cop_backend_plan;
+
+/** The operations. All are required. Those without a status cannot fail on valid arguments; a
+ *  device error is sticky and reported by the next call that returns a status. */
+typedef struct cop_backend_ops {
+    const char *name; /**< "cpu", "cuda", "ref" */
+
+    void (*destroy)(cop_backend *backend);
+
+    /** Describes device, provider, compute type and threads in one line. text [size]. */
+    void (*describe)(const cop_backend *backend, char *text, size_t size);
+
+    /** Bytes that a plan needs and bytes that there are. */
+    void (*plan)(const cop_backend *backend, const cop_backend_plan *plan, uint64_t *need_bytes,
+                 uint64_t *have_bytes);
+
+    /* --- memory --- */
+
+    /** Device memory of that many bytes, zeroed. */
+    cop_status (*buffer_create)(cop_backend *backend, size_t bytes, cop_buffer **buffer,
+                                cop_error *err);
+    /** Device view of host memory that outlives it: borrowed on the CPU, copied on a GPU. */
+    cop_status (*buffer_wrap)(cop_backend *backend, const void *data, size_t bytes,
+                              cop_buffer **buffer, cop_error *err);
+    void (*buffer_destroy)(cop_backend *backend, cop_buffer **buffer);
+    cop_status (*upload)(cop_backend *backend, cop_buffer *buffer, size_t offset_bytes,
+                         const void *data, size_t bytes, cop_error *err);
+    cop_status (*download)(cop_backend *backend, const cop_buffer *buffer, size_t offset_bytes,
+                           void *data, size_t bytes, cop_error *err);
+
+    /* --- weights --- */
+
+    /** Rebuilds parts [count] one after the other into `out` (storage type of the parts, which is
+     *  one and the same), from element `offset`. */
+    cop_status (*rebuild)(cop_backend *backend, cop_buffer *out, size_t offset,
+                          const cop_weight_part *parts, size_t count,
+                          const cop_component *components, size_t component_count,
+                          cop_error *err);
+    /** Widens count elements of `in` (dtype) to binary32 in `out`. */
+    cop_status (*widen)(cop_backend *backend, cop_buffer *out, const cop_buffer *in,
+                        cop_dtype dtype, size_t count, cop_error *err);
+    /** A GEMM weight [n, k] whose elements are stored as `dtype`. */
+    cop_status (*matrix_create)(cop_backend *backend, size_t n, size_t k, cop_dtype dtype,
+                                cop_matrix **matrix, cop_error *err);
+    void (*matrix_destroy)(cop_backend *backend, cop_matrix **matrix);
+    /** Where to rebuild the matrix, row-major [n, k] in the storage type: a scratch buffer shared
+     *  by all matrices, or the matrix's own memory. Borrowed, valid until the next call. */
+    cop_status (*matrix_stage)(cop_backend *backend, cop_matrix *matrix, cop_buffer **stage,
+                               cop_error *err);
+    /** Packs the matrix from `source`: its stage, or another buffer of the same layout (a tied
+     *  embedding table) that outlives the next commit. */
+    cop_status (*matrix_commit)(cop_backend *backend, cop_matrix *matrix,
+                                const cop_buffer *source, cop_error *err);
+
+    /* --- forward --- */
+
+    /** residual [T, D] = table [V, D] (dtype) at ids [T] (host memory). */
+    cop_status (*embed)(cop_backend *backend, cop_buffer *residual, const cop_buffer *table,
+                        cop_dtype dtype, const int32_t *ids, size_t rows, size_t width,
+                        cop_error *err);
+    /** input [T, D] = residual * rsqrt(mean square + eps) * weight [D] (f32). */
+    void (*rmsnorm)(cop_backend *backend, cop_buffer *input, const cop_buffer *residual,
+                    const cop_buffer *weight, size_t rows, size_t width, float eps);
+    /** residual [T, D] += norm of output [T, D] by weight (norms after the block, OLMo 2). */
+    void (*rmsnorm_add)(cop_backend *backend, cop_buffer *residual, const cop_buffer *output,
+                        const cop_buffer *weight, size_t rows, size_t width, float eps);
+    /** input [T, D] = residual as it is, in the type of GEMM operands. */
+    void (*convert)(cop_backend *backend, cop_buffer *input, const cop_buffer *residual,
+                    size_t rows, size_t width);
+    /** output [T, N] = input [T, K] * matrix' + bias [N] (f32 or NULL). */
+    cop_status (*gemm)(cop_backend *backend, cop_buffer *output, const cop_buffer *input,
+                       const cop_matrix *matrix, const cop_buffer *bias, size_t rows,
+                       cop_error *err);
+    /** residual [T, N] += input [T, K] * matrix' + bias. */
+    cop_status (*gemm_add)(cop_backend *backend, cop_buffer *residual, const cop_buffer *input,
+                           const cop_matrix *matrix, const cop_buffer *bias, size_t rows,
+                           cop_error *err);
+    /** input [T, F] = silu(output[:, :F]) * output[:, F:], output [T, 2 F]. */
+    void (*swiglu)(cop_backend *backend, cop_buffer *input, const cop_buffer *output, size_t rows,
+                   size_t width);
+    /** In place on qkv [T, (H + 2 G) E] (a GEMM output): q/k norm (q_norm, k_norm: [E] or the
+     *  width, f32, or NULL) and rotary embedding of queries and keys in the half-split form by
+     *  rope [positions, E] (f32: E/2 cosines, then E/2 sines; a factor on them scales attention);
+     *  then stores keys and values of the batch in the cache. */
+    void (*rope_store)(cop_backend *backend, cop_buffer *qkv, cop_kv *kv, size_t layer,
+                       const cop_batch *batch, const cop_attention_shape *shape,
+                       const cop_buffer *rope, const cop_buffer *q_norm,
+                       const cop_buffer *k_norm);
+    /** input [T, H E] = causal attention of the queries in qkv over the cache. */
+    void (*attention)(cop_backend *backend, cop_buffer *input, const cop_buffer *qkv,
+                      const cop_kv *kv, size_t layer, const cop_batch *batch,
+                      const cop_attention_shape *shape);
+    /** out [count, D] = rows `rows` [count] (host memory) of in [., D], both residual. */
+    cop_status (*gather)(cop_backend *backend, cop_buffer *out, const cop_buffer *in,
+                         const int32_t *rows, size_t count, size_t width, cop_error *err);
+    /** Best id of each row of logits [T, V] (a GEMM output), the lowest among equals; to host
+     *  memory. -1 for a row with a NaN or an infinity. Synchronises. */
+    cop_status (*argmax)(cop_backend *backend, const cop_buffer *logits, size_t rows,
+                         size_t vocabulary, int32_t *ids, cop_error *err);
+    /** Natural log-probability of targets [T] (host) under logits [T, V]; to host memory. */
+    cop_status (*log_probability)(cop_backend *backend, const cop_buffer *logits, size_t rows,
+                                  size_t vocabulary, const int32_t *targets, double *out,
+                                  cop_error *err);
+
+    /* --- KV cache --- */
+
+    /** A cache of `layers` layers, slots [S], `length` positions per slot. */
+    cop_status (*kv_create)(cop_backend *backend, size_t layers, size_t slots, size_t length,
+                            const cop_attention_shape *shape, cop_kv **kv, cop_error *err);
+    void (*kv_destroy)(cop_backend *backend, cop_kv **kv);
+} cop_backend_ops;
+
+/** Parts of the time of a forward pass, for `bench`. */
+typedef enum cop_backend_part {
+    COP_PART_REBUILD,
+    COP_PART_PACK,
+    COP_PART_GEMM,
+    COP_PART_ATTENTION,
+    COP_PART_NORM,
+    COP_PART_ROPE,
+    COP_PART_SWIGLU,
+    COP_PART_EMBED,
+    COP_PART_LOGITS, /**< argmax and log-probabilities */
+    COP_PART_COUNT
+} cop_backend_part;
+
+/** Common head of every backend's private struct. */
+struct cop_backend {
+    const cop_backend_ops *ops;
+    cop_dtype residual; /**< dtype of the residual stream */
+    cop_dtype input;    /**< dtype of GEMM operands */
+    cop_dtype output;   /**< dtype of GEMM results; logits too */
+    double seconds[COP_PART_COUNT]; /**< time spent in each part since creation */
+};
+
+/** What `backend.compute` asks for. */
+typedef enum cop_compute { COP_COMPUTE_AUTO, COP_COMPUTE_F32, COP_COMPUTE_BF16 } cop_compute;
+
+/** Who multiplies matrices on the CPU. */
+typedef enum cop_gemm_provider { COP_GEMM_ONEDNN, COP_GEMM_OPENBLAS } cop_gemm_provider;
+
+/** Options of a backend. */
+typedef struct cop_backend_options {
+    cop_compute compute;  /**< auto: bf16 where the processor has it and the base is bf16 */
+    cop_gemm_provider gemm;
+    cop_dtype storage;    /**< dtype of the base's matrices, for auto */
+    int threads;          /**< at least 1 */
+    cop_isa isa;          /**< of the kernels, not above the processor's */
+} cop_backend_options;
+
+/** The CPU backend. bf16 with the OpenBLAS provider is COP_ERR_UNSUPPORTED. */
+cop_status cop_backend_create_cpu(const cop_backend_options *options, cop_backend **backend,
+                                  cop_error *err);
+
+/** The reference backend: plain loops in binary32, one thread; what the others are tested
+ *  against. */
+cop_status cop_backend_create_ref(cop_backend **backend, cop_error *err);
+
+/** Short names of the parts, for tables. */
+const char *cop_backend_part_name(cop_backend_part part);
+
+/** Destroys *backend and sets it to NULL; NULL is allowed. Its buffers must be gone. */
+void cop_backend_destroy(cop_backend **backend);
+
+#endif

@@ -1,0 +1,71 @@
+/** \file checkpoint.h
+ * The tensors of a Hugging Face model directory: one model.safetensors, or shards named by
+ * model.safetensors.index.json. Files are mapped read-only and stay mapped until close, so that
+ * all ranks of a node share them. (Run checkpoints are in store.h.)
+ */
+#ifndef COPPICE_CHECKPOINT_H
+#define COPPICE_CHECKPOINT_H
+
+#include "coppice/digest.h"
+#include "coppice/dtype.h"
+#include "coppice/status.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum { COP_TENSOR_MAX_RANK = 8 };
+
+/** One tensor of a checkpoint; everything is owned by the checkpoint. */
+typedef struct cop_tensor_info {
+    const char *name;
+    cop_dtype dtype;
+    const char *dtype_text; /**< as the file spells it, for example "BF16" */
+    int rank;
+    int64_t shape[COP_TENSOR_MAX_RANK]; /**< [rank] */
+    size_t count;                       /**< elements */
+    size_t bytes;
+    const void *data;  /**< in the mapping; aligned to the element only if the file is */
+    uint32_t noise_id; /**< cop_noise_tensor_id(name) */
+    size_t file;       /**< index of its file */
+    size_t offset;     /**< of its first byte within that file */
+} cop_tensor_info;
+
+typedef struct cop_checkpoint cop_checkpoint;
+
+/** Opens the weights of the model directory `directory`. Every header is checked: sizes, overlaps,
+ *  gaps, dtypes, shapes against bytes, duplicate names, names missing from shards. Two
+ *  floating-point tensors with the same noise id are refused (COP_ERR_UNSUPPORTED). */
+cop_status cop_checkpoint_open(const char *directory, cop_checkpoint **checkpoint,
+                               cop_error *err);
+
+/** A checkpoint over tensors in memory: infos [count] are copied (names too), the data they point
+ *  to is not, and must outlive the checkpoint. For benches and tests. */
+cop_status cop_checkpoint_from_memory(const cop_tensor_info *infos, size_t count,
+                                      cop_checkpoint **checkpoint, cop_error *err);
+
+/** Number of tensors. */
+size_t cop_checkpoint_count(const cop_checkpoint *checkpoint);
+
+/** Tensor `index`, in rising order of names (bytewise). */
+const cop_tensor_info *cop_checkpoint_at(const cop_checkpoint *checkpoint, size_t index);
+
+/** The tensor of that name, NULL if there is none. */
+const cop_tensor_info *cop_checkpoint_find(const cop_checkpoint *checkpoint, const char *name);
+
+/** Number of files, 0 for one in memory, and the path of each. */
+size_t cop_checkpoint_file_count(const cop_checkpoint *checkpoint);
+const char *cop_checkpoint_file_path(const cop_checkpoint *checkpoint, size_t file);
+
+/** Total bytes of all tensors. */
+size_t cop_checkpoint_bytes(const cop_checkpoint *checkpoint);
+
+/** SHA-256 over all tensors in rising order of names, for each: the name, NUL, the dtype's text,
+ *  NUL, the shape as decimal numbers with ',' between, NUL, the data. Sharding and order in the
+ *  files do not matter. */
+cop_status cop_checkpoint_digest(const cop_checkpoint *checkpoint, char hex[COP_DIGEST_HEX_BYTES],
+                                 cop_error *err);
+
+/** Unmaps and frees *checkpoint and sets it to NULL; NULL is allowed. */
+void cop_checkpoint_close(cop_checkpoint **checkpoint);
+
+#endif

@@ -1,0 +1,77 @@
+/** \file evaluate.h
+ * Recipe and examples to scores: the unit of work of a job.
+ */
+#ifndef COPPICE_EVALUATE_H
+#define COPPICE_EVALUATE_H
+
+#include "coppice/chat.h"
+#include "coppice/dataset.h"
+#include "coppice/model.h"
+#include "coppice/recipe.h"
+#include "coppice/status.h"
+#include "coppice/task.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/** All that an evaluator is made of. Strings and objects are borrowed and must outlive it. */
+typedef struct cop_evaluator_options {
+    const char *model_dir;
+    const cop_task *task;
+    const cop_dataset *dataset;
+    const char *system;          /**< prompt template, NULL: the task's default, "" none */
+    const char *user;            /**< prompt template, NULL: the task's default */
+    const char *chat;            /**< family name, NULL or "auto": recognised from the model */
+    const char *const *stop;     /**< [stop_count] stop strings, cut from the response */
+    size_t stop_count;
+    size_t max_new_tokens;
+    size_t batch;                /**< most sequences at a time */
+    cop_backend_options backend;
+} cop_evaluator_options;
+
+/** A model on a backend with its tokenizer, and the prompts of a whole data set. */
+typedef struct cop_evaluator cop_evaluator;
+
+/** Loads model and tokenizer, renders and encodes the prompts of all examples. */
+cop_status cop_evaluator_create(const cop_evaluator_options *options, cop_evaluator **evaluator,
+                                cop_error *err);
+
+/** One unit: a recipe on a set of examples. */
+typedef struct cop_unit {
+    const cop_recipe *recipe;   /**< NULL: the base */
+    const size_t *examples;     /**< [count] indices into the data set, not owned */
+    size_t count;               /**< at most the evaluator's batch */
+} cop_unit;
+
+/** What a unit gave. Arrays are the caller's. */
+typedef struct cop_unit_result {
+    cop_status status;  /**< COP_OK, or COP_ERR_NUMERIC where logits were not finite */
+    float *rewards;     /**< [count]; 0 where status is not COP_OK */
+    char **extracted;   /**< [count] answers (owned by the caller, cop_memory_free), or NULL: not
+                             wanted */
+    uint64_t generated_tokens;
+    double seconds;
+} cop_unit_result;
+
+/** Evaluates units [count]; consecutive units with the same recipe pointer and components share
+ *  one rebuild. `cancelled` (may be NULL) is polled during generation; true gives
+ *  COP_INTERRUPTED. Not finite logits are a unit's result; anything else fails the call. */
+cop_status cop_evaluator_run(cop_evaluator *evaluator, const cop_unit *units, size_t count,
+                             bool (*cancelled)(void *), void *context, cop_unit_result *results,
+                             cop_error *err);
+
+/** Answers free prompts with the evaluator's model: the texts of generations [count]. For `eval
+ *  --json`: response `index` of the last unit run, borrowed until the next run. */
+const char *cop_evaluator_response(const cop_evaluator *evaluator, size_t index);
+
+/** The parts, for reports: all borrowed. */
+const cop_model_config *cop_evaluator_config(const cop_evaluator *evaluator);
+const cop_checkpoint *cop_evaluator_checkpoint(const cop_evaluator *evaluator);
+const cop_backend *cop_evaluator_backend(const cop_evaluator *evaluator);
+cop_model *cop_evaluator_model(cop_evaluator *evaluator);
+
+/** Frees *evaluator and sets it to NULL; NULL is allowed. */
+void cop_evaluator_destroy(cop_evaluator **evaluator);
+
+#endif

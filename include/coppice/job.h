@@ -1,0 +1,98 @@
+/** \file job.h
+ * The job file: YAML with known keys only, each with type, default, range, unit and meaning in one
+ * table (src/formats/job_keys.c), which parses, checks and documents.
+ */
+#ifndef COPPICE_JOB_H
+#define COPPICE_JOB_H
+
+#include "coppice/status.h"
+#include "coppice/text.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/** A list of numbers or strings in a job. */
+typedef struct cop_job_numbers {
+    double *data; /**< [count] */
+    size_t count;
+} cop_job_numbers;
+typedef struct cop_job_strings {
+    char **data; /**< [count] */
+    size_t count;
+} cop_job_strings;
+
+/** A job. Paths are resolved against the job file's directory. All owned. */
+typedef struct cop_job {
+    char *model;
+    struct {
+        char *name, *data;
+        char *system, *user; /**< prompt templates; NULL: the task's default */
+        char *chat;          /**< family, "auto" */
+    } task;
+    struct {
+        int64_t support, probe, validate, test;
+        int64_t seed; /**< -1: file order */
+    } splits;
+    struct {
+        int64_t size;
+        cop_job_numbers sigma;
+        int64_t seed;
+        cop_job_strings scope;
+    } population;
+    struct {
+        int64_t max_new_tokens;
+        cop_job_strings stop;
+    } generation;
+    struct {
+        cop_job_numbers q, beta, scale;
+        double max_scale; /**< the grid of steps is doubled up to here while its end is best */
+        int64_t rank;     /**< principal directions */
+    } consolidate;
+    struct {
+        int64_t rounds, accepts, patience, size;
+        double lambda;
+        double regression_weight; /**< L */
+        cop_job_numbers step;     /**< factors on the current step */
+    } recenter;
+    struct {
+        double z;
+        int64_t tries;
+    } gate;
+    struct {
+        char *kind;    /**< auto, cpu */
+        char *compute; /**< auto, f32, bf16 */
+        char *gemm;    /**< onednn, openblas */
+        int64_t threads, batch;
+    } backend;
+    struct {
+        double interval; /**< s */
+    } checkpoint;
+    char *source;      /**< text of the job file */
+    char *path;        /**< of the job file */
+} cop_job;
+
+/** Reads a job file and applies overrides [override_count], each "key=value" with the value in
+ *  YAML ("population.size=40", "population.sigma=[0.001, 0.002]"). An unknown key is named with
+ *  its line and the nearest known one; a value out of range with the range; a missing required
+ *  key with an example. */
+cop_status cop_job_load(const char *path, const char *const *overrides, size_t override_count,
+                        cop_job **job, cop_error *err);
+
+/** Number of keys, and the dotted name of key `index`. */
+size_t cop_job_key_count(void);
+const char *cop_job_key_name(size_t index);
+
+/** True if key `index` takes part in the job's identity: another value gives another result. */
+bool cop_job_key_is_identity(size_t index);
+
+/** Appends the resolved value of key `index` as one line of YAML flow text (without the key). */
+cop_status cop_job_print_value(const cop_job *job, size_t index, cop_text *text, cop_error *err);
+
+/** Appends the documentation of all keys: name, type, unit, default, range, meaning. */
+cop_status cop_job_print_keys(cop_text *text, cop_error *err);
+
+/** Frees *job and sets it to NULL; NULL is allowed. */
+void cop_job_destroy(cop_job **job);
+
+#endif

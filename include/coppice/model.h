@@ -1,0 +1,150 @@
+/** \file model.h
+ * A decoder-only transformer, described by data: configuration, weights bound to a backend,
+ * forward pass, greedy generation.
+ */
+#ifndef COPPICE_MODEL_H
+#define COPPICE_MODEL_H
+
+#include "coppice/backend.h"
+#include "coppice/checkpoint.h"
+#include "coppice/recipe.h"
+#include "coppice/status.h"
+#include "coppice/tokenizer.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { COP_MODEL_MAX_LAYERS = 256, COP_MODEL_MAX_STOPS = 16 };
+
+/** How angles of the rotary embedding are scaled. */
+typedef enum cop_rope_kind {
+    COP_ROPE_DEFAULT,
+    COP_ROPE_LINEAR,
+    COP_ROPE_LLAMA3,
+    COP_ROPE_YARN
+} cop_rope_kind;
+
+/** Rotary embedding of one type of layer. */
+typedef struct cop_rope {
+    cop_rope_kind kind;
+    double theta;  /**< base */
+    double factor; /**< of scaling */
+    double low_frequency_factor;  /**< llama3 */
+    double high_frequency_factor; /**< llama3 */
+    double original_positions;    /**< llama3, yarn */
+    double beta_fast, beta_slow;  /**< yarn */
+    double attention_factor;      /**< yarn; 0: derived from factor */
+    bool truncate;                /**< yarn: round the correction range to whole dimensions */
+} cop_rope;
+
+/** Where the norms of a block stand. */
+typedef enum cop_norm_placement {
+    COP_NORM_BEFORE, /**< x + f(norm(x)): Llama, Qwen, Mistral */
+    COP_NORM_AFTER   /**< x + norm(f(x)): OLMo 2 and 3 */
+} cop_norm_placement;
+
+/** A model's description, read from config.json and generation_config.json. */
+typedef struct cop_model_config {
+    char model_type[32]; /**< as in config.json */
+    int32_t layers;
+    int32_t width;         /**< D */
+    int32_t heads;         /**< H */
+    int32_t kv_heads;      /**< G */
+    int32_t head_size;     /**< E */
+    int32_t feed_forward;  /**< F */
+    int32_t vocabulary;    /**< V */
+    int32_t max_positions;
+    float norm_eps;
+    bool tied_head;        /**< the head is the embedding table */
+    bool qkv_bias, o_bias, mlp_bias;
+    cop_norm_placement norm_placement;
+    cop_qk_norm qk_norm;
+    cop_rope rope[2];      /**< [0] full attention, [1] sliding window */
+    int32_t window;        /**< of the sliding layers */
+    bool sliding[COP_MODEL_MAX_LAYERS]; /**< [layers]: layer uses the window (and rope[1]) */
+    int32_t stops[COP_MODEL_MAX_STOPS]; /**< [stop_count] ids that end an answer */
+    int32_t stop_count;
+} cop_model_config;
+
+/** Reads config.json (and generation_config.json, if there) of a model directory. An unknown
+ *  model_type or a feature that is not implemented is COP_ERR_UNSUPPORTED and named. */
+cop_status cop_model_config_load(const char *directory, cop_model_config *config,
+                                 cop_error *err);
+
+typedef struct cop_model cop_model;
+
+/** How a model will be used; sizes its caches. */
+typedef struct cop_model_limits {
+    size_t batch;          /**< most sequences at a time */
+    size_t prompt_tokens;  /**< most tokens of one prompt */
+    size_t new_tokens;     /**< most tokens generated per prompt */
+} cop_model_limits;
+
+/** Binds the checkpoint's tensors to the configuration on a backend and loads the base weights.
+ *  Missing tensors and wrong shapes are errors that name the tensor; tensors that the
+ *  configuration has no use for are listed in *unused (if not NULL) for a warning. The memory
+ *  plan is checked first: COP_ERR_MEMORY with the figures and the largest batch that would fit.
+ *  Config, checkpoint and backend are borrowed and must outlive the model. */
+cop_status cop_model_create(const cop_model_config *config, const cop_checkpoint *checkpoint,
+                            cop_backend *backend, const cop_model_limits *limits,
+                            cop_text *unused, cop_model **model, cop_error *err);
+
+/** Rebuilds all weights as base + recipe (NULL: the base) and packs them. Always from the
+ *  untouched base. */
+cop_status cop_model_apply(cop_model *model, const cop_recipe *recipe, cop_error *err);
+
+/** A prompt; ids not owned. */
+typedef struct cop_prompt {
+    const int32_t *ids; /**< [count >= 1] */
+    size_t count;
+} cop_prompt;
+
+/** One answer. Free with cop_generation_free(). */
+typedef struct cop_generation {
+    cop_ids ids;               /**< generated ids, the stop token left out */
+    bool stopped;              /**< ended by a stop token or stop callback, not by the limit */
+    bool finite;               /**< false: NaN or infinite logits; ids up to there */
+    float *logits;             /**< [V] after the last prompt token, if asked for; owned */
+    double prompt_log_probability; /**< sum over the prompt's tokens after the first, if asked for */
+} cop_generation;
+
+/** Options of a generation. */
+typedef struct cop_generate_options {
+    size_t max_new_tokens;
+    bool want_logits; /**< fill in logits and prompt_log_probability */
+    /** Asked after every step with what sequence `index` has generated so far; true ends it (stop
+     *  strings). May be NULL. */
+    bool (*stop)(void *context, size_t index, const cop_ids *ids);
+    void *stop_context;
+    /** Polled once per step; true abandons the generation with COP_INTERRUPTED. May be NULL. */
+    bool (*cancelled)(void *context);
+    void *cancelled_context;
+} cop_generate_options;
+
+/** Tokens that went through the model, summed over calls. */
+typedef struct cop_model_counters {
+    uint64_t prompt_tokens;    /**< computed, a shared prefix counted once */
+    uint64_t generated_tokens;
+    uint64_t decode_steps;
+} cop_model_counters;
+
+/** Greedy answers to prompts [count], any count: they are taken in groups of at most
+ *  limits.batch, in order. Within a group the common prefix is computed once, prompts are packed
+ *  without padding, and the batch shrinks as sequences end. generations [count] are filled in
+ *  order of the prompts. A prompt that does not fit the limits or the model's positions is
+ *  COP_ERR_CONFIG. */
+cop_status cop_model_generate(cop_model *model, const cop_prompt *prompts, size_t count,
+                              const cop_generate_options *options, cop_generation *generations,
+                              cop_error *err);
+
+/** Frees what a generation owns. */
+void cop_generation_free(cop_generation *generation);
+
+/** Counters since the model was created. */
+cop_model_counters cop_model_count(const cop_model *model);
+
+/** Frees *model and sets it to NULL; NULL is allowed. */
+void cop_model_destroy(cop_model **model);
+
+#endif

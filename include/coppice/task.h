@@ -1,0 +1,55 @@
+/** \file task.h
+ * Tasks: from an example to a prompt, from a response to a reward.
+ */
+#ifndef COPPICE_TASK_H
+#define COPPICE_TASK_H
+
+#include "coppice/chat.h"
+#include "coppice/status.h"
+#include "coppice/text.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+/** What a response earned. Free with cop_score_free(). */
+typedef struct cop_score {
+    double reward;   /**< within the task's range */
+    bool correct;    /**< counts as a right answer */
+    char *extracted; /**< the answer found in the response (what an ensemble votes on), NULL if
+                          none; owned */
+} cop_score;
+
+/** Frees what a score owns. */
+void cop_score_free(cop_score *score);
+
+/** A task. Tasks are constant data. */
+typedef struct cop_task {
+    const char *name;
+    const char *summary;        /**< one line for people */
+    const char *fields;         /**< the data's fields, for people */
+    const char *default_system; /**< template, NULL for none */
+    const char *default_user;   /**< template over the fields of the data */
+    double max_reward;
+    double correct_at; /**< an example is right if and only if its reward is at least this */
+    /** The reference answer of an example, borrowed; COP_ERR_FORMAT names the missing field. */
+    cop_status (*answer)(const json_t *example, const json_t **answer, cop_error *err);
+    /** Scores response [length] against a reference answer. A response can never fail; a
+     *  malformed answer can. */
+    cop_status (*score)(const char *response, size_t length, const json_t *answer,
+                        cop_score *score, cop_error *err);
+} cop_task;
+
+/** The task of that name; COP_ERR_CONFIG with the known names otherwise. */
+cop_status cop_task_find(const char *name, const cop_task **task, cop_error *err);
+
+/** Task `index`, NULL past the last. */
+const cop_task *cop_task_at(size_t index);
+
+/** Appends a template with {field} replaced by the example's field: strings as they are, numbers
+ *  in their shortest form, lists as "[1, 2, 3]"; "{{" and "}}" give braces. An unknown field is
+ *  COP_ERR_CONFIG and named with those that there are. */
+cop_status cop_task_render(const char *template_text, const json_t *example, cop_text *text,
+                           cop_error *err);
+
+#endif

@@ -1,0 +1,69 @@
+#include "coppice/cpu.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+
+static const char *const isa_names[COP_ISA_COUNT] = {"scalar", "avx2", "avx512"};
+
+static cop_isa detect_isa(void)
+{
+#if defined(__x86_64__)
+    __builtin_cpu_init();
+    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+        __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl")) {
+        return COP_ISA_AVX512;
+    }
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return COP_ISA_AVX2;
+#endif
+    return COP_ISA_SCALAR;
+}
+
+cop_isa cop_cpu_isa(void)
+{
+    const cop_isa best = detect_isa();
+    const char *const wanted = getenv("COPPICE_ISA");
+    if (wanted == NULL) return best;
+    for (int isa = COP_ISA_SCALAR; isa < (int)best; isa++) {
+        if (strcmp(wanted, isa_names[isa]) == 0) return (cop_isa)isa;
+    }
+    return best;
+}
+
+bool cop_cpu_has_bf16(void)
+{
+#if defined(__x86_64__)
+    unsigned a = 0;
+    unsigned b = 0;
+    unsigned c = 0;
+    unsigned d = 0;
+    if (detect_isa() != COP_ISA_AVX512) return false;
+    if (__get_cpuid_count(7, 1, &a, &b, &c, &d) != 0 && (a & 1U << 5) != 0) return true;
+    if (__get_cpuid_count(7, 0, &a, &b, &c, &d) != 0 && (d & 1U << 22) != 0) return true;
+#endif
+    return false;
+}
+
+const char *cop_isa_name(cop_isa isa)
+{
+    return isa_names[isa];
+}
+
+void cop_cpu_describe(char *text, unsigned size)
+{
+    (void)snprintf(text, size, "unknown");
+    FILE *const file = fopen("/proc/cpuinfo", "r");
+    if (file == NULL) return;
+    char line[256];
+    while (fgets(line, sizeof line, file) != NULL) {
+        const char *const colon = strchr(line, ':');
+        if (strncmp(line, "model name", 10) != 0 || colon == NULL) continue;
+        (void)snprintf(text, size, "%s", colon + 2);
+        text[strcspn(text, "\n")] = '\0';
+        break;
+    }
+    (void)fclose(file);
+}

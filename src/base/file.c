@@ -1,0 +1,79 @@
+/* Whole files and paths (text.h): atomic writing, joining. */
+#include "coppice/memory.h"
+#include "coppice/text.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+char *cop_text_join_path(const char *directory, const char *name, cop_error *err)
+{
+    cop_text path = {0};
+    const bool alone = name[0] == '/' || directory == NULL || directory[0] == '\0';
+    const size_t length = alone ? 0 : strlen(directory);
+    const char *const between = alone || directory[length - 1] == '/' ? "" : "/";
+    if (cop_text_format(&path, err, "%s%s%s", alone ? "" : directory, between, name) != COP_OK) {
+        return NULL;
+    }
+    return path.data;
+}
+
+/* Makes a rename in the directory of `path` last over a crash. */
+static cop_status sync_directory(const char *path, cop_error *err)
+{
+    const char *const slash = strrchr(path, '/');
+    char *const directory = slash == NULL ? cop_memory_copy_string(".", 1, err)
+                                          : cop_memory_copy_string(path, (size_t)(slash - path) + 1, err);
+    if (directory == NULL) return COP_ERR_MEMORY;
+    const int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    /* Some file systems cannot sync a directory (EINVAL); that is not a failure of ours. */
+    const bool ok = fd >= 0 && (fsync(fd) == 0 || errno == EINVAL);
+    const int why = errno;
+    if (fd >= 0) (void)close(fd);
+    cop_memory_free(directory);
+    COP_CHECK(ok, err, COP_ERR_IO, "%s: cannot sync its directory: %s", path, strerror(why));
+    return COP_OK;
+}
+
+static cop_status write_all(int fd, const char *bytes, size_t length, const char *path,
+                            cop_error *err)
+{
+    while (length > 0) {
+        const ssize_t wrote = write(fd, bytes, length);
+        if (wrote < 0 && errno == EINTR) continue;
+        COP_CHECK(wrote >= 0, err, COP_ERR_IO, "%s: cannot write it: %s", path, strerror(errno));
+        bytes += wrote;
+        length -= (size_t)wrote;
+    }
+    return COP_OK;
+}
+
+cop_status cop_text_write_file(const char *path, const char *bytes, size_t length, cop_error *err)
+{
+    cop_text temporary = {0};
+    COP_TRY(cop_text_format(&temporary, err, "%s.tmp", path));
+    cop_status status = COP_OK;
+    const int fd = open(temporary.data, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    if (fd < 0) {
+        status = cop_error_set(err, COP_ERR_IO, "%s: cannot create it: %s", temporary.data,
+                               strerror(errno));
+        cop_text_free(&temporary);
+        return status;
+    }
+    status = write_all(fd, bytes, length, temporary.data, err);
+    if (status == COP_OK && fsync(fd) != 0) {
+        status = cop_error_set(err, COP_ERR_IO, "%s: cannot sync it: %s", path, strerror(errno));
+    }
+    if (close(fd) != 0 && status == COP_OK) {
+        status = cop_error_set(err, COP_ERR_IO, "%s: cannot close it: %s", path, strerror(errno));
+    }
+    if (status == COP_OK && rename(temporary.data, path) != 0) {
+        status = cop_error_set(err, COP_ERR_IO, "%s: cannot rename %s over it: %s", path,
+                               temporary.data, strerror(errno));
+    }
+    if (status != COP_OK) (void)unlink(temporary.data);
+    cop_text_free(&temporary);
+    return status == COP_OK ? sync_directory(path, err) : status;
+}

@@ -1,0 +1,120 @@
+#include "coppice/text.h"
+
+#include "coppice/memory.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+static cop_status reserve(cop_text *text, size_t more, cop_error *err)
+{
+    COP_CHECK(more < SIZE_MAX - text->length - 1, err, COP_ERR_MEMORY, "a text is too long");
+    void *memory = text->data;
+    COP_TRY(cop_memory_grow(&memory, &text->capacity, text->length + more + 1, 1, err));
+    text->data = memory;
+    return COP_OK;
+}
+
+cop_status cop_text_append(cop_text *text, const char *bytes, size_t length, cop_error *err)
+{
+    COP_TRY(reserve(text, length, err));
+    if (length > 0) memcpy(text->data + text->length, bytes, length);
+    text->length += length;
+    text->data[text->length] = '\0';
+    return COP_OK;
+}
+
+cop_status cop_text_format(cop_text *text, cop_error *err, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    const int length = vsnprintf(NULL, 0, format, arguments);
+    va_end(arguments);
+    COP_CHECK(length >= 0, err, COP_ERR_INTERNAL, "a text cannot be formatted");
+    COP_TRY(reserve(text, (size_t)length, err));
+    va_start(arguments, format);
+    (void)vsnprintf(text->data + text->length, (size_t)length + 1, format, arguments);
+    va_end(arguments);
+    text->length += (size_t)length;
+    return COP_OK;
+}
+
+void cop_text_clear(cop_text *text)
+{
+    text->length = 0;
+    if (text->data != NULL) text->data[0] = '\0';
+}
+
+void cop_text_free(cop_text *text)
+{
+    cop_memory_free(text->data);
+    *text = (cop_text){0};
+}
+
+cop_status cop_text_read_file(cop_text *text, const char *path, size_t limit_bytes, cop_error *err)
+{
+    FILE *const file = fopen(path, "rb");
+    COP_CHECK(file != NULL, err, errno == ENOENT || errno == ENOTDIR ? COP_ERR_FORMAT : COP_ERR_IO,
+              "%s: cannot open it: %s", path, strerror(errno));
+    cop_status status = COP_OK;
+    struct stat info;
+    if (fstat(fileno(file), &info) != 0 || !S_ISREG(info.st_mode)) {
+        status = cop_error_set(err, COP_ERR_IO, "%s: not a regular file", path);
+    }
+    char buffer[65536];
+    size_t got = 0;
+    const size_t start = text->length;
+    while (status == COP_OK && (got = fread(buffer, 1, sizeof buffer, file)) > 0) {
+        status = cop_text_append(text, buffer, got, err);
+        if (status == COP_OK && text->length - start > limit_bytes) {
+            status = cop_error_set(err, COP_ERR_FORMAT, "%s: larger than the %zu bytes allowed",
+                                   path, limit_bytes);
+        }
+    }
+    if (status == COP_OK && ferror(file) != 0) {
+        status = cop_error_set(err, COP_ERR_IO, "%s: cannot read it: %s", path, strerror(errno));
+    }
+    (void)fclose(file);
+    if (status == COP_OK) status = cop_text_append(text, "", 0, err);
+    return status;
+}
+
+size_t cop_text_distance(const char *a, const char *b)
+{
+    enum { LONGEST = 64 };
+    const size_t n = strlen(a);
+    const size_t m = strlen(b);
+    if (n > LONGEST || m > LONGEST) return n > m ? n : m;
+    size_t row[LONGEST + 1];
+    for (size_t j = 0; j <= m; j++) row[j] = j;
+    for (size_t i = 1; i <= n; i++) {
+        size_t diagonal = row[0];
+        row[0] = i;
+        for (size_t j = 1; j <= m; j++) {
+            const bool same = tolower((unsigned char)a[i - 1]) == tolower((unsigned char)b[j - 1]);
+            size_t best = diagonal + (same ? 0 : 1);
+            if (row[j] + 1 < best) best = row[j] + 1;
+            if (row[j - 1] + 1 < best) best = row[j - 1] + 1;
+            diagonal = row[j];
+            row[j] = best;
+        }
+    }
+    return row[m];
+}
+
+const char *cop_text_nearest(const char *word, const char *const *candidates, size_t count)
+{
+    const char *nearest = NULL;
+    size_t best = strlen(word) / 2 + 1;
+    for (size_t i = 0; i < count; i++) {
+        const size_t distance = cop_text_distance(word, candidates[i]);
+        if (distance < best) {
+            best = distance;
+            nearest = candidates[i];
+        }
+    }
+    return nearest;
+}

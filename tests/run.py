@@ -1,0 +1,100 @@
+#!/usr/bin/env python3
+"""Runs the tests and prints one line each, then "N passed, N failed, N skipped".
+
+  tests/run.py [--build DIR] [--only WORD] [unit] [e2e]
+
+A unit test is a cmocka program in DIR/tests; an end-to-end test is an executable tests/e2e/*.py or
+*.sh that gets COPPICE (the binary) and BUILD in its environment. Exit code 77 of an end-to-end
+test, or a cmocka SKIPPED line, is a skip; its last line is the reason.
+"""
+import argparse
+import os
+import re
+import subprocess
+import sys
+import time
+
+TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+
+
+def run(command, environment, limit_s):
+    start = time.monotonic()
+    try:
+        done = subprocess.run(command, cwd=TOP, env=environment, stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=limit_s)
+        code, text = done.returncode, done.stdout.decode("utf-8", "replace")
+    except subprocess.TimeoutExpired as late:
+        code, text = -1, (late.stdout or b"").decode("utf-8", "replace") + f"\ntook over {limit_s} s"
+    return code, text, time.monotonic() - start
+
+
+def count_unit(code, text):
+    """Passed, failed and skipped tests of one cmocka program."""
+    passed = len(re.findall(r"^\[       OK \]", text, re.M))
+    skipped = len(re.findall(r"^\[  SKIPPED \] (?!\d+ test)", text, re.M))
+    failed = len(re.findall(r"^\[  FAILED  \] (?!\d+ test)", text, re.M))
+    if code != 0:
+        failed = max(1, failed // 2)  # cmocka names a failed test twice
+    return passed, failed, skipped
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--build", default="build")
+    parser.add_argument("--only", default="")
+    parser.add_argument("--limit", type=float, default=1500, help="seconds for one test")
+    parser.add_argument("kinds", nargs="*", default=[])
+    options = parser.parse_args()
+    kinds = options.kinds or ["unit", "e2e"]
+    build = os.path.abspath(options.build)
+
+    environment = dict(os.environ)
+    environment.update(COPPICE=os.path.join(build, "coppice"), BUILD=build,
+                       OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1",
+                       OMPI_MCA_rmaps_base_oversubscribe="1",
+                       OMPI_MCA_hwloc_base_binding_policy="none",
+                       OMPI_MCA_btl_vader_single_copy_mechanism="none")
+    tests = []
+    if "unit" in kinds:
+        folder = os.path.join(build, "tests")
+        for source in sorted(os.listdir(os.path.join(TOP, "tests", "unit"))):
+            if source.startswith("test_") and source.endswith(".c"):
+                tests.append(("unit", source[5:-2], [os.path.join(folder, source[:-2])]))
+    if "e2e" in kinds:
+        for name in sorted(os.listdir(os.path.join(TOP, "tests", "e2e"))):
+            path = os.path.join(TOP, "tests", "e2e", name)
+            if name.startswith("test_") and name.endswith((".py", ".sh")):
+                tests.append(("e2e", name[5:-3], [sys.executable if name.endswith(".py") else "bash", path]))
+
+    total = [0, 0, 0]
+    for kind, name, command in tests:
+        if options.only and options.only not in name:
+            continue
+        if kind == "unit" and not os.path.exists(command[0]):
+            code, text, seconds, counts = 1, "the test program was not built", 0.0, (0, 1, 0)
+        else:
+            code, text, seconds = run(command, environment, options.limit)
+            if kind == "unit":
+                counts = count_unit(code, text)
+            elif code == 77:
+                counts = (0, 0, 1)
+            else:
+                counts = (1, 0, 0) if code == 0 else (0, 1, 0)
+        word = "FAIL" if counts[1] else "skip" if counts[2] and not counts[0] else "ok"
+        print(f"{word:4}  {kind:4}  {name:28} {counts[0]:4} passed  {seconds:7.1f} s", flush=True)
+        if counts[1]:
+            print("\n".join("      " + line for line in text.splitlines()[-60:]), flush=True)
+        elif counts[2]:
+            reasons = [line for line in text.splitlines() if "skip" in line.lower()][-3:]
+            print("\n".join("      " + line for line in reasons), flush=True)
+        elif kind == "e2e":
+            for line in text.splitlines():
+                if line.startswith("* "):  # figures worth seeing
+                    print("      " + line, flush=True)
+        total = [a + b for a, b in zip(total, counts)]
+    print(f"{total[0]} passed, {total[1]} failed, {total[2]} skipped")
+    return 1 if total[1] or not total[0] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
