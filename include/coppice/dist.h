@@ -1,6 +1,6 @@
 /** \file dist.h
- * MPI: the world of ranks and the queue of units. Knows messages, never a model: the queue works
- * on callbacks.
+ * MPI: the world of ranks and the queue of units. Knows messages, never a model: the queue
+ * works on callbacks.
  *
  * All calls work on a private duplicate of MPI_COMM_WORLD with MPI_ERRORS_RETURN. Whoever waits
  * sleeps in between (Open MPI spins otherwise).
@@ -26,15 +26,16 @@ int cop_world_local_rank(const cop_world *world); /**< among the ranks of this n
 int cop_world_local_size(const cop_world *world);
 const char *cop_world_host(const cop_world *world);
 
-/** Bytes of payload that this rank has sent and received through this module. Not collective. */
+/** Bytes of payload that this rank has sent and received through this module. Not collective.
+ */
 uint64_t cop_world_traffic_bytes(const cop_world *world);
 
 /** Collective. Rank 0's bytes reach all; on the others *data is allocated (cop_memory_free). */
 cop_status cop_world_broadcast(cop_world *world, void **data, size_t *bytes, cop_error *err);
 
-/** Collective. A failure on one rank becomes the failure of all: everybody returns the status and
- *  message of the lowest rank that failed, COP_OK if none did. `mine` is this rank's status with
- *  its message in *err. */
+/** Collective. A failure on one rank becomes the failure of all: everybody returns the status
+ * and message of the lowest rank that failed, COP_OK if none did. `mine` is this rank's status
+ * with its message in *err. */
 cop_status cop_world_agree(cop_world *world, cop_status mine, cop_error *err);
 
 /** Collective. Ends MPI; *world is NULL afterwards. */
@@ -48,13 +49,13 @@ void cop_world_abort(cop_world *world, int exit_code);
 /** What a worker sends back. */
 typedef struct cop_queue_result {
     uint64_t unit;
-    cop_status status;      /**< COP_OK; COP_ERR_NUMERIC is a result, others are retried */
-    float *scores;          /**< [score_count]; owned by whoever made the struct */
+    cop_status status; /**< COP_OK; COP_ERR_NUMERIC is a result, others are retried */
+    float *scores;     /**< [score_count]; owned by whoever made the struct */
     size_t score_count;
-    uint64_t tokens;        /**< generated */
+    uint64_t tokens; /**< generated */
     double seconds;
-    char message[256];      /**< for a failure */
-    int rank;               /**< who computed it; filled in by the queue */
+    char message[256]; /**< for a failure */
+    int rank;          /**< who computed it; filled in by the queue */
 } cop_queue_result;
 
 /** The work of one phase. Every rank fills in evaluate; rank 0 the others too. */

@@ -3,9 +3,9 @@
  *
  *     theta'_i = round(theta_i + sum_j amplitude_j * scale * noise(seed_j, tensor, i))
  *
- * accumulated in binary32 with fma in the order of the components, the factor amplitude_j * scale
- * rounded to binary32 first, one rounding (to nearest even) to the storage type. With no component
- * the output is the input, bit for bit.
+ * accumulated in binary32 with fma in the order of the components, the factor amplitude_j *
+ * scale rounded to binary32 first, one rounding (to nearest even) to the storage type. With no
+ * component the output is the input, bit for bit.
  */
 #ifndef COPPICE_REBUILD_H
 #define COPPICE_REBUILD_H
@@ -19,18 +19,18 @@
 /** One term of a recipe. */
 typedef struct cop_component {
     uint64_t seed;
-    float amplitude; /**< standard deviation of the noise it adds, in units of the weights */
+    float amplitude; /**< standard deviation of the noise in units of the weights; finite */
 } cop_component;
 
-/** A contiguous piece of one tensor to rebuild. */
+/** A contiguous piece of one tensor to rebuild. Its pointers may have any alignment. */
 typedef struct cop_rebuild_piece {
-    const void *base; /**< [count] of `dtype`, element `first` of the tensor onwards, not owned */
-    void *out;        /**< [count] of `dtype`, not owned; may be equal to base, not overlap it */
-    cop_dtype dtype;  /**< COP_F32, COP_BF16 or COP_F16 */
-    uint64_t first;   /**< index of the first element within its tensor */
+    const void *base; /**< [count] of `dtype` from element `first` on, not owned */
+    void *out;       /**< [count] of `dtype`, not owned; may be equal to base, not overlap it */
+    cop_dtype dtype; /**< COP_F32, COP_BF16 or COP_F16 */
+    uint64_t first;  /**< index of the first element within its tensor */
     size_t count;
-    uint32_t tensor;  /**< cop_noise_tensor_id() of the tensor's name */
-    float scale;      /**< scale(tensor) of the recipe; 0 leaves the tensor as it is */
+    uint32_t tensor; /**< cop_noise_tensor_id() of the tensor's name */
+    float scale;     /**< scale(tensor) of the recipe; 0 leaves the tensor as it is */
 } cop_rebuild_piece;
 
 /** Rebuilds one piece with `threads` threads, in blocks that stay in cache while all components
@@ -40,7 +40,8 @@ void cop_rebuild_run(const cop_rebuild_piece *piece, const cop_component *compon
 
 /** Counts the elements whose stored bits the components do not move (bf16 is coarse); writes
  *  nothing to piece->out, which may be NULL. */
-uint64_t cop_rebuild_count_unmoved(const cop_rebuild_piece *piece, const cop_component *components,
-                                   size_t component_count, int threads, cop_isa isa);
+uint64_t cop_rebuild_count_unmoved(const cop_rebuild_piece *piece,
+                                   const cop_component *components, size_t component_count,
+                                   int threads, cop_isa isa);
 
 #endif

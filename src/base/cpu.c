@@ -9,17 +9,32 @@
 
 static const char *const isa_names[COP_ISA_COUNT] = {"scalar", "avx2", "avx512"};
 
+#if defined(__x86_64__)
+/* What the kernels of either set are compiled with; the compilers have no name for F16C. */
+static bool has_avx2(void)
+{
+    unsigned a = 0;
+    unsigned b = 0;
+    unsigned c = 0;
+    unsigned d = 0;
+    if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma")) return false;
+    return __get_cpuid(1, &a, &b, &c, &d) != 0 && (c & bit_F16C) != 0;
+}
+#endif
+
 static cop_isa detect_isa(void)
 {
 #if defined(__x86_64__)
     __builtin_cpu_init();
+    if (!has_avx2()) return COP_ISA_SCALAR;
     if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl")) {
         return COP_ISA_AVX512;
     }
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return COP_ISA_AVX2;
-#endif
+    return COP_ISA_AVX2;
+#else
     return COP_ISA_SCALAR;
+#endif
 }
 
 cop_isa cop_cpu_isa(void)
@@ -61,8 +76,9 @@ void cop_cpu_describe(char *text, unsigned size)
     while (fgets(line, sizeof line, file) != NULL) {
         const char *const colon = strchr(line, ':');
         if (strncmp(line, "model name", 10) != 0 || colon == NULL) continue;
-        (void)snprintf(text, size, "%s", colon + 2);
-        text[strcspn(text, "\n")] = '\0';
+        const char *const name = colon + 1 + strspn(colon + 1, " \t");
+        const size_t length = strcspn(name, "\n");
+        if (length > 0) (void)snprintf(text, size, "%.*s", (int)length, name);
         break;
     }
     (void)fclose(file);

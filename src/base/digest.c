@@ -56,6 +56,7 @@ cop_status cop_digest_bytes(const void *data, size_t bytes, char hex[COP_DIGEST_
                             cop_error *err)
 {
     cop_digest *digest = NULL;
+    hex[0] = '\0';
     COP_TRY(cop_digest_create(&digest, err));
     cop_status status = cop_digest_update(digest, data, bytes, err);
     if (status == COP_OK) status = cop_digest_finish(digest, hex, err);

@@ -33,7 +33,8 @@ uint16_t cop_f32_to_f16(float value)
         const uint32_t rounded = magnitude + 0xfffU + (magnitude >> 13 & 1U);
         return (uint16_t)(sign | (rounded - 0x38000000U) >> 13);
     }
-    /* Subnormal: adding 0.5 leaves the result, rounded to a multiple of 2^-24, in the low bits. */
+    /* Subnormal: adding 0.5 leaves the result, rounded to a multiple of 2^-24, in the low bits.
+     */
     float absolute;
     memcpy(&absolute, &magnitude, sizeof absolute);
     const float shifted = absolute + 0.5F;

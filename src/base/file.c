@@ -1,4 +1,4 @@
-/* Whole files and paths (text.h): atomic writing, joining. */
+/* Whole files and paths (text.h): reading, atomic writing, joining. */
 #include "coppice/memory.h"
 #include "coppice/text.h"
 
@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 char *cop_text_join_path(const char *directory, const char *name, cop_error *err)
@@ -14,18 +15,64 @@ char *cop_text_join_path(const char *directory, const char *name, cop_error *err
     const bool alone = name[0] == '/' || directory == NULL || directory[0] == '\0';
     const size_t length = alone ? 0 : strlen(directory);
     const char *const between = alone || directory[length - 1] == '/' ? "" : "/";
-    if (cop_text_format(&path, err, "%s%s%s", alone ? "" : directory, between, name) != COP_OK) {
+    if (cop_text_format(&path, err, "%s%s%s", alone ? "" : directory, between, name) !=
+        COP_OK) {
         return NULL;
     }
     return path.data;
+}
+
+/* Appends what is left of a file. */
+static cop_status read_all(int fd, size_t limit_bytes, const char *path, cop_text *text,
+                           cop_error *err)
+{
+    char buffer[65536];
+    size_t total = 0;
+    for (;;) {
+        const ssize_t got = read(fd, buffer, sizeof buffer);
+        if (got < 0 && errno == EINTR) continue;
+        COP_CHECK(got >= 0, err, COP_ERR_IO, "%s: cannot read it: %s", path, strerror(errno));
+        COP_CHECK((size_t)got <= limit_bytes - total, err, COP_ERR_FORMAT,
+                  "%s: larger than the %zu bytes allowed", path, limit_bytes);
+        COP_TRY(cop_text_append(text, buffer, (size_t)got, err));
+        if (got == 0) return COP_OK;
+        total += (size_t)got;
+    }
+}
+
+cop_status cop_text_read_file(cop_text *text, const char *path, size_t limit_bytes,
+                              cop_error *err)
+{
+    /* Without O_NONBLOCK a pipe would be waited for before it could be refused. */
+    const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    COP_CHECK(fd >= 0, err, errno == ENOENT || errno == ENOTDIR ? COP_ERR_FORMAT : COP_ERR_IO,
+              "%s: cannot open it: %s", path, strerror(errno));
+    const size_t start = text->length;
+    struct stat info;
+    cop_status status = COP_OK;
+    if (fstat(fd, &info) != 0) {
+        status =
+            cop_error_set(err, COP_ERR_IO, "%s: cannot read it: %s", path, strerror(errno));
+    } else if (!S_ISREG(info.st_mode)) {
+        status = cop_error_set(err, COP_ERR_IO, "%s: not a regular file", path);
+    } else {
+        status = read_all(fd, limit_bytes, path, text, err);
+    }
+    (void)close(fd);
+    if (status != COP_OK && text->data != NULL) {
+        text->length = start;
+        text->data[start] = '\0';
+    }
+    return status;
 }
 
 /* Makes a rename in the directory of `path` last over a crash. */
 static cop_status sync_directory(const char *path, cop_error *err)
 {
     const char *const slash = strrchr(path, '/');
-    char *const directory = slash == NULL ? cop_memory_copy_string(".", 1, err)
-                                          : cop_memory_copy_string(path, (size_t)(slash - path) + 1, err);
+    char *const directory = slash == NULL
+                                ? cop_memory_copy_string(".", 1, err)
+                                : cop_memory_copy_string(path, (size_t)(slash - path) + 1, err);
     if (directory == NULL) return COP_ERR_MEMORY;
     const int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     /* Some file systems cannot sync a directory (EINVAL); that is not a failure of ours. */
@@ -43,14 +90,16 @@ static cop_status write_all(int fd, const char *bytes, size_t length, const char
     while (length > 0) {
         const ssize_t wrote = write(fd, bytes, length);
         if (wrote < 0 && errno == EINTR) continue;
-        COP_CHECK(wrote >= 0, err, COP_ERR_IO, "%s: cannot write it: %s", path, strerror(errno));
+        COP_CHECK(wrote >= 0, err, COP_ERR_IO, "%s: cannot write it: %s", path,
+                  strerror(errno));
         bytes += wrote;
         length -= (size_t)wrote;
     }
     return COP_OK;
 }
 
-cop_status cop_text_write_file(const char *path, const char *bytes, size_t length, cop_error *err)
+cop_status cop_text_write_file(const char *path, const char *bytes, size_t length,
+                               cop_error *err)
 {
     cop_text temporary = {0};
     COP_TRY(cop_text_format(&temporary, err, "%s.tmp", path));
@@ -64,10 +113,12 @@ cop_status cop_text_write_file(const char *path, const char *bytes, size_t lengt
     }
     status = write_all(fd, bytes, length, temporary.data, err);
     if (status == COP_OK && fsync(fd) != 0) {
-        status = cop_error_set(err, COP_ERR_IO, "%s: cannot sync it: %s", path, strerror(errno));
+        status =
+            cop_error_set(err, COP_ERR_IO, "%s: cannot sync it: %s", path, strerror(errno));
     }
     if (close(fd) != 0 && status == COP_OK) {
-        status = cop_error_set(err, COP_ERR_IO, "%s: cannot close it: %s", path, strerror(errno));
+        status =
+            cop_error_set(err, COP_ERR_IO, "%s: cannot close it: %s", path, strerror(errno));
     }
     if (status == COP_OK && rename(temporary.data, path) != 0) {
         status = cop_error_set(err, COP_ERR_IO, "%s: cannot rename %s over it: %s", path,

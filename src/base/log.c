@@ -29,8 +29,9 @@ cop_status cop_log_create(int rank, cop_log_level terminal_level, cop_log **log,
 
 cop_status cop_log_open_file(cop_log *log, const char *path, cop_error *err)
 {
-    FILE *const file = fopen(path, "a");
-    COP_CHECK(file != NULL, err, COP_ERR_IO, "%s: cannot open the log: %s", path, strerror(errno));
+    FILE *const file = fopen(path, "ae");
+    COP_CHECK(file != NULL, err, COP_ERR_IO, "%s: cannot open the log: %s", path,
+              strerror(errno));
     if (log->file != NULL) (void)fclose(log->file);
     log->file = file;
     return COP_OK;
@@ -56,7 +57,8 @@ void cop_log_write(cop_log *log, cop_log_level level, const char *format, ...)
     }
     if (level >= log->terminal_level) {
         if (log->hook != NULL) log->hook(log->hook_context, true);
-        (void)fprintf(stderr, "coppice: %s%s%s\n", level >= COP_LOG_WARN ? level_names[level] : "",
+        (void)fprintf(stderr, "coppice: %s%s%s\n",
+                      level >= COP_LOG_WARN ? level_names[level] : "",
                       level >= COP_LOG_WARN ? ": " : "", message);
         if (log->hook != NULL) log->hook(log->hook_context, false);
     }

@@ -3,11 +3,9 @@
 #include "coppice/memory.h"
 
 #include <ctype.h>
-#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
 static cop_status reserve(cop_text *text, size_t more, cop_error *err)
 {
@@ -54,34 +52,6 @@ void cop_text_free(cop_text *text)
     *text = (cop_text){0};
 }
 
-cop_status cop_text_read_file(cop_text *text, const char *path, size_t limit_bytes, cop_error *err)
-{
-    FILE *const file = fopen(path, "rb");
-    COP_CHECK(file != NULL, err, errno == ENOENT || errno == ENOTDIR ? COP_ERR_FORMAT : COP_ERR_IO,
-              "%s: cannot open it: %s", path, strerror(errno));
-    cop_status status = COP_OK;
-    struct stat info;
-    if (fstat(fileno(file), &info) != 0 || !S_ISREG(info.st_mode)) {
-        status = cop_error_set(err, COP_ERR_IO, "%s: not a regular file", path);
-    }
-    char buffer[65536];
-    size_t got = 0;
-    const size_t start = text->length;
-    while (status == COP_OK && (got = fread(buffer, 1, sizeof buffer, file)) > 0) {
-        status = cop_text_append(text, buffer, got, err);
-        if (status == COP_OK && text->length - start > limit_bytes) {
-            status = cop_error_set(err, COP_ERR_FORMAT, "%s: larger than the %zu bytes allowed",
-                                   path, limit_bytes);
-        }
-    }
-    if (status == COP_OK && ferror(file) != 0) {
-        status = cop_error_set(err, COP_ERR_IO, "%s: cannot read it: %s", path, strerror(errno));
-    }
-    (void)fclose(file);
-    if (status == COP_OK) status = cop_text_append(text, "", 0, err);
-    return status;
-}
-
 size_t cop_text_distance(const char *a, const char *b)
 {
     enum { LONGEST = 64 };
@@ -89,12 +59,14 @@ size_t cop_text_distance(const char *a, const char *b)
     const size_t m = strlen(b);
     if (n > LONGEST || m > LONGEST) return n > m ? n : m;
     size_t row[LONGEST + 1];
-    for (size_t j = 0; j <= m; j++) row[j] = j;
+    for (size_t j = 0; j <= m; j++)
+        row[j] = j;
     for (size_t i = 1; i <= n; i++) {
         size_t diagonal = row[0];
         row[0] = i;
         for (size_t j = 1; j <= m; j++) {
-            const bool same = tolower((unsigned char)a[i - 1]) == tolower((unsigned char)b[j - 1]);
+            const bool same =
+                tolower((unsigned char)a[i - 1]) == tolower((unsigned char)b[j - 1]);
             size_t best = diagonal + (same ? 0 : 1);
             if (row[j] + 1 < best) best = row[j] + 1;
             if (row[j - 1] + 1 < best) best = row[j - 1] + 1;

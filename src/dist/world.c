@@ -1,0 +1,176 @@
+#include "dist/mpi_check.h"
+
+#include "coppice/memory.h"
+#include "coppice/timer.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+
+cop_status cop_mpi_check(int code, const char *call, cop_error *err)
+{
+    if (code == MPI_SUCCESS) return COP_OK;
+    char text[MPI_MAX_ERROR_STRING] = "unknown error";
+    int length = 0;
+    (void)MPI_Error_string(code, text, &length);
+    return cop_error_set(err, COP_ERR_MPI, "%.*s: %s", (int)strcspn(call, "("), call, text);
+}
+
+void cop_mpi_pause(double *pause_s)
+{
+    static const double shortest_s = 20e-6;
+    static const double longest_s = 1e-3;
+    *pause_s = *pause_s < shortest_s ? shortest_s : *pause_s * 1.5;
+    if (*pause_s > longest_s) *pause_s = longest_s;
+    cop_timer_sleep(*pause_s);
+}
+
+cop_status cop_mpi_wait(MPI_Request *request, cop_error *err)
+{
+    double pause_s = 0;
+    for (;;) {
+        int done = 0;
+        MPI_TRY(MPI_Test(request, &done, MPI_STATUS_IGNORE));
+        if (done) return COP_OK;
+        cop_mpi_pause(&pause_s);
+    }
+}
+
+static cop_status find_node(cop_world *world, cop_error *err)
+{
+    MPI_Comm node = MPI_COMM_NULL;
+    MPI_TRY(MPI_Comm_split_type(world->comm, MPI_COMM_TYPE_SHARED, world->rank, MPI_INFO_NULL,
+                                &node));
+    cop_status status =
+        cop_mpi_check(MPI_Comm_rank(node, &world->local_rank), "MPI_Comm_rank", err);
+    if (status == COP_OK) {
+        status = cop_mpi_check(MPI_Comm_size(node, &world->local_size), "MPI_Comm_size", err);
+    }
+    (void)MPI_Comm_free(&node);
+    int length = 0;
+    if (status == COP_OK) {
+        status = cop_mpi_check(MPI_Get_processor_name(world->host, &length),
+                               "MPI_Get_processor_name", err);
+    }
+    return status;
+}
+
+static cop_status start_world(cop_world *world, cop_error *err)
+{
+    MPI_TRY(MPI_Comm_dup(MPI_COMM_WORLD, &world->comm));
+    MPI_TRY(MPI_Comm_set_errhandler(world->comm, MPI_ERRORS_RETURN));
+    MPI_TRY(MPI_Comm_rank(world->comm, &world->rank));
+    MPI_TRY(MPI_Comm_size(world->comm, &world->size));
+    return find_node(world, err);
+}
+
+cop_status cop_world_open(int *argc, char ***argv, cop_world **world, cop_error *err)
+{
+    *world = NULL;
+    int provided = 0;
+    MPI_TRY(MPI_Init_thread(argc, argv, MPI_THREAD_FUNNELED, &provided));
+    COP_CHECK(provided >= MPI_THREAD_FUNNELED, err, COP_ERR_MPI,
+              "this MPI library cannot be used beside threads (MPI_THREAD_FUNNELED)");
+    MPI_TRY(MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN));
+    cop_world *const opened = cop_memory_alloc(1, sizeof *opened, err);
+    if (opened == NULL) return COP_ERR_MEMORY;
+    opened->comm = MPI_COMM_NULL;
+    const cop_status status = start_world(opened, err);
+    if (status != COP_OK) {
+        cop_memory_free(opened);
+        return status;
+    }
+    *world = opened;
+    return COP_OK;
+}
+
+int cop_world_rank(const cop_world *world)
+{
+    return world->rank;
+}
+
+int cop_world_size(const cop_world *world)
+{
+    return world->size;
+}
+
+int cop_world_local_rank(const cop_world *world)
+{
+    return world->local_rank;
+}
+
+int cop_world_local_size(const cop_world *world)
+{
+    return world->local_size;
+}
+
+const char *cop_world_host(const cop_world *world)
+{
+    return world->host;
+}
+
+uint64_t cop_world_traffic_bytes(const cop_world *world)
+{
+    return world->traffic_bytes;
+}
+
+cop_status cop_world_broadcast(cop_world *world, void **data, size_t *bytes, cop_error *err)
+{
+    enum { PIECE = 1 << 30 };
+    MPI_Request request = MPI_REQUEST_NULL;
+    uint64_t size = world->rank == 0 ? *bytes : 0;
+    MPI_TRY(MPI_Ibcast(&size, 1, MPI_UINT64_T, 0, world->comm, &request));
+    COP_TRY(cop_mpi_wait(&request, err));
+    if (world->rank != 0) {
+        *data = cop_memory_alloc_raw(size, 1, err);
+        *bytes = size;
+    }
+    /* Without memory a rank would miss the collective below: that cannot be agreed on. */
+    COP_CHECK(*data != NULL, err, COP_ERR_MEMORY, "no memory for a message of %llu bytes",
+              (unsigned long long)size);
+    for (uint64_t start = 0; start < size; start += PIECE) {
+        const uint64_t left = size - start;
+        const int count = left > PIECE ? PIECE : (int)left;
+        MPI_TRY(MPI_Ibcast((char *)*data + start, count, MPI_BYTE, 0, world->comm, &request));
+        COP_TRY(cop_mpi_wait(&request, err));
+    }
+    if (world->size > 1) world->traffic_bytes += size + sizeof size;
+    return COP_OK;
+}
+
+cop_status cop_world_agree(cop_world *world, cop_status mine, cop_error *err)
+{
+    if (world->size == 1) return mine;
+    MPI_Request request = MPI_REQUEST_NULL;
+    int failed = mine == COP_OK ? world->size : world->rank;
+    int lowest = world->size;
+    MPI_TRY(MPI_Iallreduce(&failed, &lowest, 1, MPI_INT, MPI_MIN, world->comm, &request));
+    COP_TRY(cop_mpi_wait(&request, err));
+    if (lowest == world->size) return COP_OK;
+    cop_error first = {0};
+    if (world->rank == lowest) {
+        first.status = mine;
+        (void)snprintf(first.message, sizeof first.message, "%s",
+                       err != NULL ? err->message : cop_status_text(mine));
+    }
+    MPI_TRY(MPI_Ibcast(&first, sizeof first, MPI_BYTE, lowest, world->comm, &request));
+    COP_TRY(cop_mpi_wait(&request, err));
+    return cop_error_set(err, first.status, lowest == 0 ? "%s" : "%s (rank %d)", first.message,
+                         lowest);
+}
+
+cop_status cop_world_close(cop_world **world, cop_error *err)
+{
+    if (*world == NULL) return COP_OK;
+    cop_world *const closing = *world;
+    *world = NULL;
+    int code = MPI_Comm_free(&closing->comm);
+    cop_memory_free(closing);
+    if (code == MPI_SUCCESS) code = MPI_Finalize();
+    return cop_mpi_check(code, "MPI_Finalize", err);
+}
+
+void cop_world_abort(cop_world *world, int exit_code)
+{
+    (void)MPI_Abort(world->comm, exit_code);
+}

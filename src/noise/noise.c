@@ -1,0 +1,64 @@
+/* The definition of the noise, one element at a time. */
+#include "coppice/noise.h"
+
+#include "noise/gaussian.h"
+
+#include <Random123/philox.h>
+
+uint32_t cop_noise_tensor_id(const char *name)
+{
+    uint32_t hash = 2166136261U; /* FNV-1a */
+    for (const char *c = name; *c != '\0'; c++) {
+        hash = (hash ^ (unsigned char)*c) * 16777619U;
+    }
+    return hash;
+}
+
+void cop_noise_philox(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4])
+{
+    const philox4x32_ctr_t in = {{counter[0], counter[1], counter[2], counter[3]}};
+    const philox4x32_key_t keys = {{key[0], key[1]}};
+    const philox4x32_ctr_t words = philox4x32_R(10, in, keys);
+    for (int i = 0; i < 4; i++) {
+        out[i] = words.v[i];
+    }
+}
+
+static void philox_block(uint64_t seed, cop_noise_stream stream, uint32_t tensor,
+                         uint64_t block, uint32_t out[4])
+{
+    const uint32_t key[2] = {(uint32_t)seed, (uint32_t)(seed >> 32)};
+    const uint32_t counter[4] = {(uint32_t)block, (uint32_t)(block >> 32), tensor,
+                                 (uint32_t)stream};
+    cop_noise_philox(counter, key, out);
+}
+
+uint64_t cop_noise_bits(uint64_t seed, cop_noise_stream stream, uint32_t domain, uint64_t index)
+{
+    uint32_t words[4];
+    philox_block(seed, stream, domain, index, words);
+    return words[0] | (uint64_t)words[1] << 32;
+}
+
+double cop_noise_uniform(uint64_t seed, cop_noise_stream stream, uint32_t domain,
+                         uint64_t index)
+{
+    /* 52 bits and a half are the most that stay exact, so that 1 is never reached. */
+    return ((double)(cop_noise_bits(seed, stream, domain, index) >> 12) + 0.5) * 0x1p-52;
+}
+
+float cop_noise_stream_at(uint64_t seed, cop_noise_stream stream, uint32_t tensor,
+                          uint64_t index)
+{
+    uint32_t words[4];
+    philox_block(seed, stream, tensor, index / 4, words);
+    const size_t pair = index % 4 / 2 * 2;
+    float z[2];
+    gaussian_pair(words[pair], words[pair + 1], z);
+    return z[index % 2];
+}
+
+float cop_noise_at(uint64_t seed, uint32_t tensor, uint64_t index)
+{
+    return cop_noise_stream_at(seed, COP_STREAM_WEIGHTS, tensor, index);
+}

@@ -1,0 +1,42 @@
+/* Noise for runs of elements on any processor. */
+#include "coppice/noise.h"
+#include "noise/gaussian.h"
+#include "noise/kernels.h"
+
+#include <Random123/philox.h>
+
+static void gaussian_block(uint64_t seed, uint32_t tensor, uint64_t block, float z[4])
+{
+    const philox4x32_key_t key = {{(uint32_t)seed, (uint32_t)(seed >> 32)}};
+    const philox4x32_ctr_t counter = {
+        {(uint32_t)block, (uint32_t)(block >> 32), tensor, (uint32_t)COP_STREAM_WEIGHTS}};
+    const philox4x32_ctr_t words = philox4x32_R(10, counter, key);
+    gaussian_pair(words.v[0], words.v[1], z);
+    gaussian_pair(words.v[2], words.v[3], z + 2);
+}
+
+void cop_noise_fill_scalar(float *out, uint64_t seed, uint32_t tensor, uint64_t first,
+                           size_t count)
+{
+    float z[4];
+    for (size_t done = 0; done < count;) {
+        const uint64_t index = first + done;
+        gaussian_block(seed, tensor, index / 4, z);
+        for (size_t k = index % 4; k < 4 && done < count; k++) {
+            out[done++] = z[k];
+        }
+    }
+}
+
+void cop_noise_accumulate_scalar(float *sums, uint64_t seed, uint32_t tensor, uint64_t first,
+                                 size_t count, float factor)
+{
+    float z[4];
+    for (size_t done = 0; done < count;) {
+        const uint64_t index = first + done;
+        gaussian_block(seed, tensor, index / 4, z);
+        for (size_t k = index % 4; k < 4 && done < count; k++, done++) {
+            sums[done] = fmaf(factor, z[k], sums[done]);
+        }
+    }
+}

@@ -1,0 +1,129 @@
+/* Weights from the base and a recipe. A block of sums stays in the first-level cache while
+ * every component is added to it; blocks are independent of each other, so threads share them
+ * out. */
+#include "coppice/rebuild.h"
+
+#include "noise/kernels.h"
+
+#include <assert.h>
+#include <stdbool.h>
+#include <string.h>
+
+enum {
+    BLOCK = 4096
+}; /* elements: 16 KiB of sums; a multiple of 4, so that blocks start aligned */
+
+/* A piece with what every block of it needs. */
+typedef struct job {
+    const cop_rebuild_piece *piece;
+    const cop_component *components;
+    size_t component_count;
+    const cop_noise_kernels *kernels;
+    size_t blocks;
+} job;
+
+/* A run of elements within the piece. */
+typedef struct range {
+    size_t start;
+    size_t count;
+} range;
+
+static job job_of(const cop_rebuild_piece *piece, const cop_component *components,
+                  size_t component_count, cop_isa isa)
+{
+    const size_t skipped = (size_t)(piece->first % BLOCK);
+    const size_t whole = piece->count / BLOCK;
+    const size_t rest = piece->count % BLOCK + skipped;
+    return (job){.piece = piece,
+                 .components = components,
+                 .component_count = component_count,
+                 .kernels = cop_noise_kernels_get(isa),
+                 .blocks = whole + (rest + BLOCK - 1) / BLOCK};
+}
+
+/* Blocks are cut at multiples of BLOCK of the tensor's index, not of the piece's. */
+static range range_of(const cop_rebuild_piece *piece, size_t block)
+{
+    const size_t skipped = (size_t)(piece->first % BLOCK);
+    const size_t start = block == 0 ? 0 : block * BLOCK - skipped;
+    const size_t room = block == 0 ? BLOCK - skipped : BLOCK;
+    const size_t left = piece->count - start;
+    return (range){start, left < room ? left : room};
+}
+
+static bool is_identity(const cop_rebuild_piece *piece, size_t component_count)
+{
+    return component_count == 0 || piece->scale == 0.0F;
+}
+
+/* Writes the rebuilt elements of one range to `out`. */
+static void rebuild_range(const job *work, range part, void *out)
+{
+    const cop_rebuild_piece *const piece = work->piece;
+    const char *const base =
+        (const char *)piece->base + part.start * cop_dtype_size(piece->dtype);
+    _Alignas(64) float sums[BLOCK];
+    work->kernels->widen(sums, base, piece->dtype, part.count);
+    for (size_t j = 0; j < work->component_count; j++) {
+        const cop_component *const component = &work->components[j];
+        work->kernels->accumulate(sums, component->seed, piece->tensor,
+                                  piece->first + part.start, part.count,
+                                  component->amplitude * piece->scale);
+    }
+    work->kernels->narrow(out, sums, piece->dtype, part.count);
+}
+
+void cop_rebuild_run(const cop_rebuild_piece *piece, const cop_component *components,
+                     size_t component_count, int threads, cop_isa isa)
+{
+    const size_t size = cop_dtype_size(piece->dtype);
+    assert(size > 0 && threads > 0);
+    if (is_identity(piece, component_count)) {
+        if (piece->out != piece->base && piece->count > 0) {
+            memcpy(piece->out, piece->base, piece->count * size);
+        }
+        return;
+    }
+    const job work = job_of(piece, components, component_count, isa);
+#pragma omp parallel for num_threads(threads) schedule(static)
+    for (size_t block = 0; block < work.blocks; block++) {
+        const range part = range_of(piece, block);
+        rebuild_range(&work, part, (char *)piece->out + part.start * size);
+    }
+}
+
+/* Elements of `size` bytes whose bits agree; memcmp of a constant size is one comparison. */
+static uint64_t count_equal(const char *a, const char *b, size_t size, size_t count)
+{
+    uint64_t equal = 0;
+    if (size == sizeof(uint16_t)) {
+        for (size_t i = 0; i < count; i++) {
+            equal += memcmp(a + 2 * i, b + 2 * i, 2) == 0;
+        }
+    } else {
+        for (size_t i = 0; i < count; i++) {
+            equal += memcmp(a + 4 * i, b + 4 * i, 4) == 0;
+        }
+    }
+    return equal;
+}
+
+uint64_t cop_rebuild_count_unmoved(const cop_rebuild_piece *piece,
+                                   const cop_component *components, size_t component_count,
+                                   int threads, cop_isa isa)
+{
+    const size_t size = cop_dtype_size(piece->dtype);
+    assert(size > 0 && threads > 0);
+    if (is_identity(piece, component_count)) return piece->count;
+    const job work = job_of(piece, components, component_count, isa);
+    uint64_t unmoved = 0;
+#pragma omp parallel for num_threads(threads) schedule(static) reduction(+ : unmoved)
+    for (size_t block = 0; block < work.blocks; block++) {
+        const range part = range_of(piece, block);
+        _Alignas(64) char rebuilt[BLOCK * sizeof(float)];
+        rebuild_range(&work, part, rebuilt);
+        unmoved += count_equal(rebuilt, (const char *)piece->base + part.start * size, size,
+                               part.count);
+    }
+    return unmoved;
+}

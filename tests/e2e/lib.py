@@ -1,0 +1,97 @@
+"""What the end-to-end tests share: running the program, small jobs, comparing runs."""
+import json
+import os
+import subprocess
+import sys
+import tempfile
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+COPPICE = os.environ.get("COPPICE", os.path.join(TOP, "build", "coppice"))
+BUILD = os.environ.get("BUILD", os.path.join(TOP, "build"))
+DEMO = os.path.join(TOP, "jobs", "demo.yaml")
+MODEL = os.path.join(TOP, "jobs", "demo", "model")
+DATA = os.path.join(TOP, "jobs", "demo", "arith.jsonl")
+ENV = dict(os.environ, OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1",
+           OMPI_MCA_rmaps_base_oversubscribe="1", OMPI_MCA_hwloc_base_binding_policy="none",
+           OMPI_MCA_mpi_yield_when_idle="1", OMPI_MCA_btl_vader_single_copy_mechanism="none")
+
+# A job of seconds that still goes through every phase.
+QUICK = ["population.size=16", "splits.support=48", "splits.probe=24", "splits.validate=64",
+         "splits.test=48", "consolidate.q=[0.5, 0.9]", "consolidate.beta=[1, 20]",
+         "consolidate.scale=[2, 8, 16]", "consolidate.max_scale=32", "recenter.rounds=1",
+         "recenter.size=8", "generation.max_new_tokens=48", "backend.batch=48", "gate.z=0.1"]
+
+
+def fail(message):
+    print("FAIL: " + message)
+    sys.exit(1)
+
+
+def check(condition, message):
+    if not condition:
+        fail(message)
+
+
+def coppice(*arguments, text_in=None, code=0, timeout=600, env=None, cwd=TOP):
+    """Runs the program; returns its standard output. `code`: the exit code that it must have."""
+    done = subprocess.run([COPPICE, *map(str, arguments)], input=text_in, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, text=True, timeout=timeout, env=env or ENV, cwd=cwd)
+    if done.returncode != code:
+        fail(f"coppice {' '.join(map(str, arguments))}: exit code {done.returncode}, not {code}\n"
+             f"{done.stdout[-2000:]}{done.stderr[-2000:]}")
+    return done.stdout if code == 0 else done.stderr
+
+
+def run_command(ranks, out, settings=(), job=DEMO):
+    command = [] if ranks == 1 else ["mpirun", "-np", str(ranks)]
+    command += [COPPICE, "run", job, "--out", out, "--progress", "never"]
+    for setting in settings:
+        command += ["-s", setting]
+    return command
+
+
+def run_job(ranks, out, settings=(), code=0, job=DEMO, timeout=900):
+    done = subprocess.run(run_command(ranks, out, settings, job), stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True, timeout=timeout, env=ENV, cwd=TOP,
+                          stdin=subprocess.DEVNULL)
+    if done.returncode != code:
+        fail(f"job with {ranks} ranks: exit code {done.returncode}, not {code}\n{done.stdout[-3000:]}")
+    return done.stdout
+
+
+def read(path, mode="rb"):
+    with open(path, mode) as file:
+        return file.read()
+
+
+def inspect(out):
+    return json.loads(coppice("inspect", out, "--json"))
+
+
+def scores(out):
+    """All scores of a run by path: what must not depend on ranks or interruptions."""
+    found = {}
+
+    def walk(node, path):
+        for key, value in node.items():
+            if isinstance(value, dict):
+                walk(value, path + "/" + key)
+            elif key in ("scores", "status", "tokens", "row_digest"):
+                found[path + "/" + key] = value
+    walk(inspect(out), "")
+    return found
+
+
+def same_result(a, b, what):
+    check(read(os.path.join(a, "recipe.json")) == read(os.path.join(b, "recipe.json")),
+          f"{what}: the recipes differ")
+    check(scores(a) == scores(b), f"{what}: the scores differ")
+
+
+def scratch():
+    """A folder that goes away with the object."""
+    return tempfile.TemporaryDirectory(prefix="coppice-test-")
+
+
+def json_lines(rows):
+    return "".join(json.dumps(row) + "\n" for row in rows)
