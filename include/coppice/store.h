@@ -1,10 +1,14 @@
 /** \file store.h
- * The run file (HDF5, schema version 1): everything to resume, audit and plot a run. One writer,
- * rank 0. In memory it is a tree of groups with named arrays and attributes; on disk the same
- * tree. The tree is written whole: to a temporary file beside the old one, flushed, fsynced,
- * reopened and checked, the old one kept as "<path>.prev", then renamed, the directory fsynced.
+ * The run file (HDF5, schema version 1): everything to resume, audit and plot a run. One
+ * writer, rank 0. In memory it is a tree of groups with named arrays and attributes; on disk
+ * the same tree. The tree is written whole: to a temporary file beside the old one, flushed,
+ * fsynced, reopened and checked, the old one kept as "<path>.prev", then renamed, the directory
+ * fsynced.
  *
- * HDF5's own file locking is off (it fails on NFS and Lustre).
+ * The first 512 bytes (HDF5's user block) are a seal, a few lines of text with the schema
+ * version, length and SHA-256 of the file, checked before HDF5 sees the rest: damage to any
+ * byte is told. HDF5 works on an image in memory; file locking, which fails on NFS and Lustre,
+ * never comes up.
  */
 #ifndef COPPICE_STORE_H
 #define COPPICE_STORE_H
@@ -30,19 +34,21 @@ typedef enum cop_store_type {
 /** An array; `data` is dense and row-major. */
 typedef struct cop_store_array {
     cop_store_type type;
-    int rank;                            /**< 0: a scalar */
+    int rank; /**< 0: a scalar */
     uint64_t shape[COP_STORE_MAX_RANK];
     const void *data;
 } cop_store_array;
 
-/** The tree. Paths are absolute, "/population/scores"; groups come into being as needed. */
+/** The tree. Paths are absolute, "/population/scores", of at most 1,023 bytes and 32
+ *  components, none of them ".", ".." or empty; groups come into being as needed. */
 typedef struct cop_store cop_store;
 
 /** An empty tree. */
 cop_status cop_store_create(cop_store **store, cop_error *err);
 
 /** Sets the array at `path` to a copy of *array (any earlier one is replaced). `unit` and
- *  `meaning` become attributes "unit" and "meaning"; NULL for none. */
+ *  `meaning` become attributes "unit" and "meaning"; NULL for none. COP_ERR_INTERNAL: a wrong
+ *  path, or an array in the place of a group or below another array. */
 cop_status cop_store_set(cop_store *store, const char *path, const cop_store_array *array,
                          const char *unit, const char *meaning, cop_error *err);
 
@@ -52,8 +58,8 @@ const cop_store_array *cop_store_get(const cop_store *store, const char *path);
 /** Shorthand for scalars. The getters return false if there is none of that type. */
 cop_status cop_store_set_f64(cop_store *store, const char *path, double value, const char *unit,
                              const char *meaning, cop_error *err);
-cop_status cop_store_set_i64(cop_store *store, const char *path, int64_t value, const char *unit,
-                             const char *meaning, cop_error *err);
+cop_status cop_store_set_i64(cop_store *store, const char *path, int64_t value,
+                             const char *unit, const char *meaning, cop_error *err);
 cop_status cop_store_set_text(cop_store *store, const char *path, const char *value,
                               const char *meaning, cop_error *err);
 bool cop_store_get_f64(const cop_store *store, const char *path, double *value);
@@ -67,15 +73,18 @@ void cop_store_remove(cop_store *store, const char *path);
 size_t cop_store_count(const cop_store *store);
 const char *cop_store_path_at(const cop_store *store, size_t index);
 
-/** Writes the tree as the run file `path`, atomically as described above. On failure (full disk,
- *  no permission) the old file and its predecessor are untouched and the temporary one is gone. */
+/** Writes the tree as the run file `path`, atomically as described above. On failure (full
+ *  disk, no permission) the old file and its predecessor are untouched and the temporary one is
+ *  gone. */
 cop_status cop_store_write(const cop_store *store, const char *path, cop_error *err);
 
-/** Reads a run file. A file that is damaged or of another schema is COP_ERR_FORMAT and named. */
+/** Reads a run file. A file that is damaged or of another schema is COP_ERR_FORMAT and named;
+ *  one that is missing or cannot be read is COP_ERR_IO. */
 cop_status cop_store_read(const char *path, cop_store **store, cop_error *err);
 
-/** Reads `path`, or if it is missing or damaged "<path>.prev"; *used_previous and `why` (cleared
- *  if all is well) tell. Neither file there: *store NULL and COP_OK. */
+/** Reads `path`, or if it is missing or damaged "<path>.prev"; *used_previous and `why`
+ *  (cleared if all is well) tell. Neither file there: *store NULL and COP_OK. A file of another
+ *  schema, or that cannot be read for now, is an error: it is not passed over. */
 cop_status cop_store_read_latest(const char *path, cop_store **store, bool *used_previous,
                                  cop_error *why, cop_error *err);
 

@@ -16,7 +16,8 @@ cop_status cop_digest_create(cop_digest **digest, cop_error *err)
     if ((*digest)->context == NULL ||
         EVP_DigestInit_ex((*digest)->context, EVP_sha256(), NULL) != 1) {
         cop_digest_destroy(digest);
-        return cop_error_set(err, COP_ERR_INTERNAL, "libcrypto cannot start a SHA-256");
+        (void)cop_error_set(err, COP_ERR_INTERNAL, "libcrypto cannot start a SHA-256");
+        return COP_ERR_INTERNAL;
     }
     return COP_OK;
 }
@@ -36,7 +37,7 @@ cop_status cop_digest_finish(cop_digest *digest, char hex[COP_DIGEST_HEX_BYTES],
     hex[0] = '\0';
     COP_CHECK(EVP_DigestFinal_ex(digest->context, bytes, &length) == 1 && length == 32, err,
               COP_ERR_INTERNAL, "libcrypto cannot end a SHA-256");
-    for (unsigned i = 0; i < length; i++) {
+    for (size_t i = 0; i < length; i++) {
         hex[2 * i] = digits[bytes[i] >> 4];
         hex[2 * i + 1] = digits[bytes[i] & 15U];
     }

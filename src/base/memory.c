@@ -16,7 +16,7 @@ _Bool cop_memory_multiply(size_t a, size_t b, size_t *product)
 void *cop_memory_alloc_raw(size_t count, size_t size, cop_error *err)
 {
     size_t bytes = 0;
-    if (!cop_memory_multiply(count, size, &bytes) || bytes > SIZE_MAX - ALIGNMENT) {
+    if (!cop_memory_multiply(count, size, &bytes) || bytes > PTRDIFF_MAX - ALIGNMENT) {
         cop_error_set(err, COP_ERR_MEMORY,
                       "%zu items of %zu bytes are more than can be addressed", count, size);
         return NULL;

@@ -1,0 +1,14 @@
+/* Loading a run file and finding out what is wrong with it. */
+#ifndef COP_STORE_GENERATION_H
+#define COP_STORE_GENERATION_H
+
+#include "coppice/digest.h"
+#include "coppice/store.h"
+#include "store/seal.h"
+
+/* As cop_store_read(); *verdict as in cop_store_disk_read(), `digest` that of the content. */
+cop_status cop_store_load(const char *path, cop_store **store,
+                          char digest[COP_DIGEST_HEX_BYTES], cop_store_verdict *verdict,
+                          cop_error *err);
+
+#endif

@@ -1,0 +1,86 @@
+#include "store/seal.h"
+
+#include "coppice/digest.h"
+#include "coppice/store.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char magic[] = "Coppice run file; HDF5 begins at byte 512\nschema ";
+
+static cop_status form_seal(unsigned char seal[COP_STORE_SEAL_BYTES],
+                            const unsigned char *bytes, size_t length, int schema,
+                            cop_error *err)
+{
+    char hex[COP_DIGEST_HEX_BYTES];
+    COP_TRY(cop_digest_bytes(bytes + COP_STORE_SEAL_BYTES, length - COP_STORE_SEAL_BYTES, hex,
+                             err));
+    memset(seal, 0, COP_STORE_SEAL_BYTES);
+    (void)snprintf((char *)seal, COP_STORE_SEAL_BYTES, "%s%d\nbytes %zu\nsha256 %s\n", magic,
+                   schema, length, hex);
+    return COP_OK;
+}
+
+cop_status cop_store_seal(unsigned char *bytes, size_t length, int schema, cop_error *err)
+{
+    return form_seal(bytes, bytes, length, schema, err);
+}
+
+/* Schema version that a seal states; 0 if it is none. */
+static int seal_schema(const char text[COP_STORE_SEAL_BYTES + 1])
+{
+    const size_t length = sizeof magic - 1;
+    if (strncmp(text, magic, length) != 0) return 0;
+    const long schema = strtol(text + length, NULL, 10);
+    return schema > 0 && schema < 1000000 ? (int)schema : 0;
+}
+
+cop_status cop_store_seal_peek(const unsigned char seal[COP_STORE_SEAL_BYTES],
+                               uint64_t file_bytes, cop_store_verdict *verdict, cop_error *err)
+{
+    char text[COP_STORE_SEAL_BYTES + 1] = {0};
+    memcpy(text, seal, COP_STORE_SEAL_BYTES);
+    *verdict = COP_STORE_DAMAGED;
+    COP_CHECK(seal_schema(text) != 0, err, COP_ERR_FORMAT,
+              "not a run file of Coppice, or damaged at its start");
+    const char *const line = strstr(text, "\nbytes ");
+    COP_CHECK(line != NULL, err, COP_ERR_FORMAT, "damaged at its start");
+    const unsigned long long stated = strtoull(line + 7, NULL, 10);
+    COP_CHECK(stated == file_bytes, err, COP_ERR_FORMAT,
+              "damaged: %llu bytes long instead of %llu", (unsigned long long)file_bytes,
+              stated);
+    *verdict = COP_STORE_INTACT;
+    return COP_OK;
+}
+
+cop_status cop_store_seal_check(const unsigned char *bytes, size_t length,
+                                cop_store_verdict *verdict, cop_error *err)
+{
+    *verdict = COP_STORE_DAMAGED;
+    COP_CHECK(length > COP_STORE_SEAL_BYTES, err, COP_ERR_FORMAT,
+              "damaged: cut off after %zu bytes", length);
+    COP_TRY(cop_store_seal_peek(bytes, length, verdict, err));
+    char text[COP_STORE_SEAL_BYTES + 1] = {0};
+    memcpy(text, bytes, COP_STORE_SEAL_BYTES);
+    const int schema = seal_schema(text);
+    unsigned char seal[COP_STORE_SEAL_BYTES];
+    COP_TRY(form_seal(seal, bytes, length, schema, err));
+    if (memcmp(seal, bytes, sizeof seal) != 0) {
+        *verdict = COP_STORE_DAMAGED;
+        return cop_error_set(
+            err, COP_ERR_FORMAT,
+            "damaged: its content does not have the SHA-256 that it was written "
+            "with");
+    }
+    if (schema != COP_STORE_SCHEMA) {
+        *verdict = COP_STORE_OTHER_SCHEMA;
+        return cop_error_set(
+            err, COP_ERR_FORMAT,
+            "schema version %d; this program reads version %d: use the program "
+            "that wrote it",
+            schema, (int)COP_STORE_SCHEMA);
+    }
+    *verdict = COP_STORE_INTACT;
+    return COP_OK;
+}
