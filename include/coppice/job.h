@@ -1,6 +1,6 @@
 /** \file job.h
- * The job file: YAML with known keys only, each with type, default, range, unit and meaning in one
- * table (src/formats/job_keys.c), which parses, checks and documents.
+ * The job file: YAML with known keys only, each with type, default, range, unit and meaning in
+ * one table (src/formats/job_keys.c), which parses, checks and documents.
  */
 #ifndef COPPICE_JOB_H
 #define COPPICE_JOB_H
@@ -22,7 +22,8 @@ typedef struct cop_job_strings {
     size_t count;
 } cop_job_strings;
 
-/** A job. Paths are resolved against the job file's directory. All owned. */
+/** A job. Paths are absolute: relative ones start from the job file's directory, those of an
+ *  override from the current one. All owned. */
 typedef struct cop_job {
     char *model;
     struct {
@@ -68,8 +69,8 @@ typedef struct cop_job {
     struct {
         double interval; /**< s */
     } checkpoint;
-    char *source;      /**< text of the job file */
-    char *path;        /**< of the job file */
+    char *source; /**< text of the job file */
+    char *path;   /**< of the job file */
 } cop_job;
 
 /** Reads a job file and applies overrides [override_count], each "key=value" with the value in
@@ -86,8 +87,10 @@ const char *cop_job_key_name(size_t index);
 /** True if key `index` takes part in the job's identity: another value gives another result. */
 bool cop_job_key_is_identity(size_t index);
 
-/** Appends the resolved value of key `index` as one line of YAML flow text (without the key). */
-cop_status cop_job_print_value(const cop_job *job, size_t index, cop_text *text, cop_error *err);
+/** Appends the resolved value of key `index` as one line of YAML flow text, without the key.
+ *  Given back as an override it is exactly the same value. */
+cop_status cop_job_print_value(const cop_job *job, size_t index, cop_text *text,
+                               cop_error *err);
 
 /** Appends the documentation of all keys: name, type, unit, default, range, meaning. */
 cop_status cop_job_print_keys(cop_text *text, cop_error *err);

@@ -19,8 +19,8 @@ void *cop_memory_alloc(size_t count, size_t size, cop_error *err);
 /** As cop_memory_alloc(), not zeroed: for large arrays that are overwritten at once. */
 void *cop_memory_alloc_raw(size_t count, size_t size, cop_error *err);
 
-/** Grows an array to hold at least `need` elements, doubling: *items [*capacity] of `size` bytes.
- *  On failure *items and *capacity are unchanged. New elements are not initialised. */
+/** Grows an array to hold at least `need` elements, doubling: *items [*capacity] of `size`
+ * bytes. On failure *items and *capacity are unchanged. New elements are not initialised. */
 cop_status cop_memory_grow(void **items, size_t *capacity, size_t need, size_t size,
                            cop_error *err);
 
@@ -33,8 +33,9 @@ void cop_memory_free(void *memory);
 /** \return true and *product = a * b if it fits in size_t. */
 _Bool cop_memory_multiply(size_t a, size_t b, size_t *product);
 
-/** Memory that this process may still take, in bytes: the least of MemAvailable and the limits of
- *  its control groups (v1 and v2). \return 0 if it cannot be told. */
+/** Memory that this process may still take, in bytes: the least of MemAvailable and the limits
+ * of its control groups (v1 and v2), page cache counted as free. \return 0 if it cannot be
+ * told. */
 uint64_t cop_memory_available_bytes(void);
 
 /** Peak resident set of this process, in bytes; 0 if it cannot be told. */

@@ -1,0 +1,367 @@
+/* The keys of a job file. To add one: a field in cop_job and an entry here. */
+#include "formats/job_keys.h"
+
+#include <string.h>
+
+#define FIELD(member) offsetof(cop_job, member)
+#define CHOICES(...)      \
+    (const char *const[]) \
+    {                     \
+        __VA_ARGS__, NULL \
+    }
+
+enum { MOST_EXAMPLES = 10000000 };
+
+static const cop_job_key keys[] = {
+    {.name = "model",
+     .type = COP_JOB_PATH,
+     .offset = FIELD(model),
+     .example = "models/Qwen2.5-0.5B-Instruct",
+     .meaning =
+         "Directory of the base model in Hugging Face layout: config.json, tokenizer.json "
+         "and safetensors."},
+    {.name = "task.name",
+     .type = COP_JOB_STRING,
+     .offset = FIELD(task.name),
+     .example = "gsm8k",
+     .meaning = "Which prompts and rewards are used."},
+    {.name = "task.data",
+     .type = COP_JOB_PATH,
+     .offset = FIELD(task.data),
+     .example = "data/gsm8k-train.jsonl",
+     .meaning = "Data set: JSON lines, one object for each example."},
+    {.name = "task.prompt.system",
+     .type = COP_JOB_STRING,
+     .offset = FIELD(task.system),
+     .initial = "null",
+     .may_be_empty = true,
+     .meaning =
+         "System message, a template over the data's {fields}; absent: the task's default; "
+         "\"\": none."},
+    {.name = "task.prompt.user",
+     .type = COP_JOB_STRING,
+     .offset = FIELD(task.user),
+     .initial = "null",
+     .may_be_empty = true,
+     .meaning =
+         "User message, a template over the data's {fields}; absent: the task's default. "
+         "\"task.prompt: text\" means the same."},
+    {.name = "task.chat",
+     .type = COP_JOB_STRING,
+     .offset = FIELD(task.chat),
+     .initial = "auto",
+     .meaning =
+         "Family of chat template that wraps the prompt; auto: recognised from the model's "
+         "files."},
+
+    {.name = "splits.support",
+     .type = COP_JOB_INTEGER,
+     .offset = FIELD(splits.support),
+     .initial = "500",
+     .least = 1,
+     .most = MOST_EXAMPLES,
+     .unit = "examples",
+     .meaning = "Examples that give the candidates their rewards."},
+    {.name = "splits.probe",
+     .type = COP_JOB_INTEGER,
+     .offset = FIELD(splits.probe),
+     .initial = "100",
+     .least = 1,
+     .most = MOST_EXAMPLES,
+     .unit = "examples",
+     .meaning = "Examples for choosing among proposals and step sizes."},
+    {.name = "splits.validate",
+     .type = COP_JOB_INTEGER,
+     .offset = FIELD(splits.validate),
+     .initial = "200",
+     .least = 2,
+     .most = MOST_EXAMPLES,
+     .unit = "examples",
+     .meaning =
+         "Examples that the gate decides on, and that nothing else sees; two at least, for "
+         "the gate needs their spread."},
+    {.name = "splits.test",
+     .type = COP_JOB_INTEGER,
+     .offset = FIELD(splits.test),
+     .initial = "400",
+     .least = 0,
+     .most = MOST_EXAMPLES,
+     .unit = "examples",
+     .meaning = "Examples that are reported at the end and never decided on; 0: none."},
+    {.name = "splits.seed",
+     .type = COP_JOB_INTEGER,
+     .offset = FIELD(splits.seed),
+     .initial = "0",
+     .least = -1,
+     .most = INT64_MAX,
+     .meaning = "Seed of the permutation that divides the data set; -1: file order."},
+
+    {.name = "population.size",
+     .type = COP_JOB_INTEGER,
+     .offset = FIELD(population.size),
+     .initial = "500",
+     .least = 1,
+     .most = 1000000,
+     .unit = "candidates",
+     .meaning = "Perturbed models that are scored on the support set (N)."},
+    {.name = "population.sigma",
+     .type = COP_JOB_NUMBERS,
+     .offset = FIELD(population.sigma),
+     .initial = "[0.0005, 0.001, 0.002]",
+     .low = 1e-12,
+     .high = 100,
+     .meaning = "Standard deviations of the perturbations, one drawn for each candidate."},
+    {.name = "population.seed",
+     .type = COP_JOB_INTEGER,
+     .offset = FIELD(population.seed),
+     .initial = "1",
+     .least = 0,
+     .most = INT64_MAX,
+     .meaning = "Seed of the run: the candidates' seeds and sigmas, and the local ones of "
+                "recentring, follow from it."},
+    {.name = "population.scope",
+     .type = COP_JOB_STRINGS,
+     .offset = FIELD(population.scope),
+     .initial = "[\"*\"]",
+     .meaning = "Names of the tensors that are perturbed, with * for any text."},
+
+    {.name = "generation.max_new_tokens",
+     .type = COP_JOB_INTEGER,
+     .offset = FIELD(generation.max_new_tokens),
+     .initial = "256",
+     .least = 1,
+     .most = 1000000,
+     .unit = "tokens",
+     .meaning = "Longest answer."},
+    {.name = "generation.stop",
+     .type = COP_JOB_STRINGS,
+     .offset = FIELD(generation.stop),
+     .initial = "[]",
+     .may_be_empty = true,
+     .meaning = "Texts that end an answer, besides the model's own stop tokens."},
+
+    {.name = "consolidate.q",
+     .type = COP_JOB_NUMBERS,
+     .offset = FIELD(consolidate.q),
+     .initial = "[0.5, 0.7, 0.9]",
+     .low = 0,
+     .high = 1,
+     .high_open = true,
+     .meaning = "Quantiles of the rewards from which on a candidate belongs to the elite."},
+    {.name = "consolidate.beta",
+     .type = COP_JOB_NUMBERS,
+     .offset = FIELD(consolidate.beta),
+     .initial = "[0.5, 1, 2, 5, 10, 20, 50]",
+     .low = 0,
+     .high = 1e6,
+     .meaning = "Inverse temperatures of the elite's weights."},
+    {.name = "consolidate.scale",
+     .type = COP_JOB_NUMBERS,
+     .offset = FIELD(consolidate.scale),
+     .initial = "[0.5, 1, 2, 4, 8, 16]",
+     .low = 0,
+     .low_open = true,
+     .high = 1e6,
+     .meaning = "Step sizes along a merged direction, as multiples of its own length."},
+    {.name = "consolidate.max_scale",
+     .type = COP_JOB_NUMBER,
+     .offset = FIELD(consolidate.max_scale),
+     .initial = "128",
+     .low = 0,
+     .low_open = true,
+     .high = 1e6,
+     .meaning = "While the largest scale tried is the best, twice that is tried, up to this."},
+    {.name = "consolidate.rank",
+     .type = COP_JOB_INTEGER,
+     .offset = FIELD(consolidate.rank),
+     .initial = "8",
+     .least = 1,
+     .most = 1024,
+     .unit = "directions",
+     .meaning = "Principal directions of the elite that recentring samples along."},
+
+    {.name = "recenter.rounds",
+     .type = COP_JOB_INTEGER,
+     .offset = FIELD(recenter.rounds),
+     .initial = "3",
+     .least = 0,
+     .most = 1000,
+     .unit = "rounds",
+     .meaning = "Most rounds of recentring; 0: none."},
+    {.name = "recenter.accepts",
+     .type = COP_JOB_INTEGER,
+     .offset = FIELD(recenter.accepts),
+     .initial = "2",
+     .least = 1,
+     .most = 1000,
+     .unit = "rounds",
+     .meaning = "Recentring ends after so many accepted updates."},
+    {.name = "recenter.patience",
+     .type = COP_JOB_INTEGER,
+     .offset = FIELD(recenter.patience),
+     .initial = "2",
+     .least = 1,
+     .most = 1000,
+     .unit = "rounds",
+     .meaning = "Recentring ends after so many rounds in a row without an accepted update."},
+    {.name = "recenter.size",
+     .type = COP_JOB_INTEGER,
+     .offset = FIELD(recenter.size),
+     .initial = "100",
+     .least = 1,
+     .most = 1000000,
+     .unit = "candidates",
+     .meaning = "Local candidates of one round."},
+    {.name = "recenter.lambda",
+     .type = COP_JOB_NUMBER,
+     .offset = FIELD(recenter.lambda),
+     .initial = "0.5",
+     .low = 0,
+     .high = 1,
+     .meaning =
+         "Share of fresh noise in a local candidate in the first round; the rest lies along "
+         "the principal directions."},
+    {.name = "recenter.regression_weight",
+     .type = COP_JOB_NUMBER,
+     .offset = FIELD(recenter.regression_weight),
+     .initial = "2",
+     .low = 0,
+     .high = 1e6,
+     .meaning = "What a newly wrong answer counts against a newly right one (L)."},
+    {.name = "recenter.step",
+     .type = COP_JOB_NUMBERS,
+     .offset = FIELD(recenter.step),
+     .initial = "[0.5, 1, 2]",
+     .low = 0,
+     .low_open = true,
+     .high = 1e6,
+     .meaning = "Step sizes that are tried, as multiples of the current step."},
+
+    {.name = "gate.z",
+     .type = COP_JOB_NUMBER,
+     .offset = FIELD(gate.z),
+     .initial = "1.0",
+     .low = 0,
+     .high = 10,
+     .unit = "std errors",
+     .meaning =
+         "How far an update's mean gain on the validate set must lie above zero; raised by "
+         "itself where several are tried."},
+    {.name = "gate.tries",
+     .type = COP_JOB_INTEGER,
+     .offset = FIELD(gate.tries),
+     .initial = "3",
+     .least = 1,
+     .most = 100,
+     .unit = "proposals",
+     .meaning = "Best proposals that are put to the gate one after the other."},
+
+    {.name = "backend.kind",
+     .type = COP_JOB_STRING,
+     .offset = FIELD(backend.kind),
+     .initial = "auto",
+     .choices = CHOICES("auto", "cpu"),
+     .meaning = "What computes; auto: the fastest that there is."},
+    {.name = "backend.compute",
+     .type = COP_JOB_STRING,
+     .offset = FIELD(backend.compute),
+     .initial = "auto",
+     .choices = CHOICES("auto", "f32", "bf16"),
+     .meaning =
+         "Type of the matrix products' operands; auto: bf16 where the processor has it and "
+         "the model is bf16."},
+    {.name = "backend.gemm",
+     .type = COP_JOB_STRING,
+     .offset = FIELD(backend.gemm),
+     .initial = "onednn",
+     .choices = CHOICES("onednn", "openblas"),
+     .meaning = "Library for the matrix products."},
+    {.name = "backend.threads",
+     .type = COP_JOB_INTEGER,
+     .offset = FIELD(backend.threads),
+     .initial = "1",
+     .least = 1,
+     .most = 1024,
+     .unit = "threads",
+     .meaning = "Threads of one rank; sums may depend on it, so it belongs to the job."},
+    {.name = "backend.batch",
+     .type = COP_JOB_INTEGER,
+     .offset = FIELD(backend.batch),
+     .initial = "128",
+     .least = 1,
+     .most = 65536,
+     .unit = "examples",
+     .meaning = "Most examples that are generated for at a time."},
+
+    {.name = "checkpoint.interval",
+     .type = COP_JOB_NUMBER,
+     .offset = FIELD(checkpoint.interval),
+     .initial = "30",
+     .low = 0,
+     .high = 1e9,
+     .unit = "s",
+     .describes_run = true,
+     .meaning = "Time between two writes of the run file; 0: after every result."},
+};
+
+static const cop_job_section sections[] = {
+    {.name = "task", .meaning = "what is learnt"},
+    {.name = "task.prompt", .stand_in = "task.prompt.user"},
+    {.name = "splits", .meaning = "how the data set is divided into disjoint sets"},
+    {.name = "population", .meaning = "random perturbations of the base model"},
+    {.name = "generation", .meaning = "how answers are generated (greedily)"},
+    {.name = "consolidate", .meaning = "stage 1: the population is merged into one model"},
+    {.name = "recenter",
+     .meaning = "stage 2: the merged model is improved by local candidates"},
+    {.name = "gate", .meaning = "what an update must show before it is accepted"},
+    {.name = "backend", .meaning = "what computes"},
+    {.name = "checkpoint", .meaning = "how often the run is saved"},
+};
+
+enum {
+    KEY_COUNT = sizeof keys / sizeof keys[0],
+    SECTION_COUNT = sizeof sections / sizeof sections[0]
+};
+_Static_assert((int)KEY_COUNT <= (int)COP_JOB_KEYS_MAX, "raise COP_JOB_KEYS_MAX");
+_Static_assert((int)SECTION_COUNT <= (int)COP_JOB_SECTIONS_MAX, "raise COP_JOB_SECTIONS_MAX");
+
+const cop_job_key *cop_job_key_at(size_t index)
+{
+    return index < KEY_COUNT ? &keys[index] : NULL;
+}
+
+const cop_job_section *cop_job_section_at(size_t index)
+{
+    return index < SECTION_COUNT ? &sections[index] : NULL;
+}
+
+size_t cop_job_key_count(void)
+{
+    return KEY_COUNT;
+}
+
+const char *cop_job_key_name(size_t index)
+{
+    return index < KEY_COUNT ? keys[index].name : NULL;
+}
+
+bool cop_job_key_is_identity(size_t index)
+{
+    return index < KEY_COUNT && !keys[index].describes_run;
+}
+
+int cop_job_key_find(const char *name)
+{
+    for (int i = 0; i < (int)KEY_COUNT; i++) {
+        if (strcmp(keys[i].name, name) == 0) return i;
+    }
+    return -1;
+}
+
+int cop_job_section_find(const char *name)
+{
+    for (int i = 0; i < (int)SECTION_COUNT; i++) {
+        if (strcmp(sections[i].name, name) == 0) return i;
+    }
+    return -1;
+}
