@@ -1,7 +1,8 @@
 /** \file checkpoint.h
  * The tensors of a Hugging Face model directory: one model.safetensors, or shards named by
  * model.safetensors.index.json. Files are mapped read-only and stay mapped until close, so that
- * all ranks of a node share them. (Run checkpoints are in store.h.)
+ * all ranks of a node share them; they must not be cut short meanwhile. (Run checkpoints are in
+ * store.h.)
  */
 #ifndef COPPICE_CHECKPOINT_H
 #define COPPICE_CHECKPOINT_H
@@ -24,7 +25,8 @@ typedef struct cop_tensor_info {
     int64_t shape[COP_TENSOR_MAX_RANK]; /**< [rank] */
     size_t count;                       /**< elements */
     size_t bytes;
-    const void *data;  /**< in the mapping; aligned to the element only if the file is */
+    const void *data;  /**< [bytes], in the mapping; of a floating-point type always aligned to
+                          its  element (where the file is not, in a copy), of others not always */
     uint32_t noise_id; /**< cop_noise_tensor_id(name) */
     size_t file;       /**< index of its file */
     size_t offset;     /**< of its first byte within that file */
@@ -32,14 +34,17 @@ typedef struct cop_tensor_info {
 
 typedef struct cop_checkpoint cop_checkpoint;
 
-/** Opens the weights of the model directory `directory`. Every header is checked: sizes, overlaps,
- *  gaps, dtypes, shapes against bytes, duplicate names, names missing from shards. Two
- *  floating-point tensors with the same noise id are refused (COP_ERR_UNSUPPORTED). */
+/** Opens the weights of the model directory `directory`. Every header is checked: sizes,
+ * overlaps, gaps, dtypes, shapes against bytes, duplicate names, names missing from shards,
+ * names in shards that the index does not list. Two floating-point tensors with the same noise
+ * id are refused (COP_ERR_UNSUPPORTED). With both a single file and an index the single file is
+ * taken. */
 cop_status cop_checkpoint_open(const char *directory, cop_checkpoint **checkpoint,
                                cop_error *err);
 
-/** A checkpoint over tensors in memory: infos [count] are copied (names too), the data they point
- *  to is not, and must outlive the checkpoint. For benches and tests. */
+/** A checkpoint over tensors in memory: infos [count] are copied (names too), the data they
+ * point to is not, and must outlive the checkpoint. count, bytes, dtype_text and noise_id may
+ * be left zero: they follow from the rest. For benches and tests. */
 cop_status cop_checkpoint_from_memory(const cop_tensor_info *infos, size_t count,
                                       cop_checkpoint **checkpoint, cop_error *err);
 
@@ -56,14 +61,19 @@ const cop_tensor_info *cop_checkpoint_find(const cop_checkpoint *checkpoint, con
 size_t cop_checkpoint_file_count(const cop_checkpoint *checkpoint);
 const char *cop_checkpoint_file_path(const cop_checkpoint *checkpoint, size_t file);
 
+/** The mapped bytes [*bytes] of a file, read-only: header, then its tensors in the order of
+ * their offsets, without gaps. */
+const void *cop_checkpoint_file_data(const cop_checkpoint *checkpoint, size_t file,
+                                     size_t *bytes);
+
 /** Total bytes of all tensors. */
 size_t cop_checkpoint_bytes(const cop_checkpoint *checkpoint);
 
-/** SHA-256 over all tensors in rising order of names, for each: the name, NUL, the dtype's text,
- *  NUL, the shape as decimal numbers with ',' between, NUL, the data. Sharding and order in the
- *  files do not matter. */
-cop_status cop_checkpoint_digest(const cop_checkpoint *checkpoint, char hex[COP_DIGEST_HEX_BYTES],
-                                 cop_error *err);
+/** SHA-256 over all tensors in rising order of names, for each: the name, NUL, the dtype's
+ * text, NUL, the shape as decimal numbers with ',' between, NUL, the data. Sharding and order
+ * in the files do not matter. */
+cop_status cop_checkpoint_digest(const cop_checkpoint *checkpoint,
+                                 char hex[COP_DIGEST_HEX_BYTES], cop_error *err);
 
 /** Unmaps and frees *checkpoint and sets it to NULL; NULL is allowed. */
 void cop_checkpoint_close(cop_checkpoint **checkpoint);

@@ -13,7 +13,9 @@
 
 typedef struct cop_dataset cop_dataset;
 
-/** Loads a JSONL file; blank lines are skipped; a malformed line is an error with its number. */
+/** Loads a JSONL file; blank lines are skipped, a byte order mark and CRLF are tolerated. A
+ * line that is not one JSON object in UTF-8 is an error with its number; so is a file without
+ * any. */
 cop_status cop_dataset_load(const char *path, cop_dataset **dataset, cop_error *err);
 
 /** Number of examples. */
@@ -46,9 +48,11 @@ typedef struct cop_splits {
     size_t counts[COP_SPLIT_COUNT];
 } cop_splits;
 
-/** Divides `total` examples: in file order if seed < 0, else by the Fisher-Yates permutation that
- *  stream COP_STREAM_SPLITS of that seed gives; the first counts[0] are the support set and so
- *  on. Fails with the figures if there are too few examples. */
+/** Divides `total` examples: in file order if seed < 0, else by the Fisher-Yates permutation
+ * that stream COP_STREAM_SPLITS of that seed gives: place i = 0, 1, ... is exchanged with place
+ *  i + draw % (total - i), draws from domain 0 in order, those below 2^64 mod (total - i) left
+ * out. The first counts[0] are the support set and so on; a split does not depend on the counts
+ * of those after it. Fails with the figures if there are too few examples (COP_ERR_CONFIG). */
 cop_status cop_splits_create(size_t total, const size_t counts[COP_SPLIT_COUNT], int64_t seed,
                              cop_splits *splits, cop_error *err);
 

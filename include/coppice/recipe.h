@@ -3,8 +3,8 @@
  *
  * On disk: JSON {"version": 1, "noise_version": 1, "base_sha256": "...", "scope": ["*"],
  * "scaling": "absolute", "components": [{"seed": "123", "amplitude": 0.00123}],
- * "metrics": {...}}. Seeds are decimal strings (64 bits do not fit a JSON number), amplitudes have
- * nine significant digits, so that binary32 survives the round trip.
+ * "metrics": {...}}. Seeds are decimal strings (64 bits do not fit a JSON number), amplitudes
+ * have nine significant digits, so that binary32 survives the round trip.
  */
 #ifndef COPPICE_RECIPE_H
 #define COPPICE_RECIPE_H
@@ -26,8 +26,9 @@ typedef enum cop_scaling {
 
 /** A recipe in memory. Owns all it points to. */
 typedef struct cop_recipe {
-    char base_sha256[COP_DIGEST_HEX_BYTES]; /**< cop_checkpoint_digest() of the base; "" = any */
-    char **scope;                           /**< [scope_count] glob patterns over tensor names */
+    char
+        base_sha256[COP_DIGEST_HEX_BYTES]; /**< cop_checkpoint_digest() of the base; "" = any */
+    char **scope;                          /**< [scope_count] glob patterns over tensor names */
     size_t scope_count;
     cop_scaling scaling;
     cop_component *components; /**< [component_count], in the order of accumulation */
@@ -38,25 +39,29 @@ typedef struct cop_recipe {
 /** An empty recipe (the base itself) over all floating-point tensors. */
 cop_status cop_recipe_create(cop_recipe **recipe, cop_error *err);
 
-/** Replaces the components by a copy of components [count]; zero amplitudes are dropped. */
+/** Replaces the components by a copy of components [count]; zero amplitudes are dropped, one
+ * that is not finite is COP_ERR_NUMERIC and leaves the recipe as it was. */
 cop_status cop_recipe_set_components(cop_recipe *recipe, const cop_component *components,
                                      size_t count, cop_error *err);
 
-/** Replaces the scope by a copy of patterns [count] (fnmatch(3)). */
+/** Replaces the scope by a copy of patterns [count] (fnmatch(3)); no pattern at all, or one
+ * that is empty or not UTF-8, is COP_ERR_CONFIG and leaves the recipe as it was. */
 cop_status cop_recipe_set_scope(cop_recipe *recipe, const char *const *patterns, size_t count,
                                 cop_error *err);
 
 /** scale(tensor): 0 if the tensor's name is out of scope. */
 float cop_recipe_scale(const cop_recipe *recipe, const char *tensor_name);
 
-/** Reads a recipe file; unknown versions, duplicate or malformed fields are refused. */
+/** Reads a recipe file; unknown versions (COP_ERR_UNSUPPORTED), unknown, duplicate or malformed
+ *  fields (COP_ERR_FORMAT) are refused. */
 cop_status cop_recipe_read(const char *path, cop_recipe **recipe, cop_error *err);
 
 /** Parses recipe JSON; `origin` names it in messages. */
 cop_status cop_recipe_parse(const char *json, size_t length, const char *origin,
                             cop_recipe **recipe, cop_error *err);
 
-/** Appends the recipe as JSON, the same bytes for the same recipe. */
+/** Appends the recipe as JSON, the same bytes for the same recipe; metrics_json word for word
+ *  except for white space (COP_ERR_INTERNAL if it is not a JSON object). */
 cop_status cop_recipe_print(const cop_recipe *recipe, cop_text *text, cop_error *err);
 
 /** Writes the recipe file atomically. */

@@ -2,8 +2,8 @@
  * Pure statistics over (seed, sigma, scores): CoRP's two-pass merge and recentring, the gate,
  * intervals. No MPI, no files, no model. All in binary64, in index order; algorithm.md's names.
  *
- * N candidates, M examples. A direction is an amplitude per seed [N]; its RSS norm is the root of
- * the sum of squares.
+ * N candidates, M examples. A direction is an amplitude per seed [N]; its RSS norm is the root
+ * of the sum of squares.
  */
 #ifndef COPPICE_SEARCH_H
 #define COPPICE_SEARCH_H
@@ -37,32 +37,34 @@ cop_status cop_stats_bootstrap(const double *values, size_t count, size_t resamp
                                double confidence, uint64_t seed, double *low, double *high,
                                cop_error *err);
 
-/** softmax(values / temperature) into weights [count]; values may be -INFINITY. */
+/** softmax(values / temperature) into weights [count]; values may be -INFINITY (all of them:
+ * uniform weights). */
 void cop_stats_softmax(const double *values, size_t count, double temperature, double *weights);
 
 /* --- stage 1: two-pass merge (algorithm.md, "CoRP, stage 1") --- */
 
 /** The two-pass merge of one population. Free with cop_merge_free(). */
 typedef struct cop_merge {
-    size_t count;        /**< N */
-    double threshold;    /**< the q-quantile of the rewards */
+    size_t count;     /**< N */
+    double threshold; /**< the q-quantile of the rewards */
     size_t elite_count;
-    size_t *elite;       /**< [elite_count], rising */
+    size_t *elite;                                                /**< [elite_count], rising */
     double *pass1_weight, *pass2_weight, *alignment, *dispersion; /**< [elite_count] */
-    double mean_rss;     /**< |mean| */
+    double mean_rss;                                              /**< |mean| */
     double trace_cov;
     double effective_rank;
-    double kappa;        /**< mean_rss^2 / trace_cov; 0 if the trace vanishes */
-    double ess;          /**< 1 / sum of squares of pass2_weight */
-    double entropy;      /**< of pass2_weight, in nats */
-    size_t rank;         /**< rows of `principal` */
-    double *eigenvalue;  /**< [rank], falling */
-    double *principal;   /**< [rank, N], orthonormal rows: amplitudes over seeds */
-    double *direction;   /**< [N], unit RSS norm (all zero if the mean vanishes) */
+    double kappa;       /**< mean_rss^2 / (trace_cov + 1e-12) */
+    double ess;         /**< 1 / sum of squares of pass2_weight */
+    double entropy;     /**< of pass2_weight, in nats */
+    size_t rank;        /**< rows of `principal` */
+    double *eigenvalue; /**< [rank], falling */
+    double *principal;  /**< [rank, N], orthonormal rows: amplitudes over seeds */
+    double *direction; /**< [N], unit RSS norm (all zero if the mean vanishes); candidates whose
+                            amplitude in the mean is below 1e-12 are left out */
 } cop_merge;
 
-/** Merges sigma [N], reward [N]; at most `rank` principal directions. valid [N] marks candidates
- *  that take part (NULL: all). N >= 1 with at least one valid. */
+/** Merges sigma [N], reward [N]; at most `rank` principal directions. valid [N] marks
+ * candidates that take part (NULL: all). N >= 1 with at least one valid. */
 cop_status cop_merge_run(const double *sigma, const double *reward, const bool *valid,
                          size_t count, double q, double beta, size_t rank, cop_merge *merge,
                          cop_error *err);
@@ -88,21 +90,21 @@ cop_paired cop_paired_compare(const float *scores, const float *centre, size_t c
 /** The search update. Free with cop_search_update_free(). */
 typedef struct cop_search_update {
     double positive_fraction;
-    double lambda_after;     /**< clip(before / 2 + clip(.15 + .8 (1 - p), .15, .95) / 2, .05, .95) */
+    double lambda_after; /**< half `before`, half .15 + .8 (1 - positive_fraction), in [.05,
+                            .95] */
     size_t member_count;
-    size_t *member;          /**< [member_count] candidates with positive score, rising */
-    double *weight;          /**< [member_count] */
-    bool uniform;            /**< the target could not be met (or needed no temperature) */
-    double temperature;      /**< 0 if uniform */
+    size_t *member;     /**< [member_count] candidates with positive score, rising */
+    double *weight;     /**< [member_count] */
+    bool uniform;       /**< the target could not be met (or needed no temperature) */
+    double temperature; /**< 0 if uniform */
     size_t rank;
-    double *eigenvalue;      /**< [rank], falling */
-    double *principal;       /**< [rank, count] orthonormal rows */
+    double *eigenvalue; /**< [rank], falling */
+    double *principal;  /**< [rank, count] orthonormal rows */
 } cop_search_update;
 
 /** Runs the update on sigma [count] and constructive score [count]: weights by bisection of the
- *  temperature until the effective sample size is min(target_ess, members); cloud of the members
- *  around the weighted mean; numbers as fixtures of the published code. No member: member_count
- *  0, rank 0. */
+ *  temperature until the effective sample size is min(target_ess, members); cloud of the
+ * members around the weighted mean. No member: member_count 0, rank 0. */
 cop_status cop_search_update_run(const double *sigma, const double *score, size_t count,
                                  double target_ess, double lambda_before, size_t rank,
                                  cop_search_update *update, cop_error *err);
@@ -119,16 +121,17 @@ double cop_search_target_ess(size_t round, size_t rounds, size_t members);
 /** One decision with its numbers. */
 typedef struct cop_gate_decision {
     cop_paired paired;
-    size_t count;    /**< examples */
-    double z;        /**< after Bonferroni */
-    double bound;    /**< mean - z sd / sqrt(count) */
-    bool accepted;   /**< bound > 0 and constructive > 0 */
+    size_t count;  /**< examples */
+    double z;      /**< after Bonferroni */
+    double bound;  /**< mean - z sd / sqrt(count) */
+    bool accepted; /**< bound > 0 and constructive > 0 */
 } cop_gate_decision;
 
 /** z raised so that the chance of a false accept over `tries` tries is what it is for one. */
 double cop_gate_raise_z(double z, size_t tries);
 
-/** Decides on scores [count] of a proposal against those of the centre [count]; `z` is as raised. */
+/** Decides on scores [count] of a proposal against those of the centre [count]; `z` is as
+ * raised. */
 cop_gate_decision cop_gate_decide(const float *proposal, const float *centre, size_t count,
                                   double correct_at, double regression_weight, double z);
 

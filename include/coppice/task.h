@@ -46,9 +46,9 @@ cop_status cop_task_find(const char *name, const cop_task **task, cop_error *err
 /** Task `index`, NULL past the last. */
 const cop_task *cop_task_at(size_t index);
 
-/** Appends a template with {field} replaced by the example's field: strings as they are, numbers
- *  in their shortest form, lists as "[1, 2, 3]"; "{{" and "}}" give braces. An unknown field is
- *  COP_ERR_CONFIG and named with those that there are. */
+/** Appends a template with {field} replaced by the example's field: strings as they are,
+ * numbers in their shortest form, lists as "[1, 2, 3]"; "{{" and "}}" give braces. An unknown
+ * field is COP_ERR_CONFIG and named with those that there are. */
 cop_status cop_task_render(const char *template_text, const json_t *example, cop_text *text,
                            cop_error *err);
 

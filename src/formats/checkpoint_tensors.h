@@ -1,0 +1,21 @@
+/* The struct of a checkpoint, and what its sources (a directory, memory) share. */
+#ifndef COPPICE_FORMATS_CHECKPOINT_TENSORS_H
+#define COPPICE_FORMATS_CHECKPOINT_TENSORS_H
+
+#include "formats/checkpoint_file.h"
+#include "formats/safetensors.h"
+
+struct cop_checkpoint {
+    cop_safetensors_tensor
+        *tensors; /* [count], owned, in rising order of names once finished */
+    size_t count;
+    size_t capacity;
+    cop_mapped_file *files; /* [file_count], owned */
+    size_t file_count;
+    size_t bytes; /* of all tensors */
+};
+
+/* Sorts the tensors by name, refuses equal names and colliding noise ids, adds up bytes. */
+cop_status cop_checkpoint_finish(cop_checkpoint *checkpoint, cop_error *err);
+
+#endif

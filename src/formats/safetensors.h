@@ -1,0 +1,51 @@
+/* One safetensors file in memory: header and checks, apart from files so that any bytes can be
+ * fed to it. */
+#ifndef COPPICE_FORMATS_SAFETENSORS_H
+#define COPPICE_FORMATS_SAFETENSORS_H
+
+#include "coppice/checkpoint.h"
+#include "coppice/status.h"
+
+#include <stddef.h>
+
+/* The format's own limit on the header, in bytes. */
+enum { COP_SAFETENSORS_MAX_HEADER = 100000000 };
+
+/* An element type that the format knows. */
+typedef struct cop_safetensors_dtype {
+    const char *text; /* as files spell it */
+    cop_dtype dtype;
+    size_t bytes; /* of one element */
+} cop_safetensors_dtype;
+
+/* A tensor with what it owns. */
+typedef struct cop_safetensors_tensor {
+    char *name;           /* owned; info.name points to it */
+    void *aligned;        /* owned copy of the data, NULL if there is none */
+    cop_tensor_info info; /* info.file is 0, info.data within the bytes */
+} cop_safetensors_tensor;
+
+typedef struct cop_safetensors {
+    cop_safetensors_tensor *tensors; /* [count], owned, in the order of their data */
+    size_t count;
+    size_t data_start; /* where the header ends, in bytes from the start of the file */
+} cop_safetensors;
+
+/* The type of that spelling, NULL if there is none. */
+const cop_safetensors_dtype *cop_safetensors_find_dtype(const char *text);
+
+/* Elements of a shape [rank]; false if that, or an extent, is negative or too large. */
+_Bool cop_safetensors_count(const int64_t *shape, int rank, size_t *count);
+
+/* Parses and checks a whole file, bytes [size]. `origin` names it in messages. On success the
+ * tensors cover the bytes from data_start to the end exactly, without overlap. */
+cop_status cop_safetensors_parse(const void *bytes, size_t size, const char *origin,
+                                 cop_safetensors *file, cop_error *err);
+
+/* Frees what a tensor owns. */
+void cop_safetensors_tensor_free(cop_safetensors_tensor *tensor);
+
+/* Frees all; the struct is then {0} again. */
+void cop_safetensors_free(cop_safetensors *file);
+
+#endif

@@ -1,0 +1,204 @@
+/* Countdown: make a target from numbers, each used exactly once. The reward is 1 for a right
+ * answer and up to a tenth more for the form of the response. */
+#include "task/tasks.h"
+
+#include "coppice/memory.h"
+#include "task/expression.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { MOST_NUMBERS = 64 };
+
+static const double tolerance = 1e-5;
+static const double form_share = 0.1; /* of the reward */
+static const double think_credit = 0.1;
+static const double answer_credit = 0.5;
+
+static const char think_close[] = "</think>";
+static const char answer_open[] = "<answer>";
+static const char answer_close[] = "</answer>";
+static const char expression_characters[] = "0123456789+-*/() ";
+static const char turn[] = "</think>\n<answer>";
+
+/* A piece of a response; not owned, {0} for none. */
+typedef struct span {
+    const char *data;
+    size_t length;
+} span;
+
+static const char *find(span text, const char *word)
+{
+    return memmem(text.data, text.length, word, strlen(word));
+}
+
+static span after(span text, const char *from)
+{
+    return (span){from, text.length - (size_t)(from - text.data)};
+}
+
+/* The content of the last <answer>...</answer>, found from the front as pairs that do not
+ * overlap. */
+static span find_last_answer(span text)
+{
+    span answer = {0};
+    for (const char *open = find(text, answer_open); open; open = find(text, answer_open)) {
+        text = after(text, open + strlen(answer_open));
+        const char *close = find(text, answer_close);
+        if (!close) break;
+        answer = (span){text.data, (size_t)(close - text.data)};
+        text = after(text, close + strlen(answer_close));
+    }
+    return answer;
+}
+
+/* Whether it ends in </answer>, one line feed aside, after </think>, a line feed and <answer>.
+ * The prompt ends in an open <think>, so the response need not have one. */
+static bool has_full_form(span text)
+{
+    const char *at = find(text, turn);
+    if (!at) return false;
+    span rest = after(text, at + strlen(turn));
+    if (rest.length > 0 && rest.data[rest.length - 1] == '\n') rest.length--;
+    const size_t size = strlen(answer_close);
+    return rest.length >= size &&
+           memcmp(rest.data + rest.length - size, answer_close, size) == 0;
+}
+
+static double score_form(span text, bool has_answer)
+{
+    if (has_full_form(text)) return 1.0;
+    return (find(text, think_close) ? think_credit : 0.0) + (has_answer ? answer_credit : 0.0);
+}
+
+/* Whether it has only the characters of an expression, one line feed at the end aside. */
+static bool is_expression(span answer)
+{
+    if (answer.length > 0 && answer.data[answer.length - 1] == '\n') answer.length--;
+    for (size_t i = 0; i < answer.length; i++)
+        if (answer.data[i] == '\0' || !strchr(expression_characters, answer.data[i]))
+            return false;
+    return answer.length > 0;
+}
+
+/* Reads the digits that the text begins with. \return false if the number is beyond 64 bits,
+ * where no example's number is. */
+static bool take_literal(span *text, json_int_t *value)
+{
+    *value = 0;
+    for (; text->length > 0; text->data++, text->length--) {
+        const char c = *text->data;
+        if (c < '0' || c > '9') break;
+        if (__builtin_mul_overflow(*value, 10, value) ||
+            __builtin_add_overflow(*value, c - '0', value))
+            return false;
+    }
+    return true;
+}
+
+/* Whether the expression has exactly the example's numbers, in any order. */
+static bool uses_numbers(span answer, const json_t *numbers)
+{
+    uint64_t taken = 0;
+    size_t used = 0;
+    const size_t count = json_array_size(numbers);
+    while (answer.length > 0) {
+        if (*answer.data < '0' || *answer.data > '9') {
+            answer = after(answer, answer.data + 1);
+            continue;
+        }
+        json_int_t value;
+        size_t i = 0;
+        if (!take_literal(&answer, &value)) return false;
+        for (; i < count; i++) {
+            const json_t *number = json_array_get(numbers, i);
+            const bool equal = json_is_integer(number)
+                                   ? json_integer_value(number) == value
+                                   : json_real_value(number) == (double)value;
+            if (equal && ((taken >> i) & 1u) == 0) break;
+        }
+        if (i == count) return false;
+        taken |= (uint64_t)1 << i;
+        used++;
+    }
+    return used == count;
+}
+
+static cop_status check_example(const json_t *example, cop_error *err)
+{
+    const json_t *numbers = json_object_get(example, "numbers");
+    COP_CHECK(json_is_array(numbers), err, COP_ERR_FORMAT,
+              "the example has no list \"numbers\"");
+    COP_CHECK(json_array_size(numbers) <= MOST_NUMBERS, err, COP_ERR_FORMAT,
+              "field \"numbers\" has %zu entries, more than %d", json_array_size(numbers),
+              MOST_NUMBERS);
+    for (size_t i = 0; i < json_array_size(numbers); i++)
+        COP_CHECK(json_is_number(json_array_get(numbers, i)), err, COP_ERR_FORMAT,
+                  "entry %zu of field \"numbers\" is not a number", i);
+    COP_CHECK(json_is_number(json_object_get(example, "target")), err, COP_ERR_FORMAT,
+              "the example has no number \"target\"");
+    return COP_OK;
+}
+
+static cop_status find_answer(const json_t *example, const json_t **answer, cop_error *err)
+{
+    *answer = NULL;
+    COP_TRY(check_example(example, err));
+    *answer = example;
+    return COP_OK;
+}
+
+static bool is_right(span answer, const json_t *example)
+{
+    double value;
+    if (!uses_numbers(answer, json_object_get(example, "numbers"))) return false;
+    if (!cop_expression_evaluate(answer.data, answer.length, &value)) return false;
+    return fabs(value - json_number_value(json_object_get(example, "target"))) < tolerance;
+}
+
+static cop_status set_extracted(span answer, cop_score *score, cop_error *err)
+{
+    while (answer.length > 0 && strchr(" \n", answer.data[answer.length - 1]))
+        answer.length--;
+    while (answer.length > 0 && *answer.data == ' ')
+        answer = after(answer, answer.data + 1);
+    if (answer.length == 0) return COP_OK;
+    score->extracted = cop_memory_copy_string(answer.data, answer.length, err);
+    return score->extracted ? COP_OK : COP_ERR_MEMORY;
+}
+
+static cop_status score_countdown(const char *response, size_t length, const json_t *answer,
+                                  cop_score *score, cop_error *err)
+{
+    *score = (cop_score){0};
+    COP_TRY(check_example(answer, err));
+    const span text = {response ? response : "", length};
+    const span content = find_last_answer(text);
+    const double form = score_form(text, content.data);
+    if (is_expression(content)) {
+        score->correct = is_right(content, answer);
+        COP_TRY(set_extracted(content, score, err));
+    }
+    score->reward = form_share * form + (score->correct ? 1.0 : 0.0);
+    return COP_OK;
+}
+
+const cop_task cop_task_countdown = {
+    .name = "countdown",
+    .summary = "make the target from the numbers, each used once; a tenth for the right form",
+    .fields = "numbers (list), target (number)",
+    .default_system =
+        "You are a helpful assistant. You first think about the reasoning process "
+        "in your mind and then provide the user with the answer.",
+    .default_user =
+        "Using the numbers {numbers}, create an equation that equals {target}. You can use "
+        "basic "
+        "arithmetic operations (+, -, *, /) and each number can only be used once. Show your "
+        "work "
+        "in <think> </think> tags. And return the final answer in <answer> </answer> tags, for "
+        "example <answer> (1 + 2) / 3 </answer>.",
+    .max_reward = 1.1,
+    .correct_at = 1.0,
+    .answer = find_answer,
+    .score = score_countdown,
+};

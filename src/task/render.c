@@ -1,0 +1,117 @@
+/* Prompt templates: {field} stands for the example's field. */
+#include "task/tasks.h"
+
+#include "coppice/memory.h"
+
+#include <assert.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { DOUBLE_DIGITS = 17 };
+
+/* Integers up to here are exact in binary64 and printed without an exponent. */
+static const double exact_integer_limit = 1e15;
+
+cop_status cop_task_append_number(cop_text *text, const json_t *number, cop_error *err)
+{
+    if (json_is_integer(number))
+        return cop_text_format(text, err, "%" JSON_INTEGER_FORMAT, json_integer_value(number));
+    const double value = json_real_value(number);
+    if (value == floor(value) && fabs(value) < exact_integer_limit)
+        return cop_text_format(text, err, "%.0f", value == 0.0 ? 0.0 : value);
+    char digits[40];
+    for (int precision = 1; precision <= DOUBLE_DIGITS; precision++) {
+        (void)snprintf(digits, sizeof digits, "%.*g", precision, value);
+        if (strtod(digits, NULL) == value) break;
+    }
+    return cop_text_append(text, digits, strlen(digits), err);
+}
+
+/* JSON text of a value, "[1, 2]" for lists of whatever depth. */
+static cop_status append_json(cop_text *text, const json_t *value, cop_error *err)
+{
+    if (json_is_number(value)) return cop_task_append_number(text, value, err);
+    if (json_is_array(value)) {
+        COP_TRY(cop_text_append(text, "[", 1, err));
+        for (size_t i = 0; i < json_array_size(value); i++) {
+            if (i > 0) COP_TRY(cop_text_append(text, ", ", 2, err));
+            COP_TRY(append_json(text, json_array_get(value, i), err));
+        }
+        return cop_text_append(text, "]", 1, err);
+    }
+    char *dump = json_dumps(value, JSON_ENCODE_ANY);
+    COP_CHECK(dump, err, COP_ERR_MEMORY, "cannot write a field of an example as text");
+    const cop_status status = cop_text_append(text, dump, strlen(dump), err);
+    free(dump); /* jansson's, by malloc */
+    return status;
+}
+
+static cop_status refuse_field(const char *name, size_t length, const json_t *example,
+                               cop_error *err)
+{
+    cop_text known = {0};
+    cop_status status = COP_OK;
+    const char *key;
+    json_t *value;
+    json_t *copy = json_deep_copy(example); /* jansson lists the keys of mutable objects only */
+    json_object_foreach(copy, key, value)
+    {
+        COP_TRY_OUT(cop_text_format(&known, err, "%s%s", known.length > 0 ? ", " : "", key));
+    }
+    status = cop_error_set(err, COP_ERR_CONFIG,
+                           "template: the data has no field \"%.*s\"; its fields: %s "
+                           "(write {{ and }} for braces)",
+                           (int)length, name, known.length > 0 ? known.data : "none");
+out:
+    json_decref(copy);
+    cop_text_free(&known);
+    return status;
+}
+
+static cop_status append_field(cop_text *text, const char *name, size_t length,
+                               const json_t *example, cop_error *err)
+{
+    const json_t *value = json_object_getn(example, name, length);
+    if (!value) return refuse_field(name, length, example, err);
+    if (json_is_string(value))
+        return cop_text_append(text, json_string_value(value), json_string_length(value), err);
+    return append_json(text, value, err);
+}
+
+static cop_status render(const char *at, const json_t *example, cop_text *text, cop_error *err)
+{
+    const char *const begin = at;
+    while (*at) {
+        const size_t plain = strcspn(at, "{}");
+        COP_TRY(cop_text_append(text, at, plain, err));
+        at += plain;
+        if (!*at) break;
+        if (at[0] == at[1]) { /* a doubled brace */
+            COP_TRY(cop_text_append(text, at, 1, err));
+            at += 2;
+            continue;
+        }
+        const size_t length = strcspn(at + 1, "{}");
+        COP_CHECK(at[0] == '{' && at[1 + length] == '}', err, COP_ERR_CONFIG,
+                  "template: the brace at byte %zu has no partner (write {{ and }} for braces)",
+                  (size_t)(at - begin));
+        COP_TRY(append_field(text, at + 1, length, example, err));
+        at += length + 2;
+    }
+    return COP_OK;
+}
+
+cop_status cop_task_render(const char *template_text, const json_t *example, cop_text *text,
+                           cop_error *err)
+{
+    assert(template_text && json_is_object(example));
+    const size_t before = text->length;
+    const cop_status status = render(template_text, example, text, err);
+    if (status != COP_OK && text->data) { /* nothing half done */
+        text->length = before;
+        text->data[before] = '\0';
+    }
+    return status;
+}

@@ -1,0 +1,48 @@
+/* One response through every task, for a fuzzer and for the unit test that replays its corpus:
+ * rewards must stay in range, be the same twice, and agree with `correct`. A broken promise
+ * aborts, which is what fuzzers look for. */
+#ifndef TESTS_FUZZ_FUZZ_REWARD_H
+#define TESTS_FUZZ_FUZZ_REWARD_H
+
+#include "coppice/task.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const fuzz_answers[][2] = {
+    {"gsm8k", "\"1234\""},
+    {"gsm8k", "-5"},
+    {"arith", "\"1234\""},
+    {"countdown", "{\"numbers\": [2, 3, 4], \"target\": 24}"},
+    {"countdown", "{\"numbers\": [5, 2], \"target\": 2.5}"},
+};
+
+static inline void fuzz_one_reward(const cop_task *task, const char *response, size_t size,
+                                   const json_t *answer)
+{
+    cop_score one, two;
+    cop_error err = {0};
+    if (task->score(response, size, answer, &one, &err) != COP_OK) abort();
+    if (task->score(response, size, answer, &two, &err) != COP_OK) abort();
+    const bool in_range = one.reward >= 0.0 && one.reward <= task->max_reward + 1e-12;
+    const bool same = one.reward == two.reward && !one.extracted == !two.extracted;
+    const bool agrees = one.correct == (one.reward >= task->correct_at);
+    if (!in_range || !same || !agrees) abort();
+    if (one.extracted && strcmp(one.extracted, two.extracted) != 0) abort();
+    cop_score_free(&one);
+    cop_score_free(&two);
+}
+
+static inline void fuzz_reward(const uint8_t *data, size_t size)
+{
+    for (size_t i = 0; i < sizeof fuzz_answers / sizeof fuzz_answers[0]; i++) {
+        const cop_task *task;
+        json_t *answer = json_loads(fuzz_answers[i][1], JSON_DECODE_ANY, NULL);
+        if (!answer || cop_task_find(fuzz_answers[i][0], &task, NULL) != COP_OK) abort();
+        fuzz_one_reward(task, (const char *)data, size, answer);
+        json_decref(answer);
+    }
+}
+
+#endif

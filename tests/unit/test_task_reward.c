@@ -1,0 +1,330 @@
+/* Rewards of gsm8k, arith and countdown against golden cases and at their edges. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <setjmp.h>
+
+#include <cmocka.h>
+
+#include "coppice/memory.h"
+#include "coppice/task.h"
+#include "fuzz/fuzz_reward.h"
+
+#include <dirent.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Scores a response [length]; the task must accept the answer. */
+static cop_score score(const char *name, const char *response, size_t length,
+                       const json_t *answer)
+{
+    const cop_task *task;
+    cop_score result;
+    cop_error err = {0};
+    assert_int_equal(cop_task_find(name, &task, NULL), COP_OK);
+    if (task->score(response, length, answer, &result, &err) != COP_OK)
+        fail_msg("%s", err.message);
+    assert_true(result.reward >= 0.0 && result.reward <= task->max_reward + 1e-12);
+    assert_int_equal(result.correct, result.reward >= task->correct_at);
+    return result;
+}
+
+static void check_golden(const char *name)
+{
+    json_error_t error;
+    json_t *root = json_load_file("tests/data/rewards.json", 0, &error);
+    if (!root) fail_msg("tests/data/rewards.json:%d: %s", error.line, error.text);
+    const json_t *cases = json_object_get(root, name);
+    assert_true(json_array_size(cases) > 100);
+    for (size_t i = 0; i < json_array_size(cases); i++) {
+        const json_t *one = json_array_get(cases, i);
+        const json_t *response = json_object_get(one, "response");
+        const json_t *correct = json_object_get(one, "correct");
+        const double want = json_number_value(json_object_get(one, "reward"));
+        cop_score got = score(name, json_string_value(response), json_string_length(response),
+                              json_object_get(one, "answer"));
+        if (fabs(got.reward - want) > 1e-12)
+            fail_msg("%s case %zu: %g, expected %g: %s", name, i, got.reward, want,
+                     json_string_value(response));
+        if (correct) assert_int_equal(got.correct, json_is_true(correct));
+        cop_score_free(&got);
+    }
+    json_decref(root);
+}
+
+static void test_golden_gsm8k(void **state)
+{
+    (void)state;
+    check_golden("gsm8k");
+}
+
+static void test_golden_countdown(void **state)
+{
+    (void)state;
+    check_golden("countdown");
+}
+
+typedef struct reward_case {
+    const char *response, *answer;
+    double reward;
+    const char *extracted;
+} reward_case;
+
+static void check_cases(const char *name, const reward_case *cases, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        json_t *answer = json_loads(cases[i].answer, JSON_DECODE_ANY, NULL);
+        assert_non_null(answer);
+        cop_score got = score(name, cases[i].response, strlen(cases[i].response), answer);
+        const char *extracted = got.extracted ? got.extracted : "(none)";
+        const char *want = cases[i].extracted ? cases[i].extracted : "(none)";
+        if (fabs(got.reward - cases[i].reward) > 1e-12 || strcmp(extracted, want) != 0)
+            fail_msg("%s case %zu: %g \"%s\", expected %g \"%s\": %s", name, i, got.reward,
+                     extracted, cases[i].reward, want, cases[i].response);
+        cop_score_free(&got);
+        json_decref(answer);
+    }
+}
+
+#define CHECK_CASES(name, cases) check_cases((name), (cases), sizeof(cases) / sizeof(cases)[0])
+
+static void test_gsm8k(void **state)
+{
+    (void)state;
+    static const reward_case cases[] = {
+        {"#### 1,234", "\"1234\"", 1, "1234"},
+        {"so 10,800", "\"10800\"", 0, "10800"}, /* without the mark, as written */
+        {"#### 5 apples", "\"5\"", 1, "5"},
+        {"#### -5", "\"-5\"", 1, "-5"},
+        {"#### --5", "\"-5\"", 1, "-5"}, /* no marked number, but the last one */
+        {"####  5", "\"5\"", 1, "5"},
+        {"##### 5", "\"5\"", 1, "5"},
+        {"#### 5\n#### 6", "\"5\"", 0, "6"},
+        {"#### 5\nso 6", "\"5\"", 1, "5"},
+        {"#### 5\nso 6", "\"6\"", 1, "5"},
+        {"#### .\n5", "\"5\"", 1, NULL},
+        {"7.50", "\"7.50\"", 1, "7.50"},
+        {"7.50", "7.5", 0, "7.50"},
+        {"5 . .", "\"5\"", 1, "5"},
+        {"5 , .", "\"5\"", 0, NULL},
+        {"1-2", "\"-2\"", 1, "-2"},
+        {"#### 72", "72", 1, "72"},
+        {"#### 72", "72.0", 1, "72"},
+        {"#### 72", "\"48/2=24\\n48+24=72\\n#### 72\"", 1, "72"},
+        {"#### 1200", "\"and so\\n#### 1,200 \\n\"", 1, "1200"},
+        {"", "\"1\"", 0, NULL},
+        {"-", "\"1\"", 0, NULL},
+        {"####", "\"1\"", 0, NULL},
+    };
+    CHECK_CASES("gsm8k", cases);
+}
+
+static void test_arith(void **state)
+{
+    (void)state;
+    static const reward_case cases[] = {
+        {"The answer is 120.", "\"120\"", 1, "120"},
+        {"The answer is 120...", "\"120\"", 1, "120"},
+        {"The answer is 1,200.", "\"1200\"", 1, "1200"},
+        {"3 + 4 = 7\n#### 7", "\"7\"", 1, "7"},
+        {"#### 7.\nor 8", "\"7\"", 1, "7"},
+        {"#### 7\nor 8", "\"8\"", 0, "7"},
+        {"The answer is 12.0", "\"12\"", 0, "12.0"},
+        {"no idea", "\"12\"", 0, NULL},
+        {".", "\"12\"", 0, NULL},
+    };
+    CHECK_CASES("arith", cases);
+}
+
+/* The last 300 characters count, not bytes. */
+static void test_clip(void **state)
+{
+    (void)state;
+    static const char *const filler[] = {"x", "\xc3\xa9", "\xe2\x82\xac", "\xf0\x9f\x8c\xb3"};
+    json_t *answer = json_string("76");
+    for (size_t kind = 0; kind < 4; kind++)
+        for (size_t count = 290; count <= 305; count++) {
+            char text[2048] = "#### 76";
+            for (size_t i = 0; i < count; i++)
+                strcat(text, filler[kind]);
+            cop_score got = score("gsm8k", text, strlen(text), answer);
+            /* 298 leave "76", which still is the last number; 299 leave "6". */
+            assert_int_equal(got.correct, count <= 298);
+            cop_score_free(&got);
+        }
+    json_decref(answer);
+}
+
+static void test_countdown(void **state)
+{
+    (void)state;
+    static const char example[] = "{\"numbers\": [2, 3, 4], \"target\": 24}";
+    static const reward_case cases[] = {
+        {"a</think>\n<answer>2*3*4</answer>", example, 1.1, "2*3*4"},
+        {"<think>a</think>\n<answer> 2*3*4 </answer>", example, 1.1, "2*3*4"},
+        {"a</think>\n<answer>2*3*4\n</answer>", example, 1.1, "2*3*4"},
+        {"a</think>\n<answer>2*3*4\n\n</answer>", example, 0.1, NULL},
+        {"a</think>\n<answer>2*3*4</answer>\n", example, 1.1, "2*3*4"},
+        {"a</think>\n<answer>2*3*4</answer>\n\n", example, 1.06, "2*3*4"},
+        {"a</think>\n<answer>2*3*4</answer>.", example, 1.06, "2*3*4"},
+        {"a</think>\n\n<answer>2*3*4</answer>", example, 1.06, "2*3*4"},
+        {"</think><answer>2*3*4</answer></think>\n<answer>", example, 1.06, "2*3*4"},
+        {"<answer>2*3*4</answer></think>\n<answer></answer>", example, 0.1, NULL},
+        {"<answer>x</answer> <answer>2*3*4</answer>", example, 1.05, "2*3*4"},
+        {"<answer><answer>2*3*4</answer>", example, 0.05, NULL},
+        {"</answer>2*3*4<answer>", example, 0.0, NULL},
+        {"a</think>", example, 0.01, NULL},
+        {"<think>", example, 0.0, NULL},
+        {"<answer>4*3+2*6</answer>", example, 0.05, "4*3+2*6"},
+        {"<answer>4*(3+2+1)</answer>", example, 0.05, "4*(3+2+1)"},
+        {"<answer>4*(3+2)</answer>", example, 0.05, "4*(3+2)"},
+        {"<answer>04*3*2</answer>", example, 0.05, "04*3*2"},
+        {"<answer>4*3*2 = 24</answer>", example, 0.05, NULL},
+        {"<answer>4*3*2.</answer>", example, 0.05, NULL},
+        {"<answer>99999999999999999999*3*2</answer>", example, 0.05,
+         "99999999999999999999*3*2"},
+        {"<answer>4 ** 2 + 8</answer>", "{\"numbers\": [4, 2, 8], \"target\": 24}", 0.05,
+         "4 ** 2 + 8"},
+        {"<answer>9 // 2 + 1</answer>", "{\"numbers\": [9, 2, 1], \"target\": 5}", 0.05,
+         "9 // 2 + 1"},
+        {"<answer>2/3</answer>", "{\"numbers\": [3, 2.0], \"target\": 0.6666666666666666}",
+         1.05, "2/3"},
+        {"<answer>2/3</answer>", "{\"numbers\": [3, 2], \"target\": 0.66665}", 0.05, "2/3"},
+        {"<answer>2/2*3</answer>", "{\"numbers\": [2, 2, 3], \"target\": 3}", 1.05, "2/2*3"},
+        {"<answer>2/3*3</answer>", "{\"numbers\": [2, 2, 3], \"target\": 2}", 0.05, "2/3*3"},
+        {"<answer> </answer>", "{\"numbers\": [], \"target\": 0}", 0.05, NULL},
+    };
+    CHECK_CASES("countdown", cases);
+}
+
+static void expect_format_error(const char *name, const char *answer_text, const char *word)
+{
+    const cop_task *task;
+    cop_score result;
+    cop_error err = {0};
+    json_t *answer = json_loads(answer_text, JSON_DECODE_ANY, NULL);
+    assert_non_null(answer);
+    assert_int_equal(cop_task_find(name, &task, NULL), COP_OK);
+    assert_int_equal(task->score("1", 1, answer, &result, &err), COP_ERR_FORMAT);
+    if (!strstr(err.message, word)) fail_msg("%s", err.message);
+    assert_null(result.extracted);
+    assert_true(result.reward == 0.0 && !result.correct);
+    json_decref(answer);
+}
+
+static void test_malformed_answers(void **state)
+{
+    (void)state;
+    expect_format_error("gsm8k", "[1]", "answer");
+    expect_format_error("gsm8k", "\" , \"", "empty");
+    expect_format_error("arith", "null", "answer");
+    expect_format_error("countdown", "{\"target\": 3}", "numbers");
+    expect_format_error("countdown", "{\"numbers\": 3, \"target\": 3}", "numbers");
+    expect_format_error("countdown", "{\"numbers\": [1, \"2\"], \"target\": 3}", "entry 1");
+    expect_format_error("countdown", "{\"numbers\": [1, 2]}", "target");
+}
+
+static void test_answer_of_example(void **state)
+{
+    (void)state;
+    const cop_task *task;
+    const json_t *answer;
+    cop_error err = {0};
+    json_t *good = json_pack("{s:s, s:s}", "question", "How many?", "answer", "5");
+    json_t *bad = json_pack("{s:s}", "question", "How many?");
+    json_t *puzzle = json_pack("{s:[i,i], s:f}", "numbers", 1, 2, "target", 0.5);
+    assert_int_equal(cop_task_find("gsm8k", &task, NULL), COP_OK);
+    assert_int_equal(task->answer(good, &answer, &err), COP_OK);
+    assert_string_equal(json_string_value(answer), "5");
+    assert_int_equal(task->answer(bad, &answer, &err), COP_ERR_FORMAT);
+    assert_non_null(strstr(err.message, "answer"));
+    assert_null(answer);
+    assert_int_equal(cop_task_find("countdown", &task, NULL), COP_OK);
+    assert_int_equal(task->answer(puzzle, &answer, &err), COP_OK);
+    assert_ptr_equal(answer, puzzle);
+    assert_int_equal(task->answer(good, &answer, &err), COP_ERR_FORMAT);
+    json_decref(good);
+    json_decref(bad);
+    json_decref(puzzle);
+}
+
+/* Bytes of all kinds, and pieces that the tasks look for: nothing crashes, rewards stay in
+ * range, and the same response earns the same twice. */
+static void test_garbage(void **state)
+{
+    (void)state;
+    static const char *const pieces[] = {
+        "<think>", "</think>", "\n", "<answer>", "</answer>", "#### ",    "-",
+        ".",       ",",        "12", "(",        ")",         "+",        "*",
+        "/",       " ",        "0",  "\xff",     "\xc3",      "\xa9\x80", "\xe2\x82\xac"};
+    uint64_t x = 9;
+    json_t *number = json_string("12");
+    json_t *puzzle = json_pack("{s:[i,i], s:i}", "numbers", 12, 12, "target", 24);
+    for (int round = 0; round < 20000; round++) {
+        char text[512];
+        size_t length = 0;
+        const size_t aim = (size_t)round % 400;
+        while (length < aim) {
+            x = x * 6364136223846793005u + 1442695040888963407u;
+            const size_t pick = (size_t)(x >> 40) % (sizeof pieces / sizeof pieces[0] + 1);
+            if (pick == sizeof pieces / sizeof pieces[0]) {
+                text[length++] = (char)(x >> 56); /* any byte, NUL too */
+                continue;
+            }
+            memcpy(text + length, pieces[pick], strlen(pieces[pick]));
+            length += strlen(pieces[pick]);
+        }
+        for (size_t t = 0; cop_task_at(t); t++) {
+            const cop_task *task = cop_task_at(t);
+            const json_t *answer = strcmp(task->name, "countdown") == 0 ? puzzle : number;
+            cop_score one = score(task->name, text, length, answer);
+            cop_score two = score(task->name, text, length, answer);
+            assert_true(one.reward == two.reward && !one.extracted == !two.extracted);
+            cop_score_free(&one);
+            cop_score_free(&two);
+        }
+    }
+    json_decref(number);
+    json_decref(puzzle);
+}
+
+static void test_corpus(void **state)
+{
+    (void)state;
+    static const char folder[] = "tests/fuzz/corpus/reward";
+    size_t replayed = 0;
+    DIR *directory = opendir(folder);
+    assert_non_null(directory);
+    for (struct dirent *entry = readdir(directory); entry; entry = readdir(directory)) {
+        if (entry->d_name[0] == '.') continue;
+        cop_text text = {0};
+        char *path = cop_text_join_path(folder, entry->d_name, NULL);
+        assert_non_null(path);
+        assert_int_equal(cop_text_read_file(&text, path, 1 << 20, NULL), COP_OK);
+        fuzz_reward((const uint8_t *)text.data, text.length);
+        replayed++;
+        cop_text_free(&text);
+        cop_memory_free(path);
+    }
+    (void)closedir(directory);
+    assert_true(replayed >= 5);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_golden_gsm8k),
+        cmocka_unit_test(test_golden_countdown),
+        cmocka_unit_test(test_gsm8k),
+        cmocka_unit_test(test_arith),
+        cmocka_unit_test(test_clip),
+        cmocka_unit_test(test_countdown),
+        cmocka_unit_test(test_malformed_answers),
+        cmocka_unit_test(test_answer_of_example),
+        cmocka_unit_test(test_garbage),
+        cmocka_unit_test(test_corpus),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
