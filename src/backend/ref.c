@@ -1,0 +1,286 @@
+/* The reference backend: memory, weights and KV cache. One thread, plain loops. */
+#include "backend/ref.h"
+
+#include "coppice/memory.h"
+#include "coppice/timer.h"
+
+#include <assert.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+static void backend_destroy(cop_backend *backend)
+{
+    ref_backend *const ref = (ref_backend *)backend;
+    cop_memory_free(ref->stage.owned);
+    cop_memory_free(ref);
+}
+
+static void describe(const cop_backend *backend, char *text, size_t size)
+{
+    (void)backend;
+    (void)snprintf(text, size, "ref: plain loops, f32, 1 thread");
+}
+
+static void plan_bytes(const cop_backend *backend, const cop_backend_plan *plan,
+                       uint64_t *need_bytes, uint64_t *have_bytes)
+{
+    (void)backend;
+    const uint64_t in_f32 =
+        (uint64_t)plan->matrices + plan->others + plan->kv + plan->activations;
+    *need_bytes = 4 * in_f32 + cop_dtype_size(plan->storage) * (uint64_t)plan->largest_matrix;
+    const uint64_t available = cop_memory_available_bytes();
+    *have_bytes = available == 0 ? UINT64_MAX : available;
+}
+
+/* --- memory --- */
+
+static cop_status buffer_create(cop_backend *backend, size_t bytes, cop_buffer **buffer,
+                                cop_error *err)
+{
+    (void)backend;
+    *buffer = NULL;
+    cop_buffer *const made = cop_memory_alloc(1, sizeof *made, err);
+    if (made == NULL) return COP_ERR_MEMORY;
+    made->owned = cop_memory_alloc(bytes, 1, err);
+    if (made->owned == NULL) {
+        cop_memory_free(made);
+        return COP_ERR_MEMORY;
+    }
+    made->data = made->owned;
+    made->bytes = bytes;
+    *buffer = made;
+    return COP_OK;
+}
+
+static cop_status buffer_wrap(cop_backend *backend, const void *data, size_t bytes,
+                              cop_buffer **buffer, cop_error *err)
+{
+    (void)backend;
+    *buffer = cop_memory_alloc(1, sizeof **buffer, err);
+    if (*buffer == NULL) return COP_ERR_MEMORY;
+    **buffer = (cop_buffer){.data = data, .bytes = bytes};
+    return COP_OK;
+}
+
+static void buffer_destroy(cop_backend *backend, cop_buffer **buffer)
+{
+    (void)backend;
+    if (*buffer == NULL) return;
+    cop_memory_free((*buffer)->owned);
+    cop_memory_free(*buffer);
+    *buffer = NULL;
+}
+
+static cop_status upload(cop_backend *backend, cop_buffer *buffer, size_t offset_bytes,
+                         const void *data, size_t bytes, cop_error *err)
+{
+    (void)backend;
+    (void)err;
+    assert(buffer->owned != NULL);
+    assert(offset_bytes <= buffer->bytes && bytes <= buffer->bytes - offset_bytes);
+    memcpy((char *)buffer->owned + offset_bytes, data, bytes);
+    return COP_OK;
+}
+
+static cop_status download(cop_backend *backend, const cop_buffer *buffer, size_t offset_bytes,
+                           void *data, size_t bytes, cop_error *err)
+{
+    (void)backend;
+    (void)err;
+    assert(offset_bytes <= buffer->bytes && bytes <= buffer->bytes - offset_bytes);
+    memcpy(data, (const char *)buffer->data + offset_bytes, bytes);
+    return COP_OK;
+}
+
+/* --- weights --- */
+
+float cop_ref_element(const cop_buffer *buffer, cop_dtype dtype, size_t index)
+{
+    /* Tensors in a file need not be aligned, so elements are copied out. */
+    const char *const at = (const char *)buffer->data + index * cop_dtype_size(dtype);
+    float value = 0.0F;
+    uint16_t half = 0;
+    if (dtype == COP_F32) {
+        memcpy(&value, at, sizeof value);
+        return value;
+    }
+    memcpy(&half, at, sizeof half);
+    return dtype == COP_BF16 ? cop_bf16_to_f32(half) : cop_f16_to_f32(half);
+}
+
+static cop_status rebuild(cop_backend *backend, cop_buffer *out, size_t offset,
+                          const cop_weight_part *parts, size_t count,
+                          const cop_component *components, size_t component_count,
+                          cop_error *err)
+{
+    const double start = cop_timer_now_s();
+    for (size_t i = 0; i < count; i++) {
+        const cop_weight_part *const part = &parts[i];
+        const size_t size = cop_dtype_size(part->dtype);
+        COP_CHECK((offset + part->count) * size <= out->bytes &&
+                      part->base->bytes >= part->count * size,
+                  err, COP_ERR_INTERNAL, "rebuild: part %zu does not fit its buffer", i);
+        const cop_rebuild_piece piece = {.base = part->base->data,
+                                         .out = (char *)out->owned + offset * size,
+                                         .dtype = part->dtype,
+                                         .first = 0,
+                                         .count = part->count,
+                                         .tensor = part->tensor,
+                                         .scale = part->scale};
+        cop_rebuild_run(&piece, components, component_count, 1, COP_ISA_SCALAR);
+        offset += part->count;
+    }
+    backend->seconds[COP_PART_REBUILD] += cop_timer_now_s() - start;
+    return COP_OK;
+}
+
+static cop_status widen(cop_backend *backend, cop_buffer *out, const cop_buffer *in,
+                        cop_dtype dtype, size_t count, cop_error *err)
+{
+    (void)backend;
+    COP_CHECK(count * sizeof(float) <= out->bytes && count * cop_dtype_size(dtype) <= in->bytes,
+              err, COP_ERR_INTERNAL, "widen: %zu elements do not fit", count);
+    for (size_t i = 0; i < count; i++)
+        ref_f32(out)[i] = cop_ref_element(in, dtype, i);
+    return COP_OK;
+}
+
+static void matrix_destroy(cop_backend *backend, cop_matrix **matrix)
+{
+    (void)backend;
+    if (*matrix == NULL) return;
+    cop_memory_free((*matrix)->values);
+    cop_memory_free(*matrix);
+    *matrix = NULL;
+}
+
+static cop_status matrix_create(cop_backend *backend, size_t n, size_t k, cop_dtype dtype,
+                                cop_matrix **matrix, cop_error *err)
+{
+    *matrix = NULL;
+    size_t count = 0;
+    COP_CHECK(cop_memory_multiply(n, k, &count), err, COP_ERR_MEMORY,
+              "a matrix of %zu x %zu elements cannot be addressed", n, k);
+    cop_matrix *made = cop_memory_alloc(1, sizeof *made, err);
+    if (made == NULL) return COP_ERR_MEMORY;
+    *made = (cop_matrix){.n = n, .k = k, .dtype = dtype};
+    made->values = cop_memory_alloc(count, sizeof(float), err);
+    if (made->values == NULL) {
+        matrix_destroy(backend, &made);
+        return COP_ERR_MEMORY;
+    }
+    *matrix = made;
+    return COP_OK;
+}
+
+static cop_status matrix_stage(cop_backend *backend, cop_matrix *matrix, cop_buffer **stage,
+                               cop_error *err)
+{
+    ref_backend *const ref = (ref_backend *)backend;
+    const size_t bytes = matrix->n * matrix->k * cop_dtype_size(matrix->dtype);
+    *stage = NULL;
+    if (ref->stage.bytes < bytes) {
+        void *const memory = cop_memory_alloc_raw(bytes, 1, err);
+        if (memory == NULL) return COP_ERR_MEMORY;
+        cop_memory_free(ref->stage.owned);
+        ref->stage = (cop_buffer){.owned = memory, .data = memory, .bytes = bytes};
+    }
+    *stage = &ref->stage;
+    return COP_OK;
+}
+
+static cop_status matrix_commit(cop_backend *backend, cop_matrix *matrix,
+                                const cop_buffer *source, cop_error *err)
+{
+    const double start = cop_timer_now_s();
+    const size_t count = matrix->n * matrix->k;
+    COP_CHECK(count * cop_dtype_size(matrix->dtype) <= source->bytes, err, COP_ERR_INTERNAL,
+              "matrix_commit: the source is smaller than %zu x %zu", matrix->n, matrix->k);
+    for (size_t i = 0; i < count; i++) {
+        matrix->values[i] = cop_ref_element(source, matrix->dtype, i);
+    }
+    backend->seconds[COP_PART_PACK] += cop_timer_now_s() - start;
+    return COP_OK;
+}
+
+/* --- KV cache --- */
+
+static void kv_destroy(cop_backend *backend, cop_kv **kv)
+{
+    (void)backend;
+    if (*kv == NULL) return;
+    cop_memory_free((*kv)->keys);
+    cop_memory_free((*kv)->values);
+    cop_memory_free((*kv)->scores);
+    cop_memory_free(*kv);
+    *kv = NULL;
+}
+
+static cop_status kv_create(cop_backend *backend, size_t layers, size_t slots, size_t length,
+                            const cop_attention_shape *shape, cop_kv **kv, cop_error *err)
+{
+    *kv = NULL;
+    const size_t width = (size_t)shape->kv_heads * (size_t)shape->head_size;
+    size_t count = 0;
+    COP_CHECK(cop_memory_multiply(layers, slots, &count) &&
+                  cop_memory_multiply(count, length, &count) &&
+                  cop_memory_multiply(count, width, &count),
+              err, COP_ERR_MEMORY, "a KV cache of %zu x %zu x %zu x %zu cannot be addressed",
+              layers, slots, length, width);
+    cop_kv *made = cop_memory_alloc(1, sizeof *made, err);
+    if (made == NULL) return COP_ERR_MEMORY;
+    *made = (cop_kv){.layers = layers, .slots = slots, .length = length, .width = width};
+    made->keys = cop_memory_alloc(count, sizeof(float), err);
+    made->values = cop_memory_alloc(count, sizeof(float), err);
+    made->scores = cop_memory_alloc(length, sizeof(double), err);
+    if (made->keys == NULL || made->values == NULL || made->scores == NULL) {
+        kv_destroy(backend, &made);
+        return COP_ERR_MEMORY;
+    }
+    *kv = made;
+    return COP_OK;
+}
+
+static const cop_backend_ops ref_ops = {
+    .name = "ref",
+    .destroy = backend_destroy,
+    .describe = describe,
+    .plan = plan_bytes,
+    .buffer_create = buffer_create,
+    .buffer_wrap = buffer_wrap,
+    .buffer_destroy = buffer_destroy,
+    .upload = upload,
+    .download = download,
+    .rebuild = rebuild,
+    .widen = widen,
+    .matrix_create = matrix_create,
+    .matrix_destroy = matrix_destroy,
+    .matrix_stage = matrix_stage,
+    .matrix_commit = matrix_commit,
+    .embed = cop_ref_embed,
+    .rmsnorm = cop_ref_rmsnorm,
+    .rmsnorm_add = cop_ref_rmsnorm_add,
+    .convert = cop_ref_convert,
+    .gemm = cop_ref_gemm,
+    .gemm_add = cop_ref_gemm_add,
+    .swiglu = cop_ref_swiglu,
+    .rope_store = cop_ref_rope_store,
+    .attention = cop_ref_attention,
+    .gather = cop_ref_gather,
+    .argmax = cop_ref_argmax,
+    .log_probability = cop_ref_log_probability,
+    .kv_create = kv_create,
+    .kv_destroy = kv_destroy,
+};
+
+cop_status cop_backend_create_ref(cop_backend **backend, cop_error *err)
+{
+    ref_backend *const ref = cop_memory_alloc(1, sizeof *ref, err);
+    *backend = NULL;
+    if (ref == NULL) return COP_ERR_MEMORY;
+    ref->base = (cop_backend){
+        .ops = &ref_ops, .residual = COP_F32, .input = COP_F32, .output = COP_F32};
+    *backend = &ref->base;
+    return COP_OK;
+}

@@ -1,0 +1,238 @@
+/* Hugging Face tensor names -> weights of the described block. */
+#include "model/weights.h"
+
+#include "coppice/memory.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { NAME_BYTES = 128 };
+
+/* A fused weight to be: the names of its parts below a prefix, and their rows. */
+typedef struct weight_spec {
+    weight_kind kind;
+    const char *suffix; /* "weight" or "bias" */
+    size_t columns;     /* 0 for a vector */
+    size_t part_count;
+    const char *names[COP_WEIGHT_MAX_PARTS];
+    size_t rows[COP_WEIGHT_MAX_PARTS];
+} weight_spec;
+
+static void print_shape(const cop_tensor_info *info, char *text, size_t size)
+{
+    size_t used = (size_t)snprintf(text, size, "[");
+    for (int i = 0; i < info->rank && used < size; i++) {
+        used += (size_t)snprintf(text + used, size - used, "%s%lld", i == 0 ? "" : ", ",
+                                 (long long)info->shape[i]);
+    }
+    if (used < size) (void)snprintf(text + used, size - used, "]");
+}
+
+static cop_status check_tensor(const cop_tensor_info *info, size_t rows, size_t columns,
+                               cop_error *err)
+{
+    COP_CHECK(info->dtype != COP_DTYPE_OTHER, err, COP_ERR_UNSUPPORTED,
+              "tensor %s is stored as %s; f32, bf16 and f16 weights are implemented",
+              info->name, info->dtype_text);
+    const bool vector = columns == 0;
+    const bool fits = vector ? info->rank == 1 && info->shape[0] == (int64_t)rows
+                             : info->rank == 2 && info->shape[0] == (int64_t)rows &&
+                                   info->shape[1] == (int64_t)columns;
+    if (fits) return COP_OK;
+    char found[128];
+    print_shape(info, found, sizeof found);
+    return vector ? cop_error_set(err, COP_ERR_FORMAT,
+                                  "tensor %s has shape %s, but config.json asks for [%zu]",
+                                  info->name, found, rows)
+                  : cop_error_set(err, COP_ERR_FORMAT,
+                                  "tensor %s has shape %s, but config.json asks for [%zu, %zu]",
+                                  info->name, found, rows, columns);
+}
+
+static cop_status bind_part(const cop_model *model, const char *prefix, const weight_spec *spec,
+                            size_t part, cop_weight *weight, cop_error *err)
+{
+    char name[NAME_BYTES];
+    (void)snprintf(name, sizeof name, "%s%s.%s", prefix, spec->names[part], spec->suffix);
+    const cop_tensor_info *const info = cop_checkpoint_find(model->checkpoint, name);
+    COP_CHECK(info != NULL, err, COP_ERR_FORMAT,
+              "tensor %s is missing from the checkpoint (config.json asks for it)", name);
+    COP_TRY(check_tensor(info, spec->rows[part], spec->columns, err));
+    COP_CHECK(
+        part == 0 || info->dtype == weight->dtype, err, COP_ERR_UNSUPPORTED,
+        "tensors %s (%s) and %s (%s) are multiplied as one matrix and must have one dtype; "
+        "store them alike",
+        weight->tensors[0]->name, cop_dtype_name(weight->dtype), name,
+        cop_dtype_name(info->dtype));
+    weight->dtype = info->dtype;
+    weight->tensors[part] = info;
+    weight->rows += spec->rows[part];
+    weight->part_count++;
+    return COP_OK;
+}
+
+static cop_status bind_weight(cop_model *model, const char *prefix, const weight_spec *spec,
+                              const cop_weight **bound, cop_error *err)
+{
+    assert(model->weight_count < model->weight_capacity);
+    cop_weight *const weight = &model->weights[model->weight_count];
+    *weight =
+        (cop_weight){.kind = spec->kind, .columns = spec->columns == 0 ? 1 : spec->columns};
+    for (size_t i = 0; i < spec->part_count; i++) {
+        COP_TRY(bind_part(model, prefix, spec, i, weight, err));
+    }
+    model->weight_count++;
+    *bound = weight;
+    return COP_OK;
+}
+
+static cop_status bind_matrix(cop_model *model, const char *prefix, const char *name,
+                              size_t rows, size_t columns, const cop_weight **bound,
+                              cop_error *err)
+{
+    const weight_spec spec = {.kind = COP_WEIGHT_MATRIX,
+                              .suffix = "weight",
+                              .columns = columns,
+                              .part_count = 1,
+                              .names = {name},
+                              .rows = {rows}};
+    return bind_weight(model, prefix, &spec, bound, err);
+}
+
+static cop_status bind_vector(cop_model *model, const char *prefix, const char *name,
+                              const char *suffix, size_t rows, const cop_weight **bound,
+                              cop_error *err)
+{
+    const weight_spec spec = {.kind = COP_WEIGHT_VECTOR,
+                              .suffix = suffix,
+                              .part_count = 1,
+                              .names = {name},
+                              .rows = {rows}};
+    return bind_weight(model, prefix, &spec, bound, err);
+}
+
+/* A fused matrix and, if there is one, its bias, of the same parts. */
+static cop_status bind_fused(cop_model *model, const char *prefix, weight_spec spec,
+                             const cop_weight **matrix, const cop_weight **bias, cop_error *err)
+{
+    COP_TRY(bind_weight(model, prefix, &spec, matrix, err));
+    if (bias == NULL) return COP_OK;
+    spec.kind = COP_WEIGHT_VECTOR;
+    spec.suffix = "bias";
+    spec.columns = 0;
+    return bind_weight(model, prefix, &spec, bias, err);
+}
+
+static cop_status bind_attention(cop_model *model, const char *prefix, model_layer *layer,
+                                 cop_error *err)
+{
+    const cop_model_config *const c = model->config;
+    const size_t width = (size_t)c->width;
+    const size_t size = (size_t)c->head_size;
+    const size_t q_rows = (size_t)c->heads * size;
+    const size_t kv_rows = (size_t)c->kv_heads * size;
+    const weight_spec qkv = {
+        .kind = COP_WEIGHT_MATRIX,
+        .suffix = "weight",
+        .columns = width,
+        .part_count = 3,
+        .names = {"self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"},
+        .rows = {q_rows, kv_rows, kv_rows}};
+    COP_TRY(bind_fused(model, prefix, qkv, &layer->qkv, c->qkv_bias ? &layer->qkv_bias : NULL,
+                       err));
+    COP_TRY(bind_matrix(model, prefix, "self_attn.o_proj", width, q_rows, &layer->o, err));
+    if (c->o_bias) {
+        COP_TRY(
+            bind_vector(model, prefix, "self_attn.o_proj", "bias", width, &layer->o_bias, err));
+    }
+    if (c->qk_norm == COP_QK_NORM_NONE) return COP_OK;
+    const bool by_head = c->qk_norm == COP_QK_NORM_HEAD;
+    COP_TRY(bind_vector(model, prefix, "self_attn.q_norm", "weight", by_head ? size : q_rows,
+                        &layer->q_norm, err));
+    return bind_vector(model, prefix, "self_attn.k_norm", "weight", by_head ? size : kv_rows,
+                       &layer->k_norm, err);
+}
+
+static cop_status bind_feed_forward(cop_model *model, const char *prefix, model_layer *layer,
+                                    cop_error *err)
+{
+    const cop_model_config *const c = model->config;
+    const size_t width = (size_t)c->width;
+    const size_t inner = (size_t)c->feed_forward;
+    const weight_spec gate_up = {.kind = COP_WEIGHT_MATRIX,
+                                 .suffix = "weight",
+                                 .columns = width,
+                                 .part_count = 2,
+                                 .names = {"mlp.gate_proj", "mlp.up_proj"},
+                                 .rows = {inner, inner}};
+    COP_TRY(bind_fused(model, prefix, gate_up, &layer->gate_up,
+                       c->mlp_bias ? &layer->gate_up_bias : NULL, err));
+    COP_TRY(bind_matrix(model, prefix, "mlp.down_proj", width, inner, &layer->down, err));
+    if (!c->mlp_bias) return COP_OK;
+    return bind_vector(model, prefix, "mlp.down_proj", "bias", width, &layer->down_bias, err);
+}
+
+static cop_status bind_layer(cop_model *model, int32_t index, cop_error *err)
+{
+    char prefix[NAME_BYTES / 2];
+    (void)snprintf(prefix, sizeof prefix, "model.layers.%d.", (int)index);
+    const size_t width = (size_t)model->config->width;
+    model_layer *const layer = &model->layers[index];
+    const bool before = model->config->norm_placement == COP_NORM_BEFORE;
+    COP_TRY(bind_attention(model, prefix, layer, err));
+    COP_TRY(bind_feed_forward(model, prefix, layer, err));
+    COP_TRY(bind_vector(model, prefix, before ? "input_layernorm" : "post_attention_layernorm",
+                        "weight", width, &layer->norm_attention, err));
+    return bind_vector(model, prefix,
+                       before ? "post_attention_layernorm" : "post_feedforward_layernorm",
+                       "weight", width, &layer->norm_feed_forward, err);
+}
+
+static bool is_used(const cop_model *model, const cop_tensor_info *info)
+{
+    for (size_t w = 0; w < model->weight_count; w++) {
+        for (size_t p = 0; p < model->weights[w].part_count; p++) {
+            if (model->weights[w].tensors[p] == info) return true;
+        }
+    }
+    return false;
+}
+
+/* Tensors that no weight is made of. */
+static cop_status list_unused(const cop_model *model, cop_text *unused, cop_error *err)
+{
+    for (size_t i = 0; i < cop_checkpoint_count(model->checkpoint); i++) {
+        const cop_tensor_info *const info = cop_checkpoint_at(model->checkpoint, i);
+        if (is_used(model, info)) continue;
+        COP_TRY(
+            cop_text_format(unused, err, "%s%s", unused->length == 0 ? "" : ", ", info->name));
+    }
+    return COP_OK;
+}
+
+cop_status cop_model_bind(cop_model *model, cop_text *unused, cop_error *err)
+{
+    enum { MOST_WEIGHTS_PER_LAYER = 12, OTHER_WEIGHTS = 3 };
+    const cop_model_config *const c = model->config;
+    const size_t width = (size_t)c->width;
+    const size_t vocabulary = (size_t)c->vocabulary;
+    model->weight_capacity = (size_t)c->layers * MOST_WEIGHTS_PER_LAYER + OTHER_WEIGHTS;
+    model->weights = cop_memory_alloc(model->weight_capacity, sizeof *model->weights, err);
+    model->layers = cop_memory_alloc((size_t)c->layers, sizeof *model->layers, err);
+    if (model->weights == NULL || model->layers == NULL) return COP_ERR_MEMORY;
+    const weight_spec table = {.kind = COP_WEIGHT_TABLE,
+                               .suffix = "weight",
+                               .columns = width,
+                               .part_count = 1,
+                               .names = {"embed_tokens"},
+                               .rows = {vocabulary}};
+    COP_TRY(bind_weight(model, "model.", &table, &model->embedding, err));
+    for (int32_t i = 0; i < c->layers; i++)
+        COP_TRY(bind_layer(model, i, err));
+    COP_TRY(bind_vector(model, "model.", "norm", "weight", width, &model->final_norm, err));
+    if (!c->tied_head) {
+        COP_TRY(bind_matrix(model, "", "lm_head", vocabulary, width, &model->head, err));
+    }
+    return unused == NULL ? COP_OK : list_unused(model, unused, err);
+}

@@ -1,0 +1,192 @@
+/* config.json and generation_config.json -> description. */
+#include "coppice/model.h"
+
+#include "coppice/memory.h"
+#include "coppice/text.h"
+#include "model/config_family.h"
+#include "model/config_json.h"
+#include "model/config_rope.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* Features of related architectures that would change the result if they were passed over. */
+static cop_status refuse_features(const json_reader *reader, cop_error *err)
+{
+    static const char *const features[] = {"quantization_config",
+                                           "compression_config",
+                                           "attn_logit_softcapping",
+                                           "final_logit_softcapping",
+                                           "num_experts",
+                                           "num_local_experts",
+                                           "n_routed_experts",
+                                           "clip_qkv",
+                                           "no_rope_layers",
+                                           "query_pre_attn_scalar",
+                                           "embedding_multiplier",
+                                           "attention_multiplier",
+                                           "residual_multiplier",
+                                           "logits_scaling"};
+    for (size_t i = 0; i < sizeof features / sizeof features[0]; i++) {
+        const json_t *const value = cop_config_json_get(reader, features[i]);
+        const bool off = value == NULL || json_is_false(value) ||
+                         (json_is_number(value) && json_number_value(value) == 0.0);
+        COP_CHECK(off, err, COP_ERR_UNSUPPORTED, "%s: %s is not implemented", reader->path,
+                  features[i]);
+    }
+    const char *activation = NULL;
+    COP_TRY(cop_config_json_string(reader, "hidden_act", "silu", &activation, err));
+    COP_CHECK(strcmp(activation, "silu") == 0 || strcmp(activation, "swish") == 0, err,
+              COP_ERR_UNSUPPORTED, "%s: hidden_act \"%s\" is not implemented (silu is)",
+              reader->path, activation);
+    return COP_OK;
+}
+
+static cop_status read_heads(const json_reader *reader, const cop_family *of,
+                             cop_model_config *config, cop_error *err)
+{
+    COP_TRY(cop_config_json_size(reader, "num_attention_heads", COP_MOST_HEADS,
+                                 COP_JSON_REQUIRED, &config->heads, err));
+    const bool has_kv_key = json_object_get(reader->object, "num_key_value_heads") != NULL;
+    const int32_t kv_heads = has_kv_key || of->kv_heads == 0 ? config->heads : of->kv_heads;
+    COP_TRY(cop_config_json_size(reader, "num_key_value_heads", COP_MOST_HEADS, kv_heads,
+                                 &config->kv_heads, err));
+    COP_CHECK(config->heads % config->kv_heads == 0, err, COP_ERR_FORMAT,
+              "%s: num_attention_heads %d is not a multiple of num_key_value_heads %d",
+              reader->path, (int)config->heads, (int)config->kv_heads);
+    const bool has_size_key = json_object_get(reader->object, "head_dim") != NULL;
+    const bool derived =
+        cop_config_json_get(reader, "head_dim") == NULL && (has_size_key || of->head_size == 0);
+    COP_CHECK(!derived || config->width % config->heads == 0, err, COP_ERR_FORMAT,
+              "%s: hidden_size %d is not a multiple of num_attention_heads %d and there is no "
+              "head_dim",
+              reader->path, (int)config->width, (int)config->heads);
+    const int32_t size = derived ? config->width / config->heads : of->head_size;
+    COP_TRY(cop_config_json_size(reader, "head_dim", COP_MOST_HEAD_SIZE, size,
+                                 &config->head_size, err));
+    COP_CHECK(config->head_size % 2 == 0 && config->head_size <= COP_MOST_HEAD_SIZE, err,
+              COP_ERR_FORMAT, "%s: head_dim %d is odd or larger than %d", reader->path,
+              (int)config->head_size, (int)COP_MOST_HEAD_SIZE);
+    return COP_OK;
+}
+
+static cop_status read_sizes(const json_reader *reader, const cop_family *of,
+                             cop_model_config *config, cop_error *err)
+{
+    COP_TRY(cop_config_json_size(reader, "num_hidden_layers", COP_MODEL_MAX_LAYERS,
+                                 COP_JSON_REQUIRED, &config->layers, err));
+    COP_TRY(cop_config_json_size(reader, "hidden_size", COP_MOST_WIDTH, COP_JSON_REQUIRED,
+                                 &config->width, err));
+    COP_TRY(cop_config_json_size(reader, "intermediate_size", COP_MOST_FEED_FORWARD,
+                                 COP_JSON_REQUIRED, &config->feed_forward, err));
+    COP_TRY(cop_config_json_size(reader, "vocab_size", COP_MOST_VOCABULARY, COP_JSON_REQUIRED,
+                                 &config->vocabulary, err));
+    COP_TRY(cop_config_json_size(reader, "max_position_embeddings", COP_MOST_POSITIONS,
+                                 of->max_positions, &config->max_positions, err));
+    double eps = 0.0;
+    COP_TRY(cop_config_json_positive(reader, "rms_norm_eps", of->eps, &eps, err));
+    COP_CHECK(eps < 1.0, err, COP_ERR_FORMAT, "%s: rms_norm_eps is %g, not below 1",
+              reader->path, eps);
+    config->norm_eps = (float)eps;
+    return read_heads(reader, of, config, err);
+}
+
+static cop_status read_biases(const json_reader *reader, const cop_family *of,
+                              cop_model_config *config, cop_error *err)
+{
+    bool attention = false;
+    bool mlp = false;
+    COP_TRY(
+        cop_config_json_bool(reader, "tie_word_embeddings", false, &config->tied_head, err));
+    COP_TRY(cop_config_json_bool(reader, "attention_bias", false, &attention, err));
+    COP_TRY(cop_config_json_bool(reader, "mlp_bias", false, &mlp, err));
+    config->qkv_bias =
+        of->qkv_bias == COP_BIAS_ALWAYS || (of->qkv_bias == COP_BIAS_BY_KEY && attention);
+    config->o_bias = of->o_bias_by_key && attention;
+    config->mlp_bias = of->mlp_bias_by_key && mlp;
+    return COP_OK;
+}
+
+static cop_status add_stop(const char *path, const json_t *value, cop_model_config *config,
+                           cop_error *err)
+{
+    const json_int_t id = json_integer_value(value);
+    COP_CHECK(json_is_integer(value) && id >= 0 && id < INT32_MAX, err, COP_ERR_FORMAT,
+              "%s: eos_token_id is not a token id or a list of token ids", path);
+    COP_CHECK(config->stop_count < COP_MODEL_MAX_STOPS, err, COP_ERR_UNSUPPORTED,
+              "%s: eos_token_id has more than %d ids", path, (int)COP_MODEL_MAX_STOPS);
+    config->stops[config->stop_count++] = (int32_t)id;
+    return COP_OK;
+}
+
+/* eos_token_id of one file; *found tells whether it has one. */
+static cop_status read_stops(const json_reader *reader, cop_model_config *config, bool *found,
+                             cop_error *err)
+{
+    const json_t *const value = cop_config_json_get(reader, "eos_token_id");
+    *found = value != NULL;
+    if (value == NULL) return COP_OK;
+    if (!json_is_array(value)) return add_stop(reader->path, value, config, err);
+    for (size_t i = 0; i < json_array_size(value); i++) {
+        COP_TRY(add_stop(reader->path, json_array_get(value, i), config, err));
+    }
+    return COP_OK;
+}
+
+static cop_status read_generation(const char *directory, const json_reader *reader,
+                                  const cop_family *of, cop_model_config *config,
+                                  cop_error *err)
+{
+    char *const path = cop_text_join_path(directory, "generation_config.json", err);
+    if (path == NULL) return COP_ERR_MEMORY;
+    json_t *root = NULL;
+    bool found = false;
+    cop_status status = cop_config_json_open(path, true, &root, err);
+    if (status == COP_OK && root != NULL) {
+        const json_reader generation = {.object = root, .path = path, .scope = ""};
+        status = read_stops(&generation, config, &found, err);
+    }
+    if (status == COP_OK && !found) status = read_stops(reader, config, &found, err);
+    if (status == COP_OK && !found && of->stop >= 0) {
+        config->stops[config->stop_count++] = of->stop;
+    }
+    json_decref(root);
+    cop_memory_free(path);
+    return status;
+}
+
+static cop_status read_config(const char *directory, const json_reader *reader,
+                              cop_model_config *config, cop_error *err)
+{
+    const cop_family *of = NULL;
+    COP_TRY(cop_config_find_family(reader, &of, err));
+    (void)snprintf(config->model_type, sizeof config->model_type, "%s", of->model_type);
+    config->norm_placement = of->norm_placement;
+    config->qk_norm = of->qk_norm;
+    COP_TRY(refuse_features(reader, err));
+    COP_TRY(read_sizes(reader, of, config, err));
+    COP_TRY(read_biases(reader, of, config, err));
+    COP_TRY(cop_config_read_sliding(reader, of, config, err));
+    COP_TRY(cop_config_read_rope(reader, of->theta, config->max_positions, of->scale_full_only,
+                                 config->rope, err));
+    return read_generation(directory, reader, of, config, err);
+}
+
+cop_status cop_model_config_load(const char *directory, cop_model_config *config,
+                                 cop_error *err)
+{
+    cop_model_config read = {0};
+    *config = read;
+    char *const path = cop_text_join_path(directory, "config.json", err);
+    if (path == NULL) return COP_ERR_MEMORY;
+    json_t *root = NULL;
+    cop_status status = cop_config_json_open(path, false, &root, err);
+    if (status == COP_OK) {
+        const json_reader reader = {.object = root, .path = path, .scope = ""};
+        status = read_config(directory, &reader, &read, err);
+    }
+    if (status == COP_OK) *config = read;
+    json_decref(root);
+    cop_memory_free(path);
+    return status;
+}

@@ -1,0 +1,149 @@
+#include "model/config_rope.h"
+
+#include <math.h>
+#include <string.h>
+
+/* What the values of one rope object default to. */
+typedef struct rope_defaults {
+    double theta;
+    double original_positions;
+} rope_defaults;
+
+static cop_status read_kind(const json_reader *reader, cop_rope_kind *kind, cop_error *err)
+{
+    static const char *const names[] = {[COP_ROPE_DEFAULT] = "default",
+                                        [COP_ROPE_LINEAR] = "linear",
+                                        [COP_ROPE_LLAMA3] = "llama3",
+                                        [COP_ROPE_YARN] = "yarn"};
+    const char *name = NULL;
+    COP_TRY(cop_config_json_string(reader, "type", "default", &name, err));
+    COP_TRY(cop_config_json_string(reader, "rope_type", name, &name, err));
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if (strcmp(name, names[i]) == 0) {
+            *kind = (cop_rope_kind)i;
+            return COP_OK;
+        }
+    }
+    return cop_error_set(
+        err, COP_ERR_UNSUPPORTED,
+        "%s: %srope_type %s is not implemented (default, linear, llama3 and yarn are)",
+        reader->path, reader->scope, name);
+}
+
+static cop_status refuse_partial(const json_reader *reader, cop_error *err)
+{
+    double share = 1.0;
+    COP_TRY(cop_config_json_positive(reader, "partial_rotary_factor", 1.0, &share, err));
+    COP_CHECK(share == 1.0, err, COP_ERR_UNSUPPORTED,
+              "%s: %spartial_rotary_factor %g is not implemented (1 is)", reader->path,
+              reader->scope, share);
+    return COP_OK;
+}
+
+static double yarn_mscale(double factor, double scale)
+{
+    return factor <= 1.0 ? 1.0 : 0.1 * scale * log(factor) + 1.0;
+}
+
+static cop_status read_yarn(const json_reader *reader, cop_rope *rope, cop_error *err)
+{
+    double scale = 0.0;
+    double scale_all = 0.0;
+    COP_TRY(cop_config_json_positive(reader, "beta_fast", 32.0, &rope->beta_fast, err));
+    COP_TRY(cop_config_json_positive(reader, "beta_slow", 1.0, &rope->beta_slow, err));
+    COP_TRY(cop_config_json_positive(reader, "attention_factor", 0.0, &rope->attention_factor,
+                                     err));
+    COP_TRY(cop_config_json_positive(reader, "mscale", 0.0, &scale, err));
+    COP_TRY(cop_config_json_positive(reader, "mscale_all_dim", 0.0, &scale_all, err));
+    COP_TRY(cop_config_json_bool(reader, "truncate", true, &rope->truncate, err));
+    if (rope->attention_factor == 0.0 && scale > 0.0 && scale_all > 0.0) {
+        rope->attention_factor =
+            yarn_mscale(rope->factor, scale) / yarn_mscale(rope->factor, scale_all);
+    }
+    return COP_OK;
+}
+
+/* One rope object; an absent one is {}. */
+static cop_status read_one(const json_reader *reader, const rope_defaults *defaults,
+                           cop_rope *rope, cop_error *err)
+{
+    *rope = (cop_rope){.factor = 1.0};
+    COP_TRY(read_kind(reader, &rope->kind, err));
+    COP_TRY(refuse_partial(reader, err));
+    COP_TRY(cop_config_json_positive(reader, "rope_theta", defaults->theta, &rope->theta, err));
+    COP_CHECK(rope->theta > 1.0, err, COP_ERR_FORMAT, "%s: %srope_theta is %g, not above 1",
+              reader->path, reader->scope, rope->theta);
+    if (rope->kind == COP_ROPE_DEFAULT) return COP_OK;
+    COP_TRY(cop_config_json_positive(reader, "factor", COP_JSON_REQUIRED, &rope->factor, err));
+    if (rope->kind == COP_ROPE_LINEAR) return COP_OK;
+    COP_TRY(cop_config_json_positive(reader, "original_max_position_embeddings",
+                                     defaults->original_positions, &rope->original_positions,
+                                     err));
+    if (rope->kind == COP_ROPE_YARN) return read_yarn(reader, rope, err);
+    COP_TRY(cop_config_json_positive(reader, "low_freq_factor", COP_JSON_REQUIRED,
+                                     &rope->low_frequency_factor, err));
+    COP_TRY(cop_config_json_positive(reader, "high_freq_factor", COP_JSON_REQUIRED,
+                                     &rope->high_frequency_factor, err));
+    COP_CHECK(rope->high_frequency_factor > rope->low_frequency_factor, err, COP_ERR_FORMAT,
+              "%s: %shigh_freq_factor is not above low_freq_factor", reader->path,
+              reader->scope);
+    return COP_OK;
+}
+
+/* A member that must be an object; NULL if it is absent, null or empty. */
+static cop_status find_object(const json_reader *reader, const char *key, const json_t **object,
+                              cop_error *err)
+{
+    *object = cop_config_json_get(reader, key);
+    COP_CHECK(*object == NULL || json_is_object(*object), err, COP_ERR_FORMAT,
+              "%s: %s%s is not an object", reader->path, reader->scope, key);
+    if (*object != NULL && json_object_size(*object) == 0) *object = NULL;
+    return COP_OK;
+}
+
+static cop_status read_flat(const json_reader *reader, const rope_defaults *defaults,
+                            bool scale_full_only, cop_rope rope[2], cop_error *err)
+{
+    COP_TRY(read_one(reader, defaults, &rope[0], err));
+    rope[1] = rope[0];
+    if (scale_full_only) {
+        rope[1] = (cop_rope){.kind = COP_ROPE_DEFAULT, .theta = rope[0].theta, .factor = 1.0};
+    }
+    return COP_OK;
+}
+
+static cop_status read_nested(const json_reader *reader, const rope_defaults *defaults,
+                              cop_rope rope[2], cop_error *err)
+{
+    static const char *const keys[] = {"full_attention", "sliding_attention"};
+    static const char *const scopes[] = {"rope_parameters.full_attention.",
+                                         "rope_parameters.sliding_attention."};
+    for (size_t i = 0; i < 2; i++) {
+        json_reader inner = {.path = reader->path, .scope = scopes[i]};
+        COP_TRY(find_object(reader, keys[i], &inner.object, err));
+        COP_TRY(read_one(&inner, defaults, &rope[i], err));
+    }
+    return COP_OK;
+}
+
+cop_status cop_config_read_rope(const json_reader *reader, double default_theta,
+                                int32_t max_positions, bool scale_full_only, cop_rope rope[2],
+                                cop_error *err)
+{
+    rope_defaults defaults = {0};
+    COP_TRY(refuse_partial(reader, err));
+    COP_TRY(
+        cop_config_json_positive(reader, "rope_theta", default_theta, &defaults.theta, err));
+    COP_TRY(cop_config_json_positive(reader, "original_max_position_embeddings",
+                                     (double)max_positions, &defaults.original_positions, err));
+    json_reader inner = {.path = reader->path, .scope = "rope_scaling."};
+    COP_TRY(find_object(reader, "rope_scaling", &inner.object, err));
+    if (inner.object == NULL) {
+        inner.scope = "rope_parameters.";
+        COP_TRY(find_object(reader, "rope_parameters", &inner.object, err));
+    }
+    const bool nested = json_object_get(inner.object, "full_attention") != NULL ||
+                        json_object_get(inner.object, "sliding_attention") != NULL;
+    return nested ? read_nested(&inner, &defaults, rope, err)
+                  : read_flat(&inner, &defaults, scale_full_only, rope, err);
+}

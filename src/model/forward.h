@@ -1,0 +1,17 @@
+/* The one forward pass. */
+#ifndef COPPICE_MODEL_FORWARD_H
+#define COPPICE_MODEL_FORWARD_H
+
+#include "model/model_internal.h"
+
+/* Runs ids [batch->rows] through all blocks: keys and values go to the cache, the residual
+ * stream stays in scratch.residual [rows, D]. */
+cop_status cop_model_forward(cop_model *model, const int32_t *ids, const cop_batch *batch,
+                             cop_error *err);
+
+/* Logits of `rows` [count <= scratch.head_rows] of the residual stream -> scratch.logits
+ * [count, V]. */
+cop_status cop_model_logits(cop_model *model, const int32_t *rows, size_t count,
+                            cop_error *err);
+
+#endif

@@ -1,0 +1,194 @@
+/* Greedy answers: groups, decoding. */
+#include "model/group.h"
+
+#include "coppice/memory.h"
+#include "model/forward.h"
+
+cop_status cop_group_forward(sequence_group *group, cop_error *err)
+{
+    const cop_generate_options *const options = group->options;
+    if (options->cancelled != NULL && options->cancelled(options->cancelled_context)) {
+        return cop_error_set(err, COP_INTERRUPTED, "the generation was cancelled");
+    }
+    COP_TRY(cop_model_forward(group->model, group->ids, &group->batch, err));
+    group->batch.rows = 0;
+    group->batch.span_count = 0;
+    return COP_OK;
+}
+
+static bool is_stop(const cop_model_config *config, int32_t id)
+{
+    for (int32_t i = 0; i < config->stop_count; i++) {
+        if (config->stops[i] == id) return true;
+    }
+    return false;
+}
+
+cop_status cop_group_accept(sequence_group *group, sequence *of, int32_t id, cop_error *err)
+{
+    const cop_generate_options *const options = group->options;
+    cop_generation *const out = of->out;
+    of->active = false;
+    if (id < 0) out->finite = false;
+    if (id < 0 || options->max_new_tokens == 0) return COP_OK;
+    if (is_stop(group->model->config, id)) {
+        out->stopped = true;
+        return COP_OK;
+    }
+    COP_TRY(cop_ids_append(&out->ids, id, err));
+    group->model->counters.generated_tokens++;
+    if (options->stop != NULL && options->stop(options->stop_context, of->index, &out->ids)) {
+        out->stopped = true;
+        return COP_OK;
+    }
+    of->next = id;
+    of->active = out->ids.count < options->max_new_tokens;
+    return COP_OK;
+}
+
+/* Puts the last token of every active sequence into the batch; the batch shrinks as they end.
+ */
+static void add_active(sequence_group *group)
+{
+    cop_batch *const batch = &group->batch;
+    for (size_t i = 0; i < group->count; i++) {
+        sequence *const of = &group->sequences[i];
+        if (!of->active) continue;
+        const size_t row = batch->rows++;
+        group->ids[row] = of->next;
+        group->rows[row] = (int32_t)row;
+        group->owners[row] = of;
+        group->spans[batch->span_count++] = (cop_span){
+            .slot = of->slot, .first_row = (int32_t)row, .rows = 1, .past = of->past++};
+    }
+}
+
+cop_status cop_group_decode(sequence_group *group, cop_error *err)
+{
+    cop_model *const model = group->model;
+    for (;;) {
+        add_active(group);
+        const size_t count = group->batch.rows;
+        if (count == 0) return COP_OK;
+        COP_TRY(cop_group_forward(group, err));
+        COP_TRY(cop_model_logits(model, group->rows, count, err));
+        COP_TRY(model->backend->ops->argmax(model->backend, model->scratch.logits, count,
+                                            (size_t)model->config->vocabulary, group->results,
+                                            err));
+        model->counters.decode_steps++;
+        for (size_t i = 0; i < count; i++) {
+            COP_TRY(cop_group_accept(group, group->owners[i], group->results[i], err));
+        }
+    }
+}
+
+static void group_free(sequence_group *group)
+{
+    cop_memory_free(group->sequences);
+    cop_memory_free(group->spans);
+    cop_memory_free(group->ids);
+    cop_memory_free(group->rows);
+    cop_memory_free(group->results);
+    cop_memory_free(group->targets);
+    cop_memory_free(group->scores);
+    cop_memory_free(group->owners);
+}
+
+static cop_status group_alloc(sequence_group *group, cop_error *err)
+{
+    const model_scratch *const s = &group->model->scratch;
+    const size_t batch = group->model->limits.batch;
+    group->sequences = cop_memory_alloc(batch, sizeof *group->sequences, err);
+    group->spans = cop_memory_alloc(batch + 1, sizeof *group->spans, err);
+    group->ids = cop_memory_alloc(s->rows, sizeof *group->ids, err);
+    group->rows = cop_memory_alloc(s->head_rows, sizeof *group->rows, err);
+    group->results = cop_memory_alloc(s->head_rows, sizeof *group->results, err);
+    group->targets = cop_memory_alloc(s->head_rows, sizeof *group->targets, err);
+    group->scores = cop_memory_alloc(s->head_rows, sizeof *group->scores, err);
+    group->owners = cop_memory_alloc(s->head_rows, sizeof *group->owners, err);
+    const bool ok = group->sequences != NULL && group->spans != NULL && group->ids != NULL &&
+                    group->rows != NULL && group->results != NULL && group->targets != NULL &&
+                    group->scores != NULL && group->owners != NULL;
+    return ok ? COP_OK : COP_ERR_MEMORY;
+}
+
+static cop_status check_prompt(const cop_model *model, const cop_prompt *prompt, size_t index,
+                               size_t max_new_tokens, cop_error *err)
+{
+    const cop_model_config *const c = model->config;
+    COP_CHECK(prompt->count >= 1, err, COP_ERR_CONFIG, "prompt %zu is empty", index);
+    COP_CHECK(prompt->count <= model->limits.prompt_tokens, err, COP_ERR_CONFIG,
+              "prompt %zu has %zu tokens, but the model was set up for at most %zu", index,
+              prompt->count, model->limits.prompt_tokens);
+    /* The last generated token is never fed. */
+    const size_t fed = prompt->count + (max_new_tokens == 0 ? 0 : max_new_tokens - 1);
+    COP_CHECK(
+        fed <= model->length, err, COP_ERR_CONFIG,
+        "prompt %zu has %zu tokens and up to %zu are to be generated, but the model has only "
+        "%d positions",
+        index, prompt->count, max_new_tokens, (int)c->max_positions);
+    for (size_t i = 0; i < prompt->count; i++) {
+        COP_CHECK(
+            prompt->ids[i] >= 0 && prompt->ids[i] < c->vocabulary, err, COP_ERR_FORMAT,
+            "prompt %zu: token %zu has id %d, but the model's vocabulary has %d: tokenizer "
+            "and model do not belong together",
+            index, i, (int)prompt->ids[i], (int)c->vocabulary);
+    }
+    return COP_OK;
+}
+
+static cop_status check_request(const cop_model *model, const cop_prompt *prompts, size_t count,
+                                size_t max_new_tokens, cop_error *err)
+{
+    COP_CHECK(max_new_tokens <= model->limits.new_tokens, err, COP_ERR_CONFIG,
+              "%zu tokens are to be generated, but the model was set up for at most %zu",
+              max_new_tokens, model->limits.new_tokens);
+    for (size_t i = 0; i < count; i++) {
+        COP_TRY(check_prompt(model, &prompts[i], i, max_new_tokens, err));
+    }
+    return COP_OK;
+}
+
+static cop_status run_group(sequence_group *group, const cop_prompt *prompts, size_t first,
+                            size_t count, cop_generation *generations, cop_error *err)
+{
+    for (size_t i = 0; i < count; i++) {
+        group->sequences[i] = (sequence){.prompt = &prompts[first + i],
+                                         .out = &generations[first + i],
+                                         .index = first + i,
+                                         .slot = (int32_t)i};
+    }
+    group->count = count;
+    group->batch = (cop_batch){.spans = group->spans};
+    COP_TRY(cop_group_prefill(group, err));
+    return cop_group_decode(group, err);
+}
+
+cop_status cop_model_generate(cop_model *model, const cop_prompt *prompts, size_t count,
+                              const cop_generate_options *options, cop_generation *generations,
+                              cop_error *err)
+{
+    for (size_t i = 0; i < count; i++)
+        generations[i] = (cop_generation){.finite = true};
+    sequence_group group = {.model = model, .options = options};
+    cop_status status = check_request(model, prompts, count, options->max_new_tokens, err);
+    if (status == COP_OK) status = group_alloc(&group, err);
+    for (size_t first = 0; first < count && status == COP_OK; first += group.count) {
+        const size_t left = count - first;
+        const size_t size = left < model->limits.batch ? left : model->limits.batch;
+        status = run_group(&group, prompts, first, size, generations, err);
+    }
+    if (status != COP_OK) {
+        for (size_t i = 0; i < count; i++)
+            cop_generation_free(&generations[i]);
+    }
+    group_free(&group);
+    return status;
+}
+
+void cop_generation_free(cop_generation *generation)
+{
+    cop_ids_free(&generation->ids);
+    cop_memory_free(generation->logits);
+    *generation = (cop_generation){0};
+}

@@ -1,0 +1,49 @@
+/* A group of prompts that go through the model side by side. */
+#ifndef COPPICE_MODEL_GROUP_H
+#define COPPICE_MODEL_GROUP_H
+
+#include "model/model_internal.h"
+
+/* One prompt of a group. */
+typedef struct sequence {
+    const cop_prompt *prompt;
+    cop_generation *out;
+    size_t index; /* of the prompt in the call */
+    int32_t slot; /* in the cache */
+    int32_t past; /* tokens in the cache, the shared prefix included */
+    int32_t next; /* the token to feed next */
+    bool active;  /* wants more tokens */
+} sequence;
+
+/* The group with its host scratch; sequence i has slot i. */
+typedef struct sequence_group {
+    cop_model *model;
+    const cop_generate_options *options;
+    sequence *sequences; /* [count] */
+    size_t count;
+    cop_batch batch; /* of the pass that is being put together; spans is below */
+
+    cop_span *spans;   /* [limits.batch + 1]: one more for the prefix */
+    int32_t *ids;      /* [scratch.rows] */
+    int32_t *rows;     /* [scratch.head_rows] that go through the head */
+    int32_t *results;  /* [scratch.head_rows] best ids */
+    int32_t *targets;  /* [scratch.head_rows] */
+    double *scores;    /* [scratch.head_rows] */
+    sequence **owners; /* [scratch.head_rows] sequence of each of `rows` */
+} sequence_group;
+
+/* Computes the prompts (their common prefix once), and from them the first token of each
+ * answer; logits and log-probabilities if the options ask for them. */
+cop_status cop_group_prefill(sequence_group *group, cop_error *err);
+
+/* Feeds a sequence's last token and takes the next until none is active. */
+cop_status cop_group_decode(sequence_group *group, cop_error *err);
+
+/* Takes a token as the sequence's next: -1 is not finite logits. Ends the sequence on a stop
+ * token, the stop callback or the limit. */
+cop_status cop_group_accept(sequence_group *group, sequence *of, int32_t id, cop_error *err);
+
+/* Runs the batch that was put together. COP_INTERRUPTED if the caller wants to stop. */
+cop_status cop_group_forward(sequence_group *group, cop_error *err);
+
+#endif

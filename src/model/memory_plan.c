@@ -1,0 +1,128 @@
+#include "model/memory_plan.h"
+
+#include <stdio.h>
+
+static size_t larger(size_t a, size_t b)
+{
+    return a > b ? a : b;
+}
+
+static size_t smaller(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+model_widths cop_model_widths(const cop_model_config *config)
+{
+    const size_t width = (size_t)config->width;
+    const size_t inner = (size_t)config->feed_forward;
+    const size_t size = (size_t)config->head_size;
+    const size_t query = (size_t)config->heads * size;
+    const size_t qkv = query + 2 * (size_t)config->kv_heads * size;
+    return (model_widths){.query = query,
+                          .qkv = qkv,
+                          .input = larger(larger(width, query), inner),
+                          .output = larger(larger(qkv, 2 * inner), width)};
+}
+
+size_t cop_model_batch_rows(const cop_model_limits *limits)
+{
+    /* Enough rows to keep a GEMM at its peak, few enough for the scratch to stay small. */
+    enum { PREFILL_ROWS = 512 };
+    const size_t all = limits->prompt_tokens > PREFILL_ROWS / limits->batch
+                           ? PREFILL_ROWS
+                           : limits->batch * limits->prompt_tokens;
+    return larger(all, limits->batch);
+}
+
+size_t cop_model_head_rows(const cop_model_limits *limits)
+{
+    enum { SCORED_ROWS = 32 };
+    return larger(limits->batch, smaller(SCORED_ROWS, cop_model_batch_rows(limits)));
+}
+
+size_t cop_model_cache_length(const cop_model_config *config, const cop_model_limits *limits)
+{
+    const size_t wanted = limits->prompt_tokens + limits->new_tokens;
+    return smaller(wanted, (size_t)config->max_positions);
+}
+
+static void add_weights(const cop_model *model, cop_backend_plan *plan)
+{
+    for (size_t i = 0; i < model->weight_count; i++) {
+        const cop_weight *const weight = &model->weights[i];
+        const size_t count = weight->rows * weight->columns;
+        const bool tied = weight == model->embedding && model->config->tied_head;
+        if (weight->kind == COP_WEIGHT_MATRIX) {
+            plan->storage = weight->dtype;
+            plan->largest_matrix = larger(plan->largest_matrix, count);
+        } else {
+            plan->others += count;
+        }
+        if (weight->kind == COP_WEIGHT_MATRIX || tied) plan->matrices += count;
+    }
+}
+
+static cop_backend_plan make_plan(const cop_model *model, const cop_model_limits *limits)
+{
+    const cop_model_config *const c = model->config;
+    const model_widths widths = cop_model_widths(c);
+    const size_t length = cop_model_cache_length(c, limits);
+    const size_t slots = limits->batch == 1 ? 1 : limits->batch + 1;
+    const size_t rows = cop_model_batch_rows(limits);
+    const size_t head_rows = cop_model_head_rows(limits);
+    const size_t width = (size_t)c->width;
+    cop_backend_plan plan = {0};
+    add_weights(model, &plan);
+    plan.others += 2 * length * (size_t)c->head_size;
+    plan.kv = (size_t)c->layers * slots * length * 2 * (size_t)(c->kv_heads * c->head_size);
+    plan.activations = rows * (width + widths.input + widths.output) +
+                       head_rows * (2 * width + (size_t)c->vocabulary);
+    return plan;
+}
+
+static uint64_t needed_bytes(const cop_model *model, size_t batch, uint64_t *have)
+{
+    cop_model_limits limits = model->limits;
+    limits.batch = batch;
+    const cop_backend_plan plan = make_plan(model, &limits);
+    uint64_t need = 0;
+    model->backend->ops->plan(model->backend, &plan, &need, have);
+    return need;
+}
+
+/* The largest batch below limits.batch that fits, 0 for none. */
+static size_t largest_batch(const cop_model *model)
+{
+    size_t fits = 0;
+    size_t fails = model->limits.batch;
+    while (fails - fits > 1) {
+        const size_t middle = fits + (fails - fits) / 2;
+        uint64_t have = 0;
+        if (needed_bytes(model, middle, &have) <= have) {
+            fits = middle;
+        } else {
+            fails = middle;
+        }
+    }
+    return fits;
+}
+
+cop_status cop_model_check_memory(const cop_model *model, cop_error *err)
+{
+    static const double gib = 1024.0 * 1024.0 * 1024.0;
+    uint64_t have = 0;
+    const uint64_t need = needed_bytes(model, model->limits.batch, &have);
+    if (need <= have) return COP_OK;
+    const size_t batch = largest_batch(model);
+    char remedy[128] = "not even one sequence at a time fits";
+    if (batch > 0) {
+        (void)snprintf(remedy, sizeof remedy, "a batch of %zu would fit", batch);
+    }
+    return cop_error_set(
+        err, COP_ERR_MEMORY,
+        "the model needs %.2f GiB at batch %zu with %zu + %zu tokens per sequence, "
+        "but there are %.2f GiB: %s",
+        (double)need / gib, model->limits.batch, model->limits.prompt_tokens,
+        model->limits.new_tokens, (double)have / gib, remedy);
+}

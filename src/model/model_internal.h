@@ -1,0 +1,87 @@
+/* A model on a backend: weights, caches, scratch. */
+#ifndef COPPICE_MODEL_INTERNAL_H
+#define COPPICE_MODEL_INTERNAL_H
+
+#include "coppice/model.h"
+
+enum { COP_WEIGHT_MAX_PARTS = 3 };
+
+/* What a weight becomes on the backend. */
+typedef enum weight_kind {
+    COP_WEIGHT_MATRIX, /* operand of a GEMM */
+    COP_WEIGHT_VECTOR, /* norm or bias, widened to binary32 */
+    COP_WEIGHT_TABLE   /* embedding, kept in the storage type */
+} weight_kind;
+
+/* One weight of the described block, fused from up to three tensors of the checkpoint. */
+typedef struct cop_weight {
+    weight_kind kind;
+    size_t rows, columns; /* of the fused weight; a vector has one column */
+    cop_dtype dtype;      /* storage type of all parts */
+    const cop_tensor_info *tensors[COP_WEIGHT_MAX_PARTS]; /* borrowed from the checkpoint */
+    cop_buffer *bases[COP_WEIGHT_MAX_PARTS];              /* wrapped */
+    size_t part_count;
+    cop_matrix *matrix; /* COP_WEIGHT_MATRIX */
+    cop_buffer *buffer; /* vector in binary32, or table */
+    bool holds_base;    /* the backend has the base's values now */
+} cop_weight;
+
+/* The weights of one layer; borrowed from model->weights, NULL where the description has none.
+ */
+typedef struct model_layer {
+    const cop_weight *qkv, *qkv_bias;
+    const cop_weight *o, *o_bias;
+    const cop_weight *gate_up, *gate_up_bias;
+    const cop_weight *down, *down_bias;
+    const cop_weight *norm_attention, *norm_feed_forward;
+    const cop_weight *q_norm, *k_norm;
+} model_layer;
+
+/* Device memory of a forward pass, allocated once. */
+typedef struct model_scratch {
+    size_t rows;      /* most rows of a batch */
+    size_t head_rows; /* most rows that go through the head at a time */
+    cop_buffer *residual, *input, *output;
+    cop_buffer *head_residual, *head_input, *logits; /* [head_rows, .] */
+} model_scratch;
+
+struct cop_model {
+    const cop_model_config *config; /* not owned, as the two below */
+    const cop_checkpoint *checkpoint;
+    cop_backend *backend;
+    cop_model_limits limits;
+    size_t length; /* positions per slot of the cache */
+    size_t slots;
+
+    cop_weight *weights; /* [weight_count] */
+    size_t weight_count, weight_capacity;
+    model_layer *layers; /* [config->layers] */
+    const cop_weight *embedding, *final_norm;
+    const cop_weight *head;   /* NULL if tied */
+    cop_matrix *tied_head;    /* packed from the embedding; NULL if not tied */
+    cop_buffer *vector_stage; /* vectors are rebuilt here, then widened */
+
+    cop_buffer *rope[2]; /* [length, E]; NULL for a type that no layer has */
+    cop_kv *kv;
+    model_scratch scratch;
+    cop_model_counters counters;
+};
+
+/* Widths of the activations that a description needs, in elements per row. */
+typedef struct model_widths {
+    size_t query;  /* H E */
+    size_t qkv;    /* (H + 2 G) E */
+    size_t input;  /* widest operand of a GEMM */
+    size_t output; /* widest result of a GEMM, the head's left out */
+} model_widths;
+
+model_widths cop_model_widths(const cop_model_config *config);
+
+/* Rows of a batch and rows through the head for these limits. */
+size_t cop_model_batch_rows(const cop_model_limits *limits);
+size_t cop_model_head_rows(const cop_model_limits *limits);
+
+/* Positions that a cache slot needs for these limits. */
+size_t cop_model_cache_length(const cop_model_config *config, const cop_model_limits *limits);
+
+#endif
