@@ -28,7 +28,7 @@ HEADERS = {
     "noise": "noise rebuild",
     "formats": "recipe checkpoint tokenizer chat dataset job",
     "perturb": "export",
-    "backend": "backend",
+    "backend": "backend gemm_measure",
     "model": "model",
     "search": "search",
     "task": "task",

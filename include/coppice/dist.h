@@ -33,6 +33,11 @@ uint64_t cop_world_traffic_bytes(const cop_world *world);
 /** Collective. Rank 0's bytes reach all; on the others *data is allocated (cop_memory_free). */
 cop_status cop_world_broadcast(cop_world *world, void **data, size_t *bytes, cop_error *err);
 
+/** Collective. On rank 0 `all` [size, bytes] gets every rank's `mine` [bytes], in rank order;
+ * NULL elsewhere. For small facts about the ranks. */
+cop_status cop_world_gather(cop_world *world, const void *mine, size_t bytes, void *all,
+                            cop_error *err);
+
 /** Collective. A failure on one rank becomes the failure of all: everybody returns the status
  * and message of the lowest rank that failed, COP_OK if none did. `mine` is this rank's status
  * with its message in *err. */

@@ -20,13 +20,13 @@ typedef struct cop_evaluator_options {
     const char *model_dir;
     const cop_task *task;
     const cop_dataset *dataset;
-    const char *system;          /**< prompt template, NULL: the task's default, "" none */
-    const char *user;            /**< prompt template, NULL: the task's default */
-    const char *chat;            /**< family name, NULL or "auto": recognised from the model */
-    const char *const *stop;     /**< [stop_count] stop strings, cut from the response */
+    const char *system;      /**< prompt template, NULL: the task's default, "" none */
+    const char *user;        /**< prompt template, NULL: the task's default */
+    const char *chat;        /**< family name, NULL or "auto": recognised from the model */
+    const char *const *stop; /**< [stop_count] stop strings, cut from the response */
     size_t stop_count;
     size_t max_new_tokens;
-    size_t batch;                /**< most sequences at a time */
+    size_t batch; /**< most sequences at a time */
     cop_backend_options backend;
 } cop_evaluator_options;
 
@@ -39,17 +39,17 @@ cop_status cop_evaluator_create(const cop_evaluator_options *options, cop_evalua
 
 /** One unit: a recipe on a set of examples. */
 typedef struct cop_unit {
-    const cop_recipe *recipe;   /**< NULL: the base */
-    const size_t *examples;     /**< [count] indices into the data set, not owned */
-    size_t count;               /**< at most the evaluator's batch */
+    const cop_recipe *recipe; /**< NULL: the base */
+    const size_t *examples;   /**< [count] indices into the data set, not owned */
+    size_t count;             /**< at most the evaluator's batch */
 } cop_unit;
 
 /** What a unit gave. Arrays are the caller's. */
 typedef struct cop_unit_result {
-    cop_status status;  /**< COP_OK, or COP_ERR_NUMERIC where logits were not finite */
-    float *rewards;     /**< [count]; 0 where status is not COP_OK */
-    char **extracted;   /**< [count] answers (owned by the caller, cop_memory_free), or NULL: not
-                             wanted */
+    cop_status status; /**< COP_OK, or COP_ERR_NUMERIC where logits were not finite */
+    float *rewards;    /**< [count]; 0 where status is not COP_OK */
+    char **extracted;  /**< [count] answers (owned by the caller, cop_memory_free), or NULL: not
+                            wanted */
     uint64_t generated_tokens;
     double seconds;
 } cop_unit_result;
@@ -64,6 +64,9 @@ cop_status cop_evaluator_run(cop_evaluator *evaluator, const cop_unit *units, si
 /** Answers free prompts with the evaluator's model: the texts of generations [count]. For `eval
  *  --json`: response `index` of the last unit run, borrowed until the next run. */
 const char *cop_evaluator_response(const cop_evaluator *evaluator, size_t index);
+
+/** Tensors of the checkpoint that the model has no use for, for a warning; NULL if none. */
+const char *cop_evaluator_unused_tensors(const cop_evaluator *evaluator);
 
 /** The parts, for reports: all borrowed. */
 const cop_model_config *cop_evaluator_config(const cop_evaluator *evaluator);

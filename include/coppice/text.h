@@ -33,9 +33,10 @@ void cop_text_free(cop_text *text);
 cop_status cop_text_read_file(cop_text *text, const char *path, size_t limit_bytes,
                               cop_error *err);
 
-/** Writes a file atomically: a temporary one beside it, flushed, fsynced, renamed over `path`, the
- *  directory fsynced. On failure an old file at `path` is untouched. */
-cop_status cop_text_write_file(const char *path, const char *bytes, size_t length, cop_error *err);
+/** Writes a file atomically: a temporary one beside it, flushed, fsynced, renamed over `path`,
+ * the directory fsynced. On failure an old file at `path` is untouched. */
+cop_status cop_text_write_file(const char *path, const char *bytes, size_t length,
+                               cop_error *err);
 
 /** Joins a directory and a file name; an absolute name is taken as it is. Free with
  *  cop_memory_free(). */

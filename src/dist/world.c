@@ -138,6 +138,19 @@ cop_status cop_world_broadcast(cop_world *world, void **data, size_t *bytes, cop
     return COP_OK;
 }
 
+cop_status cop_world_gather(cop_world *world, const void *mine, size_t bytes, void *all,
+                            cop_error *err)
+{
+    COP_CHECK(bytes <= INT_MAX, err, COP_ERR_INTERNAL, "too much to gather");
+    MPI_Request request = MPI_REQUEST_NULL;
+    MPI_TRY(MPI_Igather(mine, (int)bytes, MPI_BYTE, all, (int)bytes, MPI_BYTE, 0, world->comm,
+                        &request));
+    COP_TRY(cop_mpi_wait(&request, err));
+    if (world->size > 1)
+        world->traffic_bytes += bytes * (world->rank == 0 ? (size_t)world->size - 1 : 1);
+    return COP_OK;
+}
+
 cop_status cop_world_agree(cop_world *world, cop_status mine, cop_error *err)
 {
     if (world->size == 1) return mine;

@@ -214,6 +214,22 @@ static void a_broadcast_reaches_all(void **state)
     cop_memory_free(data);
 }
 
+static void gather_keeps_the_order_of_ranks(void **state)
+{
+    (void)state;
+    cop_error err = {0};
+    const int size = cop_world_size(shared_world);
+    const int rank = cop_world_rank(shared_world);
+    const int64_t mine = 100 + rank;
+    int64_t all[64] = {0};
+    assert_true(size <= 64);
+    assert_int_equal(
+        cop_world_gather(shared_world, &mine, sizeof mine, rank == 0 ? all : NULL, &err),
+        COP_OK);
+    for (int r = 0; r < size && rank == 0; r++)
+        assert_int_equal(all[r], 100 + r);
+}
+
 static void one_ranks_failure_is_everybodys(void **state)
 {
     (void)state;
@@ -241,6 +257,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(three_failures_end_the_phase_everywhere),
         cmocka_unit_test(an_interruption_reaches_all_ranks_soon),
         cmocka_unit_test(a_broadcast_reaches_all),
+        cmocka_unit_test(gather_keeps_the_order_of_ranks),
         cmocka_unit_test(one_ranks_failure_is_everybodys),
     };
     const int result = cmocka_run_group_tests(tests, NULL, NULL);

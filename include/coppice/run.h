@@ -1,0 +1,43 @@
+/** \file run.h
+ * A whole job: phases base, population, stage 1, gate, recentring, test (algorithm.md), over
+ * MPI, with a run file to resume from.
+ *
+ * The driver is deterministic: everything it decides follows from the scores of units. A resume
+ * is the same run again, with the scores that the run file holds instead of computing them.
+ */
+#ifndef COPPICE_RUN_H
+#define COPPICE_RUN_H
+
+#include "coppice/dist.h"
+#include "coppice/job.h"
+#include "coppice/status.h"
+#include "coppice/text.h"
+
+#include <stdbool.h>
+
+/** When the live progress line is drawn. */
+typedef enum cop_progress_mode {
+    COP_PROGRESS_AUTO, /**< where rank 0's output, or its launcher's, is a terminal */
+    COP_PROGRESS_ALWAYS,
+    COP_PROGRESS_NEVER
+} cop_progress_mode;
+
+/** How to run. */
+typedef struct cop_run_options {
+    const char *out_dir; /**< run directory: run.h5, recipe.json, summary.json, log */
+    cop_progress_mode progress;
+    bool quiet; /**< print nothing but errors */
+} cop_run_options;
+
+/** Collective. Runs the job, or what is left of it, and writes the run directory. On
+ *  COP_INTERRUPTED (SIGTERM, SIGINT, SIGUSR1) a checkpoint has been written. A run directory of
+ *  another job, model or data set is COP_ERR_MISMATCH with the key that differs; one in use is
+ *  COP_ERR_BUSY. Every rank returns the same status. */
+cop_status cop_run_execute(cop_world *world, const cop_job *job, const cop_run_options *options,
+                           cop_error *err);
+
+/** Prints a run file for people, or as JSON: job, phases, decisions, result. Safe beside a
+ * running job. `path` is a run directory or file. */
+cop_status cop_run_inspect(const char *path, bool json, cop_text *text, cop_error *err);
+
+#endif

@@ -1,0 +1,65 @@
+/* Commands of the program and what they share. Private to app/. */
+#ifndef APP_APP_H
+#define APP_APP_H
+
+#include "coppice/backend.h"
+#include "coppice/recipe.h"
+#include "coppice/status.h"
+#include "coppice/text.h"
+
+#include <argp.h>
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+/* A command: argv[0] is "coppice NAME". A failure's message is in *err and printed by main. */
+typedef struct cop_command {
+    const char *name;
+    const char *summary;
+    cop_status (*run)(int argc, char **argv, cop_error *err);
+} cop_command;
+
+cop_status cop_command_run(int argc, char **argv, cop_error *err);
+cop_status cop_command_eval(int argc, char **argv, cop_error *err);
+cop_status cop_command_generate(int argc, char **argv, cop_error *err);
+cop_status cop_command_tokenize(int argc, char **argv, cop_error *err);
+cop_status cop_command_reward(int argc, char **argv, cop_error *err);
+cop_status cop_command_merge(int argc, char **argv, cop_error *err);
+cop_status cop_command_noise(int argc, char **argv, cop_error *err);
+cop_status cop_command_export(int argc, char **argv, cop_error *err);
+cop_status cop_command_inspect(int argc, char **argv, cop_error *err);
+cop_status cop_command_bench(int argc, char **argv, cop_error *err);
+
+/* A failure that rank 0 has printed already ends the program without a second message. */
+extern const char cop_app_said[];
+
+/* Calls `line` for every non-blank line of standard input, parsed as one JSON value (borrowed).
+ * Messages name the line. */
+cop_status cop_app_each_line(cop_status (*line)(void *context, size_t number,
+                                                const json_t *value, cop_error *err),
+                             void *context, cop_error *err);
+
+/* Prints a value as one line of JSON on standard output and releases it. */
+cop_status cop_app_print_json(json_t *value, cop_error *err);
+
+/* Flushes standard output; a full disk or closed pipe shows here. */
+cop_status cop_app_flush(cop_error *err);
+
+/* Parses a number of an option; the whole text must be one within [low, high]. */
+cop_status cop_app_parse_int(const char *option, const char *text, int64_t low, int64_t high,
+                             int64_t *value, cop_error *err);
+
+/* "auto", "f32" or "bf16". */
+cop_status cop_app_parse_compute(const char *text, cop_compute *compute, cop_error *err);
+
+/* Options of the CPU backend for a command line: one thread per core unless `threads` > 0. */
+cop_backend_options cop_app_backend_options(cop_compute compute, int64_t threads);
+
+/* Reads a recipe file, or the recipe of a run directory, or of a run file. */
+cop_status cop_app_read_recipe(const char *path, cop_recipe **recipe, cop_error *err);
+
+/* An option is required. */
+cop_status cop_app_require(const char *command, const char *option, const void *value,
+                           cop_error *err);
+
+#endif

@@ -1,0 +1,164 @@
+/* bench: noise, rebuild, bare GEMM. */
+#include "app/bench.h"
+
+#include "coppice/gemm_measure.h"
+#include "coppice/memory.h"
+#include "coppice/noise.h"
+#include "coppice/timer.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const char *isa_key(cop_isa isa)
+{
+    return cop_isa_name(isa);
+}
+
+cop_status cop_bench_noise(cop_bench *bench, cop_error *err)
+{
+    enum { COUNT = 1 << 20 };
+    float *const out = cop_memory_alloc(COUNT, sizeof *out, err);
+    if (out == NULL) return COP_ERR_MEMORY;
+    double rate[COP_ISA_COUNT] = {0};
+    for (int isa = 0; isa <= (int)cop_cpu_isa(); isa++) {
+        double best_s = 1e9;
+        const double end_s = cop_timer_now_s() + bench->budget_s;
+        while (cop_timer_now_s() < end_s) {
+            const double start_s = cop_timer_now_s();
+            cop_noise_fill(out, 1, 2, 3, COUNT, (cop_isa)isa);
+            const double spent_s = cop_timer_now_s() - start_s;
+            if (spent_s < best_s) best_s = spent_s;
+        }
+        rate[isa] = COUNT / best_s;
+    }
+    cop_memory_free(out);
+    json_t *const rows = json_object();
+    if (bench->json == NULL) (void)printf("\nnoise, one thread          M/s    ratio\n");
+    for (int isa = 0; isa <= (int)cop_cpu_isa(); isa++) {
+        const double ratio = rate[isa] / rate[0];
+        if (bench->json == NULL)
+            (void)printf("  %-18s %9.0f %7.1fx\n", isa_key((cop_isa)isa), rate[isa] / 1e6,
+                         ratio);
+        (void)json_object_set_new(
+            rows, isa_key((cop_isa)isa),
+            json_pack("{s:f, s:f}", "per_second", rate[isa], "ratio_to_scalar", ratio));
+    }
+    if (bench->json != NULL)
+        return json_object_set_new(bench->json, "noise", rows) == 0 ? COP_OK : COP_ERR_MEMORY;
+    json_decref(rows);
+    return COP_OK;
+}
+
+cop_status cop_bench_rebuild(cop_bench *bench, cop_error *err)
+{
+    enum { COUNT = 1 << 24, MOST = 150 };
+    static const size_t counts[] = {0, 1, 16, MOST};
+    uint16_t *const base = cop_memory_alloc(COUNT, sizeof *base, err);
+    uint16_t *const out = cop_memory_alloc(COUNT, sizeof *out, err);
+    if (base == NULL || out == NULL) {
+        cop_memory_free(base);
+        cop_memory_free(out);
+        return COP_ERR_MEMORY;
+    }
+    cop_component components[MOST];
+    for (size_t j = 0; j < MOST; j++)
+        components[j] = (cop_component){.seed = j, .amplitude = 1e-3F};
+    json_t *const rows = json_array();
+    if (bench->json == NULL) {
+        (void)printf("\nrebuild of bf16, %d threads   GB/s of weights   M terms/s\n",
+                     bench->threads);
+    }
+    for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++) {
+        const size_t count =
+            counts[i] == MOST ? COUNT / 16 : COUNT; /* the same time for a figure */
+        const cop_rebuild_piece piece = {.base = base,
+                                         .out = out,
+                                         .dtype = COP_BF16,
+                                         .count = count,
+                                         .tensor = 1,
+                                         .scale = 1};
+        double best_s = 1e9;
+        const double end_s = cop_timer_now_s() + bench->budget_s;
+        do {
+            const double start_s = cop_timer_now_s();
+            cop_rebuild_run(&piece, components, counts[i], bench->threads, cop_cpu_isa());
+            const double spent_s = cop_timer_now_s() - start_s;
+            if (spent_s < best_s) best_s = spent_s;
+        } while (cop_timer_now_s() < end_s);
+        const double bytes = (double)count * sizeof *base / best_s;
+        const double terms = (double)count * (double)counts[i] / best_s;
+        if (bench->json == NULL) {
+            (void)printf("  %3zu components%s %12.3f %11.0f\n", counts[i],
+                         counts[i] == 0 ? " (copy)" : "       ", bytes / 1e9, terms / 1e6);
+        }
+        (void)json_array_append_new(rows, json_pack("{s:I, s:f, s:f}", "components",
+                                                    (json_int_t)counts[i], "bytes_per_second",
+                                                    bytes, "terms_per_second", terms));
+    }
+    cop_memory_free(base);
+    cop_memory_free(out);
+    if (bench->json != NULL)
+        return json_object_set_new(bench->json, "rebuild", rows) == 0 ? COP_OK : COP_ERR_MEMORY;
+    json_decref(rows);
+    return COP_OK;
+}
+
+cop_status cop_bench_gemm(cop_bench *bench, cop_error *err)
+{
+    static const struct {
+        const char *name;
+        size_t n, k;
+    } shapes[] = {{"gate and up, 0.5B", 9728, 896},
+                  {"down, 0.5B", 896, 4864},
+                  {"gate and up, 8M", 2048, 384}};
+    static const size_t rows[] = {1, 8, 32, 64, 128, 512};
+    static const struct {
+        const char *name;
+        cop_gemm_provider provider;
+        cop_dtype input;
+    } providers[] = {{"OpenBLAS f32", COP_GEMM_OPENBLAS, COP_F32},
+                     {"oneDNN f32", COP_GEMM_ONEDNN, COP_F32},
+                     {"oneDNN bf16", COP_GEMM_ONEDNN, COP_BF16}};
+    json_t *const list = json_array();
+    if (bench->json == NULL) {
+        (void)printf("\nbare GEMM, %d threads, GFLOP/s by rows\n  %-20s %-13s", bench->threads,
+                     "weights", "provider");
+        for (size_t r = 0; r < sizeof rows / sizeof rows[0]; r++)
+            (void)printf(" %7zu", rows[r]);
+        (void)printf("\n");
+    }
+    for (size_t s = 0; s < sizeof shapes / sizeof shapes[0]; s++) {
+        for (size_t p = 0; p < sizeof providers / sizeof providers[0]; p++) {
+            if (bench->json == NULL)
+                (void)printf("  %-20s %-13s", shapes[s].name, providers[p].name);
+            for (size_t r = 0; r < sizeof rows / sizeof rows[0]; r++) {
+                const cop_gemm_measure what = {.provider = providers[p].provider,
+                                               .input = providers[p].input,
+                                               .n = shapes[s].n,
+                                               .k = shapes[s].k,
+                                               .rows = rows[r],
+                                               .threads = bench->threads,
+                                               .budget_s = bench->budget_s / 2};
+                double seconds = 0;
+                const cop_status status = cop_gemm_measure_run(&what, &seconds, err);
+                if (status != COP_OK) {
+                    json_decref(list);
+                    return status;
+                }
+                const double rate = 2.0 * (double)(what.n * what.k * what.rows) / seconds;
+                if (bench->json == NULL) (void)printf(" %7.0f", rate / 1e9);
+                (void)json_array_append_new(
+                    list,
+                    json_pack("{s:s, s:s, s:I, s:I, s:I, s:f}", "weights", shapes[s].name,
+                              "provider", providers[p].name, "n", (json_int_t)what.n, "k",
+                              (json_int_t)what.k, "rows", (json_int_t)rows[r], "flops", rate));
+                if (bench->json == NULL) (void)fflush(stdout);
+            }
+            if (bench->json == NULL) (void)printf("\n");
+        }
+    }
+    if (bench->json != NULL)
+        return json_object_set_new(bench->json, "gemm", list) == 0 ? COP_OK : COP_ERR_MEMORY;
+    json_decref(list);
+    return COP_OK;
+}

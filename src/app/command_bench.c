@@ -1,0 +1,125 @@
+/* coppice bench */
+#include "app/bench.h"
+
+#include "coppice/affinity.h"
+#include "coppice/build_info.h"
+#include "coppice/cpu.h"
+
+#include <stdio.h>
+#include <string.h>
+
+typedef struct arguments {
+    const char *threads, *only, *model;
+    bool json, quick;
+} arguments;
+
+enum { KEY_JSON = 0x100, KEY_THREADS, KEY_ONLY, KEY_QUICK, KEY_MODEL };
+
+static const struct argp_option options[] = {
+    {"json", KEY_JSON, NULL, 0, "Print the figures as JSON", 0},
+    {"threads", KEY_THREADS, "N", 0, "Threads (default: all cores)", 0},
+    {"only", KEY_ONLY, "PART", 0, "noise, rebuild, gemm, generation or decode", 0},
+    {"model", KEY_MODEL, "DIR", 0, "Measure generation on this model instead of random weights",
+     0},
+    {"quick", KEY_QUICK, NULL, 0, "Less time per figure", 0},
+    {0}};
+
+static error_t parse(int key, char *text, struct argp_state *state)
+{
+    arguments *const a = state->input;
+    switch (key) {
+    case KEY_JSON:
+        a->json = true;
+        return 0;
+    case KEY_THREADS:
+        a->threads = text;
+        return 0;
+    case KEY_ONLY:
+        a->only = text;
+        return 0;
+    case KEY_MODEL:
+        a->model = text;
+        return 0;
+    case KEY_QUICK:
+        a->quick = true;
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static const struct argp argp = {options,
+                                 parse,
+                                 NULL,
+                                 "Measures this machine: noise and rebuild, bare GEMM of each "
+                                 "provider, generation by batch size on a model of "
+                                 "8 million parameters, and where the time of a decode step "
+                                 "goes on a model of Qwen2.5-0.5B's shape (random "
+                                 "weights, about 4 GiB of memory).\v"
+                                 "Look at ratios: both sides of each come from the same run.",
+                                 NULL,
+                                 NULL,
+                                 NULL};
+
+static cop_status generate_default(cop_bench *bench, cop_error *err)
+{
+    return cop_bench_generate(bench, NULL, err);
+}
+
+static cop_status run_parts(cop_bench *bench, const arguments *a, cop_error *err)
+{
+    static const struct {
+        const char *name;
+        cop_status (*run)(cop_bench *bench, cop_error *err);
+    } parts[] = {{"noise", cop_bench_noise},
+                 {"rebuild", cop_bench_rebuild},
+                 {"gemm", cop_bench_gemm},
+                 {"generation", generate_default},
+                 {"decode", cop_bench_decode}};
+    bool any = false;
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
+        if (a->only != NULL && strcmp(a->only, parts[i].name) != 0) continue;
+        any = true;
+        if (a->model != NULL && parts[i].run == generate_default) {
+            COP_TRY(cop_bench_generate(bench, a->model, err));
+        } else {
+            COP_TRY(parts[i].run(bench, err));
+        }
+    }
+    COP_CHECK(any, err, COP_ERR_USAGE,
+              "--only %s: must be noise, rebuild, gemm, generation or decode", a->only);
+    return COP_OK;
+}
+
+cop_status cop_command_bench(int argc, char **argv, cop_error *err)
+{
+    arguments a = {0};
+    if (argp_parse(&argp, argc, argv, 0, NULL, &a) != 0) {
+        return cop_error_set(err, COP_ERR_USAGE, "wrong arguments");
+    }
+    int64_t threads = cop_affinity_core_count();
+    if (a.threads != NULL)
+        COP_TRY(cop_app_parse_int("threads", a.threads, 1, 1024, &threads, err));
+    cop_bench bench = {.json = a.json ? json_object() : NULL,
+                       .threads = (int)threads,
+                       .budget_s = a.quick ? 0.1 : 0.4};
+    char cpu[128];
+    cop_cpu_describe(cpu, sizeof cpu);
+    if (a.json) {
+        (void)json_object_set_new(bench.json, "machine",
+                                  json_pack("{s:s, s:s, s:b, s:I, s:s}", "processor", cpu,
+                                            "isa", cop_isa_name(cop_cpu_isa()), "bf16",
+                                            cop_cpu_has_bf16(), "threads", (json_int_t)threads,
+                                            "version", cop_build_version()));
+    } else {
+        (void)printf("coppice %s (%s), %s, %s%s, %lld threads\n", cop_build_version(),
+                     cop_build_git(), cpu, cop_isa_name(cop_cpu_isa()),
+                     cop_cpu_has_bf16() ? " with bf16" : "", (long long)threads);
+    }
+    const cop_status status = run_parts(&bench, &a, err);
+    if (status != COP_OK) {
+        json_decref(bench.json);
+        return status;
+    }
+    return a.json ? cop_app_print_json(bench.json, err) : cop_app_flush(err);
+}

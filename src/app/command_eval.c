@@ -1,0 +1,300 @@
+/* coppice eval */
+#include "app/app.h"
+
+#include "coppice/evaluate.h"
+#include "coppice/memory.h"
+#include "coppice/search.h"
+#include "coppice/timer.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+typedef struct arguments {
+    const char *model, *recipe, *task, *data, *system, *user, *chat, *compute, *responses;
+    const char *limit, *batch, *threads, *tokens; /* numbers, as text */
+    bool json;
+} arguments;
+
+enum {
+    KEY_MODEL = 0x100,
+    KEY_RECIPE,
+    KEY_TASK,
+    KEY_DATA,
+    KEY_LIMIT,
+    KEY_COMPUTE,
+    KEY_JSON,
+    KEY_BATCH,
+    KEY_THREADS,
+    KEY_TOKENS,
+    KEY_SYSTEM,
+    KEY_USER,
+    KEY_CHAT,
+    KEY_RESPONSES
+};
+
+static const struct argp_option options[] = {
+    {"model", KEY_MODEL, "DIR", 0, "Model directory in Hugging Face layout", 0},
+    {"recipe", KEY_RECIPE, "FILE", 0, "Recipe to apply: recipe.json, a run directory or run.h5",
+     0},
+    {"task", KEY_TASK, "T", 0, "Task: gsm8k or countdown", 0},
+    {"data", KEY_DATA, "FILE", 0, "Examples, JSON lines", 0},
+    {"limit", KEY_LIMIT, "N", 0, "Only the first N examples", 0},
+    {"max-new-tokens", KEY_TOKENS, "N", 0, "Longest answer in tokens (default 256)", 0},
+    {"system", KEY_SYSTEM, "TEMPLATE", 0, "System message over the fields of the data", 0},
+    {"user", KEY_USER, "TEMPLATE", 0, "User message, for example '{question}'", 0},
+    {"chat", KEY_CHAT, "FAMILY", 0, "Chat template family (default: recognised from the model)",
+     0},
+    {"compute", KEY_COMPUTE, "TYPE", 0, "auto, f32 or bf16", 0},
+    {"batch", KEY_BATCH, "N", 0, "Answers generated side by side (default 128)", 0},
+    {"threads", KEY_THREADS, "N", 0, "Threads (default: all cores)", 0},
+    {"responses", KEY_RESPONSES, "FILE", 0, "Also write every response, JSON lines", 0},
+    {"json", KEY_JSON, NULL, 0, "Print the result as JSON", 0},
+    {0}};
+
+static error_t parse(int key, char *text, struct argp_state *state)
+{
+    arguments *const a = state->input;
+    switch (key) {
+    case KEY_MODEL:
+        a->model = text;
+        return 0;
+    case KEY_RECIPE:
+        a->recipe = text;
+        return 0;
+    case KEY_TASK:
+        a->task = text;
+        return 0;
+    case KEY_DATA:
+        a->data = text;
+        return 0;
+    case KEY_LIMIT:
+        a->limit = text;
+        return 0;
+    case KEY_COMPUTE:
+        a->compute = text;
+        return 0;
+    case KEY_JSON:
+        a->json = true;
+        return 0;
+    case KEY_BATCH:
+        a->batch = text;
+        return 0;
+    case KEY_THREADS:
+        a->threads = text;
+        return 0;
+    case KEY_TOKENS:
+        a->tokens = text;
+        return 0;
+    case KEY_SYSTEM:
+        a->system = text;
+        return 0;
+    case KEY_USER:
+        a->user = text;
+        return 0;
+    case KEY_CHAT:
+        a->chat = text;
+        return 0;
+    case KEY_RESPONSES:
+        a->responses = text;
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static const struct argp argp = {
+    options,
+    parse,
+    NULL,
+    "Generates greedy answers to the examples of a task and scores them.\v"
+    "  coppice eval --model jobs/demo/model --task gsm8k --data jobs/demo/arith.jsonl --limit "
+    "400\n"
+    "  coppice eval --model jobs/demo/model --recipe runs/demo --task gsm8k --data "
+    "jobs/demo/arith.jsonl",
+    NULL,
+    NULL,
+    NULL};
+
+/* A running evaluation. */
+typedef struct evaluation {
+    cop_evaluator *evaluator;
+    const cop_task *task;
+    cop_dataset *dataset;
+    FILE *responses; /* NULL: not wanted */
+    float *rewards;  /* [count] */
+    size_t count;
+    uint64_t tokens;
+    double seconds;
+    bool finite;
+} evaluation;
+
+static cop_status write_responses(const evaluation *e, const size_t *examples, size_t count,
+                                  char *const *extracted, cop_error *err)
+{
+    for (size_t i = 0; i < count && e->responses != NULL; i++) {
+        const double reward = (double)e->rewards[examples[i]];
+        json_t *const line = json_pack(
+            "{s:I, s:s, s:f, s:b, s:s?}", "example", (json_int_t)examples[i], "response",
+            cop_evaluator_response(e->evaluator, i), "reward", reward, "correct",
+            reward >= (double)(float)e->task->correct_at, "extracted", extracted[i]);
+        /* A response that is not UTF-8 text cannot be: the tokenizer has replaced such bytes.
+         */
+        const bool ok = line != NULL && json_dumpf(line, e->responses, JSON_COMPACT) == 0 &&
+                        fputc('\n', e->responses) != EOF;
+        json_decref(line);
+        COP_CHECK(ok, err, COP_ERR_IO, "the responses cannot be written");
+    }
+    return COP_OK;
+}
+
+static cop_status evaluate_batch(evaluation *e, const cop_recipe *recipe, size_t first,
+                                 size_t count, cop_error *err)
+{
+    size_t *const examples = cop_memory_alloc(count, sizeof *examples, err);
+    char **const extracted = cop_memory_alloc(count, sizeof *extracted, err);
+    cop_status status = examples == NULL || extracted == NULL ? COP_ERR_MEMORY : COP_OK;
+    if (status == COP_OK) {
+        for (size_t i = 0; i < count; i++)
+            examples[i] = first + i;
+        const cop_unit unit = {.recipe = recipe, .examples = examples, .count = count};
+        cop_unit_result result = {.rewards = e->rewards + first, .extracted = extracted};
+        status = cop_evaluator_run(e->evaluator, &unit, 1, NULL, NULL, &result, err);
+        e->tokens += result.generated_tokens;
+        e->seconds += result.seconds;
+        if (result.status != COP_OK) e->finite = false;
+    }
+    if (status == COP_OK) status = write_responses(e, examples, count, extracted, err);
+    for (size_t i = 0; extracted != NULL && i < count; i++)
+        cop_memory_free(extracted[i]);
+    cop_memory_free(extracted);
+    cop_memory_free(examples);
+    return status;
+}
+
+static cop_status print_result(const evaluation *e, const arguments *a, cop_error *err)
+{
+    double reward = 0;
+    size_t right = 0;
+    for (size_t i = 0; i < e->count; i++) {
+        reward += (double)e->rewards[i];
+        right += (double)e->rewards[i] >= (double)(float)e->task->correct_at;
+    }
+    const double accuracy = (double)right / (double)e->count;
+    double low = 0;
+    double high = 0;
+    cop_stats_wilson(right, e->count, 0.95, &low, &high);
+    reward /= (double)e->count;
+    char backend[256];
+    cop_evaluator_backend(e->evaluator)
+        ->ops->describe(cop_evaluator_backend(e->evaluator), backend, sizeof backend);
+    if (a->json) {
+        return cop_app_print_json(
+            json_pack("{s:s, s:I, s:I, s:f, s:[f,f], s:f, s:I, s:f, s:s}", "task",
+                      e->task->name, "examples", (json_int_t)e->count, "correct",
+                      (json_int_t)right, "accuracy", accuracy, "accuracy_95", low, high,
+                      "reward", reward, "generated_tokens", (json_int_t)e->tokens, "seconds",
+                      e->seconds, "backend", backend),
+            err);
+    }
+    (void)printf("%s, %zu examples of %s\n", e->task->name, e->count, a->data);
+    (void)printf("accuracy  %.3f  (95%%: %.3f .. %.3f), %zu right\n", accuracy, low, high,
+                 right);
+    (void)printf("reward    %.4f\n", reward);
+    (void)printf("speed     %.0f tokens/s: %llu tokens in %.1f s (%s)\n",
+                 (double)e->tokens / e->seconds, (unsigned long long)e->tokens, e->seconds,
+                 backend);
+    return cop_app_flush(err);
+}
+
+static cop_status evaluate_all(evaluation *e, const arguments *a, size_t batch, cop_error *err)
+{
+    cop_recipe *recipe = NULL;
+    cop_status status = COP_OK;
+    if (a->recipe != NULL) {
+        char digest[COP_DIGEST_HEX_BYTES];
+        COP_TRY(cop_app_read_recipe(a->recipe, &recipe, err));
+        status = cop_checkpoint_digest(cop_evaluator_checkpoint(e->evaluator), digest, err);
+        if (status == COP_OK && recipe->base_sha256[0] != '\0' &&
+            strcmp(digest, recipe->base_sha256) != 0) {
+            status =
+                cop_error_set(err, COP_ERR_MISMATCH, "%s belongs to another base model than %s",
+                              a->recipe, a->model);
+        }
+    }
+    const bool show = isatty(STDERR_FILENO) == 1 && !a->json;
+    for (size_t first = 0; first < e->count && status == COP_OK; first += batch) {
+        const size_t left = e->count - first;
+        if (show) (void)fprintf(stderr, "\r%zu of %zu", first, e->count);
+        status = evaluate_batch(e, recipe, first, left < batch ? left : batch, err);
+    }
+    if (show) (void)fprintf(stderr, "\r\033[K");
+    cop_recipe_destroy(&recipe);
+    if (status == COP_OK && !e->finite) {
+        status = cop_error_set(err, COP_ERR_NUMERIC, "%s: logits are not finite", a->model);
+    }
+    return status;
+}
+
+static cop_status run(const arguments *a, evaluation *e, cop_error *err)
+{
+    int64_t limit = INT64_MAX;
+    int64_t batch = 128;
+    int64_t threads = 0;
+    int64_t tokens = 256;
+    cop_compute compute = COP_COMPUTE_AUTO;
+    if (a->limit != NULL)
+        COP_TRY(cop_app_parse_int("limit", a->limit, 1, INT64_MAX, &limit, err));
+    if (a->batch != NULL) COP_TRY(cop_app_parse_int("batch", a->batch, 1, 4096, &batch, err));
+    if (a->threads != NULL)
+        COP_TRY(cop_app_parse_int("threads", a->threads, 1, 1024, &threads, err));
+    if (a->tokens != NULL)
+        COP_TRY(cop_app_parse_int("max-new-tokens", a->tokens, 1, 1 << 20, &tokens, err));
+    if (a->compute != NULL) COP_TRY(cop_app_parse_compute(a->compute, &compute, err));
+    COP_TRY(cop_app_require("eval", "--model DIR", a->model, err));
+    COP_TRY(cop_app_require("eval", "--task T", a->task, err));
+    COP_TRY(cop_app_require("eval", "--data FILE", a->data, err));
+    COP_TRY(cop_task_find(a->task, &e->task, err));
+    COP_TRY(cop_dataset_load(a->data, &e->dataset, err));
+    e->count = cop_dataset_count(e->dataset);
+    if ((int64_t)e->count > limit) e->count = (size_t)limit;
+    e->rewards = cop_memory_alloc(e->count, sizeof *e->rewards, err);
+    if (e->rewards == NULL) return COP_ERR_MEMORY;
+    if (a->responses != NULL) {
+        e->responses = fopen(a->responses, "w");
+        COP_CHECK(e->responses != NULL, err, COP_ERR_IO, "%s: cannot create it", a->responses);
+    }
+    const cop_evaluator_options made = {.model_dir = a->model,
+                                        .task = e->task,
+                                        .dataset = e->dataset,
+                                        .system = a->system,
+                                        .user = a->user,
+                                        .chat = a->chat,
+                                        .max_new_tokens = (size_t)tokens,
+                                        .batch = (size_t)batch,
+                                        .backend = cop_app_backend_options(compute, threads)};
+    COP_TRY(cop_evaluator_create(&made, &e->evaluator, err));
+    const char *const unused = cop_evaluator_unused_tensors(e->evaluator);
+    if (unused != NULL)
+        (void)fprintf(stderr, "coppice eval: warning: unused tensors: %s\n", unused);
+    COP_TRY(evaluate_all(e, a, (size_t)batch, err));
+    return print_result(e, a, err);
+}
+
+cop_status cop_command_eval(int argc, char **argv, cop_error *err)
+{
+    arguments a = {0};
+    evaluation e = {.finite = true};
+    if (argp_parse(&argp, argc, argv, 0, NULL, &a) != 0) {
+        return cop_error_set(err, COP_ERR_USAGE, "wrong arguments");
+    }
+    cop_status status = run(&a, &e, err);
+    if (e.responses != NULL && fclose(e.responses) != 0 && status == COP_OK) {
+        status = cop_error_set(err, COP_ERR_IO, "%s: cannot write it", a.responses);
+    }
+    cop_evaluator_destroy(&e.evaluator);
+    cop_dataset_destroy(&e.dataset);
+    cop_memory_free(e.rewards);
+    return status;
+}

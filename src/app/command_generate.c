@@ -1,0 +1,362 @@
+/* coppice generate */
+#include "app/app.h"
+
+#include "coppice/chat.h"
+#include "coppice/memory.h"
+#include "coppice/model.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+typedef struct arguments {
+    const char *model, *recipe, *tokens, *compute, *batch, *threads, *chat, *gemm;
+    bool logits;
+} arguments;
+
+enum {
+    KEY_MODEL = 0x100,
+    KEY_RECIPE,
+    KEY_TOKENS,
+    KEY_COMPUTE,
+    KEY_BATCH,
+    KEY_THREADS,
+    KEY_CHAT,
+    KEY_LOGITS,
+    KEY_GEMM
+};
+
+static const struct argp_option options[] = {
+    {"model", KEY_MODEL, "DIR", 0, "Model directory in Hugging Face layout", 0},
+    {"recipe", KEY_RECIPE, "FILE", 0, "Recipe to apply: recipe.json, a run directory or run.h5",
+     0},
+    {"max-new-tokens", KEY_TOKENS, "N", 0, "Longest answer in tokens (default 256)", 0},
+    {"compute", KEY_COMPUTE, "TYPE", 0, "auto, f32 or bf16", 0},
+    {"gemm", KEY_GEMM, "PROVIDER", 0, "onednn (default) or openblas", 0},
+    {"batch", KEY_BATCH, "N", 0, "Answers generated side by side (default 64)", 0},
+    {"threads", KEY_THREADS, "N", 0, "Threads (default: all cores)", 0},
+    {"chat", KEY_CHAT, "FAMILY", 0,
+     "Chat template family for messages (default: recognised from the model)", 0},
+    {"logits", KEY_LOGITS, NULL, 0,
+     "Also print the logits after the last prompt token, and the log-probability "
+     "of the prompt",
+     0},
+    {0}};
+
+static error_t parse(int key, char *text, struct argp_state *state)
+{
+    arguments *const a = state->input;
+    switch (key) {
+    case KEY_MODEL:
+        a->model = text;
+        return 0;
+    case KEY_RECIPE:
+        a->recipe = text;
+        return 0;
+    case KEY_TOKENS:
+        a->tokens = text;
+        return 0;
+    case KEY_COMPUTE:
+        a->compute = text;
+        return 0;
+    case KEY_GEMM:
+        a->gemm = text;
+        return 0;
+    case KEY_BATCH:
+        a->batch = text;
+        return 0;
+    case KEY_THREADS:
+        a->threads = text;
+        return 0;
+    case KEY_CHAT:
+        a->chat = text;
+        return 0;
+    case KEY_LOGITS:
+        a->logits = true;
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static const struct argp argp = {
+    options,
+    parse,
+    NULL,
+    "Answers prompts greedily: JSON lines on standard input, JSON lines on standard output, in "
+    "input order.\v"
+    "Input lines: {\"ids\": [1, 2]}, {\"prompt\": \"text as it is\"} or {\"messages\": "
+    "[{\"role\": \"user\", "
+    "\"content\": \"...\"}]}.\n"
+    "Output lines: {\"ids\": [...], \"text\": \"...\", \"finish\": \"stop\" or \"length\"}; "
+    "with --logits also "
+    "\"logits\" and \"prompt_log_probability\". The text is left out where the model has no "
+    "tokenizer.json.\n\n"
+    "  echo '{\"messages\": [{\"role\": \"user\", \"content\": \"Tom has 3 pens. Tom buys 4 "
+    "more. How many "
+    "pens does Tom have?\"}]}' | coppice generate --model jobs/demo/model",
+    NULL,
+    NULL,
+    NULL};
+
+/* Prompts read from standard input. */
+typedef struct prompt_list {
+    const char *model_dir, *chat;
+    cop_tokenizer *tokenizer; /* NULL: the model has none */
+    bool family_known;
+    cop_chat_family family;
+    cop_ids ids;   /* of all prompts */
+    size_t *start; /* [count + 1] */
+    size_t start_capacity;
+    size_t count;
+    size_t longest;
+} prompt_list;
+
+static cop_status need_tokenizer(const prompt_list *list, cop_error *err)
+{
+    COP_CHECK(list->tokenizer != NULL, err, COP_ERR_FORMAT,
+              "%s has no tokenizer.json: give prompts as {\"ids\": [...]}", list->model_dir);
+    return COP_OK;
+}
+
+static cop_status read_ids(prompt_list *list, const json_t *ids, cop_error *err)
+{
+    COP_CHECK(json_is_array(ids), err, COP_ERR_FORMAT, "\"ids\" must be a list of token ids");
+    for (size_t i = 0; i < json_array_size(ids); i++) {
+        const json_t *const id = json_array_get(ids, i);
+        COP_CHECK(json_is_integer(id) && json_integer_value(id) >= 0 &&
+                      json_integer_value(id) <= INT32_MAX,
+                  err, COP_ERR_FORMAT, "\"ids\" must hold whole numbers, not below 0");
+        COP_TRY(cop_ids_append(&list->ids, (int32_t)json_integer_value(id), err));
+    }
+    return COP_OK;
+}
+
+static cop_status read_messages(prompt_list *list, const json_t *messages, cop_error *err)
+{
+    const size_t count = json_array_size(messages);
+    COP_CHECK(count > 0, err, COP_ERR_FORMAT,
+              "\"messages\" must be a list of {\"role\", \"content\"}");
+    COP_TRY(need_tokenizer(list, err));
+    if (!list->family_known) {
+        if (list->chat != NULL && strcmp(list->chat, "auto") != 0) {
+            COP_TRY(cop_chat_family_find(list->chat, &list->family, err));
+        } else {
+            COP_TRY(cop_chat_family_detect(list->model_dir, &list->family, err));
+        }
+        list->family_known = true;
+    }
+    cop_chat_message *const chat = cop_memory_alloc(count, sizeof *chat, err);
+    if (chat == NULL) return COP_ERR_MEMORY;
+    cop_text text = {0};
+    cop_status status = COP_OK;
+    for (size_t i = 0; i < count && status == COP_OK; i++) {
+        const json_t *const message = json_array_get(messages, i);
+        chat[i].role = json_string_value(json_object_get(message, "role"));
+        chat[i].content = json_string_value(json_object_get(message, "content"));
+        if (chat[i].role == NULL || chat[i].content == NULL) {
+            status = cop_error_set(err, COP_ERR_FORMAT,
+                                   "message %zu needs \"role\" and \"content\" strings", i + 1);
+        }
+    }
+    if (status == COP_OK) status = cop_chat_render(list->family, chat, count, &text, err);
+    if (status == COP_OK) {
+        status = cop_tokenizer_encode(list->tokenizer, text.data, text.length,
+                                      list->family == COP_CHAT_PLAIN, &list->ids, err);
+    }
+    cop_text_free(&text);
+    cop_memory_free(chat);
+    return status;
+}
+
+static cop_status read_prompt(void *context, size_t number, const json_t *line, cop_error *err)
+{
+    (void)number;
+    prompt_list *const list = context;
+    const json_t *const ids = json_object_get(line, "ids");
+    const json_t *const prompt = json_object_get(line, "prompt");
+    const json_t *const messages = json_object_get(line, "messages");
+    COP_CHECK((ids != NULL) + (prompt != NULL) + (messages != NULL) == 1, err, COP_ERR_FORMAT,
+              "needs one of \"ids\", \"prompt\" and \"messages\"");
+    if (ids != NULL) {
+        COP_TRY(read_ids(list, ids, err));
+    } else if (messages != NULL) {
+        COP_TRY(read_messages(list, messages, err));
+    } else {
+        COP_CHECK(json_is_string(prompt), err, COP_ERR_FORMAT, "\"prompt\" must be a string");
+        COP_TRY(need_tokenizer(list, err));
+        COP_TRY(cop_tokenizer_encode(list->tokenizer, json_string_value(prompt),
+                                     json_string_length(prompt), true, &list->ids, err));
+    }
+    void *start = list->start;
+    COP_TRY(cop_memory_grow(&start, &list->start_capacity, list->count + 2, sizeof *list->start,
+                            err));
+    list->start = start;
+    if (list->count == 0) list->start[0] = 0;
+    list->start[++list->count] = list->ids.count;
+    const size_t length = list->ids.count - list->start[list->count - 1];
+    COP_CHECK(length > 0, err, COP_ERR_FORMAT, "the prompt is empty");
+    if (length > list->longest) list->longest = length;
+    return COP_OK;
+}
+
+/* What answers. */
+typedef struct answerer {
+    cop_model_config config;
+    cop_checkpoint *checkpoint;
+    cop_backend *backend;
+    cop_model *model;
+    cop_recipe *recipe;
+} answerer;
+
+static cop_status load(const arguments *a, const prompt_list *list, size_t batch, size_t tokens,
+                       answerer *w, cop_error *err)
+{
+    cop_compute compute = COP_COMPUTE_AUTO;
+    int64_t threads = 0;
+    if (a->compute != NULL) COP_TRY(cop_app_parse_compute(a->compute, &compute, err));
+    if (a->threads != NULL)
+        COP_TRY(cop_app_parse_int("threads", a->threads, 1, 1024, &threads, err));
+    COP_TRY(cop_model_config_load(a->model, &w->config, err));
+    COP_TRY(cop_checkpoint_open(a->model, &w->checkpoint, err));
+    cop_backend_options made = cop_app_backend_options(compute, threads);
+    if (a->gemm != NULL && strcmp(a->gemm, "openblas") == 0) {
+        made.gemm = COP_GEMM_OPENBLAS;
+    } else if (a->gemm != NULL && strcmp(a->gemm, "onednn") != 0) {
+        return cop_error_set(err, COP_ERR_USAGE, "--gemm %s: must be onednn or openblas",
+                             a->gemm);
+    }
+    const cop_tensor_info *const table =
+        cop_checkpoint_find(w->checkpoint, "model.embed_tokens.weight");
+    made.storage = table == NULL ? COP_F32 : table->dtype;
+    COP_TRY(cop_backend_create_cpu(&made, &w->backend, err));
+    const cop_model_limits limits = {
+        .batch = batch, .prompt_tokens = list->longest, .new_tokens = tokens};
+    COP_TRY(
+        cop_model_create(&w->config, w->checkpoint, w->backend, &limits, NULL, &w->model, err));
+    if (a->recipe == NULL) return COP_OK;
+    char digest[COP_DIGEST_HEX_BYTES];
+    COP_TRY(cop_app_read_recipe(a->recipe, &w->recipe, err));
+    COP_TRY(cop_checkpoint_digest(w->checkpoint, digest, err));
+    COP_CHECK(w->recipe->base_sha256[0] == '\0' || strcmp(w->recipe->base_sha256, digest) == 0,
+              err, COP_ERR_MISMATCH, "%s belongs to another base model than %s", a->recipe,
+              a->model);
+    return cop_model_apply(w->model, w->recipe, err);
+}
+
+static cop_status print_answer(const prompt_list *list, const answerer *w,
+                               const cop_generation *g, bool logits, cop_error *err)
+{
+    json_t *const ids = json_array();
+    for (size_t i = 0; i < g->ids.count; i++) {
+        (void)json_array_append_new(ids, json_integer(g->ids.data[i]));
+    }
+    json_t *const line = json_pack("{s:o}", "ids", ids);
+    COP_CHECK(line != NULL, err, COP_ERR_MEMORY, "no memory for an answer");
+    if (list->tokenizer != NULL) {
+        cop_text text = {0};
+        cop_status status =
+            cop_tokenizer_decode(list->tokenizer, g->ids.data, g->ids.count, false, &text, err);
+        if (status == COP_OK) {
+            (void)json_object_set_new(
+                line, "text", json_stringn(text.data != NULL ? text.data : "", text.length));
+        }
+        cop_text_free(&text);
+        if (status != COP_OK) {
+            json_decref(line);
+            return status;
+        }
+    }
+    (void)json_object_set_new(line, "finish",
+                              json_string(!g->finite   ? "not finite"
+                                          : g->stopped ? "stop"
+                                                       : "length"));
+    if (logits && g->logits != NULL) {
+        json_t *const values = json_array();
+        for (int32_t v = 0; v < w->config.vocabulary; v++) {
+            (void)json_array_append_new(values, json_real((double)g->logits[v]));
+        }
+        (void)json_object_set_new(line, "logits", values);
+        (void)json_object_set_new(line, "prompt_log_probability",
+                                  json_real(g->prompt_log_probability));
+    }
+    return cop_app_print_json(line, err);
+}
+
+static cop_status answer_all(const prompt_list *list, const answerer *w, size_t batch,
+                             size_t tokens, bool logits, cop_error *err)
+{
+    cop_prompt *const prompts = cop_memory_alloc(batch, sizeof *prompts, err);
+    cop_generation *const answers = cop_memory_alloc(batch, sizeof *answers, err);
+    const cop_generate_options how = {.max_new_tokens = tokens, .want_logits = logits};
+    const bool show = isatty(STDERR_FILENO) == 1 && isatty(STDOUT_FILENO) != 1;
+    cop_status status = prompts == NULL || answers == NULL ? COP_ERR_MEMORY : COP_OK;
+    for (size_t first = 0; first < list->count && status == COP_OK; first += batch) {
+        const size_t count = list->count - first < batch ? list->count - first : batch;
+        if (show) (void)fprintf(stderr, "\r%zu of %zu", first, list->count);
+        for (size_t i = 0; i < count; i++) {
+            const size_t start = list->start[first + i];
+            prompts[i] = (cop_prompt){.ids = list->ids.data + start,
+                                      .count = list->start[first + i + 1] - start};
+        }
+        status = cop_model_generate(w->model, prompts, count, &how, answers, err);
+        for (size_t i = 0; i < count; i++) {
+            if (status == COP_OK) status = print_answer(list, w, &answers[i], logits, err);
+            cop_generation_free(&answers[i]);
+        }
+        if (status == COP_OK) status = cop_app_flush(err);
+    }
+    if (show) (void)fprintf(stderr, "\r\033[K");
+    cop_memory_free(prompts);
+    cop_memory_free(answers);
+    return status;
+}
+
+static cop_status load_tokenizer(prompt_list *list, cop_error *err)
+{
+    char *const path = cop_text_join_path(list->model_dir, "tokenizer.json", err);
+    if (path == NULL) return COP_ERR_MEMORY;
+    const cop_status status =
+        access(path, F_OK) == 0 ? cop_tokenizer_load(path, &list->tokenizer, err) : COP_OK;
+    cop_memory_free(path);
+    return status;
+}
+
+static cop_status run(const arguments *a, prompt_list *list, answerer *w, cop_error *err)
+{
+    int64_t batch = 64;
+    int64_t tokens = 256;
+    COP_TRY(cop_app_require("generate", "--model DIR", a->model, err));
+    if (a->batch != NULL) COP_TRY(cop_app_parse_int("batch", a->batch, 1, 4096, &batch, err));
+    if (a->tokens != NULL)
+        COP_TRY(cop_app_parse_int("max-new-tokens", a->tokens, 0, 1 << 20, &tokens, err));
+    list->model_dir = a->model;
+    list->chat = a->chat;
+    COP_CHECK(access(a->model, F_OK) == 0, err, COP_ERR_FORMAT,
+              "%s: there is no such model directory", a->model);
+    COP_TRY(load_tokenizer(list, err));
+    COP_TRY(cop_app_each_line(read_prompt, list, err));
+    if (list->count == 0) return COP_OK;
+    if ((size_t)batch > list->count) batch = (int64_t)list->count;
+    COP_TRY(load(a, list, (size_t)batch, (size_t)tokens, w, err));
+    return answer_all(list, w, (size_t)batch, (size_t)tokens, a->logits, err);
+}
+
+cop_status cop_command_generate(int argc, char **argv, cop_error *err)
+{
+    arguments a = {0};
+    prompt_list list = {0};
+    answerer w = {0};
+    if (argp_parse(&argp, argc, argv, 0, NULL, &a) != 0) {
+        return cop_error_set(err, COP_ERR_USAGE, "wrong arguments");
+    }
+    const cop_status status = run(&a, &list, &w, err);
+    cop_model_destroy(&w.model);
+    cop_backend_destroy(&w.backend);
+    cop_checkpoint_close(&w.checkpoint);
+    cop_recipe_destroy(&w.recipe);
+    cop_tokenizer_destroy(&list.tokenizer);
+    cop_ids_free(&list.ids);
+    cop_memory_free(list.start);
+    return status;
+}

@@ -1,0 +1,196 @@
+/* coppice run */
+#include "app/app.h"
+
+#include "coppice/job.h"
+#include "coppice/memory.h"
+#include "coppice/run.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct arguments {
+    const char *job;
+    const char *out;
+    const char **overrides; /* [override_count], capacity argc */
+    size_t override_count;
+    cop_progress_mode progress;
+    bool quiet, keys, check;
+} arguments;
+
+enum { KEY_OUT = 0x100, KEY_KEYS, KEY_PROGRESS, KEY_CHECK };
+
+static const struct argp_option options[] = {
+    {"set", 's', "KEY=VALUE", 0,
+     "Override a key of the job file; may be given many times. The value is YAML: -s "
+     "population.sigma='[0.001, 0.002]'. Paths are relative to the current directory.",
+     0},
+    {"out", KEY_OUT, "DIR", 0,
+     "Run directory (default: runs/NAME for NAME.yaml). If it holds a run of the same "
+     "job, that run goes on where it stopped.",
+     0},
+    {"progress", KEY_PROGRESS, "WHEN", 0,
+     "Live progress line: auto (on a terminal), always or never", 0},
+    {"quiet", 'q', NULL, 0, "Print errors only", 0},
+    {"check", KEY_CHECK, NULL, 0, "Check the job file, print its resolved keys and stop", 0},
+    {"keys", KEY_KEYS, NULL, 0,
+     "Print every key of the job file with unit, default, range and meaning", 0},
+    {0}};
+
+static error_t parse(int key, char *text, struct argp_state *state)
+{
+    arguments *const a = state->input;
+    switch (key) {
+    case 's':
+        if (strchr(text, '=') == NULL) argp_error(state, "-s %s: must be KEY=VALUE", text);
+        a->overrides[a->override_count++] = text;
+        return 0;
+    case KEY_OUT:
+        a->out = text;
+        return 0;
+    case 'q':
+        a->quiet = true;
+        return 0;
+    case KEY_KEYS:
+        a->keys = true;
+        return 0;
+    case KEY_CHECK:
+        a->check = true;
+        return 0;
+    case KEY_PROGRESS:
+        if (strcmp(text, "auto") == 0) {
+            a->progress = COP_PROGRESS_AUTO;
+        } else if (strcmp(text, "always") == 0) {
+            a->progress = COP_PROGRESS_ALWAYS;
+        } else if (strcmp(text, "never") == 0) {
+            a->progress = COP_PROGRESS_NEVER;
+        } else {
+            argp_error(state, "--progress %s: must be auto, always or never", text);
+        }
+        return 0;
+    case ARGP_KEY_ARG:
+        if (a->job != NULL) argp_error(state, "one job file only");
+        a->job = text;
+        return 0;
+    case ARGP_KEY_END:
+        if (a->job == NULL && !a->keys)
+            argp_error(state, "which job? For example jobs/demo.yaml");
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static const struct argp argp = {
+    options,
+    parse,
+    "JOB.yaml",
+    "Runs a job: scores the base model, then a population of seeded perturbations of it, folds "
+    "the rewarded "
+    "ones into one model, accepts it only if it is better on held-out examples, and reports on "
+    "a test set.\v"
+    "Alone it computes itself; under mpirun or srun, rank 0 coordinates and the others "
+    "compute, so use one "
+    "rank more than workers. The same job gives the same result with any number of ranks.\n\n"
+    "To go on with a run that was stopped or killed, run the same command again. SIGTERM, "
+    "SIGINT and SIGUSR1 "
+    "write a checkpoint and leave with exit code 75.\n\n"
+    "The run directory holds run.h5 (everything, HDF5), recipe.json (the model as seeds and "
+    "amplitudes), "
+    "summary.json and log.\n\n"
+    "  mpirun -np 3 coppice run jobs/demo.yaml\n"
+    "  coppice run jobs/demo.yaml -s population.size=40 --out /tmp/quick",
+    NULL,
+    NULL,
+    NULL};
+
+static cop_status print_keys(cop_error *err)
+{
+    cop_text text = {0};
+    cop_status status = cop_job_print_keys(&text, err);
+    if (status == COP_OK) (void)fputs(text.data, stdout);
+    cop_text_free(&text);
+    return status == COP_OK ? cop_app_flush(err) : status;
+}
+
+static cop_status print_job(const cop_job *job, cop_error *err)
+{
+    cop_text value = {0};
+    cop_status status = COP_OK;
+    for (size_t key = 0; key < cop_job_key_count() && status == COP_OK; key++) {
+        cop_text_clear(&value);
+        status = cop_job_print_value(job, key, &value, err);
+        if (status == COP_OK) (void)printf("%s: %s\n", cop_job_key_name(key), value.data);
+    }
+    cop_text_free(&value);
+    return status == COP_OK ? cop_app_flush(err) : status;
+}
+
+/* runs/NAME for .../NAME.yaml */
+static cop_status default_out(const char *job, cop_text *out, cop_error *err)
+{
+    const char *const slash = strrchr(job, '/');
+    const char *const name = slash == NULL ? job : slash + 1;
+    const char *const dot = strrchr(name, '.');
+    const int length = dot == NULL || dot == name ? (int)strlen(name) : (int)(dot - name);
+    return cop_text_format(out, err, "runs/%.*s", length, name);
+}
+
+static cop_status execute(const arguments *a, cop_world *world, cop_error *err)
+{
+    cop_job *job = NULL;
+    cop_text out = {0};
+    cop_status status = cop_job_load(a->job, a->overrides, a->override_count, &job, err);
+    if (status == COP_OK && a->out == NULL) status = default_out(a->job, &out, err);
+    status = cop_world_agree(world, status, err);
+    if (status == COP_OK) {
+        const cop_run_options run = {.out_dir = a->out != NULL ? a->out : out.data,
+                                     .progress = a->progress,
+                                     .quiet = a->quiet};
+        status = cop_run_execute(world, job, &run, err);
+    }
+    cop_text_free(&out);
+    cop_job_destroy(&job);
+    return status;
+}
+
+/* Runs the job over MPI. Only rank 0 reports a failure. */
+static cop_status run_world(const arguments *a, int argc, char **argv, cop_error *err)
+{
+    cop_world *world = NULL;
+    COP_TRY(cop_world_open(&argc, &argv, &world, err));
+    const cop_status status = execute(a, world, err);
+    if (status == COP_ERR_MPI) {
+        (void)fprintf(stderr, "coppice run: %s\n", err->message);
+        cop_world_abort(world, cop_status_exit_code(status));
+    }
+    const bool speak = cop_world_rank(world) == 0;
+    cop_error closing = {0};
+    const cop_status closed = cop_world_close(&world, &closing);
+    if (status == COP_OK && closed != COP_OK)
+        return cop_error_set(err, closed, "%s", closing.message);
+    if (status != COP_OK && !speak) return cop_error_set(err, status, "%s", cop_app_said);
+    return status;
+}
+
+cop_status cop_command_run(int argc, char **argv, cop_error *err)
+{
+    arguments a = {0};
+    a.overrides = cop_memory_alloc((size_t)argc, sizeof *a.overrides, err);
+    if (a.overrides == NULL) return COP_ERR_MEMORY;
+    cop_status status = COP_OK;
+    if (argp_parse(&argp, argc, argv, 0, NULL, &a) != 0) {
+        status = cop_error_set(err, COP_ERR_USAGE, "wrong arguments");
+    } else if (a.keys) {
+        status = print_keys(err);
+    } else if (a.check) {
+        cop_job *job = NULL;
+        status = cop_job_load(a.job, a.overrides, a.override_count, &job, err);
+        if (status == COP_OK) status = print_job(job, err);
+        cop_job_destroy(&job);
+    } else {
+        status = run_world(&a, argc, argv, err);
+    }
+    cop_memory_free(a.overrides);
+    return status;
+}

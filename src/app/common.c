@@ -1,0 +1,147 @@
+#include "app/app.h"
+
+#include "coppice/affinity.h"
+#include "coppice/memory.h"
+#include "coppice/store.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+const char cop_app_said[] = "\n";
+
+cop_status cop_app_each_line(cop_status (*line)(void *context, size_t number,
+                                                const json_t *value, cop_error *err),
+                             void *context, cop_error *err)
+{
+    char *text = NULL;
+    size_t capacity = 0;
+    size_t number = 0;
+    cop_status status = COP_OK;
+    ssize_t length = 0;
+    while (status == COP_OK && (length = getline(&text, &capacity, stdin)) >= 0) {
+        number++;
+        if (strspn(text, " \t\r\n") == (size_t)length) continue;
+        json_error_t why;
+        json_t *const value =
+            json_loadb(text, (size_t)length, JSON_DECODE_ANY | JSON_ALLOW_NUL, &why);
+        if (value == NULL) {
+            status = cop_error_set(err, COP_ERR_FORMAT,
+                                   "standard input, line %zu: not JSON: %s", number, why.text);
+        } else if ((status = line(context, number, value, err)) != COP_OK) {
+            status = cop_error_prefix(err, "standard input, line %zu", number);
+        }
+        json_decref(value);
+    }
+    if (status == COP_OK && ferror(stdin) != 0) {
+        status = cop_error_set(err, COP_ERR_IO, "standard input: %s", strerror(errno));
+    }
+    free(text);
+    return status;
+}
+
+cop_status cop_app_print_json(json_t *value, cop_error *err)
+{
+    char *const text =
+        value == NULL
+            ? NULL
+            : json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT | JSON_REAL_PRECISION(17));
+    json_decref(value);
+    COP_CHECK(text != NULL, err, COP_ERR_MEMORY, "no memory for a line of output");
+    const bool ok = printf("%s\n", text) >= 0;
+    free(text);
+    COP_CHECK(ok, err, COP_ERR_IO, "standard output: %s", strerror(errno));
+    return COP_OK;
+}
+
+cop_status cop_app_flush(cop_error *err)
+{
+    COP_CHECK(fflush(stdout) == 0 && ferror(stdout) == 0, err, COP_ERR_IO,
+              "standard output: %s", strerror(errno));
+    return COP_OK;
+}
+
+cop_status cop_app_parse_int(const char *option, const char *text, int64_t low, int64_t high,
+                             int64_t *value, cop_error *err)
+{
+    char *end = NULL;
+    errno = 0;
+    const long long parsed = strtoll(text, &end, 10);
+    COP_CHECK(errno == 0 && end != text && *end == '\0' && parsed >= low && parsed <= high, err,
+              COP_ERR_USAGE, "--%s %s: must be a whole number from %lld to %lld", option, text,
+              (long long)low, (long long)high);
+    *value = parsed;
+    return COP_OK;
+}
+
+cop_status cop_app_parse_compute(const char *text, cop_compute *compute, cop_error *err)
+{
+    if (strcmp(text, "auto") == 0) {
+        *compute = COP_COMPUTE_AUTO;
+    } else if (strcmp(text, "f32") == 0) {
+        *compute = COP_COMPUTE_F32;
+    } else if (strcmp(text, "bf16") == 0) {
+        *compute = COP_COMPUTE_BF16;
+    } else {
+        return cop_error_set(err, COP_ERR_USAGE, "--compute %s: must be auto, f32 or bf16",
+                             text);
+    }
+    return COP_OK;
+}
+
+cop_backend_options cop_app_backend_options(cop_compute compute, int64_t threads)
+{
+    return (cop_backend_options){.compute = compute,
+                                 .gemm = COP_GEMM_ONEDNN,
+                                 .threads =
+                                     threads > 0 ? (int)threads : cop_affinity_core_count(),
+                                 .isa = cop_cpu_isa()};
+}
+
+/* The recipe that a run file holds. */
+static cop_status recipe_of_run(const char *path, cop_recipe **recipe, cop_error *err)
+{
+    cop_store *store = NULL;
+    bool previous = false;
+    COP_TRY(cop_store_read_latest(path, &store, &previous, NULL, err));
+    COP_CHECK(store != NULL, err, COP_ERR_FORMAT, "%s: there is no run file", path);
+    const char *const text = cop_store_get_text(store, "/final/recipe");
+    cop_status status = COP_OK;
+    if (text == NULL) {
+        status = cop_error_set(err, COP_ERR_FORMAT,
+                               "%s: the run has not ended, so it has no recipe yet; run "
+                               "its job to the end first",
+                               path);
+    } else {
+        status = cop_recipe_parse(text, strlen(text), path, recipe, err);
+    }
+    cop_store_destroy(&store);
+    return status;
+}
+
+cop_status cop_app_read_recipe(const char *path, cop_recipe **recipe, cop_error *err)
+{
+    struct stat info;
+    COP_CHECK(stat(path, &info) == 0, err, COP_ERR_FORMAT, "%s: %s", path, strerror(errno));
+    const size_t length = strlen(path);
+    if (S_ISDIR(info.st_mode)) {
+        char *const run = cop_text_join_path(path, "run.h5", err);
+        if (run == NULL) return COP_ERR_MEMORY;
+        const cop_status status = recipe_of_run(run, recipe, err);
+        cop_memory_free(run);
+        return status;
+    }
+    if (length > 3 && strcmp(path + length - 3, ".h5") == 0)
+        return recipe_of_run(path, recipe, err);
+    return cop_recipe_read(path, recipe, err);
+}
+
+cop_status cop_app_require(const char *command, const char *option, const void *value,
+                           cop_error *err)
+{
+    COP_CHECK(value != NULL, err, COP_ERR_USAGE, "%s is required; see coppice %s --help",
+              option, command);
+    return COP_OK;
+}

@@ -1,0 +1,109 @@
+/* Entry point: finds the command, prints its failure, turns its status into an exit code. */
+#include "app/app.h"
+
+#include "coppice/build_info.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const cop_command commands[] = {
+    {"run", "run a job, or what is left of it; alone or under mpirun or srun", cop_command_run},
+    {"eval", "score a model, or a model with a recipe, on a task", cop_command_eval},
+    {"generate", "answer prompts: JSON lines in, JSON lines out", cop_command_generate},
+    {"export", "write the model that a run or recipe stands for", cop_command_export},
+    {"inspect", "show what a run file holds", cop_command_inspect},
+    {"tokenize", "text to token ids and back", cop_command_tokenize},
+    {"reward", "score responses without a model", cop_command_reward},
+    {"merge", "the two-pass merge of given scores", cop_command_merge},
+    {"noise", "numbers of the noise, as bit patterns", cop_command_noise},
+    {"bench", "measure this machine", cop_command_bench},
+};
+enum { COMMANDS = sizeof commands / sizeof commands[0] };
+
+static void print_version(FILE *stream, struct argp_state *state)
+{
+    (void)state;
+    (void)fprintf(stream, "coppice %s (%s, %s)\n", cop_build_version(), cop_build_git(),
+                  cop_build_compiler());
+}
+
+static void print_help(FILE *stream)
+{
+    (void)fprintf(
+        stream,
+        "Usage: coppice COMMAND [OPTION...]\n\n"
+        "Post-trains a language model without gradients: scores a population of seeded\n"
+        "perturbations of its weights over MPI and folds the rewarded ones into one better\n"
+        "model (CoRP).\n\nCommands:\n");
+    for (size_t i = 0; i < COMMANDS; i++) {
+        (void)fprintf(stream, "  %-10s %s\n", commands[i].name, commands[i].summary);
+    }
+    (void)fprintf(
+        stream,
+        "\n'coppice COMMAND --help' explains a command, 'coppice run --keys' the job file.\n"
+        "\nFirst steps:\n"
+        "  mpirun -np 3 coppice run jobs/demo.yaml\n"
+        "  coppice inspect runs/demo\n"
+        "  coppice export runs/demo --model jobs/demo/model --out better-model\n"
+        "\nExit codes:\n");
+    for (int s = 0; s < COP_STATUS_COUNT; s++) {
+        (void)fprintf(stream, "  %3d  %s\n", cop_status_exit_code((cop_status)s),
+                      cop_status_text((cop_status)s));
+    }
+}
+
+static const cop_command *find_command(const char *name)
+{
+    for (size_t i = 0; i < COMMANDS; i++) {
+        if (strcmp(commands[i].name, name) == 0) return &commands[i];
+    }
+    return NULL;
+}
+
+static int refuse_command(const char *name)
+{
+    const char *names[COMMANDS];
+    for (size_t i = 0; i < COMMANDS; i++)
+        names[i] = commands[i].name;
+    const char *const nearest = cop_text_nearest(name, names, COMMANDS);
+    (void)fprintf(stderr, "coppice: there is no command '%s'%s%s%s; see coppice --help\n", name,
+                  nearest == NULL ? "" : "; did you mean '", nearest == NULL ? "" : nearest,
+                  nearest == NULL ? "" : "'?");
+    return cop_status_exit_code(COP_ERR_USAGE);
+}
+
+int main(int argc, char **argv)
+{
+    argp_program_version_hook = print_version;
+    argp_err_exit_status = cop_status_exit_code(COP_ERR_USAGE);
+    if (argc < 2) {
+        print_help(stderr);
+        return cop_status_exit_code(COP_ERR_USAGE);
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
+        strcmp(argv[1], "-?") == 0 || (strcmp(argv[1], "help") == 0 && argc == 2)) {
+        print_help(stdout);
+        return 0;
+    }
+    if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0) {
+        print_version(stdout, NULL);
+        return 0;
+    }
+    char help[] = "--help";
+    if (strcmp(argv[1], "help") == 0) {
+        argv[1] = argv[2];
+        argv[2] = help;
+    }
+    const cop_command *const command = find_command(argv[1]);
+    if (command == NULL) return refuse_command(argv[1]);
+    char name[64];
+    (void)snprintf(name, sizeof name, "coppice %s", command->name);
+    argv[1] = name;
+    cop_error err = {0};
+    const cop_status status = command->run(argc - 1, argv + 1, &err);
+    if (status != COP_OK && strcmp(err.message, cop_app_said) != 0) {
+        (void)fprintf(stderr, "%s: %s\n", name,
+                      err.message[0] != '\0' ? err.message : cop_status_text(status));
+    }
+    return cop_status_exit_code(status);
+}

@@ -1,0 +1,102 @@
+#include "backend/cpu/gemm_measure.h"
+
+#include "coppice/memory.h"
+#include "coppice/timer.h"
+
+#include <cblas.h>
+#include <omp.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MOST_CALLS = 4096, FEWEST_CALLS = 3 };
+
+/* OpenBLAS: row-major as it is. */
+typedef struct blas_set {
+    float *in, *out, *weights; /* weights [count, n, k] */
+    size_t count;
+} blas_set;
+
+/* A set of weights of either provider. */
+typedef struct bench_set {
+    const cop_gemm_measure *what;
+    cop_bare_gemm *onednn;
+    blas_set blas;
+} bench_set;
+
+static cop_status create(bench_set *set, size_t weights, cop_error *err)
+{
+    const cop_gemm_measure *const w = set->what;
+    if (w->provider == COP_GEMM_ONEDNN)
+        return cop_bare_onednn_create(w, weights, &set->onednn, err);
+    set->blas.count = weights;
+    set->blas.in = cop_memory_alloc(w->rows * w->k, sizeof(float), err);
+    set->blas.out = cop_memory_alloc(w->rows * w->n, sizeof(float), err);
+    set->blas.weights = cop_memory_alloc(weights * w->n * w->k, sizeof(float), err);
+    if (set->blas.in == NULL || set->blas.out == NULL || set->blas.weights == NULL)
+        return COP_ERR_MEMORY;
+    memset(set->blas.in, 0x3c, w->rows * w->k * sizeof(float));
+    memset(set->blas.weights, 0x3c, weights * w->n * w->k * sizeof(float));
+    return COP_OK;
+}
+
+static cop_status multiply(const bench_set *set, size_t index, cop_error *err)
+{
+    const cop_gemm_measure *const w = set->what;
+    if (w->provider == COP_GEMM_ONEDNN) return cop_bare_onednn_run(set->onednn, index, err);
+    const float *const weight = set->blas.weights + index % set->blas.count * w->n * w->k;
+    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (blasint)w->rows, (blasint)w->n,
+                (blasint)w->k, 1.0F, set->blas.in, (blasint)w->k, weight, (blasint)w->k, 0.0F,
+                set->blas.out, (blasint)w->n);
+    return COP_OK;
+}
+
+static void destroy(bench_set *set)
+{
+    cop_bare_onednn_destroy(&set->onednn);
+    cop_memory_free(set->blas.in);
+    cop_memory_free(set->blas.out);
+    cop_memory_free(set->blas.weights);
+}
+
+static int compare(const void *a, const void *b)
+{
+    const double x = *(const double *)a;
+    const double y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* As many weights as do not fit a last-level cache of 96 MiB. */
+static size_t weight_count(const cop_gemm_measure *what)
+{
+    static const size_t beyond_cache_bytes = 96U << 20;
+    const size_t bytes = what->n * what->k * cop_dtype_size(what->input);
+    const size_t count = beyond_cache_bytes / bytes + 1;
+    return count > 64 ? 64 : count;
+}
+
+cop_status cop_gemm_measure_run(const cop_gemm_measure *what, double *seconds, cop_error *err)
+{
+    COP_CHECK(what->provider == COP_GEMM_ONEDNN || what->input == COP_F32, err,
+              COP_ERR_UNSUPPORTED, "OpenBLAS has no bf16 product here");
+    *seconds = 0;
+    omp_set_num_threads(what->threads);
+    bench_set set = {.what = what};
+    double *const times = cop_memory_alloc(MOST_CALLS, sizeof *times, err);
+    cop_status status = times == NULL ? COP_ERR_MEMORY : create(&set, weight_count(what), err);
+    size_t calls = 0;
+    if (status == COP_OK) status = multiply(&set, 0, err); /* warm-up */
+    const double end_s = cop_timer_now_s() + what->budget_s;
+    while (status == COP_OK && calls < MOST_CALLS &&
+           (calls < FEWEST_CALLS || cop_timer_now_s() < end_s)) {
+        const double start_s = cop_timer_now_s();
+        status = multiply(&set, calls + 1, err);
+        times[calls++] = cop_timer_now_s() - start_s;
+    }
+    if (status == COP_OK) {
+        qsort(times, calls, sizeof *times, compare);
+        *seconds = times[calls / 2];
+    }
+    destroy(&set);
+    cop_memory_free(times);
+    return status;
+}

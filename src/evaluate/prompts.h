@@ -1,0 +1,23 @@
+/* The prompts of a data set, rendered and encoded once. Private to evaluate/. */
+#ifndef EVALUATE_PROMPTS_H
+#define EVALUATE_PROMPTS_H
+
+#include "coppice/evaluate.h"
+
+/* Token ids of all prompts, one after the other. */
+typedef struct prompt_set {
+    cop_ids ids;
+    size_t *start; /* [count + 1] offsets into ids */
+    size_t count;
+    size_t longest; /* tokens */
+} prompt_set;
+
+/* Renders the templates over every example, in the model's chat family, and encodes them. */
+cop_status cop_prompts_create(const cop_evaluator_options *options,
+                              const cop_tokenizer *tokenizer, prompt_set *prompts,
+                              cop_error *err);
+
+/* Frees the set; it is then {0} again. */
+void cop_prompts_free(prompt_set *prompts);
+
+#endif

@@ -1,0 +1,310 @@
+/* The job from the base's scores to the final table, on rank 0. */
+#include "run/phase.h"
+
+#include "coppice/export.h"
+#include "coppice/memory.h"
+#include "coppice/noise.h"
+#include "coppice/timer.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* Base scores of every split, one after the other. */
+typedef struct base_scores {
+    cop_phase *phase;
+    size_t start[COP_SPLIT_COUNT];
+} base_scores;
+
+/* The population. */
+typedef struct population {
+    double *sigma, *reward; /* [N] */
+    bool *valid;            /* [N] */
+    size_t best;            /* highest reward, the first among equals */
+} population;
+
+static double accuracy_of(const cop_run *run, const float *scores, size_t count)
+{
+    size_t right = 0;
+    for (size_t i = 0; i < count; i++) {
+        if ((double)scores[i] >= (double)(float)run->task->correct_at) right++;
+    }
+    return count == 0 ? 0 : (double)right / (double)count;
+}
+
+static cop_status score_base(cop_run *run, base_scores *base, cop_error *err)
+{
+    size_t total = 0;
+    for (int s = 0; s < COP_SPLIT_COUNT; s++) {
+        base->start[s] = total;
+        total += run->splits.counts[s];
+    }
+    size_t *const examples = cop_memory_alloc(total, sizeof *examples, err);
+    if (examples == NULL) return COP_ERR_MEMORY;
+    for (int s = 0; s < COP_SPLIT_COUNT; s++) {
+        if (run->splits.counts[s] > 0) {
+            memcpy(examples + base->start[s], run->splits.examples[s],
+                   run->splits.counts[s] * sizeof *examples);
+        }
+    }
+    cop_status status =
+        cop_phase_create(run, "/base", "base", examples, total, &base->phase, err);
+    cop_memory_free(examples);
+    COP_TRY(status);
+    COP_TRY(cop_phase_add(run, base->phase, NULL, NULL, 0, err));
+    COP_TRY(cop_phase_run(run, base->phase, err));
+    COP_CHECK(
+        cop_phase_row_valid(base->phase, 0), err, COP_ERR_NUMERIC,
+        "%s: the base model itself gives logits that are not finite; check its weights, or set "
+        "backend.compute: f32",
+        run->job->model);
+    for (int s = 0; s < COP_SPLIT_COUNT; s++) {
+        char path[64];
+        (void)snprintf(path, sizeof path, "/base/accuracy_%s", cop_split_name((cop_split)s));
+        COP_TRY(cop_store_set_f64(run->store, path,
+                                  accuracy_of(run,
+                                              cop_phase_scores(base->phase, 0) + base->start[s],
+                                              run->splits.counts[s]),
+                                  NULL, "share of right examples of the base", err));
+    }
+    char text[96];
+    const float *const scores = cop_phase_scores(base->phase, 0);
+    const size_t validate = run->splits.counts[COP_SPLIT_VALIDATE];
+    run->centre_validate = cop_memory_alloc(validate, sizeof *run->centre_validate, err);
+    if (run->centre_validate == NULL) return COP_ERR_MEMORY;
+    memcpy(run->centre_validate, scores + base->start[COP_SPLIT_VALIDATE],
+           validate * sizeof *scores);
+    (void)snprintf(text, sizeof text, "accuracy %.3f on support, %.3f on validate",
+                   accuracy_of(run, scores, run->splits.counts[COP_SPLIT_SUPPORT]),
+                   accuracy_of(run, scores + base->start[COP_SPLIT_VALIDATE],
+                               run->splits.counts[COP_SPLIT_VALIDATE]));
+    cop_progress_end(&run->progress, text);
+    return COP_OK;
+}
+
+/* Seeds of the whole run: the population's, then those of each recentring round. Their stream's
+ * domains: 0 and 1 population (seed, sigma), 2 + k round k. */
+static cop_status draw_seeds(cop_run *run, cop_error *err)
+{
+    const cop_job *const job = run->job;
+    const uint64_t seed = (uint64_t)job->population.seed;
+    const size_t n = (size_t)job->population.size;
+    const size_t local = (size_t)job->recenter.size;
+    run->seed_count = n + (size_t)job->recenter.rounds * local;
+    run->seeds = cop_memory_alloc(run->seed_count, sizeof *run->seeds, err);
+    run->centre = cop_memory_alloc(run->seed_count, sizeof *run->centre, err);
+    if (run->seeds == NULL || run->centre == NULL) return COP_ERR_MEMORY;
+    for (size_t i = 0; i < n; i++)
+        run->seeds[i] = cop_noise_bits(seed, COP_STREAM_POPULATION, 0, i);
+    for (size_t i = n; i < run->seed_count; i++) {
+        const uint32_t round = (uint32_t)((i - n) / local);
+        run->seeds[i] = cop_noise_bits(seed, COP_STREAM_POPULATION, 2 + round, (i - n) % local);
+    }
+    return COP_OK;
+}
+
+static cop_status record_population(cop_run *run, const cop_phase *phase, const population *p,
+                                    cop_error *err)
+{
+    COP_TRY(cop_phase_column(run, phase, "seed", COP_STORE_U64, run->seeds, NULL,
+                             "of each candidate", err));
+    COP_TRY(cop_phase_column(run, phase, "sigma", COP_STORE_F64, p->sigma, "weight",
+                             "standard deviation of each candidate's noise", err));
+    return cop_phase_column(run, phase, "reward", COP_STORE_F64, p->reward, "reward",
+                            "mean score of each candidate on support", err);
+}
+
+static cop_status score_population(cop_run *run, population *p, cop_error *err)
+{
+    const cop_job *const job = run->job;
+    const size_t n = (size_t)job->population.size;
+    p->sigma = cop_memory_alloc(n, sizeof *p->sigma, err);
+    p->reward = cop_memory_alloc(n, sizeof *p->reward, err);
+    p->valid = cop_memory_alloc(n, sizeof *p->valid, err);
+    double *const unit = cop_memory_alloc(run->seed_count, sizeof *unit, err);
+    cop_phase *phase = NULL;
+    cop_status status = COP_ERR_MEMORY;
+    if (p->sigma == NULL || p->reward == NULL || p->valid == NULL || unit == NULL) goto out;
+    COP_TRY_OUT(cop_phase_create(run, "/population", "population",
+                                 run->splits.examples[COP_SPLIT_SUPPORT],
+                                 run->splits.counts[COP_SPLIT_SUPPORT], &phase, err));
+    for (size_t i = 0; i < n; i++) {
+        const double u =
+            cop_noise_uniform((uint64_t)job->population.seed, COP_STREAM_POPULATION, 1, i);
+        p->sigma[i] =
+            job->population.sigma.data[(size_t)(u * (double)job->population.sigma.count)];
+        unit[i] = 1;
+        COP_TRY_OUT(cop_phase_add(run, phase, NULL, unit, p->sigma[i], err));
+        unit[i] = 0;
+    }
+    COP_TRY_OUT(cop_phase_run(run, phase, err));
+    size_t usable = 0;
+    for (size_t i = 0; i < n; i++) {
+        p->reward[i] = cop_phase_mean(phase, i);
+        p->valid[i] = cop_phase_row_valid(phase, i);
+        if (p->valid[i]) usable++;
+        if (p->reward[i] > p->reward[p->best]) p->best = i;
+    }
+    char text[64];
+    (void)snprintf(text, sizeof text, "best %.3f on support (seed %zu of %zu)",
+                   p->reward[p->best], p->best, n);
+    cop_progress_end(&run->progress, text);
+    if (usable == 0) {
+        status = cop_error_set(err, COP_ERR_NUMERIC,
+                               "no candidate gave finite logits: lower population.sigma");
+        goto out;
+    }
+    status = record_population(run, phase, p, err);
+out:
+    cop_memory_free(unit);
+    cop_phase_destroy(&phase);
+    return status;
+}
+
+/* The share of weights that one candidate of each sigma does not move in the base's type. */
+static cop_status measure_unmoved(cop_run *run, cop_error *err)
+{
+    enum { SAMPLE = 1 << 16 };
+    const cop_job *const job = run->job;
+    cop_recipe *recipe = NULL;
+    cop_status status = cop_recipe_create(&recipe, err);
+    if (status == COP_OK) {
+        status = cop_recipe_set_scope(recipe, (const char *const *)job->population.scope.data,
+                                      job->population.scope.count, err);
+    }
+    for (size_t k = 0; k < job->population.sigma.count && status == COP_OK; k++) {
+        const double sigma = job->population.sigma.data[k];
+        const cop_component component = {.seed = run->seeds[0], .amplitude = (float)sigma};
+        cop_export_report report = {0};
+        status = cop_recipe_set_components(recipe, &component, 1, err);
+        if (status == COP_OK)
+            status = cop_export_measure(run->base, recipe, SAMPLE, 1, &report, err);
+        if (status != COP_OK) break;
+        if (report.elements == 0) {
+            status = cop_error_set(err, COP_ERR_CONFIG,
+                                   "population.scope: no tensor of %s matches", job->model);
+            break;
+        }
+        const double share = 1 - (double)report.elements_moved / (double)report.elements;
+        char path[64];
+        (void)snprintf(path, sizeof path, "/population/unmoved/sigma_%g", sigma);
+        status = cop_store_set_f64(
+            run->store, path, share, NULL,
+            "share of weights that a candidate of this sigma leaves as they are", err);
+        cop_log_write(run->log, COP_LOG_INFO,
+                      "sigma %g leaves %.1f%% of the weights as they are", sigma, 100 * share);
+    }
+    cop_recipe_destroy(&recipe);
+    return status;
+}
+
+cop_status cop_driver_note_gate(cop_run *run, const cop_gate_record *record, cop_error *err)
+{
+    void *items = run->gate;
+    COP_TRY(cop_memory_grow(&items, &run->gate_capacity, run->gate_count + 1, sizeof *run->gate,
+                            err));
+    run->gate = items;
+    run->gate[run->gate_count++] = *record;
+    const cop_gate_decision *const d = &record->decision;
+    cop_progress_print(&run->progress,
+                       "  gate %s try %lld: %zu fixed, %zu broken of %zu; mean %+.3f, lower "
+                       "bound %+.3f: %s",
+                       record->round == 0 ? "against the base," : "against the centre,",
+                       (long long)record->attempt, d->paired.fixes, d->paired.regressions,
+                       d->count, d->paired.mean, d->bound,
+                       d->accepted ? "accepted" : "rejected");
+    cop_log_write(run->log, COP_LOG_INFO,
+                  "gate round %lld try %lld step %g: %zu fixed, %zu broken of %zu, "
+                  "mean %+.4f, z %.3f, lower bound %+.4f: %s",
+                  (long long)record->round, (long long)record->attempt, record->step,
+                  d->paired.fixes, d->paired.regressions, d->count, d->paired.mean, d->z,
+                  d->bound, d->accepted ? "accepted" : "rejected");
+    double columns[12];
+    const double values[] = {(double)record->round,
+                             (double)record->attempt,
+                             record->q,
+                             record->beta,
+                             record->step,
+                             (double)d->paired.fixes,
+                             (double)d->paired.regressions,
+                             d->paired.constructive,
+                             d->paired.mean,
+                             d->paired.sd,
+                             d->z,
+                             d->bound};
+    static const char *const names[] = {"round", "try",   "q",           "beta",
+                                        "step",  "fixes", "regressions", "constructive",
+                                        "mean",  "sd",    "z",           "bound"};
+    memcpy(columns, values, sizeof values);
+    char group[64];
+    char path[128];
+    (void)snprintf(group, sizeof group, "/gate/decisions/%02zu", run->gate_count);
+    for (size_t c = 0; c < sizeof values / sizeof values[0]; c++) {
+        (void)snprintf(path, sizeof path, "%s/%s", group, names[c]);
+        COP_TRY(cop_store_set_f64(run->store, path, columns[c], NULL, NULL, err));
+    }
+    (void)snprintf(path, sizeof path, "%s/accepted", group);
+    return cop_store_set_i64(run->store, path, d->accepted ? 1 : 0, NULL, NULL, err);
+}
+
+/* RandOpt K = 1 and the final model on test; the base is known. */
+static cop_status test_models(cop_run *run, const population *p, bool improved,
+                              cop_phase **phase, cop_error *err)
+{
+    double *const unit = cop_memory_alloc(run->seed_count, sizeof *unit, err);
+    if (unit == NULL) return COP_ERR_MEMORY;
+    unit[p->best] = 1;
+    cop_status status =
+        cop_phase_create(run, "/final/test", "test", run->splits.examples[COP_SPLIT_TEST],
+                         run->splits.counts[COP_SPLIT_TEST], phase, err);
+    if (status == COP_OK)
+        status = cop_phase_add(run, *phase, NULL, unit, p->sigma[p->best], err);
+    if (status == COP_OK && improved)
+        status = cop_phase_add(run, *phase, run->centre, NULL, 0, err);
+    if (status == COP_OK) status = cop_phase_run(run, *phase, err);
+    if (status == COP_OK) cop_progress_end(&run->progress, NULL);
+    cop_memory_free(unit);
+    return status;
+}
+
+cop_status cop_driver_run(cop_run *run, cop_error *err)
+{
+    base_scores base = {0};
+    population p = {0};
+    cop_merge cloud = {0};
+    cop_phase *test = NULL;
+    bool improved = false;
+    cop_report report = {0};
+    cop_status status = COP_OK;
+    COP_TRY_OUT(draw_seeds(run, err));
+    COP_TRY_OUT(score_base(run, &base, err));
+    COP_TRY_OUT(measure_unmoved(run, err));
+    COP_TRY_OUT(score_population(run, &p, err));
+    const float *const base_row = cop_phase_scores(base.phase, 0);
+    COP_TRY_OUT(cop_stage1_run(run, p.sigma, p.reward, p.valid, &cloud, &improved, err));
+    if (improved) {
+        COP_TRY_OUT(cop_recenter_run(run, p.sigma, p.reward, &cloud, err));
+    } else {
+        cop_progress_print(&run->progress,
+                           "  no proposal is better than the base beyond doubt: the result is "
+                           "the base model");
+    }
+    COP_TRY_OUT(test_models(run, &p, improved, &test, err));
+    report = (cop_report){.base = base_row + base.start[COP_SPLIT_TEST],
+                          .randopt = cop_phase_scores(test, 0),
+                          .final = improved ? cop_phase_scores(test, 1)
+                                            : base_row + base.start[COP_SPLIT_TEST],
+                          .count = run->splits.counts[COP_SPLIT_TEST],
+                          .randopt_index = p.best,
+                          .randopt_support = p.reward[p.best],
+                          .improved = improved,
+                          .seconds = cop_timer_now_s() - run->progress.start_s};
+    status = cop_report_finish(run, &report, err);
+out:
+    cop_phase_destroy(&test);
+    cop_merge_free(&cloud);
+    cop_phase_destroy(&base.phase);
+    cop_memory_free(p.sigma);
+    cop_memory_free(p.reward);
+    cop_memory_free(p.valid);
+    return status;
+}

@@ -1,0 +1,170 @@
+/* cop_run_execute(): sets up a rank, runs its part, takes it down. */
+#include "run/phase.h"
+
+#include "coppice/memory.h"
+#include "run/signals.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static cop_compute compute_of(const cop_job *job)
+{
+    if (strcmp(job->backend.compute, "f32") == 0) return COP_COMPUTE_F32;
+    return strcmp(job->backend.compute, "bf16") == 0 ? COP_COMPUTE_BF16 : COP_COMPUTE_AUTO;
+}
+
+static cop_status load_evaluator(cop_run *run, cop_error *err)
+{
+    const cop_job *const job = run->job;
+    const cop_evaluator_options options = {
+        .model_dir = job->model,
+        .task = run->task,
+        .dataset = run->dataset,
+        .system = job->task.system,
+        .user = job->task.user,
+        .chat = job->task.chat,
+        .stop = (const char *const *)job->generation.stop.data,
+        .stop_count = job->generation.stop.count,
+        .max_new_tokens = (size_t)job->generation.max_new_tokens,
+        .batch = (size_t)job->backend.batch,
+        .backend = {.compute = compute_of(job),
+                    .gemm = strcmp(job->backend.gemm, "openblas") == 0 ? COP_GEMM_OPENBLAS
+                                                                       : COP_GEMM_ONEDNN,
+                    .threads = (int)job->backend.threads,
+                    .isa = cop_cpu_isa()}};
+    COP_TRY(cop_evaluator_create(&options, &run->evaluator, err));
+    const char *const unused = cop_evaluator_unused_tensors(run->evaluator);
+    if (unused != NULL && cop_world_rank(run->world) <= 1) {
+        cop_log_write(run->log, COP_LOG_WARN,
+                      "%s: tensors that this architecture has no use for: %s", job->model,
+                      unused);
+    }
+    return COP_OK;
+}
+
+/* On every rank: data, splits, cores, and the model where units are evaluated. */
+static cop_status set_up(cop_run *run, cop_error *err)
+{
+    const cop_job *const job = run->job;
+    const int rank = cop_world_rank(run->world);
+    const bool alone = cop_world_size(run->world) == 1;
+    COP_TRY(cop_log_create(rank, COP_LOG_WARN, &run->log, err));
+    COP_TRY(cop_signals_catch(err));
+    COP_TRY(cop_task_find(job->task.name, &run->task, err));
+    COP_TRY(cop_dataset_load(job->task.data, &run->dataset, err));
+    const size_t counts[COP_SPLIT_COUNT] = {
+        (size_t)job->splits.support, (size_t)job->splits.probe, (size_t)job->splits.validate,
+        (size_t)job->splits.test};
+    if (cop_splits_create(cop_dataset_count(run->dataset), counts, job->splits.seed,
+                          &run->splits, err) != COP_OK) {
+        return cop_error_prefix(err, "splits of %s", job->task.data);
+    }
+    COP_TRY(cop_affinity_bind(cop_world_local_rank(run->world),
+                              cop_world_local_size(run->world), !alone,
+                              (int)job->backend.threads, &run->plan, err));
+    if (rank != 0 || alone) COP_TRY(load_evaluator(run, err));
+    if (rank != 0) return COP_OK;
+    COP_TRY(cop_checkpoint_open(job->model, &run->base, err));
+    COP_TRY(cop_checkpoint_digest(run->base, run->base_sha256, err));
+    return cop_rundir_open(run, err);
+}
+
+/* Rank 0 records what every rank computes with, and where. */
+static cop_status record_ranks(cop_run *run, cop_error *err)
+{
+    enum { BYTES = 256 };
+    const size_t ranks = (size_t)cop_world_size(run->world);
+    const bool first = cop_world_rank(run->world) == 0;
+    char mine[BYTES] = "coordinates";
+    if (run->evaluator != NULL) {
+        const cop_backend *const backend = cop_evaluator_backend(run->evaluator);
+        backend->ops->describe(backend, mine, sizeof mine);
+    }
+    const size_t length = strlen(mine);
+    (void)snprintf(mine + length, sizeof mine - length, " on %s; %s",
+                   cop_world_host(run->world), run->plan.text);
+    char *const all = first ? cop_memory_alloc(ranks, BYTES, err) : NULL;
+    const char **const lines = first ? cop_memory_alloc(ranks, sizeof *lines, err) : NULL;
+    cop_status status = cop_world_gather(run->world, mine, BYTES, all, err);
+    if (status == COP_OK && all != NULL && lines != NULL) {
+        for (size_t r = 0; r < ranks; r++) {
+            lines[r] = all + r * BYTES;
+            cop_log_write(run->log, COP_LOG_INFO, "rank %zu: %s", r, lines[r]);
+        }
+        const cop_store_array array = {
+            .type = COP_STORE_TEXT, .rank = 1, .shape = {ranks}, .data = lines};
+        status = cop_store_set(run->store, "/job/rank_backends", &array, NULL,
+                               "what each rank computes with, last start", err);
+    }
+    cop_memory_free(lines);
+    cop_memory_free(all);
+    return status;
+}
+
+static void show_progress(void *context, bool before)
+{
+    cop_run *const run = context;
+    if (before) cop_progress_clear(&run->progress);
+}
+
+static void print_start(cop_run *run)
+{
+    const cop_job *const job = run->job;
+    const int ranks = cop_world_size(run->world);
+    cop_progress_print(&run->progress, "coppice: %s on %s, %lld candidates, %s",
+                       run->task->name, job->model, (long long)job->population.size,
+                       run->resumed ? "going on with the run in this directory" : "a new run");
+    cop_progress_print(&run->progress, "%s: %d rank%s, %lld thread%s each%s",
+                       run->options->out_dir, ranks, ranks == 1 ? "" : "s",
+                       (long long)job->backend.threads, job->backend.threads == 1 ? "" : "s",
+                       ranks == 1 ? "" : ", rank 0 coordinates");
+}
+
+/* Rank 0's part. The others are dismissed whatever happens. */
+static cop_status lead(cop_run *run, cop_error *err)
+{
+    cop_log_set_terminal_hook(run->log, show_progress, run);
+    print_start(run);
+    const cop_status status = cop_driver_run(run, err);
+    cop_progress_clear(&run->progress);
+    if (status != COP_OK) {
+        cop_log_write(run->log, COP_LOG_INFO, "stopped: %s", err->message);
+    }
+    if (status != COP_ERR_MPI) {
+        cop_error dismissing = {0};
+        (void)cop_phase_dismiss(run, &dismissing);
+    }
+    return status;
+}
+
+static void take_down(cop_run *run)
+{
+    cop_rundir_close(run);
+    cop_evaluator_destroy(&run->evaluator);
+    cop_checkpoint_close(&run->base);
+    cop_splits_free(&run->splits);
+    cop_dataset_destroy(&run->dataset);
+    cop_memory_free(run->seeds);
+    cop_memory_free(run->centre);
+    cop_memory_free(run->centre_validate);
+    cop_memory_free(run->gate);
+    cop_log_destroy(&run->log);
+}
+
+cop_status cop_run_execute(cop_world *world, const cop_job *job, const cop_run_options *options,
+                           cop_error *err)
+{
+    cop_error own = {0};
+    cop_error *const report = err != NULL ? err : &own;
+    cop_run run = {.world = world, .job = job, .options = options, .lock = -1};
+    cop_progress_start(&run.progress, options);
+    cop_status status = cop_world_agree(world, set_up(&run, report), report);
+    if (status == COP_OK) status = cop_world_agree(world, record_ranks(&run, report), report);
+    if (status == COP_OK) {
+        status =
+            cop_world_rank(world) == 0 ? lead(&run, report) : cop_phase_serve(&run, report);
+        if (status != COP_ERR_MPI) status = cop_world_agree(world, status, report);
+    }
+    take_down(&run);
+    return status;
+}

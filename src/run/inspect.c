@@ -1,0 +1,275 @@
+/* Shows a run file: for people a page, for machines a JSON object. */
+#include "coppice/run.h"
+
+#include "coppice/memory.h"
+#include "coppice/store.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+/* --- phases ------------------------------------------------------------------------------- */
+
+/* What a group with scores holds. */
+typedef struct phase_facts {
+    char path[96];
+    uint64_t rows, examples, units, done, not_finite, tokens;
+    double seconds;
+} phase_facts;
+
+static bool read_phase(const cop_store *store, const char *status_path, phase_facts *facts)
+{
+    const size_t length = strlen(status_path);
+    if (length < 7 || strcmp(status_path + length - 7, "/status") != 0) return false;
+    *facts = (phase_facts){0};
+    (void)snprintf(facts->path, sizeof facts->path, "%.*s", (int)(length - 7), status_path);
+    char path[128];
+    const cop_store_array *const status = cop_store_get(store, status_path);
+    (void)snprintf(path, sizeof path, "%s/scores", facts->path);
+    const cop_store_array *const scores = cop_store_get(store, path);
+    (void)snprintf(path, sizeof path, "%s/tokens", facts->path);
+    const cop_store_array *const tokens = cop_store_get(store, path);
+    (void)snprintf(path, sizeof path, "%s/seconds", facts->path);
+    const cop_store_array *const seconds = cop_store_get(store, path);
+    if (scores == NULL || scores->rank != 2 || status->type != COP_STORE_U8 ||
+        status->rank != 2)
+        return false;
+    facts->rows = scores->shape[0];
+    facts->examples = scores->shape[1];
+    facts->units = status->shape[0] * status->shape[1];
+    for (uint64_t u = 0; u < facts->units; u++) {
+        const uint8_t state = ((const uint8_t *)status->data)[u];
+        facts->done += state != 0;
+        facts->not_finite += state == 2;
+        if (tokens != NULL && tokens->type == COP_STORE_U64 && tokens->rank == 2 &&
+            tokens->shape[0] * tokens->shape[1] == facts->units) {
+            facts->tokens += ((const uint64_t *)tokens->data)[u];
+        }
+        if (seconds != NULL && seconds->type == COP_STORE_F32 && seconds->rank == 2 &&
+            seconds->shape[0] * seconds->shape[1] == facts->units) {
+            facts->seconds += (double)((const float *)seconds->data)[u];
+        }
+    }
+    return true;
+}
+
+/* --- for people --------------------------------------------------------------------------- */
+
+static const char *text_or(const cop_store *store, const char *path, const char *otherwise)
+{
+    const char *const text = cop_store_get_text(store, path);
+    return text != NULL ? text : otherwise;
+}
+
+static cop_status print_head(const cop_store *store, const char *path, cop_text *text,
+                             cop_error *err)
+{
+    int64_t ranks = 0;
+    int64_t bytes = 0;
+    (void)cop_store_get_i64(store, "/job/ranks", &ranks);
+    (void)cop_store_get_i64(store, "/job/mpi_bytes", &bytes);
+    COP_TRY(cop_text_format(text, err, "%s: coppice %s (%s), schema %d\n", path,
+                            text_or(store, "/job/version", "?"),
+                            text_or(store, "/job/git", "?"), COP_STORE_SCHEMA));
+    COP_TRY(cop_text_format(text, err, "  started   %s on %s, %lld ranks\n",
+                            text_or(store, "/job/started", "?"),
+                            text_or(store, "/job/host", "?"), (long long)ranks));
+    COP_TRY(
+        cop_text_format(text, err, "  backend   %s\n", text_or(store, "/job/backend", "?")));
+    COP_TRY(cop_text_format(text, err, "  model     %s  sha256 %.16s...\n",
+                            text_or(store, "/job/keys/model", "?"),
+                            text_or(store, "/base/model_sha256", "?")));
+    COP_TRY(cop_text_format(text, err, "  task      %s on %s\n",
+                            text_or(store, "/job/keys/task.name", "?"),
+                            text_or(store, "/job/keys/task.data", "?")));
+    return cop_text_format(text, err,
+                           "  messages  %lld bytes through rank 0 since the last start\n\n",
+                           (long long)bytes);
+}
+
+static cop_status print_phases(const cop_store *store, cop_text *text, cop_error *err)
+{
+    COP_TRY(cop_text_format(text, err, "  %-32s %6s %9s %11s %12s %9s\n", "phase", "rows",
+                            "examples", "units done", "tokens", "rank s"));
+    for (size_t i = 0; i < cop_store_count(store); i++) {
+        phase_facts f;
+        if (!read_phase(store, cop_store_path_at(store, i), &f)) continue;
+        COP_TRY(cop_text_format(text, err, "  %-32s %6llu %9llu %5llu/%-5llu %12llu %9.1f",
+                                f.path, (unsigned long long)f.rows,
+                                (unsigned long long)f.examples, (unsigned long long)f.done,
+                                (unsigned long long)f.units, (unsigned long long)f.tokens,
+                                f.seconds));
+        if (f.not_finite > 0) {
+            COP_TRY(cop_text_format(text, err, "  %llu not finite",
+                                    (unsigned long long)f.not_finite));
+        }
+        COP_TRY(cop_text_append(text, "\n", 1, err));
+    }
+    return COP_OK;
+}
+
+static double number(const cop_store *store, const char *group, const char *name)
+{
+    char path[160];
+    double value = 0;
+    (void)snprintf(path, sizeof path, "%s/%s", group, name);
+    (void)cop_store_get_f64(store, path, &value);
+    return value;
+}
+
+static cop_status print_gate(const cop_store *store, cop_text *text, cop_error *err)
+{
+    for (size_t n = 1;; n++) {
+        char group[64];
+        char path[96];
+        int64_t accepted = 0;
+        (void)snprintf(group, sizeof group, "/gate/decisions/%02zu", n);
+        (void)snprintf(path, sizeof path, "%s/accepted", group);
+        if (!cop_store_get_i64(store, path, &accepted)) return COP_OK;
+        if (n == 1) COP_TRY(cop_text_format(text, err, "\n  gate decisions\n"));
+        COP_TRY(cop_text_format(
+            text, err,
+            "  round %.0f try %.0f  step %.5f  %+4.0f fixed %4.0f broken  mean %+.3f  "
+            "bound %+.3f  %s\n",
+            number(store, group, "round"), number(store, group, "try"),
+            number(store, group, "step"), number(store, group, "fixes"),
+            number(store, group, "regressions"), number(store, group, "mean"),
+            number(store, group, "bound"), accepted ? "accepted" : "rejected"));
+    }
+}
+
+static cop_status print_final(const cop_store *store, cop_text *text, cop_error *err)
+{
+    static const struct {
+        const char *group, *title;
+    } lines[] = {{"/final/base", "base"},
+                 {"/final/randopt_k1", "RandOpt, K = 1"},
+                 {"/final/consolidated", "consolidated (CoRP)"}};
+    double known = 0;
+    if (!cop_store_get_f64(store, "/final/base/accuracy", &known)) {
+        return cop_text_format(text, err,
+                               "\n  not ended yet: run the same command again to go on\n");
+    }
+    COP_TRY(cop_text_format(text, err, "\n  %-22s %8s  %-17s %8s\n", "test accuracy", "",
+                            "95% interval", "gain"));
+    for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
+        COP_TRY(cop_text_format(text, err, "  %-22s %8.3f  %.3f .. %.3f  %+9.3f\n",
+                                lines[i].title, number(store, lines[i].group, "accuracy"),
+                                number(store, lines[i].group, "accuracy_low"),
+                                number(store, lines[i].group, "accuracy_high"),
+                                number(store, lines[i].group, "gain")));
+    }
+    return COP_OK;
+}
+
+/* --- for machines ------------------------------------------------------------------------- */
+
+static json_t *element_json(const cop_store_array *array, size_t i)
+{
+    switch (array->type) {
+    case COP_STORE_F32:
+        return json_real((double)((const float *)array->data)[i]);
+    case COP_STORE_F64:
+        return json_real(((const double *)array->data)[i]);
+    case COP_STORE_I64:
+        return json_integer(((const int64_t *)array->data)[i]);
+    case COP_STORE_U64: {
+        /* A JSON number does not hold all of them. */
+        char text[32];
+        (void)snprintf(text, sizeof text, "%llu",
+                       (unsigned long long)((const uint64_t *)array->data)[i]);
+        return json_string(text);
+    }
+    case COP_STORE_U8:
+        return json_integer(((const uint8_t *)array->data)[i]);
+    case COP_STORE_TEXT:
+        return json_string(((const char *const *)array->data)[i]);
+    }
+    return NULL;
+}
+
+/* Dense arrays as nested lists; NaN (not evaluated) becomes null. */
+static json_t *array_json(const cop_store_array *array, int dimension, size_t *at)
+{
+    if (dimension == array->rank) {
+        json_t *const value = element_json(array, (*at)++);
+        return value != NULL ? value : json_null();
+    }
+    json_t *const list = json_array();
+    for (uint64_t i = 0; i < array->shape[dimension]; i++) {
+        (void)json_array_append_new(list, array_json(array, dimension + 1, at));
+    }
+    return list;
+}
+
+/* The object for a group's path within `root`, made as needed. */
+static json_t *group_json(json_t *root, const char *path, const char **leaf)
+{
+    json_t *group = root;
+    const char *at = path + 1;
+    for (const char *slash = strchr(at, '/'); slash != NULL; slash = strchr(at, '/')) {
+        char name[128];
+        (void)snprintf(name, sizeof name, "%.*s", (int)(slash - at), at);
+        json_t *next = json_object_get(group, name);
+        if (next == NULL) {
+            next = json_object();
+            (void)json_object_set_new(group, name, next);
+        }
+        group = next;
+        at = slash + 1;
+    }
+    *leaf = at;
+    return group;
+}
+
+static cop_status print_json(const cop_store *store, cop_text *text, cop_error *err)
+{
+    json_t *const root = json_object();
+    for (size_t i = 0; i < cop_store_count(store); i++) {
+        const char *leaf = NULL;
+        const char *const path = cop_store_path_at(store, i);
+        json_t *const group = group_json(root, path, &leaf);
+        size_t at = 0;
+        (void)json_object_set_new(group, leaf, array_json(cop_store_get(store, path), 0, &at));
+    }
+    char *const dump =
+        root == NULL ? NULL : json_dumps(root, JSON_INDENT(1) | JSON_REAL_PRECISION(9));
+    json_decref(root);
+    COP_CHECK(dump != NULL, err, COP_ERR_MEMORY, "no memory for the JSON of a run file");
+    const cop_status status = cop_text_format(text, err, "%s\n", dump);
+    free(dump);
+    return status;
+}
+
+cop_status cop_run_inspect(const char *path, bool json, cop_text *text, cop_error *err)
+{
+    struct stat info;
+    char *file = stat(path, &info) == 0 && S_ISDIR(info.st_mode)
+                     ? cop_text_join_path(path, "run.h5", err)
+                     : cop_memory_copy_string(path, strlen(path), err);
+    if (file == NULL) return COP_ERR_MEMORY;
+    cop_store *store = NULL;
+    bool previous = false;
+    cop_error why = {0};
+    cop_status status = cop_store_read_latest(file, &store, &previous, &why, err);
+    if (status == COP_OK && store == NULL) {
+        status = cop_error_set(err, COP_ERR_FORMAT, "%s: there is no run file", file);
+    }
+    if (status == COP_OK && previous && !json) {
+        status = cop_text_format(text, err, "note: %s; this is the generation before it\n",
+                                 why.message);
+    }
+    if (status == COP_OK && json) {
+        status = print_json(store, text, err);
+    } else if (status == COP_OK) {
+        status = print_head(store, file, text, err);
+        if (status == COP_OK) status = print_phases(store, text, err);
+        if (status == COP_OK) status = print_gate(store, text, err);
+        if (status == COP_OK) status = print_final(store, text, err);
+    }
+    cop_store_destroy(&store);
+    cop_memory_free(file);
+    return status;
+}

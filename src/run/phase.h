@@ -1,0 +1,71 @@
+/* A phase: rows (recipes) times examples, cut into units of at most `backend.batch` examples;
+ * evaluated by all ranks, kept in the run file. Private to run/. */
+#ifndef RUN_PHASE_H
+#define RUN_PHASE_H
+
+#include "run/context.h"
+
+/* State of a unit in the run file. */
+typedef enum cop_unit_state {
+    COP_UNIT_PENDING,
+    COP_UNIT_OK,
+    COP_UNIT_NOT_FINITE
+} cop_unit_state;
+
+typedef struct cop_phase {
+    char path[64];        /* group in the run file */
+    char title[32];       /* for people */
+    size_t *examples;     /* [example_count] indices into the data set */
+    size_t example_count; /* M */
+    size_t chunks;        /* units per row */
+    size_t row_count;     /* R */
+    size_t row_capacity;
+    cop_component **components; /* [R] recipe of each row */
+    size_t *component_count;    /* [R] */
+    uint64_t *digest; /* [R] of components and examples: a resume must find the same */
+    float *scores;    /* [R, M]; NaN: pending */
+    uint8_t *state;   /* [R, chunks] cop_unit_state */
+    uint64_t *tokens; /* [R, chunks] generated */
+    float *seconds;   /* [R, chunks] */
+    int32_t *rank;    /* [R, chunks] who computed it */
+} cop_phase;
+
+/* An empty phase over examples [example_count] (copied). */
+cop_status cop_phase_create(const cop_run *run, const char *path, const char *title,
+                            const size_t *examples, size_t example_count, cop_phase **phase,
+                            cop_error *err);
+
+/* Adds a row: the base plus centre + step * direction, vectors over the run's seeds; NULLs are
+ * zero. */
+cop_status cop_phase_add(const cop_run *run, cop_phase *phase, const double *centre,
+                         const double *direction, double step, cop_error *err);
+
+/* Evaluates what is pending (collective with cop_phase_serve() on the other ranks). May be
+ * called again after more rows were added. */
+cop_status cop_phase_run(cop_run *run, cop_phase *phase, cop_error *err);
+
+/* On the other ranks: takes part in phases until rank 0 ends. */
+cop_status cop_phase_serve(cop_run *run, cop_error *err);
+
+/* On rank 0: lets the others leave cop_phase_serve(). */
+cop_status cop_phase_dismiss(cop_run *run, cop_error *err);
+
+/* Scores of a row, [M]. */
+const float *cop_phase_scores(const cop_phase *phase, size_t row);
+
+/* True if all units of the row gave finite logits. */
+bool cop_phase_row_valid(const cop_phase *phase, size_t row);
+
+/* Mean score and share of right examples of a row. */
+double cop_phase_mean(const cop_phase *phase, size_t row);
+double cop_phase_accuracy(const cop_run *run, const cop_phase *phase, size_t row);
+
+/* Adds a column beside the scores: values [R] of type `type`. */
+cop_status cop_phase_column(cop_run *run, const cop_phase *phase, const char *name,
+                            cop_store_type type, const void *values, const char *unit,
+                            const char *meaning, cop_error *err);
+
+/* Frees *phase and sets it to NULL; NULL is allowed. */
+void cop_phase_destroy(cop_phase **phase);
+
+#endif

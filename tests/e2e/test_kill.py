@@ -1,0 +1,75 @@
+#!/usr/bin/env python3
+"""SIGKILL at ten random moments: run again each time, the job ends with the same bytes. SIGTERM leaves
+a valid run file and exit code 75 within 5 s."""
+import os
+import random
+import signal
+import subprocess
+import time
+
+from lib import ENV, QUICK, TOP, check, fail, inspect, run_command, run_job, same_result, scratch
+
+SETTINGS = QUICK + ["checkpoint.interval=0.2"]
+
+
+def start(ranks, out):
+    return subprocess.Popen(run_command(ranks, out, SETTINGS), stdout=subprocess.DEVNULL,
+                            stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL, env=ENV, cwd=TOP,
+                            start_new_session=True)
+
+
+def kill_random(out, chance):
+    """Lets the job run for a random while, kills all of it; false if it ended before."""
+    job = start(chance.choice((1, 2, 3)), out)
+    try:
+        job.wait(chance.uniform(0.3, 3.0))
+        check(job.returncode == 0, f"the job ended with {job.returncode}")
+        return False
+    except subprocess.TimeoutExpired:
+        os.killpg(job.pid, signal.SIGKILL)
+        job.wait()
+        time.sleep(0.1)
+        return True
+
+
+with scratch() as folder:
+    whole = os.path.join(folder, "whole")
+    began = time.monotonic()
+    run_job(2, whole, SETTINGS)
+    length = time.monotonic() - began
+    chance = random.Random(20260531)
+
+    kills, resumed = 0, 0
+    for attempt in range(40):
+        out = os.path.join(folder, f"killed{resumed}")
+        if kill_random(out, chance):
+            kills += 1
+        else:
+            same_result(whole, out, f"after {kills} kills")
+            resumed += 1
+        if kills >= 10:
+            break
+    check(kills >= 10, f"only {kills} kills in 40 starts")
+    out = os.path.join(folder, f"killed{resumed}")
+    run_job(3, out, SETTINGS)
+    same_result(whole, out, "after the last kill")
+
+    for ranks, target in ((1, "self"), (3, "all")):
+        out = os.path.join(folder, f"term{ranks}")
+        job = start(ranks, out)
+        time.sleep(min(2.0, length / 3))
+        began = time.monotonic()
+        os.killpg(job.pid, signal.SIGTERM)
+        try:
+            code = job.wait(5)
+        except subprocess.TimeoutExpired:
+            os.killpg(job.pid, signal.SIGKILL)
+            fail(f"SIGTERM with {ranks} ranks: still there after 5 s")
+        took = time.monotonic() - began
+        if ranks == 1:  # mpirun has exit codes of its own for a job that it was told to end
+            check(code == 75, f"SIGTERM: exit code {code}, not 75")
+        check("population" in inspect(out), "SIGTERM left no valid run file")
+        run_job(2, out, SETTINGS)
+        same_result(whole, out, f"after SIGTERM with {ranks} ranks")
+        print(f"* SIGTERM with {ranks} ranks: gone after {took:.1f} s")
+    print(f"* {kills} kills; an undisturbed job takes {length:.1f} s")
