@@ -62,8 +62,7 @@ static const char *last_part(const char *name)
     return dot == NULL ? name : dot + 1;
 }
 
-/* True if `name` lies in the same section as `other`: both without a dot, or the same before
- * it. */
+/* True if `name` lies in the same section as `other`: what is before the last dot. */
 static bool is_same_section(const char *name, const char *other)
 {
     const size_t length = (size_t)(last_part(name) - name);

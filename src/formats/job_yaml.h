@@ -11,8 +11,7 @@
 typedef struct cop_job_item {
     char *text; /* [length + 1], owned */
     size_t length;
-    bool quoted; /* was written with quotes or as a block: a string even if it looks like a
-                    number */
+    bool quoted; /* in quotes or a block: a string even if it looks like a number */
 } cop_job_item;
 
 typedef enum cop_job_shape { COP_JOB_SCALAR, COP_JOB_LIST, COP_JOB_GROUP } cop_job_shape;

@@ -1,0 +1,26 @@
+/* What a tokenizer is made of, and reading one from memory. */
+#ifndef COPPICE_FORMATS_TOKENIZER_PARTS_H
+#define COPPICE_FORMATS_TOKENIZER_PARTS_H
+
+#include "coppice/tokenizer.h"
+#include "formats/bpe.h"
+#include "formats/pretokenize.h"
+#include "formats/tokenizer_added.h"
+#include "formats/tokenizer_decode.h"
+#include "formats/tokenizer_normalize.h"
+#include "formats/tokenizer_template.h"
+
+struct cop_tokenizer {
+    cop_normalizer *normalizer;
+    cop_pretokenizer *pretokenizer;
+    cop_bpe *bpe;
+    cop_added *added;
+    cop_template template;
+    cop_decoder *decoder;
+};
+
+/* Reads the text of a tokenizer.json file, json [length]. Messages do not name the file. */
+cop_status cop_tokenizer_parse(const char *json, size_t length, cop_tokenizer **tokenizer,
+                               cop_error *err);
+
+#endif

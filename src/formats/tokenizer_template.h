@@ -1,0 +1,28 @@
+/* Post-processors: what is put around the ids of a text. */
+#ifndef COPPICE_FORMATS_TOKENIZER_TEMPLATE_H
+#define COPPICE_FORMATS_TOKENIZER_TEMPLATE_H
+
+#include "coppice/status.h"
+
+#include <jansson.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* In place of an id: the ids of the text. */
+#define COP_TEMPLATE_TEXT (-1)
+
+/* Ids and COP_TEMPLATE_TEXT, in order. */
+typedef struct cop_template {
+    int32_t *items; /* [count], owned */
+    size_t count;
+    size_t capacity;
+} cop_template;
+
+/* Reads "post_processor"; null is the text alone. Ids must be below `size`. */
+cop_status cop_template_parse(const json_t *json, size_t size, cop_template *template,
+                              cop_error *err);
+
+/* Frees the memory; the template is then {0} again. */
+void cop_template_free(cop_template *template);
+
+#endif
