@@ -10,7 +10,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-/* --- phases ------------------------------------------------------------------------------- */
+/* --- phases --- */
 
 /* What a group with scores holds. */
 typedef struct phase_facts {
@@ -55,7 +55,7 @@ static bool read_phase(const cop_store *store, const char *status_path, phase_fa
     return true;
 }
 
-/* --- for people --------------------------------------------------------------------------- */
+/* --- for people --- */
 
 static const char *text_or(const cop_store *store, const char *path, const char *otherwise)
 {
@@ -164,7 +164,7 @@ static cop_status print_final(const cop_store *store, cop_text *text, cop_error 
     return COP_OK;
 }
 
-/* --- for machines ------------------------------------------------------------------------- */
+/* --- for machines --- */
 
 static json_t *element_json(const cop_store_array *array, size_t i)
 {

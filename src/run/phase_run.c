@@ -21,7 +21,7 @@ typedef struct running {
     size_t *examples; /* [batch] of the unit */
 } running;
 
-/* --- on every rank: evaluation ------------------------------------------------------------ */
+/* --- on every rank: evaluation --- */
 
 static bool should_drop(void *context)
 {
@@ -92,7 +92,7 @@ static void end_order(running *w)
     cop_memory_free(w->examples);
 }
 
-/* --- rank 0: bookkeeping ------------------------------------------------------------------ */
+/* --- rank 0: bookkeeping --- */
 
 static cop_status set_array(cop_run *run, const cop_phase *p, const char *name,
                             cop_store_type type, size_t width, const void *data,
@@ -281,7 +281,7 @@ static cop_status tick(void *context, cop_error *err)
     return COP_OK;
 }
 
-/* --- a phase ------------------------------------------------------------------------------ */
+/* --- a phase --- */
 
 static cop_status run_units(running *w, const uint64_t *pending, size_t count, cop_error *err)
 {
@@ -331,8 +331,7 @@ cop_status cop_phase_run(cop_run *run, cop_phase *phase, cop_error *err)
     cop_memory_free(pending);
     cop_progress_clear(&run->progress);
     /* Whatever happened, what was scored is kept. A disk that is full for a while stops
-     * nothing: the next checkpoint tries again, and the job does not end well without its last
-     * one. */
+     * nothing: the next checkpoint tries again, and without the last one the job fails. */
     cop_error saving = {0};
     if (keep(run, phase, &saving) == COP_OK && run->unsaved)
         (void)cop_rundir_save(run, &saving);

@@ -1,4 +1,4 @@
-/* Stage 2 (algorithm.md): local search around the accepted model, gated at every step.
+/* Stage 2: local search around the accepted model, gated at every step.
  *
  * A local candidate is a vector over the run's seeds; statistics over candidates are turned
  * into such vectors by their unit vectors (candidate / sigma). */

@@ -31,9 +31,11 @@ static cop_status make_directory(const char *path, cop_error *err)
     return status;
 }
 
-/* One job at a time: the lock falls with the process. */
+/* One job at a time: the lock falls with the process. A job that was just killed may take a
+ * moment to be gone, so a lock that is held is asked for again for a while. */
 static cop_status take_lock(cop_run *run, cop_error *err)
 {
+    static const double patience_s = 10;
     char *const path = cop_text_join_path(run->options->out_dir, ".lock", err);
     if (path == NULL) return COP_ERR_MEMORY;
     run->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
@@ -41,14 +43,18 @@ static cop_status take_lock(cop_run *run, cop_error *err)
     if (run->lock < 0) {
         status = cop_error_set(err, COP_ERR_IO, "%s: cannot write in the run directory: %s",
                                path, strerror(errno));
-    } else if (flock(run->lock, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
-        status = cop_error_set(err, COP_ERR_BUSY,
-                               "%s: another coppice is running in this directory; wait "
-                               "for it or choose another --out",
-                               run->options->out_dir);
     }
     cop_memory_free(path);
-    return status;
+    COP_TRY(status);
+    const double end_s = cop_timer_now_s() + patience_s;
+    while (flock(run->lock, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
+        COP_CHECK(cop_timer_now_s() < end_s, err, COP_ERR_BUSY,
+                  "%s: another coppice is running in this directory; wait for it or choose "
+                  "another --out",
+                  run->options->out_dir);
+        cop_timer_sleep(0.1);
+    }
+    return COP_OK;
 }
 
 static cop_status start_log(cop_run *run, cop_error *err)

@@ -1,4 +1,4 @@
-/* Stage 1 (algorithm.md): two-pass merges of the population over a grid, the best of them
+/* Stage 1: two-pass merges of the population over a grid, the best of them
  * through the gate against the base. */
 #include "run/phase.h"
 

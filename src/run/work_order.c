@@ -95,7 +95,7 @@ cop_status cop_work_order_unpack(const void *data, size_t bytes, cop_work_order 
     cursor c = {.data = cop_memory_alloc_raw(bytes, 1, err), .bytes = bytes};
     if (c.data == NULL) return COP_ERR_MEMORY;
     memcpy(c.data, data, bytes);
-    order_header header;
+    order_header header = {0};
     cop_status status = COP_OK;
     COP_TRY_OUT(get(&c, &header, 1, sizeof header, err));
     *over = header.over != 0;

@@ -15,11 +15,13 @@ ENV = dict(os.environ, OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIR
            OMPI_MCA_rmaps_base_oversubscribe="1", OMPI_MCA_hwloc_base_binding_policy="none",
            OMPI_MCA_mpi_yield_when_idle="1", OMPI_MCA_btl_vader_single_copy_mechanism="none")
 
-# A job of seconds that still goes through every phase.
-QUICK = ["population.size=16", "splits.support=48", "splits.probe=24", "splits.validate=64",
-         "splits.test=48", "consolidate.q=[0.5, 0.9]", "consolidate.beta=[1, 20]",
-         "consolidate.scale=[2, 8, 16]", "consolidate.max_scale=32", "recenter.rounds=1",
-         "recenter.size=8", "generation.max_new_tokens=48", "backend.batch=48", "gate.z=0.1"]
+# A job of seconds that goes through every phase: this seed's population has a merge that passes the
+# gate, at the end of its grid of steps, and two recentring rounds follow.
+QUICK = ["population.size=48", "population.seed=4", "population.sigma=[0.01, 0.02]", "splits.support=48",
+         "splits.probe=24", "splits.validate=64", "splits.test=48", "consolidate.q=[0.5, 0.8]",
+         "consolidate.beta=[1, 20]", "consolidate.scale=[0.5, 1, 2]", "consolidate.max_scale=8",
+         "recenter.rounds=2", "recenter.size=8", "generation.max_new_tokens=80", "backend.batch=48",
+         "backend.compute=f32", "gate.z=0.1"]
 
 
 def fail(message):

@@ -6,6 +6,7 @@ import shutil
 
 from lib import (DATA, DEMO, MODEL, QUICK, check, coppice, json_lines, read, run_command, run_job, scratch, ENV, TOP)
 import subprocess
+import time
 
 USAGE, CONFIG, FORMAT, UNSUPPORTED, IO, MEMORY, MISMATCH, NUMERIC = 2, 3, 4, 5, 6, 7, 8, 9
 cases = 0
@@ -114,8 +115,19 @@ with scratch() as folder:
     text = run_job(2, out, small)
     check("run.h5" in text and "generation before" in text, f"a damaged run file was not reported: {text}")
 
+    # Two jobs in one directory.
+    both = os.path.join(folder, "both")
+    first = subprocess.Popen(run_command(1, both, ["recenter.size=2000"]), stdout=subprocess.DEVNULL,
+                             stderr=subprocess.DEVNULL, env=ENV, cwd=TOP)
+    while not os.path.exists(os.path.join(both, "log")):
+        time.sleep(0.05)
+    refuses(13, ["another coppice", "--out"], "run", DEMO, "-s", "recenter.size=2000", "--out", both)
+    first.kill()
+    first.wait()
+
     # More tokens than the model has positions; memory that there is not.
-    refuses_job(CONFIG, ["generation.max_new_tokens", "1024 positions"], ["generation.max_new_tokens=100000"], out)
+    refuses_job(CONFIG, ["generation.max_new_tokens", "1024 positions"], ["generation.max_new_tokens=100000"],
+                os.path.join(folder, "long"))
     refuses_job(MEMORY, ["GiB", "batch"], ["backend.batch=65536", "generation.max_new_tokens=890"],
                 os.path.join(folder, "huge"))
     print(f"* {cases} kinds of wrong input")

@@ -8,7 +8,7 @@ from lib import DATA, MODEL, TOP, check, coppice
 flags = open("/proc/cpuinfo", encoding="utf-8").read()
 if "avx512_bf16" not in flags and "amx_bf16" not in flags:
     print("note: this processor emulates bf16 products")
-for task, data, tokens in (("gsm8k", DATA, 96),
+for task, data, tokens in (("arith", DATA, 96),
                            ("countdown", os.path.join(TOP, "tests", "data", "countdown-small.jsonl"), 96)):
     accuracy = {}
     for compute in ("f32", "bf16"):

@@ -18,11 +18,11 @@ def start(ranks, out):
                             start_new_session=True)
 
 
-def kill_random(out, chance):
+def kill_random(out, chance, length):
     """Lets the job run for a random while, kills all of it; false if it ended before."""
     job = start(chance.choice((1, 2, 3)), out)
     try:
-        job.wait(chance.uniform(0.3, 3.0))
+        job.wait(chance.uniform(0.15, 1.0) * length)
         check(job.returncode == 0, f"the job ended with {job.returncode}")
         return False
     except subprocess.TimeoutExpired:
@@ -42,7 +42,7 @@ with scratch() as folder:
     kills, resumed = 0, 0
     for attempt in range(40):
         out = os.path.join(folder, f"killed{resumed}")
-        if kill_random(out, chance):
+        if kill_random(out, chance, length):
             kills += 1
         else:
             same_result(whole, out, f"after {kills} kills")
@@ -57,7 +57,7 @@ with scratch() as folder:
     for ranks, target in ((1, "self"), (3, "all")):
         out = os.path.join(folder, f"term{ranks}")
         job = start(ranks, out)
-        time.sleep(min(2.0, length / 3))
+        time.sleep(length / 3)
         began = time.monotonic()
         os.killpg(job.pid, signal.SIGTERM)
         try:
