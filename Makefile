@@ -30,7 +30,8 @@ VERSION   := 0.1.0
 GIT       := $(shell git describe --always --dirty --tags 2>/dev/null || echo unknown)
 
 WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes \
-        -Wvla -Wundef -Wformat=2 -Wno-format-truncation -Wno-format-nonliteral -Wpointer-arith -Wcast-qual $(if $(filter 1,$(WERROR)),-Werror)
+        -Wvla -Wundef -Wformat=2 -Wno-format-nonliteral -Wpointer-arith -Wcast-qual \
+        $(if $(findstring clang,$(CC)),,-Wno-format-truncation) $(if $(filter 1,$(WERROR)),-Werror)
 # No -march=native, no fast-math: one binary for all x86-64, results the same everywhere.
 BASE_CFLAGS = -std=c11 -D_GNU_SOURCE -DOMPI_SKIP_MPICXX $(OPT) $(WARN) -fopenmp -fno-math-errno \
               -ffp-contract=off -fstack-protector-strong -MMD -MP -Iinclude -Isrc
@@ -121,12 +122,12 @@ deps-check:
 	@sh .ci/deps check
 
 demo: deps
-	@$(MAKE) --no-print-directory $(BIN)
+	@$(MAKE) --no-print-directory -j$$(nproc) $(BIN)
 	@sh tests/demo.sh $(BIN)
 
 check: deps-check
 	@$(MAKE) --no-print-directory check-layers
-	@$(MAKE) --no-print-directory $(BIN) unit
+	@$(MAKE) --no-print-directory -j$$(nproc) $(BIN) unit
 	@python3 tests/run.py --build $(BUILD) unit e2e
 
 check-unit: unit
@@ -141,8 +142,8 @@ check-layers:
 	@python3 tests/layers.py
 
 bench: deps
-	@$(MAKE) --no-print-directory $(BIN)
-	@$(BIN) bench
+	@$(MAKE) --no-print-directory -j$$(nproc) $(BIN)
+	@sh tests/bench.sh $(BIN)
 
 lint:
 	@sh tests/lint.sh

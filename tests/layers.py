@@ -24,7 +24,7 @@ ALLOWED["app"] = set(ALLOWED) | {"run"}
 
 # Public header -> layer.
 HEADERS = {
-    "base": "status memory dtype cpu timer log digest text affinity build_info",
+    "base": "status memory dtype cpu timer log digest text file affinity build_info",
     "noise": "noise rebuild",
     "formats": "recipe checkpoint tokenizer chat dataset job",
     "perturb": "export",

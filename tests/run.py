@@ -85,9 +85,9 @@ def main():
         print(f"{word:4}  {kind:4}  {name:28} {counts[0]:4} passed  {seconds:7.1f} s", flush=True)
         if counts[1]:
             print("\n".join("      " + line for line in text.splitlines()[-60:]), flush=True)
-        elif counts[2]:
-            reasons = [line for line in text.splitlines() if "skip" in line.lower()][-3:]
-            print("\n".join("      " + line for line in reasons), flush=True)
+        elif counts[2]:  # nothing is skipped silently
+            reasons = [line for line in text.splitlines() if line.lower().startswith("skip")]
+            print("\n".join("      " + line for line in reasons or ["skipped without a reason"]), flush=True)
         elif kind == "e2e":
             for line in text.splitlines():
                 if line.startswith("* "):  # figures worth seeing

@@ -1,9 +1,9 @@
 /** \file backend.h
- * A backend: a table of typed operations on opaque device memory, enough to keep weights, KV cache
- * and activations on the device. The model calls these and nothing else.
+ * A backend: a table of typed operations on opaque device memory, enough to keep weights, KV
+ * cache and activations on the device. The model calls these and nothing else.
  *
- * Letters: T rows (tokens of all sequences, packed without padding), D width, H heads, G KV heads,
- * E head size, F feed-forward width, V vocabulary, S slots.
+ * Letters: T rows (tokens of all sequences, packed without padding), D width, H heads, G KV
+ * heads, E head size, F feed-forward width, V vocabulary, S slots.
  *
  * Three roles of activations, each with the dtype that the backend declares: `residual` (the
  * stream between blocks), `input` (operand of a GEMM: output of a norm, of attention, of the
@@ -23,26 +23,26 @@
 
 typedef struct cop_backend cop_backend;
 typedef struct cop_buffer cop_buffer; /**< device memory */
-typedef struct cop_matrix cop_matrix; /**< GEMM weight [N, K], packed as the provider likes it */
+typedef struct cop_matrix cop_matrix; /**< GEMM weight [N, K], packed for the provider */
 typedef struct cop_kv cop_kv;         /**< KV cache of all layers */
 
 /** One sequence's rows in a packed batch: rows first_row .. first_row+rows-1 hold its tokens at
  *  positions past .. past+rows-1. */
 typedef struct cop_span {
-    int32_t slot;      /**< where its keys and values live, 0 .. S-1 */
+    int32_t slot; /**< where its keys and values live, 0 .. S-1 */
     int32_t first_row;
     int32_t rows;
     int32_t past; /**< tokens before these, the shared prefix included */
 } cop_span;
 
 /** A packed batch. The keys and values of positions 0 .. prefix-1 are those of slot
- *  `prefix_slot`, shared by all sequences; later positions are each slot's own. A span whose slot
- *  is prefix_slot itself writes the prefix (past + rows <= prefix). */
+ *  `prefix_slot`, shared by all sequences; later positions are each slot's own. A span whose
+ *  slot is prefix_slot itself writes the prefix (past + rows <= prefix). */
 typedef struct cop_batch {
     const cop_span *spans; /**< [span_count], not owned */
     size_t span_count;
-    size_t rows;        /**< T */
-    int32_t prefix;     /**< shared positions, 0 for none */
+    size_t rows;    /**< T */
+    int32_t prefix; /**< shared positions, 0 for none */
     int32_t prefix_slot;
 } cop_batch;
 
@@ -54,7 +54,7 @@ typedef struct cop_attention_shape {
     int32_t heads;     /**< H */
     int32_t kv_heads;  /**< G, divides H */
     int32_t head_size; /**< E, even */
-    int32_t window;    /**< sliding window in positions (a row sees itself and window-1 before); 0 none */
+    int32_t window;    /**< sliding: a row sees itself and window-1 positions before; 0 none */
     float scale;       /**< of the scores, usually 1 / sqrt(E) */
     cop_qk_norm qk_norm;
     float eps; /**< of the q/k norm */
@@ -64,18 +64,18 @@ typedef struct cop_attention_shape {
 typedef struct cop_weight_part {
     const cop_buffer *base; /**< wrapped base tensor */
     cop_dtype dtype;
-    size_t count;     /**< elements */
-    uint32_t tensor;  /**< cop_noise_tensor_id() */
-    float scale;      /**< 0: not perturbed */
+    size_t count;    /**< elements */
+    uint32_t tensor; /**< cop_noise_tensor_id() */
+    float scale;     /**< 0: not perturbed */
 } cop_weight_part;
 
 /** Memory that a plan needs, in bytes, by cop_backend_ops::plan. */
 typedef struct cop_backend_plan {
-    size_t matrices; /**< elements of all GEMM weights */
+    size_t matrices;       /**< elements of all GEMM weights */
     size_t largest_matrix; /**< elements */
-    size_t others;   /**< elements of vectors and tables */
-    size_t kv;       /**< elements of the KV cache */
-    size_t activations; /**< elements */
+    size_t others;         /**< elements of vectors and tables */
+    size_t kv;             /**< elements of the KV cache */
+    size_t activations;    /**< elements */
     cop_dtype storage;
 } cop_backend_plan;
 
@@ -109,8 +109,8 @@ typedef struct cop_backend_ops {
 
     /* --- weights --- */
 
-    /** Rebuilds parts [count] one after the other into `out` (storage type of the parts, which is
-     *  one and the same), from element `offset`. */
+    /** Rebuilds parts [count] one after the other into `out` (storage type of the parts, which
+     *  is one and the same), from element `offset`. */
     cop_status (*rebuild)(cop_backend *backend, cop_buffer *out, size_t offset,
                           const cop_weight_part *parts, size_t count,
                           const cop_component *components, size_t component_count,
@@ -122,8 +122,9 @@ typedef struct cop_backend_ops {
     cop_status (*matrix_create)(cop_backend *backend, size_t n, size_t k, cop_dtype dtype,
                                 cop_matrix **matrix, cop_error *err);
     void (*matrix_destroy)(cop_backend *backend, cop_matrix **matrix);
-    /** Where to rebuild the matrix, row-major [n, k] in the storage type: a scratch buffer shared
-     *  by all matrices, or the matrix's own memory. Borrowed, valid until the next call. */
+    /** Where to rebuild the matrix, row-major [n, k] in the storage type: a scratch buffer
+     *  shared by all matrices, or the matrix's own memory. Borrowed, valid until the next
+     *  call. */
     cop_status (*matrix_stage)(cop_backend *backend, cop_matrix *matrix, cop_buffer **stage,
                                cop_error *err);
     /** Packs the matrix from `source`: its stage, or another buffer of the same layout (a tied
@@ -155,12 +156,12 @@ typedef struct cop_backend_ops {
                            const cop_matrix *matrix, const cop_buffer *bias, size_t rows,
                            cop_error *err);
     /** input [T, F] = silu(output[:, :F]) * output[:, F:], output [T, 2 F]. */
-    void (*swiglu)(cop_backend *backend, cop_buffer *input, const cop_buffer *output, size_t rows,
-                   size_t width);
+    void (*swiglu)(cop_backend *backend, cop_buffer *input, const cop_buffer *output,
+                   size_t rows, size_t width);
     /** In place on qkv [T, (H + 2 G) E] (a GEMM output): q/k norm (q_norm, k_norm: [E] or the
      *  width, f32, or NULL) and rotary embedding of queries and keys in the half-split form by
-     *  rope [positions, E] (f32: E/2 cosines, then E/2 sines; a factor on them scales attention);
-     *  then stores keys and values of the batch in the cache. */
+     *  rope [positions, E] (f32: E/2 cosines, then E/2 sines; a factor on them scales
+     *  attention); then stores keys and values of the batch in the cache. */
     void (*rope_store)(cop_backend *backend, cop_buffer *qkv, cop_kv *kv, size_t layer,
                        const cop_batch *batch, const cop_attention_shape *shape,
                        const cop_buffer *rope, const cop_buffer *q_norm,
@@ -206,9 +207,9 @@ typedef enum cop_backend_part {
 /** Common head of every backend's private struct. */
 struct cop_backend {
     const cop_backend_ops *ops;
-    cop_dtype residual; /**< dtype of the residual stream */
-    cop_dtype input;    /**< dtype of GEMM operands */
-    cop_dtype output;   /**< dtype of GEMM results; logits too */
+    cop_dtype residual;             /**< dtype of the residual stream */
+    cop_dtype input;                /**< dtype of GEMM operands */
+    cop_dtype output;               /**< dtype of GEMM results; logits too */
     double seconds[COP_PART_COUNT]; /**< time spent in each part since creation */
 };
 
@@ -220,11 +221,11 @@ typedef enum cop_gemm_provider { COP_GEMM_ONEDNN, COP_GEMM_OPENBLAS } cop_gemm_p
 
 /** Options of a backend. */
 typedef struct cop_backend_options {
-    cop_compute compute;  /**< auto: bf16 where the processor has it and the base is bf16 */
+    cop_compute compute; /**< auto: bf16 where the processor has it and the base is bf16 */
     cop_gemm_provider gemm;
-    cop_dtype storage;    /**< dtype of the base's matrices, for auto */
-    int threads;          /**< at least 1 */
-    cop_isa isa;          /**< of the kernels, not above the processor's */
+    cop_dtype storage; /**< dtype of the base's matrices, for auto */
+    int threads;       /**< at least 1 */
+    cop_isa isa;       /**< of the kernels, not above the processor's */
 } cop_backend_options;
 
 /** The CPU backend. bf16 with the OpenBLAS provider is COP_ERR_UNSUPPORTED. */

@@ -25,8 +25,9 @@ typedef struct cop_tensor_info {
     int64_t shape[COP_TENSOR_MAX_RANK]; /**< [rank] */
     size_t count;                       /**< elements */
     size_t bytes;
-    const void *data;  /**< [bytes], in the mapping; of a floating-point type always aligned to
-                          its  element (where the file is not, in a copy), of others not always */
+    /** [bytes], in the mapping. Floating-point data is always aligned to its element (in a
+     *  copy, where the file's is not), others not always. */
+    const void *data;
     uint32_t noise_id; /**< cop_noise_tensor_id(name) */
     size_t file;       /**< index of its file */
     size_t offset;     /**< of its first byte within that file */

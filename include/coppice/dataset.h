@@ -14,8 +14,8 @@
 typedef struct cop_dataset cop_dataset;
 
 /** Loads a JSONL file; blank lines are skipped, a byte order mark and CRLF are tolerated. A
- * line that is not one JSON object in UTF-8 is an error with its number; so is a file without
- * any. */
+ *  line that is not one JSON object in UTF-8 is an error with its number; a file without any
+ *  is an error too. */
 cop_status cop_dataset_load(const char *path, cop_dataset **dataset, cop_error *err);
 
 /** Number of examples. */
@@ -30,7 +30,7 @@ const char *cop_dataset_digest(const cop_dataset *dataset);
 /** Frees *dataset and sets it to NULL; NULL is allowed. */
 void cop_dataset_destroy(cop_dataset **dataset);
 
-/** The four disjoint sets of algorithm.md, "Splits". */
+/** The four disjoint sets of examples. */
 typedef enum cop_split {
     COP_SPLIT_SUPPORT,
     COP_SPLIT_PROBE,
@@ -49,10 +49,11 @@ typedef struct cop_splits {
 } cop_splits;
 
 /** Divides `total` examples: in file order if seed < 0, else by the Fisher-Yates permutation
- * that stream COP_STREAM_SPLITS of that seed gives: place i = 0, 1, ... is exchanged with place
- *  i + draw % (total - i), draws from domain 0 in order, those below 2^64 mod (total - i) left
- * out. The first counts[0] are the support set and so on; a split does not depend on the counts
- * of those after it. Fails with the figures if there are too few examples (COP_ERR_CONFIG). */
+ *  that stream COP_STREAM_SPLITS of that seed gives: place i = 0, 1, ... is exchanged with
+ *  place i + draw % (total - i), draws from domain 0 in order, those below 2^64 mod (total - i)
+ *  left out. The first counts[0] are the support set and so on; a split does not depend on the
+ *  counts of those after it. Fails with the figures if there are too few examples
+ *  (COP_ERR_CONFIG). */
 cop_status cop_splits_create(size_t total, const size_t counts[COP_SPLIT_COUNT], int64_t seed,
                              cop_splits *splits, cop_error *err);
 

@@ -16,10 +16,12 @@ typedef struct cop_digest cop_digest;
 cop_status cop_digest_create(cop_digest **digest, cop_error *err);
 
 /** Adds bytes. */
-cop_status cop_digest_update(cop_digest *digest, const void *data, size_t bytes, cop_error *err);
+cop_status cop_digest_update(cop_digest *digest, const void *data, size_t bytes,
+                             cop_error *err);
 
 /** Ends the digest and writes it as lower-case hexadecimal digits; only destroy may follow. */
-cop_status cop_digest_finish(cop_digest *digest, char hex[COP_DIGEST_HEX_BYTES], cop_error *err);
+cop_status cop_digest_finish(cop_digest *digest, char hex[COP_DIGEST_HEX_BYTES],
+                             cop_error *err);
 
 /** Frees *digest and sets it to NULL; NULL is allowed. */
 void cop_digest_destroy(cop_digest **digest);

@@ -48,8 +48,7 @@ typedef struct cop_unit {
 typedef struct cop_unit_result {
     cop_status status; /**< COP_OK, or COP_ERR_NUMERIC where logits were not finite */
     float *rewards;    /**< [count]; 0 where status is not COP_OK */
-    char **extracted;  /**< [count] answers (owned by the caller, cop_memory_free), or NULL: not
-                            wanted */
+    char **extracted;  /**< [count] answers (the caller's, cop_memory_free); NULL: not wanted */
     uint64_t generated_tokens;
     double seconds;
 } cop_unit_result;

@@ -28,8 +28,8 @@ typedef enum cop_rope_kind {
 /** Rotary embedding of one type of layer. */
 typedef struct cop_rope {
     cop_rope_kind kind;
-    double theta;  /**< base */
-    double factor; /**< of scaling */
+    double theta;                 /**< base */
+    double factor;                /**< of scaling */
     double low_frequency_factor;  /**< llama3 */
     double high_frequency_factor; /**< llama3 */
     double original_positions;    /**< llama3, yarn */
@@ -48,20 +48,20 @@ typedef enum cop_norm_placement {
 typedef struct cop_model_config {
     char model_type[32]; /**< as in config.json */
     int32_t layers;
-    int32_t width;         /**< D */
-    int32_t heads;         /**< H */
-    int32_t kv_heads;      /**< G */
-    int32_t head_size;     /**< E */
-    int32_t feed_forward;  /**< F */
-    int32_t vocabulary;    /**< V */
+    int32_t width;        /**< D */
+    int32_t heads;        /**< H */
+    int32_t kv_heads;     /**< G */
+    int32_t head_size;    /**< E */
+    int32_t feed_forward; /**< F */
+    int32_t vocabulary;   /**< V */
     int32_t max_positions;
     float norm_eps;
-    bool tied_head;        /**< the head is the embedding table */
+    bool tied_head; /**< the head is the embedding table */
     bool qkv_bias, o_bias, mlp_bias;
     cop_norm_placement norm_placement;
     cop_qk_norm qk_norm;
-    cop_rope rope[2];      /**< [0] full attention, [1] sliding window */
-    int32_t window;        /**< of the sliding layers */
+    cop_rope rope[2];                   /**< [0] full attention, [1] sliding window */
+    int32_t window;                     /**< of the sliding layers */
     bool sliding[COP_MODEL_MAX_LAYERS]; /**< [layers]: layer uses the window (and rope[1]) */
     int32_t stops[COP_MODEL_MAX_STOPS]; /**< [stop_count] ids that end an answer */
     int32_t stop_count;
@@ -76,9 +76,9 @@ typedef struct cop_model cop_model;
 
 /** How a model will be used; sizes its caches. */
 typedef struct cop_model_limits {
-    size_t batch;          /**< most sequences at a time */
-    size_t prompt_tokens;  /**< most tokens of one prompt */
-    size_t new_tokens;     /**< most tokens generated per prompt */
+    size_t batch;         /**< most sequences at a time */
+    size_t prompt_tokens; /**< most tokens of one prompt */
+    size_t new_tokens;    /**< most tokens generated per prompt */
 } cop_model_limits;
 
 /** Binds the checkpoint's tensors to the configuration on a backend and loads the base weights.
@@ -102,19 +102,19 @@ typedef struct cop_prompt {
 
 /** One answer. Free with cop_generation_free(). */
 typedef struct cop_generation {
-    cop_ids ids;               /**< generated ids, the stop token left out */
-    bool stopped;              /**< ended by a stop token or stop callback, not by the limit */
-    bool finite;               /**< false: NaN or infinite logits; ids up to there */
-    float *logits;             /**< [V] after the last prompt token, if asked for; owned */
-    double prompt_log_probability; /**< sum over the prompt's tokens after the first, if asked for */
+    cop_ids ids;   /**< generated ids, the stop token left out */
+    bool stopped;  /**< ended by a stop token or stop callback, not by the limit */
+    bool finite;   /**< false: NaN or infinite logits; ids up to there */
+    float *logits; /**< [V] after the last prompt token, if asked for; owned */
+    double prompt_log_probability; /**< sum over its tokens after the first, if asked */
 } cop_generation;
 
 /** Options of a generation. */
 typedef struct cop_generate_options {
     size_t max_new_tokens;
     bool want_logits; /**< fill in logits and prompt_log_probability */
-    /** Asked after every step with what sequence `index` has generated so far; true ends it (stop
-     *  strings). May be NULL. */
+    /** Asked after every step with what sequence `index` has generated so far; true ends it
+     *  (stop strings). May be NULL. */
     bool (*stop)(void *context, size_t index, const cop_ids *ids);
     void *stop_context;
     /** Polled once per step; true abandons the generation with COP_INTERRUPTED. May be NULL. */
@@ -124,16 +124,16 @@ typedef struct cop_generate_options {
 
 /** Tokens that went through the model, summed over calls. */
 typedef struct cop_model_counters {
-    uint64_t prompt_tokens;    /**< computed, a shared prefix counted once */
+    uint64_t prompt_tokens; /**< computed, a shared prefix counted once */
     uint64_t generated_tokens;
     uint64_t decode_steps;
 } cop_model_counters;
 
 /** Greedy answers to prompts [count], any count: they are taken in groups of at most
- *  limits.batch, in order. Within a group the common prefix is computed once, prompts are packed
- *  without padding, and the batch shrinks as sequences end. generations [count] are filled in
- *  order of the prompts. A prompt that does not fit the limits or the model's positions is
- *  COP_ERR_CONFIG. */
+ *  limits.batch, in order. Within a group the common prefix is computed once, prompts are
+ *  packed without padding, and the batch shrinks as sequences end. generations [count] are
+ *  filled in order of the prompts. A prompt that does not fit the limits or the model's
+ *  positions is COP_ERR_CONFIG. */
 cop_status cop_model_generate(cop_model *model, const cop_prompt *prompts, size_t count,
                               const cop_generate_options *options, cop_generation *generations,
                               cop_error *err);

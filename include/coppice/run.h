@@ -1,6 +1,6 @@
 /** \file run.h
- * A whole job: phases base, population, stage 1, gate, recentring, test (algorithm.md), over
- * MPI, with a run file to resume from.
+ * A whole job: phases base, population, stage 1, gate, recentring, test, over MPI, with a run
+ * file to resume from.
  *
  * The driver is deterministic: everything it decides follows from the scores of units. A resume
  * is the same run again, with the scores that the run file holds instead of computing them.

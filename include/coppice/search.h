@@ -1,6 +1,6 @@
 /** \file search.h
  * Pure statistics over (seed, sigma, scores): CoRP's two-pass merge and recentring, the gate,
- * intervals. No MPI, no files, no model. All in binary64, in index order; algorithm.md's names.
+ * intervals. No MPI, no files, no model. All in binary64, in index order.
  *
  * N candidates, M examples. A direction is an amplitude per seed [N]; its RSS norm is the root
  * of the sum of squares.
@@ -41,7 +41,7 @@ cop_status cop_stats_bootstrap(const double *values, size_t count, size_t resamp
  * uniform weights). */
 void cop_stats_softmax(const double *values, size_t count, double temperature, double *weights);
 
-/* --- stage 1: two-pass merge (algorithm.md, "CoRP, stage 1") --- */
+/* --- stage 1: two-pass merge --- */
 
 /** The two-pass merge of one population. Free with cop_merge_free(). */
 typedef struct cop_merge {
@@ -72,7 +72,7 @@ cop_status cop_merge_run(const double *sigma, const double *reward, const bool *
 /** Frees what a merge owns. */
 void cop_merge_free(cop_merge *merge);
 
-/* --- stage 2: recentring (algorithm.md, "Stage 2") --- */
+/* --- stage 2: recentring --- */
 
 /** Changes against the centre: rewards are compared with `correct_at`. */
 typedef struct cop_paired {
@@ -90,8 +90,8 @@ cop_paired cop_paired_compare(const float *scores, const float *centre, size_t c
 /** The search update. Free with cop_search_update_free(). */
 typedef struct cop_search_update {
     double positive_fraction;
-    double lambda_after; /**< half `before`, half .15 + .8 (1 - positive_fraction), in [.05,
-                            .95] */
+    /** Half `before`, half .15 + .8 (1 - positive_fraction), in [.05, .95]. */
+    double lambda_after;
     size_t member_count;
     size_t *member;     /**< [member_count] candidates with positive score, rising */
     double *weight;     /**< [member_count] */
@@ -104,7 +104,7 @@ typedef struct cop_search_update {
 
 /** Runs the update on sigma [count] and constructive score [count]: weights by bisection of the
  *  temperature until the effective sample size is min(target_ess, members); cloud of the
- * members around the weighted mean. No member: member_count 0, rank 0. */
+ *  members around the weighted mean. No member: member_count 0, rank 0. */
 cop_status cop_search_update_run(const double *sigma, const double *score, size_t count,
                                  double target_ess, double lambda_before, size_t rank,
                                  cop_search_update *update, cop_error *err);
@@ -116,7 +116,7 @@ void cop_search_update_free(cop_search_update *update);
  *  at most the number of members. */
 double cop_search_target_ess(size_t round, size_t rounds, size_t members);
 
-/* --- the gate (algorithm.md, "The gate") --- */
+/* --- the gate --- */
 
 /** One decision with its numbers. */
 typedef struct cop_gate_decision {

@@ -1,7 +1,7 @@
 /** \file tokenizer.h
  * Hugging Face tokenizer.json: byte-level BPE (GPT-2, Qwen, Llama 3, OLMo, SmolLM) and
- * SentencePiece-style BPE with byte fallback (Mistral, TinyLlama). The splitting pattern is read
- * from the file and run by PCRE2.
+ * SentencePiece-style BPE with byte fallback (Mistral, TinyLlama). The splitting pattern is
+ * read from the file and run by PCRE2. "truncation" and "padding" are not applied.
  */
 #ifndef COPPICE_TOKENIZER_H
 #define COPPICE_TOKENIZER_H
@@ -28,7 +28,8 @@ void cop_ids_free(cop_ids *ids);
 
 typedef struct cop_tokenizer cop_tokenizer;
 
-/** Loads a tokenizer.json file. Features that are not implemented are refused by name. */
+/** Loads a tokenizer.json file. Features that are not implemented are refused by name
+ *  (COP_ERR_UNSUPPORTED). */
 cop_status cop_tokenizer_load(const char *path, cop_tokenizer **tokenizer, cop_error *err);
 
 /** Number of ids: the largest id of vocabulary and added tokens plus one. */
@@ -38,15 +39,18 @@ size_t cop_tokenizer_size(const cop_tokenizer *tokenizer);
 int32_t cop_tokenizer_find(const cop_tokenizer *tokenizer, const char *content);
 
 /** Appends the ids of text [length] (UTF-8; invalid bytes are replaced by U+FFFD as the usual
- *  tools do). Added tokens inside the text are recognised. `special` adds what the post-processor
- *  adds (for example begin-of-text). Thread-safe on one tokenizer. */
+ *  tools do). Added tokens inside the text are recognised. `special` adds what the
+ *  post-processor adds (for example begin-of-text). Thread-safe on one tokenizer. On failure
+ *  *ids is as it was. */
 cop_status cop_tokenizer_encode(const cop_tokenizer *tokenizer, const char *text, size_t length,
                                 bool special, cop_ids *ids, cop_error *err);
 
-/** Appends the text of ids [count]. `skip_special` leaves special added tokens out. An id beyond
- *  the vocabulary is an error. Incomplete UTF-8 becomes U+FFFD. */
-cop_status cop_tokenizer_decode(const cop_tokenizer *tokenizer, const int32_t *ids, size_t count,
-                                bool skip_special, cop_text *text, cop_error *err);
+/** Appends the text of ids [count]. `skip_special` leaves special added tokens out. An id
+ *  beyond the vocabulary is an error; one in a gap of it has no text. Incomplete UTF-8 becomes
+ *  U+FFFD. Thread-safe on one tokenizer. */
+cop_status cop_tokenizer_decode(const cop_tokenizer *tokenizer, const int32_t *ids,
+                                size_t count, bool skip_special, cop_text *text,
+                                cop_error *err);
 
 /** Frees *tokenizer and sets it to NULL; NULL is allowed. */
 void cop_tokenizer_destroy(cop_tokenizer **tokenizer);

@@ -30,7 +30,7 @@ cop_status cop_command_export(int argc, char **argv, cop_error *err);
 cop_status cop_command_inspect(int argc, char **argv, cop_error *err);
 cop_status cop_command_bench(int argc, char **argv, cop_error *err);
 
-/* A failure that rank 0 has printed already ends the program without a second message. */
+/* The message of a failure that has been printed already: main adds nothing. */
 extern const char cop_app_said[];
 
 /* Calls `line` for every non-blank line of standard input, parsed as one JSON value (borrowed).

@@ -78,8 +78,7 @@ static cop_status generate(generator *g, size_t tokens, double *seconds, double 
     return COP_OK;
 }
 
-/* --- by batch
- * ---------------------------------------------------------------------------------- */
+/* --- by batch --- */
 
 static cop_status rate_of_batch(const setting *s, double *rate, cop_error *err)
 {
@@ -155,8 +154,7 @@ out:
     return status;
 }
 
-/* --- a decode step
- * ----------------------------------------------------------------------------- */
+/* --- a decode step --- */
 
 enum { DECODE_ROWS = 64, DECODE_PROMPT = 96, DECODE_STEPS = 16 };
 
@@ -165,8 +163,8 @@ static cop_status bare_step(const cop_model_config *c, cop_dtype input, const co
                             double *seconds, double *flops, cop_error *err)
 {
     const size_t d = (size_t)c->width;
-    const size_t q = (size_t)(c->heads * c->head_size);
-    const size_t kv = (size_t)(c->kv_heads * c->head_size);
+    const size_t q = (size_t)c->heads * (size_t)c->head_size;
+    const size_t kv = (size_t)c->kv_heads * (size_t)c->head_size;
     const size_t f = (size_t)c->feed_forward;
     const size_t layers = (size_t)c->layers;
     const struct {
@@ -206,10 +204,11 @@ static cop_status measure_step(const setting *s, double *step_s, double *parts, 
     if (status == COP_OK) status = generate(&g, 1, &short_s, short_parts, err);
     if (status == COP_OK) status = generate(&g, 1 + DECODE_STEPS, &long_s, parts, err);
     close_generator(&g);
+    COP_TRY(status);
     *step_s = (long_s - short_s) / DECODE_STEPS;
     for (int p = 0; p < COP_PART_COUNT; p++)
         parts[p] = (parts[p] - short_parts[p]) / DECODE_STEPS;
-    return status;
+    return COP_OK;
 }
 
 static void print_step(const char *name, double step_s, const double *parts, double bare_s,

@@ -99,7 +99,7 @@ static const struct argp argp = {
     "amplitudes), "
     "summary.json and log.\n\n"
     "  mpirun -np 3 coppice run jobs/demo.yaml\n"
-    "  coppice run jobs/demo.yaml -s population.size=40 --out /tmp/quick",
+    "  coppice run jobs/demo.yaml -s population.size=40 --out runs/quick",
     NULL,
     NULL,
     NULL};
@@ -154,23 +154,24 @@ static cop_status execute(const arguments *a, cop_world *world, cop_error *err)
     return status;
 }
 
-/* Runs the job over MPI. Only rank 0 reports a failure. */
+/* Runs the job over MPI. Rank 0 alone reports a failure and carries its exit code: a launcher
+ * ends the job at the first rank that fails, maybe before rank 0 has spoken. */
 static cop_status run_world(const arguments *a, int argc, char **argv, cop_error *err)
 {
     cop_world *world = NULL;
     COP_TRY(cop_world_open(&argc, &argv, &world, err));
     const cop_status status = execute(a, world, err);
-    if (status == COP_ERR_MPI) {
+    const bool first = cop_world_rank(world) == 0;
+    if (status != COP_OK && (first || status == COP_ERR_MPI)) {
         (void)fprintf(stderr, "coppice run: %s\n", err->message);
-        cop_world_abort(world, cop_status_exit_code(status));
     }
-    const bool speak = cop_world_rank(world) == 0;
+    if (status == COP_ERR_MPI) cop_world_abort(world, cop_status_exit_code(status));
     cop_error closing = {0};
     const cop_status closed = cop_world_close(&world, &closing);
     if (status == COP_OK && closed != COP_OK)
         return cop_error_set(err, closed, "%s", closing.message);
-    if (status != COP_OK && !speak) return cop_error_set(err, status, "%s", cop_app_said);
-    return status;
+    if (!first || status == COP_OK) return COP_OK;
+    return cop_error_set(err, status, "%s", cop_app_said);
 }
 
 cop_status cop_command_run(int argc, char **argv, cop_error *err)

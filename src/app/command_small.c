@@ -14,8 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* --- reward
- * ------------------------------------------------------------------------------------ */
+/* --- reward --- */
 
 static error_t parse_reward(int key, char *text, struct argp_state *state)
 {
@@ -75,8 +74,7 @@ cop_status cop_command_reward(int argc, char **argv, cop_error *err)
     return cop_app_flush(err);
 }
 
-/* --- merge
- * ------------------------------------------------------------------------------------- */
+/* --- merge --- */
 
 static const struct argp merge_argp = {
     NULL,
@@ -202,8 +200,7 @@ cop_status cop_command_merge(int argc, char **argv, cop_error *err)
     return cop_app_flush(err);
 }
 
-/* --- noise
- * ------------------------------------------------------------------------------------- */
+/* --- noise --- */
 
 typedef struct noise_arguments {
     const char *seed, *tensor, *count, *offset;
@@ -291,8 +288,7 @@ cop_status cop_command_noise(int argc, char **argv, cop_error *err)
     return cop_app_flush(err);
 }
 
-/* --- export
- * ------------------------------------------------------------------------------------ */
+/* --- export --- */
 
 typedef struct export_arguments {
     const char *recipe, *model, *out;

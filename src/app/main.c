@@ -4,7 +4,9 @@
 #include "coppice/build_info.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static const cop_command commands[] = {
     {"run", "run a job, or what is left of it; alone or under mpirun or srun", cop_command_run},
@@ -72,8 +74,19 @@ static int refuse_command(const char *name)
     return cop_status_exit_code(COP_ERR_USAGE);
 }
 
+/* OpenMP's threads spin while they wait, which on a busy machine costs them the very cores that
+ * they wait for. How long is read from the environment before main() starts, so the program
+ * sets it and starts once more. An environment that says anything about it stands. */
+static void limit_spinning(char **argv)
+{
+    if (getenv("GOMP_SPINCOUNT") != NULL || getenv("OMP_WAIT_POLICY") != NULL) return;
+    if (setenv("GOMP_SPINCOUNT", "2000", 1) != 0) return;
+    (void)execv("/proc/self/exe", argv); /* where that fails, the program is only slower */
+}
+
 int main(int argc, char **argv)
 {
+    limit_spinning(argv);
     argp_program_version_hook = print_version;
     argp_err_exit_status = cop_status_exit_code(COP_ERR_USAGE);
     if (argc < 2) {

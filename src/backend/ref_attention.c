@@ -144,7 +144,7 @@ void cop_ref_attention(cop_backend *backend, cop_buffer *input, const cop_buffer
     for (size_t s = 0; s < batch->span_count; s++) {
         const cop_span *const span = &batch->spans[s];
         for (int32_t r = 0; r < span->rows; r++) {
-            const size_t row = (size_t)(span->first_row + r);
+            const size_t row = (size_t)span->first_row + (size_t)r;
             for (size_t h = 0; h < heads; h++) {
                 attend(ref_f32(input) + (row * heads + h) * size,
                        ref_f32_const(qkv) + row * row_width + h * size, kv, layer, batch, span,

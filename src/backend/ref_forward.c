@@ -17,7 +17,9 @@ cop_status cop_ref_embed(cop_backend *backend, cop_buffer *residual, const cop_b
                          cop_error *err)
 {
     const double start = cop_timer_now_s();
-    const size_t vocabulary = table->bytes / (width * cop_dtype_size(dtype));
+    const size_t row_bytes = width * cop_dtype_size(dtype);
+    assert(row_bytes > 0);
+    const size_t vocabulary = table->bytes / row_bytes;
     for (size_t t = 0; t < rows; t++) {
         COP_CHECK(ids[t] >= 0 && (size_t)ids[t] < vocabulary, err, COP_ERR_INTERNAL,
                   "embed: id %d is not below %zu", (int)ids[t], vocabulary);
@@ -180,8 +182,8 @@ cop_status cop_ref_log_probability(cop_backend *backend, const cop_buffer *logit
         double most = (double)row[0];
         for (size_t i = 1; i < vocabulary; i++)
             most = fmax(most, (double)row[i]);
-        double sum = 0.0;
-        for (size_t i = 0; i < vocabulary; i++)
+        double sum = exp((double)row[0] - most);
+        for (size_t i = 1; i < vocabulary; i++)
             sum += exp((double)row[i] - most);
         assert(targets[t] >= 0 && (size_t)targets[t] < vocabulary);
         out[t] = (double)row[targets[t]] - most - log(sum);

@@ -1,5 +1,5 @@
 /* Whole files and paths (text.h): reading, atomic writing, joining. */
-#include "coppice/memory.h"
+#include "coppice/file.h"
 #include "coppice/text.h"
 
 #include <errno.h>
@@ -66,38 +66,6 @@ cop_status cop_text_read_file(cop_text *text, const char *path, size_t limit_byt
     return status;
 }
 
-/* Makes a rename in the directory of `path` last over a crash. */
-static cop_status sync_directory(const char *path, cop_error *err)
-{
-    const char *const slash = strrchr(path, '/');
-    char *const directory = slash == NULL
-                                ? cop_memory_copy_string(".", 1, err)
-                                : cop_memory_copy_string(path, (size_t)(slash - path) + 1, err);
-    if (directory == NULL) return COP_ERR_MEMORY;
-    const int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    /* Some file systems cannot sync a directory (EINVAL); that is not a failure of ours. */
-    const bool ok = fd >= 0 && (fsync(fd) == 0 || errno == EINVAL);
-    const int why = errno;
-    if (fd >= 0) (void)close(fd);
-    cop_memory_free(directory);
-    COP_CHECK(ok, err, COP_ERR_IO, "%s: cannot sync its directory: %s", path, strerror(why));
-    return COP_OK;
-}
-
-static cop_status write_all(int fd, const char *bytes, size_t length, const char *path,
-                            cop_error *err)
-{
-    while (length > 0) {
-        const ssize_t wrote = write(fd, bytes, length);
-        if (wrote < 0 && errno == EINTR) continue;
-        COP_CHECK(wrote >= 0, err, COP_ERR_IO, "%s: cannot write it: %s", path,
-                  strerror(errno));
-        bytes += wrote;
-        length -= (size_t)wrote;
-    }
-    return COP_OK;
-}
-
 cop_status cop_text_write_file(const char *path, const char *bytes, size_t length,
                                cop_error *err)
 {
@@ -111,7 +79,11 @@ cop_status cop_text_write_file(const char *path, const char *bytes, size_t lengt
         cop_text_free(&temporary);
         return status;
     }
-    status = write_all(fd, bytes, length, temporary.data, err);
+    const int failed = cop_file_write(fd, bytes, length);
+    if (failed != 0) {
+        status = cop_error_set(err, COP_ERR_IO, "%s: cannot write it: %s", temporary.data,
+                               strerror(failed));
+    }
     if (status == COP_OK && fsync(fd) != 0) {
         status =
             cop_error_set(err, COP_ERR_IO, "%s: cannot sync it: %s", path, strerror(errno));
@@ -126,5 +98,9 @@ cop_status cop_text_write_file(const char *path, const char *bytes, size_t lengt
     }
     if (status != COP_OK) (void)unlink(temporary.data);
     cop_text_free(&temporary);
-    return status == COP_OK ? sync_directory(path, err) : status;
+    if (status != COP_OK) return status;
+    const int unsynced = cop_file_sync_parent(path);
+    COP_CHECK(unsynced == 0, err, COP_ERR_IO, "%s: cannot sync its directory: %s", path,
+              strerror(unsynced));
+    return COP_OK;
 }

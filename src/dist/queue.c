@@ -58,8 +58,7 @@ static void evaluate_unit(const cop_queue_callbacks *callbacks, uint64_t unit, i
     (void)snprintf(result->message, sizeof result->message, "%s", failure.message);
 }
 
-/* --- workers
- * ----------------------------------------------------------------------------------- */
+/* --- workers --- */
 
 static cop_status send_result(cop_world *world, const cop_queue_result *result, char *buffer,
                               cop_error *err)
@@ -138,8 +137,7 @@ static cop_status run_worker(cop_world *world, size_t score_capacity,
     return status;
 }
 
-/* --- rank 0
- * ------------------------------------------------------------------------------------ */
+/* --- rank 0 --- */
 
 /* Rank 0's view of a phase. */
 typedef struct coordinator {

@@ -10,8 +10,7 @@ enum { SHORT = 48 };
 static const uint32_t no_rank = UINT32_MAX;
 static const uint32_t no_node = UINT32_MAX;
 
-/* --- short pieces --------------------------------------------------------------------------
- */
+/* --- short pieces --- */
 
 typedef struct pair {
     uint32_t rank; /* no_rank: the pair does not merge */
@@ -49,8 +48,7 @@ static size_t merge_short(const cop_bpe *bpe, int32_t *symbols, size_t count)
     return count;
 }
 
-/* --- long pieces ---------------------------------------------------------------------------
- */
+/* --- long pieces --- */
 
 /* A symbol in the list; nodes keep the place of their first symbol. */
 typedef struct node {

@@ -82,8 +82,7 @@ cop_status cop_chat_family_find(const char *name, cop_chat_family *family, cop_e
     return status;
 }
 
-/* --- pieces of templates -------------------------------------------------------------------
- */
+/* --- pieces of templates --- */
 
 static bool has_role(const conversation *self, size_t index, const char *role)
 {
@@ -130,8 +129,7 @@ static cop_status put_chatml(const conversation *self, const char *role, const c
     return put(self, end);
 }
 
-/* --- families ------------------------------------------------------------------------------
- */
+/* --- families --- */
 
 static cop_status render_plain(const conversation *self)
 {

@@ -31,8 +31,7 @@ static const family_tokens tokens_of[COP_CHAT_FAMILY_COUNT] = {
     [COP_CHAT_MISTRAL] = {.begin = "<s>", .end = "</s>"},
     [COP_CHAT_ZEPHYR] = {.end = "</s>"}};
 
-/* --- reading -------------------------------------------------------------------------------
- */
+/* --- reading --- */
 
 /* Appends a template with its string literals' escapes undone and one kind of quotes. */
 static cop_status append_plain(cop_text *out, const char *text, size_t length, cop_error *err)
@@ -130,8 +129,7 @@ out:
     return status;
 }
 
-/* --- recognising ---------------------------------------------------------------------------
- */
+/* --- recognising --- */
 
 static bool has(const char *template, const char *part)
 {

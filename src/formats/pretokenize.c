@@ -30,8 +30,7 @@ struct cop_pretokenizer {
 static const char byte_level_pattern[] =
     "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+";
 
-/* --- reading -------------------------------------------------------------------------------
- */
+/* --- reading --- */
 
 static cop_status append_step(cop_pretokenizer *self, step added, cop_error *err)
 {
@@ -131,20 +130,9 @@ static cop_status parse_metaspace(cop_pretokenizer *self, const json_t *json, co
     return append_split(self, mark, true, COP_SPLIT_WITH_NEXT, err);
 }
 
-static cop_status parse_part(cop_pretokenizer *self, const json_t *json, size_t depth,
-                             cop_error *err)
+static cop_status add_part(void *context, const char *type, const json_t *json, cop_error *err)
 {
-    const char *type = NULL;
-    COP_TRY(cop_tokenizer_json_type(json, "pre_tokenizer", &type, err));
-    COP_CHECK(depth < COP_TOKENIZER_MAX_NESTING, err, COP_ERR_FORMAT,
-              "pre-tokenizers are nested more than %d deep", COP_TOKENIZER_MAX_NESTING);
-    if (strcmp(type, "Sequence") == 0) {
-        const json_t *parts = NULL;
-        COP_TRY(cop_tokenizer_json_array(json, "pretokenizers", &parts, err));
-        for (size_t i = 0; i < json_array_size(parts); i++)
-            COP_TRY(parse_part(self, json_array_get(parts, i), depth + 1, err));
-        return COP_OK;
-    }
+    cop_pretokenizer *const self = context;
     COP_CHECK(!self->byte_level, err, COP_ERR_UNSUPPORTED,
               "the pre-tokenizer \"%.40s\" after ByteLevel is not supported", type);
     if (strcmp(type, "ByteLevel") == 0) return parse_byte_level(self, json, err);
@@ -161,18 +149,14 @@ static cop_status parse_part(cop_pretokenizer *self, const json_t *json, size_t 
 cop_status cop_pretokenizer_parse(const json_t *json, cop_pretokenizer **pretokenizer,
                                   cop_error *err)
 {
+    static const cop_tokenizer_parts parts = {"pre_tokenizer", "pretokenizers", add_part};
     *pretokenizer = NULL;
     cop_pretokenizer *self = cop_memory_alloc(1, sizeof *self, err);
     if (self == NULL) return COP_ERR_MEMORY;
-    if (json != NULL && !json_is_null(json)) {
-        const cop_status status = parse_part(self, json, 0, err);
-        if (status != COP_OK) {
-            cop_pretokenizer_destroy(&self);
-            return status;
-        }
-    }
+    const cop_status status = cop_tokenizer_json_parts(json, &parts, self, err);
+    if (status != COP_OK) cop_pretokenizer_destroy(&self);
     *pretokenizer = self;
-    return COP_OK;
+    return status;
 }
 
 void cop_pretokenizer_destroy(cop_pretokenizer **pretokenizer)
@@ -191,8 +175,7 @@ bool cop_pretokenizer_is_byte_level(const cop_pretokenizer *pretokenizer)
     return pretokenizer->byte_level;
 }
 
-/* --- running -------------------------------------------------------------------------------
- */
+/* --- running --- */
 
 static void swap_texts(cop_text *a, cop_text *b)
 {

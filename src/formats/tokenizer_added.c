@@ -19,8 +19,7 @@ struct cop_added {
     cop_trie matches[2]; /* index by what is looked for in the text and in the normalised one */
 };
 
-/* --- reading -------------------------------------------------------------------------------
- */
+/* --- reading --- */
 
 static cop_status read_flags(cop_added_token *token, const json_t *json, cop_error *err)
 {
@@ -221,8 +220,7 @@ void cop_added_destroy(cop_added **added)
     *added = NULL;
 }
 
-/* --- looking up ----------------------------------------------------------------------------
- */
+/* --- looking up --- */
 
 size_t cop_added_size(const cop_added *added)
 {

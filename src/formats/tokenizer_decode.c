@@ -39,8 +39,7 @@ typedef struct chain {
     cop_matcher *matcher;
 } chain;
 
-/* --- reading -------------------------------------------------------------------------------
- */
+/* --- reading --- */
 
 static void free_step(step *self)
 {
@@ -88,20 +87,9 @@ static cop_status read_step(step *self, const char *type, const json_t *json, co
     return read_content(self, json, err);
 }
 
-static cop_status parse_part(cop_decoder *self, const json_t *json, size_t depth,
-                             cop_error *err)
+static cop_status add_part(void *context, const char *type, const json_t *json, cop_error *err)
 {
-    const char *type = NULL;
-    COP_TRY(cop_tokenizer_json_type(json, "decoder", &type, err));
-    COP_CHECK(depth < COP_TOKENIZER_MAX_NESTING, err, COP_ERR_FORMAT,
-              "decoders are nested more than %d deep", COP_TOKENIZER_MAX_NESTING);
-    if (strcmp(type, "Sequence") == 0) {
-        const json_t *parts = NULL;
-        COP_TRY(cop_tokenizer_json_array(json, "decoders", &parts, err));
-        for (size_t i = 0; i < json_array_size(parts); i++)
-            COP_TRY(parse_part(self, json_array_get(parts, i), depth + 1, err));
-        return COP_OK;
-    }
+    cop_decoder *const self = context;
     step added = {0};
     void *memory = self->steps;
     cop_status status = read_step(&added, type, json, err);
@@ -119,19 +107,15 @@ static cop_status parse_part(cop_decoder *self, const json_t *json, size_t depth
 
 cop_status cop_decoder_parse(const json_t *json, cop_decoder **decoder, cop_error *err)
 {
+    static const cop_tokenizer_parts parts = {"decoder", "decoders", add_part};
     *decoder = NULL;
     cop_decoder *self = cop_memory_alloc(1, sizeof *self, err);
     if (self == NULL) return COP_ERR_MEMORY;
     self->joins_with_spaces = json == NULL || json_is_null(json);
-    if (!self->joins_with_spaces) {
-        const cop_status status = parse_part(self, json, 0, err);
-        if (status != COP_OK) {
-            cop_decoder_destroy(&self);
-            return status;
-        }
-    }
+    const cop_status status = cop_tokenizer_json_parts(json, &parts, self, err);
+    if (status != COP_OK) cop_decoder_destroy(&self);
     *decoder = self;
-    return COP_OK;
+    return status;
 }
 
 void cop_decoder_destroy(cop_decoder **decoder)
@@ -145,8 +129,7 @@ void cop_decoder_destroy(cop_decoder **decoder)
     *decoder = NULL;
 }
 
-/* --- running -------------------------------------------------------------------------------
- */
+/* --- running --- */
 
 cop_status cop_strings_close(cop_strings *strings, cop_error *err)
 {

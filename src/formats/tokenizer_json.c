@@ -1,13 +1,32 @@
 #include "formats/tokenizer_json.h"
 #include "formats/unicode.h"
 
-cop_status cop_tokenizer_json_type(const json_t *json, const char *part, const char **type,
-                                   cop_error *err)
+#include <string.h>
+
+/* Parts nest at most this deep (a Sequence in a Sequence ...). */
+enum { MAX_NESTING = 16 };
+
+static cop_status add_parts(const json_t *json, const cop_tokenizer_parts *parts, size_t depth,
+                            void *self, cop_error *err)
 {
-    *type = json_string_value(json_object_get(json, "type"));
-    COP_CHECK(*type != NULL, err, COP_ERR_FORMAT, "\"%s\" must be an object with a \"type\"",
-              part);
+    const char *const type = json_string_value(json_object_get(json, "type"));
+    COP_CHECK(type != NULL, err, COP_ERR_FORMAT, "\"%s\" must be an object with a \"type\"",
+              parts->name);
+    if (strcmp(type, "Sequence") != 0) return parts->add(self, type, json, err);
+    COP_CHECK(depth < MAX_NESTING, err, COP_ERR_FORMAT,
+              "\"%s\" of Sequences are nested more than %d deep", parts->list, MAX_NESTING);
+    const json_t *inner = NULL;
+    COP_TRY(cop_tokenizer_json_array(json, parts->list, &inner, err));
+    for (size_t i = 0; i < json_array_size(inner); i++)
+        COP_TRY(add_parts(json_array_get(inner, i), parts, depth + 1, self, err));
     return COP_OK;
+}
+
+cop_status cop_tokenizer_json_parts(const json_t *json, const cop_tokenizer_parts *parts,
+                                    void *self, cop_error *err)
+{
+    if (json == NULL || json_is_null(json)) return COP_OK;
+    return add_parts(json, parts, 0, self, err);
 }
 
 cop_status cop_tokenizer_json_string(const json_t *json, const char *key, const char **value,

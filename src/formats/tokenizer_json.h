@@ -9,15 +9,21 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Parts nest at most this deep (a Sequence in a Sequence ...). */
-enum { COP_TOKENIZER_MAX_NESTING = 16 };
-
 /* Ids are below this: far above any vocabulary, low enough for tables by id. */
 enum { COP_TOKENIZER_MAX_IDS = 1 << 22 };
 
-/* The "type" of a part ("normalizer", ...), a JSON object. */
-cop_status cop_tokenizer_json_type(const json_t *json, const char *part, const char **type,
-                                   cop_error *err);
+/* A kind of parts: one object with a "type", or a Sequence of them. */
+typedef struct cop_tokenizer_parts {
+    const char *name; /* "normalizer" */
+    const char *list; /* what a Sequence calls its parts: "normalizers" */
+    /* Takes in one part that is not a Sequence. */
+    cop_status (*add)(void *self, const char *type, const json_t *json, cop_error *err);
+} cop_tokenizer_parts;
+
+/* Adds the parts of `json` to `self` in order, those of Sequences within too; NULL and null are
+ * no parts. After a failure some are added. */
+cop_status cop_tokenizer_json_parts(const json_t *json, const cop_tokenizer_parts *parts,
+                                    void *self, cop_error *err);
 
 /* A string of `length` bytes, NULs included; required. */
 cop_status cop_tokenizer_json_string(const json_t *json, const char *key, const char **value,

@@ -61,20 +61,9 @@ static cop_status read_step(step *self, const char *type, const json_t *json, co
                          type);
 }
 
-static cop_status parse_part(cop_normalizer *self, const json_t *json, size_t depth,
-                             cop_error *err)
+static cop_status add_part(void *context, const char *type, const json_t *json, cop_error *err)
 {
-    const char *type = NULL;
-    COP_TRY(cop_tokenizer_json_type(json, "normalizer", &type, err));
-    COP_CHECK(depth < COP_TOKENIZER_MAX_NESTING, err, COP_ERR_FORMAT,
-              "normalizers are nested more than %d deep", COP_TOKENIZER_MAX_NESTING);
-    if (strcmp(type, "Sequence") == 0) {
-        const json_t *parts = NULL;
-        COP_TRY(cop_tokenizer_json_array(json, "normalizers", &parts, err));
-        for (size_t i = 0; i < json_array_size(parts); i++)
-            COP_TRY(parse_part(self, json_array_get(parts, i), depth + 1, err));
-        return COP_OK;
-    }
+    cop_normalizer *const self = context;
     step added = {.kind = STEP_FORM};
     void *memory = self->steps;
     cop_status status = read_step(&added, type, json, err);
@@ -92,18 +81,14 @@ static cop_status parse_part(cop_normalizer *self, const json_t *json, size_t de
 
 cop_status cop_normalizer_parse(const json_t *json, cop_normalizer **normalizer, cop_error *err)
 {
+    static const cop_tokenizer_parts parts = {"normalizer", "normalizers", add_part};
     *normalizer = NULL;
     cop_normalizer *self = cop_memory_alloc(1, sizeof *self, err);
     if (self == NULL) return COP_ERR_MEMORY;
-    if (json != NULL && !json_is_null(json)) {
-        const cop_status status = parse_part(self, json, 0, err);
-        if (status != COP_OK) {
-            cop_normalizer_destroy(&self);
-            return status;
-        }
-    }
+    const cop_status status = cop_tokenizer_json_parts(json, &parts, self, err);
+    if (status != COP_OK) cop_normalizer_destroy(&self);
     *normalizer = self;
-    return COP_OK;
+    return status;
 }
 
 void cop_normalizer_destroy(cop_normalizer **normalizer)

@@ -63,45 +63,42 @@ static cop_status append_template(cop_template *self, const json_t *json,
     return COP_OK;
 }
 
-static cop_status parse_part(const json_t *json, size_t size, size_t depth, cop_template *self,
-                             cop_error *err)
+/* What parts are added to. */
+typedef struct target {
+    cop_template *template;
+    size_t size; /* ids are below it */
+} target;
+
+static cop_status add_part(void *context, const char *type, const json_t *json, cop_error *err)
 {
-    const char *type = NULL;
-    COP_TRY(cop_tokenizer_json_type(json, "post_processor", &type, err));
-    COP_CHECK(depth < COP_TOKENIZER_MAX_NESTING, err, COP_ERR_FORMAT,
-              "post-processors are nested more than %d deep", COP_TOKENIZER_MAX_NESTING);
+    const target *const self = context;
     if (strcmp(type, "ByteLevel") == 0) return COP_OK; /* changes offsets only */
-    if (strcmp(type, "Sequence") == 0) {
-        const json_t *parts = NULL;
-        COP_TRY(cop_tokenizer_json_array(json, "processors", &parts, err));
-        for (size_t i = 0; i < json_array_size(parts); i++)
-            COP_TRY(parse_part(json_array_get(parts, i), size, depth + 1, self, err));
-        return COP_OK;
-    }
     COP_CHECK(
         strcmp(type, "TemplateProcessing") == 0, err, COP_ERR_UNSUPPORTED,
         "the post-processor \"%.40s\" is not supported (TemplateProcessing, ByteLevel and "
         "Sequence are)",
         type);
     cop_template outer = {0};
-    const cop_status status = append_template(&outer, json, self, size, err);
+    const cop_status status = append_template(&outer, json, self->template, self->size, err);
     if (status != COP_OK) {
         cop_template_free(&outer);
         return status;
     }
-    cop_template_free(self);
-    *self = outer;
+    cop_template_free(self->template);
+    *self->template = outer;
     return COP_OK;
 }
 
 cop_status cop_template_parse(const json_t *json, size_t size, cop_template *template,
                               cop_error *err)
 {
+    static const cop_tokenizer_parts parts = {"post_processor", "processors", add_part};
     static const int32_t text = COP_TEMPLATE_TEXT;
     *template = (cop_template){0};
     cop_status status = append(template, &text, 1, err);
-    if (status == COP_OK && json != NULL && !json_is_null(json)) {
-        status = parse_part(json, size, 0, template, err);
+    if (status == COP_OK) {
+        target self = {template, size};
+        status = cop_tokenizer_json_parts(json, &parts, &self, err);
     }
     if (status != COP_OK) cop_template_free(template);
     return status;

@@ -5,10 +5,13 @@
 #include "coppice/text.h"
 #include "model/config_family.h"
 #include "model/config_json.h"
+#include "model/config_parse.h"
 #include "model/config_rope.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 /* Features of related architectures that would change the result if they were passed over. */
 static cop_status refuse_features(const json_reader *reader, cop_error *err)
@@ -133,29 +136,25 @@ static cop_status read_stops(const json_reader *reader, cop_model_config *config
     return COP_OK;
 }
 
-static cop_status read_generation(const char *directory, const json_reader *reader,
-                                  const cop_family *of, cop_model_config *config,
-                                  cop_error *err)
+/* generation_config.json first, then config.json, then the family's own. */
+static cop_status read_all_stops(const json_reader *reader, const cop_config_text *generation,
+                                 const cop_family *of, cop_model_config *config, cop_error *err)
 {
-    char *const path = cop_text_join_path(directory, "generation_config.json", err);
-    if (path == NULL) return COP_ERR_MEMORY;
-    json_t *root = NULL;
     bool found = false;
-    cop_status status = cop_config_json_open(path, true, &root, err);
-    if (status == COP_OK && root != NULL) {
-        const json_reader generation = {.object = root, .path = path, .scope = ""};
-        status = read_stops(&generation, config, &found, err);
+    if (generation != NULL) {
+        json_t *root = NULL;
+        COP_TRY(cop_config_json_parse(generation, &root, err));
+        const json_reader inner = {.object = root, .path = generation->path, .scope = ""};
+        const cop_status status = read_stops(&inner, config, &found, err);
+        json_decref(root);
+        if (status != COP_OK) return status;
     }
-    if (status == COP_OK && !found) status = read_stops(reader, config, &found, err);
-    if (status == COP_OK && !found && of->stop >= 0) {
-        config->stops[config->stop_count++] = of->stop;
-    }
-    json_decref(root);
-    cop_memory_free(path);
-    return status;
+    if (!found) COP_TRY(read_stops(reader, config, &found, err));
+    if (!found && of->stop >= 0) config->stops[config->stop_count++] = of->stop;
+    return COP_OK;
 }
 
-static cop_status read_config(const char *directory, const json_reader *reader,
+static cop_status read_config(const json_reader *reader, const cop_config_text *generation,
                               cop_model_config *config, cop_error *err)
 {
     const cop_family *of = NULL;
@@ -169,24 +168,55 @@ static cop_status read_config(const char *directory, const json_reader *reader,
     COP_TRY(cop_config_read_sliding(reader, of, config, err));
     COP_TRY(cop_config_read_rope(reader, of->theta, config->max_positions, of->scale_full_only,
                                  config->rope, err));
-    return read_generation(directory, reader, of, config, err);
+    return read_all_stops(reader, generation, of, config, err);
+}
+
+cop_status cop_model_config_parse(const cop_config_text *text,
+                                  const cop_config_text *generation, cop_model_config *config,
+                                  cop_error *err)
+{
+    cop_model_config read = {0};
+    *config = read;
+    json_t *root = NULL;
+    COP_TRY(cop_config_json_parse(text, &root, err));
+    const json_reader reader = {.object = root, .path = text->path, .scope = ""};
+    const cop_status status = read_config(&reader, generation, &read, err);
+    if (status == COP_OK) *config = read;
+    json_decref(root);
+    return status;
+}
+
+/* Reads a file of the model. *found NULL: it may not be absent. */
+static cop_status read_file(const char *path, bool *found, cop_text *text, cop_error *err)
+{
+    enum { LIMIT_BYTES = 4 << 20 };
+    if (found != NULL) {
+        *found = access(path, F_OK) == 0 || errno != ENOENT;
+        if (!*found) return COP_OK;
+    }
+    return cop_text_read_file(text, path, LIMIT_BYTES, err);
 }
 
 cop_status cop_model_config_load(const char *directory, cop_model_config *config,
                                  cop_error *err)
 {
-    cop_model_config read = {0};
-    *config = read;
+    *config = (cop_model_config){0};
+    cop_text text = {0};
+    cop_text generation = {0};
+    bool has_generation = false;
     char *const path = cop_text_join_path(directory, "config.json", err);
-    if (path == NULL) return COP_ERR_MEMORY;
-    json_t *root = NULL;
-    cop_status status = cop_config_json_open(path, false, &root, err);
+    char *const other = cop_text_join_path(directory, "generation_config.json", err);
+    cop_status status = path == NULL || other == NULL ? COP_ERR_MEMORY : COP_OK;
+    if (status == COP_OK) status = read_file(path, NULL, &text, err);
+    if (status == COP_OK) status = read_file(other, &has_generation, &generation, err);
     if (status == COP_OK) {
-        const json_reader reader = {.object = root, .path = path, .scope = ""};
-        status = read_config(directory, &reader, &read, err);
+        const cop_config_text first = {text.data, text.length, path};
+        const cop_config_text second = {generation.data, generation.length, other};
+        status = cop_model_config_parse(&first, has_generation ? &second : NULL, config, err);
     }
-    if (status == COP_OK) *config = read;
-    json_decref(root);
+    cop_text_free(&text);
+    cop_text_free(&generation);
     cop_memory_free(path);
+    cop_memory_free(other);
     return status;
 }

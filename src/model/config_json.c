@@ -1,32 +1,21 @@
 #include "model/config_json.h"
 
-#include "coppice/text.h"
-
-#include <errno.h>
 #include <math.h>
-#include <unistd.h>
 
-cop_status cop_config_json_open(const char *path, bool optional, json_t **root, cop_error *err)
+/* Bounds that no real value comes near; they keep what is computed from values finite. */
+static const double least_positive = 1e-15;
+static const double most_positive = 1e15;
+
+cop_status cop_config_json_parse(const cop_config_text *text, json_t **root, cop_error *err)
 {
-    enum { LIMIT_BYTES = 4 << 20 };
+    json_error_t why;
+    *root = json_loadb(text->data, text->length, JSON_REJECT_DUPLICATES, &why);
+    COP_CHECK(*root != NULL, err, COP_ERR_FORMAT, "%s: line %d: %s", text->path, why.line,
+              why.text);
+    if (json_is_object(*root)) return COP_OK;
+    json_decref(*root);
     *root = NULL;
-    if (optional && access(path, F_OK) != 0 && errno == ENOENT) return COP_OK;
-    cop_text text = {0};
-    cop_status status = cop_text_read_file(&text, path, LIMIT_BYTES, err);
-    if (status == COP_OK) {
-        json_error_t why;
-        *root = json_loadb(text.data, text.length, JSON_REJECT_DUPLICATES, &why);
-        if (*root == NULL) {
-            status =
-                cop_error_set(err, COP_ERR_FORMAT, "%s: line %d: %s", path, why.line, why.text);
-        } else if (!json_is_object(*root)) {
-            json_decref(*root);
-            *root = NULL;
-            status = cop_error_set(err, COP_ERR_FORMAT, "%s: not a JSON object", path);
-        }
-    }
-    cop_text_free(&text);
-    return status;
+    return cop_error_set(err, COP_ERR_FORMAT, "%s: not a JSON object", text->path);
 }
 
 const json_t *cop_config_json_get(const json_reader *reader, const char *key)
@@ -68,6 +57,9 @@ cop_status cop_config_json_positive(const json_reader *reader, const char *key, 
     const double number = json_number_value(found);
     COP_CHECK(json_is_number(found) && isfinite(number) && number > 0.0, err, COP_ERR_FORMAT,
               "%s: %s%s is not a number above 0", reader->path, reader->scope, key);
+    COP_CHECK(number >= least_positive && number <= most_positive, err, COP_ERR_FORMAT,
+              "%s: %s%s is %g, not in %g .. %g", reader->path, reader->scope, key, number,
+              least_positive, most_positive);
     *value = number;
     return COP_OK;
 }

@@ -3,6 +3,7 @@
 #define COPPICE_MODEL_CONFIG_JSON_H
 
 #include "coppice/status.h"
+#include "model/config_parse.h"
 
 #include <jansson.h>
 #include <stdbool.h>
@@ -17,9 +18,8 @@ typedef struct json_reader {
 
 enum { COP_JSON_REQUIRED = -1 }; /* as a fallback: the key must be there */
 
-/* Parses a whole JSON object file; *root is then owned (json_decref). `optional` lets the file
- * be absent: *root is NULL. */
-cop_status cop_config_json_open(const char *path, bool optional, json_t **root, cop_error *err);
+/* Parses a file that is one JSON object; *root is then owned (json_decref), NULL on failure. */
+cop_status cop_config_json_parse(const cop_config_text *text, json_t **root, cop_error *err);
 
 /* The value of a key; NULL if it is absent or null. */
 const json_t *cop_config_json_get(const json_reader *reader, const char *key);
@@ -28,7 +28,7 @@ const json_t *cop_config_json_get(const json_reader *reader, const char *key);
 cop_status cop_config_json_size(const json_reader *reader, const char *key, int32_t most,
                                 int32_t fallback, int32_t *value, cop_error *err);
 
-/* A finite number above 0; absent or null: the fallback. */
+/* A number in 1e-15 .. 1e15; absent or null: the fallback. */
 cop_status cop_config_json_positive(const json_reader *reader, const char *key, double fallback,
                                     double *value, cop_error *err);
 

@@ -109,7 +109,7 @@ static cop_status take_first_tokens(sequence_group *group, const cop_batch *done
         const cop_span *const span = &group->spans[s];
         if ((size_t)span->slot >= group->count) continue; /* the prefix */
         sequence *const of = &group->sequences[span->slot];
-        if ((size_t)(span->past + span->rows) < of->prompt->count) continue;
+        if ((size_t)span->past + (size_t)span->rows < of->prompt->count) continue;
         group->rows[count] = span->first_row + span->rows - 1;
         group->owners[count++] = of;
     }

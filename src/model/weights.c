@@ -116,7 +116,8 @@ static cop_status load_weight(cop_model *model, cop_weight *weight, const cop_re
             .count = info->count,
             .tensor = info->noise_id,
             .scale = recipe == NULL ? 0.0F : cop_recipe_scale(recipe, info->name)};
-        moved = moved || (parts[i].scale != 0.0F && recipe->component_count > 0);
+        if (recipe != NULL && recipe->component_count > 0 && parts[i].scale != 0.0F)
+            moved = true;
     }
     /* With a narrow scope most weights stay the base's from one candidate to the next. */
     if (!moved && weight->holds_base) return COP_OK;

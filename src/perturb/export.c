@@ -1,6 +1,7 @@
 /* An export as a whole: checks, a temporary directory, the parts, one rename at the end. */
 #include "coppice/export.h"
 
+#include "coppice/file.h"
 #include "coppice/memory.h"
 #include "coppice/text.h"
 #include "perturb/export_parts.h"
@@ -8,7 +9,6 @@
 #include <assert.h>
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -83,35 +83,21 @@ static void remove_temporary(const char *path)
     (void)rmdir(path);
 }
 
-/* Brings a directory's entries to the disk. */
-static cop_status sync_directory(const char *path, cop_error *err)
+static cop_status move_into_place(const char *temporary, const char *path, cop_error *err)
 {
-    const int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    /* Some file systems cannot sync a directory (EINVAL). */
-    const bool done = fd >= 0 && (fsync(fd) == 0 || errno == EINVAL);
-    const int why = errno;
-    if (fd >= 0) (void)close(fd);
-    COP_CHECK(done, err, COP_ERR_IO, "%s: cannot sync it: %s", path, strerror(why));
+    const int failed = cop_file_sync_directory(temporary);
+    COP_CHECK(failed == 0, err, COP_ERR_IO, "%s: cannot sync it: %s", temporary,
+              strerror(failed));
+    COP_CHECK(rename(temporary, path) == 0, err, COP_ERR_IO, "%s: cannot rename %s to it: %s",
+              path, temporary, strerror(errno));
     return COP_OK;
 }
 
 static cop_status sync_parent(const char *path, cop_error *err)
 {
-    const char *const slash = strrchr(path, '/');
-    const size_t length = slash == NULL ? 0 : (size_t)(slash - path) + 1;
-    char *const parent =
-        cop_memory_copy_string(length == 0 ? "." : path, length == 0 ? 1 : length, err);
-    if (parent == NULL) return COP_ERR_MEMORY;
-    const cop_status status = sync_directory(parent, err);
-    cop_memory_free(parent);
-    return status;
-}
-
-static cop_status move_into_place(const char *temporary, const char *path, cop_error *err)
-{
-    COP_TRY(sync_directory(temporary, err));
-    COP_CHECK(rename(temporary, path) == 0, err, COP_ERR_IO, "%s: cannot rename %s to it: %s",
-              path, temporary, strerror(errno));
+    const int failed = cop_file_sync_parent(path);
+    COP_CHECK(failed == 0, err, COP_ERR_IO, "%s: cannot sync its directory: %s", path,
+              strerror(failed));
     return COP_OK;
 }
 

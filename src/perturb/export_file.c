@@ -1,5 +1,6 @@
 #include "perturb/export_parts.h"
 
+#include "coppice/file.h"
 #include "coppice/memory.h"
 #include "coppice/text.h"
 
@@ -28,15 +29,9 @@ cop_status cop_export_file_create(const char *directory, const char *name,
 cop_status cop_export_file_write(cop_export_file *file, const void *data, size_t bytes,
                                  cop_error *err)
 {
-    const char *at = data;
-    while (bytes > 0) {
-        const ssize_t wrote = write(file->fd, at, bytes);
-        if (wrote < 0 && errno == EINTR) continue;
-        COP_CHECK(wrote >= 0, err, COP_ERR_IO, "%s: cannot write it: %s", file->path,
-                  strerror(errno));
-        at += wrote;
-        bytes -= (size_t)wrote;
-    }
+    const int failed = cop_file_write(file->fd, data, bytes);
+    COP_CHECK(failed == 0, err, COP_ERR_IO, "%s: cannot write it: %s", file->path,
+              strerror(failed));
     return COP_OK;
 }
 

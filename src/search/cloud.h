@@ -17,8 +17,7 @@ typedef struct cop_cloud_input {
 /** Spectrum of a cloud; free with cop_cloud_free(). */
 typedef struct cop_cloud {
     double trace;
-    double effective_rank; /**< exp of the entropy of the normalised eigenvalues; 0 if all
-                              vanish */
+    double effective_rank; /**< exp of the normalised eigenvalues' entropy; 0 if all vanish */
     size_t rank;
     double *eigenvalue; /**< [rank], falling, not negative */
     double *principal;  /**< [rank, count], orthonormal rows, zero outside the cloud */

@@ -19,8 +19,7 @@ static double halley_step(double x, double excess)
     return x - newton / (1.0 + 0.5 * x * newton);
 }
 
-/* p in [1/4, 3/4]: solves erf(x / sqrt 2) / 2 = p - 1/2, which keeps its relative accuracy at
- * 0. */
+/* p in [1/4, 3/4]: solves erf(x / sqrt 2) / 2 = p - 1/2, relatively accurate even near 0. */
 static double quantile_centre(double offset)
 {
     const double square = offset * offset;

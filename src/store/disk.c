@@ -1,5 +1,6 @@
 #include "store/disk.h"
 
+#include "coppice/file.h"
 #include "coppice/memory.h"
 
 #include <errno.h>
@@ -44,15 +45,10 @@ cop_status cop_store_disk_error(cop_error *err, const char *path, const char *ac
 static cop_status write_all(int fd, const char *path, const cop_store_bytes *bytes,
                             cop_error *err)
 {
-    for (size_t done = 0; done < bytes->length;) {
-        const ssize_t wrote = write(fd, bytes->data + done, bytes->length - done);
-        if (wrote < 0 && errno == EINTR) continue;
-        if (wrote < 0) return cop_store_disk_error(err, path, "write it", errno);
-        done += (size_t)wrote;
-    }
+    const int failed = cop_file_write(fd, bytes->data, bytes->length);
+    if (failed != 0) return cop_store_disk_error(err, path, "write it", failed);
     if (fsync(fd) != 0) return cop_store_disk_error(err, path, "sync it", errno);
-    /* What is read back then comes from the disk or file server, where the system can do that.
-     */
+    /* What is read back then comes from the disk or file server where that can be had. */
     (void)posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
     return COP_OK;
 }
@@ -138,19 +134,6 @@ cop_status cop_store_disk_read(const char *path, cop_store_bytes *bytes,
 
 cop_status cop_store_disk_sync_directory(const char *path, cop_error *err)
 {
-    const char *const slash = strrchr(path, '/');
-    char *const directory = slash == NULL
-                                ? cop_memory_copy_string(".", 1, err)
-                                : cop_memory_copy_string(path, (size_t)(slash - path) + 1, err);
-    if (directory == NULL) return COP_ERR_MEMORY;
-    const int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    cop_status status = COP_OK;
-    /* Some file systems have no sync of directories and say EINVAL; nothing is left to do
-     * there. */
-    if (fd < 0 || (fsync(fd) != 0 && errno != EINVAL)) {
-        status = cop_store_disk_error(err, directory, "sync the directory", errno);
-    }
-    if (fd >= 0) (void)close(fd);
-    cop_memory_free(directory);
-    return status;
+    const int failed = cop_file_sync_parent(path);
+    return failed == 0 ? COP_OK : cop_store_disk_error(err, path, "sync its directory", failed);
 }

@@ -1,8 +1,8 @@
 /* Fuzz target of the job file, for libFuzzer:
- *   make CC=clang BUILD=/tmp/fuzz OPT='-O1 -g -fsanitize=fuzzer-no-link,address' LAYERS='base
- * formats' \ /tmp/fuzz/libcoppice.a
+ *   make CC=clang BUILD=build-fuzz LAYERS='base formats' \
+ *     OPT='-O1 -g -fsanitize=fuzzer-no-link,address' build-fuzz/libcoppice.a
  *   clang -g -fsanitize=fuzzer,address -fopenmp -Iinclude -Isrc -Itests tests/fuzz/fuzz_job.c \
- *     /tmp/fuzz/libcoppice.a -lyaml -lcrypto -ljansson -o fuzz_job
+ *     build-fuzz/libcoppice.a -lyaml -lcrypto -ljansson -o fuzz_job
  *   ./fuzz_job -max_len=4096 -dict=tests/fuzz/job.dict tests/fuzz/corpus/job
  */
 #include "fuzz/fuzz_job.h"

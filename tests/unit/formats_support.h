@@ -21,45 +21,22 @@
 
 #include <cmocka.h>
 
+#include "unit/folder_support.h"
+
 /* --- files --- */
 
 /* A new directory; free its name with scratch_remove(). */
 static inline char *scratch_make(void)
 {
-    const char *const root = getenv("TMPDIR");
-    cop_text path = {0};
-    assert_int_equal(cop_text_format(&path, NULL, "%s/coppice-test-XXXXXX",
-                                     root != NULL && root[0] != '\0' ? root : "/tmp"),
-                     COP_OK);
-    assert_non_null(mkdtemp(path.data));
-    return path.data;
-}
-
-static inline void remove_tree(const char *path)
-{
-    DIR *const directory = opendir(path);
-    if (directory == NULL) {
-        (void)unlink(path);
-        return;
-    }
-    for (struct dirent *entry = readdir(directory); entry != NULL; entry = readdir(directory)) {
-        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0) continue;
-        char *const inner = cop_text_join_path(path, entry->d_name, NULL);
-        struct stat info;
-        if (lstat(inner, &info) == 0 && S_ISDIR(info.st_mode)) {
-            remove_tree(inner);
-        } else {
-            (void)unlink(inner);
-        }
-        cop_memory_free(inner);
-    }
-    (void)closedir(directory);
-    (void)rmdir(path);
+    char *const path = cop_memory_alloc(FOLDER_BYTES, 1, NULL);
+    assert_non_null(path);
+    assert_int_equal(folder_create(path), 0);
+    return path;
 }
 
 static inline void scratch_remove(char *path)
 {
-    remove_tree(path);
+    assert_int_equal(folder_remove(path), 0);
     cop_memory_free(path);
 }
 

@@ -14,8 +14,8 @@
 #include "coppice/digest.h"
 #include "coppice/store.h"
 #include "store/content.h"
+#include "unit/folder_support.h"
 
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,30 +23,18 @@
 #include <unistd.h>
 
 /* A folder that teardown removes; files in it are "<folder>/<name>". */
-static char folder[256];
+static char folder[FOLDER_BYTES];
 
 static inline int make_folder(void **state)
 {
     (void)state;
-    const char *const base = getenv("TMPDIR");
-    (void)snprintf(folder, sizeof folder, "%s/coppice-store-XXXXXX",
-                   base == NULL ? "/tmp" : base);
-    return mkdtemp(folder) == NULL ? -1 : 0;
-}
-
-static inline int remove_one(const char *path, const struct stat *info, int kind,
-                             struct FTW *walk)
-{
-    (void)info;
-    (void)kind;
-    (void)walk;
-    return remove(path);
+    return folder_create(folder);
 }
 
 static inline int remove_folder(void **state)
 {
     (void)state;
-    return nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
+    return folder_remove(folder);
 }
 
 /* "<folder>/<name>", valid until the 64th call from here. */

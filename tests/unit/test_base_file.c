@@ -1,8 +1,11 @@
 /* Reading and writing whole files. */
+#include "coppice/file.h"
 #include "coppice/memory.h"
 #include "coppice/text.h"
 
 #include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -16,17 +19,18 @@
 
 #include <cmocka.h>
 
+#include "unit/folder_support.h"
+
 typedef struct folder {
-    char path[64];
-    char file[128];
+    char path[FOLDER_BYTES];
+    char file[FOLDER_BYTES + 16];
 } folder;
 
 static int setup(void **state)
 {
     folder *const made = calloc(1, sizeof *made);
     if (made == NULL) return -1;
-    (void)snprintf(made->path, sizeof made->path, "/tmp/coppice-file-XXXXXX");
-    if (mkdtemp(made->path) == NULL) return -1;
+    if (folder_create(made->path) != 0) return -1;
     (void)snprintf(made->file, sizeof made->file, "%s/data.bin", made->path);
     *state = made;
     return 0;
@@ -177,6 +181,24 @@ static void test_join(void **state)
     }
 }
 
+static void test_error_numbers(void **state)
+{
+    const folder *const at = *state;
+    const int full = open("/dev/full", O_WRONLY | O_CLOEXEC);
+    assert_true(full >= 0);
+    assert_int_equal(cop_file_write(full, "x", 1), ENOSPC);
+    assert_int_equal(cop_file_write(full, NULL, 0), 0);
+    assert_int_equal(close(full), 0);
+    assert_int_equal(cop_file_write(-1, "x", 1), EBADF);
+    assert_int_equal(cop_file_sync_directory(at->path), 0);
+    assert_int_equal(cop_file_sync_directory(at->file), ENOENT);
+    assert_int_equal(cop_text_write_file(at->file, "x", 1, NULL), COP_OK);
+    assert_int_equal(cop_file_sync_directory(at->file), ENOTDIR);
+    assert_int_equal(cop_file_sync_parent(at->file), 0);
+    assert_int_equal(cop_file_sync_parent("no-such-file"), 0);
+    assert_int_equal(cop_file_sync_parent("no-such-folder/file"), ENOENT);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -185,6 +207,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_read_refuses, setup, teardown),
         cmocka_unit_test_setup_teardown(test_write_failures_leave_no_trace, setup, teardown),
         cmocka_unit_test_setup_teardown(test_write_without_a_folder, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_error_numbers, setup, teardown),
         cmocka_unit_test(test_join),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

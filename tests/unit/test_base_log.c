@@ -14,10 +14,12 @@
 
 #include <cmocka.h>
 
+#include "unit/folder_support.h"
+
 typedef struct fixture {
-    char folder[64];
-    char terminal[128]; /* what goes to stderr */
-    char file[128];
+    char folder[FOLDER_BYTES];
+    char terminal[FOLDER_BYTES + 16]; /* what goes to stderr */
+    char file[FOLDER_BYTES + 16];
     int kept_stderr;
 } fixture;
 
@@ -25,8 +27,7 @@ static int setup(void **state)
 {
     fixture *const made = calloc(1, sizeof *made);
     if (made == NULL) return -1;
-    (void)snprintf(made->folder, sizeof made->folder, "/tmp/coppice-log-XXXXXX");
-    if (mkdtemp(made->folder) == NULL) return -1;
+    if (folder_create(made->folder) != 0) return -1;
     (void)snprintf(made->terminal, sizeof made->terminal, "%s/stderr", made->folder);
     (void)snprintf(made->file, sizeof made->file, "%s/log", made->folder);
     *state = made;
@@ -36,9 +37,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     fixture *const made = *state;
-    (void)remove(made->terminal);
-    (void)remove(made->file);
-    const int result = rmdir(made->folder);
+    const int result = folder_remove(made->folder);
     free(made);
     return result;
 }

@@ -3,7 +3,6 @@
 #include "base/memory_limits.h"
 
 #include <errno.h>
-#include <ftw.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -16,34 +15,29 @@
 
 #include <cmocka.h>
 
+#include "unit/folder_support.h"
+
 enum { MIB = 1 << 20 };
 #define V1 "sys/fs/cgroup/memory"
 #define V2 "sys/fs/cgroup"
 
 typedef struct fixture {
-    char root[64];
+    char root[FOLDER_BYTES];
 } fixture;
 
 static int setup(void **state)
 {
     fixture *const made = calloc(1, sizeof *made);
     if (made == NULL) return -1;
-    (void)snprintf(made->root, sizeof made->root, "/tmp/coppice-limits-XXXXXX");
-    if (mkdtemp(made->root) == NULL) return -1;
+    if (folder_create(made->root) != 0) return -1;
     *state = made;
     return 0;
-}
-
-static int remove_one(const char *path, const struct stat *info, int kind, struct FTW *place)
-{
-    (void)info, (void)kind, (void)place;
-    return remove(path);
 }
 
 static int teardown(void **state)
 {
     fixture *const made = *state;
-    const int result = nftw(made->root, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+    const int result = folder_remove(made->root);
     free(made);
     return result;
 }

@@ -15,15 +15,14 @@
 
 #include <cmocka.h>
 
-static char folder[256];
+#include "unit/folder_support.h"
+
+static char folder[FOLDER_BYTES];
 
 static int make_folder(void **state)
 {
     (void)state;
-    const char *const root = getenv("TMPDIR");
-    (void)snprintf(folder, sizeof folder, "%s/coppice-chat-XXXXXX",
-                   root == NULL || root[0] == '\0' ? "/tmp" : root);
-    return mkdtemp(folder) == NULL ? -1 : 0;
+    return folder_create(folder);
 }
 
 static void remove_file(const char *name)
@@ -43,8 +42,8 @@ static int empty_folder(void **state)
 
 static int remove_folder(void **state)
 {
-    (void)empty_folder(state);
-    return rmdir(folder);
+    (void)state;
+    return folder_remove(folder);
 }
 
 static void write_file(const char *name, const char *text)

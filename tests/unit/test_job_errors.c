@@ -14,6 +14,8 @@
 
 #include <cmocka.h>
 
+#include "unit/folder_support.h"
+
 /* Lines 1 and 2; what is tested begins in line 3. */
 #define GOOD "model: m\ntask: {name: gsm8k, data: d}\n"
 
@@ -331,9 +333,9 @@ static void test_bombs(void **state)
 static void test_files(void **state)
 {
     (void)state;
-    char folder[] = "/tmp/coppice-job-XXXXXX";
-    assert_non_null(mkdtemp(folder));
-    char path[128];
+    char folder[FOLDER_BYTES];
+    assert_int_equal(folder_create(folder), 0);
+    char path[FOLDER_BYTES + 16];
     (void)snprintf(path, sizeof path, "%s/job.yaml", folder);
     cop_job *job = NULL;
     cop_error err = {0};
@@ -351,8 +353,7 @@ static void test_files(void **state)
     assert_int_equal(cop_job_load(path, NULL, 0, &job, &err), COP_ERR_FORMAT);
     assert_non_null(strstr(err.message, "1048576 bytes"));
     assert_null(job);
-    assert_int_equal(remove(path), 0);
-    assert_int_equal(remove(folder), 0);
+    assert_int_equal(folder_remove(folder), 0);
 }
 
 int main(void)

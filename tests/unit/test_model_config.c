@@ -1,12 +1,13 @@
 /* config.json and generation_config.json of every architecture, in every spelling, and hostile
  * ones. */
+#include "unit/folder_support.h"
 #include "unit/model_support.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-static char folder[512];
+static char folder[FOLDER_BYTES];
 
 /* A config of few keys; the tests add, change and (with null) blank some. */
 static const char *const plain =
@@ -455,18 +456,13 @@ static void test_mutations(void **state)
 static int make_folder(void **state)
 {
     (void)state;
-    const char *const parent = getenv("TMPDIR");
-    (void)snprintf(folder, sizeof folder, "%s/coppice-config-XXXXXX",
-                   parent == NULL ? "/tmp" : parent);
-    return mkdtemp(folder) == NULL ? -1 : 0;
+    return folder_create(folder);
 }
 
 static int remove_folder(void **state)
 {
     (void)state;
-    write_file("config.json", NULL);
-    write_file("generation_config.json", NULL);
-    return rmdir(folder);
+    return folder_remove(folder);
 }
 
 int main(void)

@@ -244,7 +244,7 @@ static void test_h5py(void **state)
     const pid_t child = fork();
     assert_true(child >= 0);
     if (child == 0) {
-        (void)execl("/usr/bin/python3", "python3", "-c", script, path, (char *)NULL);
+        (void)execl("/usr/bin/python3", "/usr/bin/python3", "-c", script, path, (char *)NULL);
         _exit(1);
     }
     int status = 0;

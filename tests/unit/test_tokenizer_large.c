@@ -1,13 +1,13 @@
 /* A published vocabulary of 151,643 tokens, and texts that are hard on the time: one letter or
  * one word a megabyte long. Times are printed; the limits only catch what is out of proportion.
  */
+#include "unit/folder_support.h"
 #include "unit/tokenizer_support.h"
 
 #include "coppice/memory.h"
 #include "coppice/timer.h"
 
 #include <stdio.h>
-#include <unistd.h>
 
 enum { MEGABYTE = 1000000 };
 
@@ -17,13 +17,10 @@ static double load_s;
 static int load_large(void **state)
 {
     (void)state;
-    char folder[256];
-    char path[300];
+    char folder[FOLDER_BYTES];
+    char path[FOLDER_BYTES + 32];
     char command[700];
-    const char *const root = getenv("TMPDIR");
-    (void)snprintf(folder, sizeof folder, "%s/coppice-tokenizer-XXXXXX",
-                   root == NULL || root[0] == '\0' ? "/tmp" : root);
-    if (mkdtemp(folder) == NULL) return -1;
+    if (folder_create(folder) != 0) return -1;
     (void)snprintf(path, sizeof path, "%s/tokenizer.json", folder);
     (void)snprintf(command, sizeof command,
                    "xz -dc tests/data/tokenizers/qwen3/tokenizer.json.xz > '%s' 2>/dev/null",
@@ -33,9 +30,7 @@ static int load_large(void **state)
         large = load_tokenizer(path);
         load_s = cop_timer_now_s() - start;
     }
-    (void)unlink(path);
-    (void)rmdir(folder);
-    return 0;
+    return folder_remove(folder);
 }
 
 static int free_large(void **state)

@@ -1,0 +1,105 @@
+/* The CPU backend: creation and the table of its operations. */
+#include "backend/cpu/cpu_backend.h"
+
+#include "coppice/memory.h"
+
+#include <omp.h>
+#include <stdio.h>
+
+const cop_kernels *cop_kernels_get(cop_isa isa)
+{
+    switch (isa) {
+    case COP_ISA_AVX512:
+        return &cop_kernels_avx512;
+    case COP_ISA_AVX2:
+        return &cop_kernels_avx2;
+    default:
+        return &cop_kernels_scalar;
+    }
+}
+
+static void destroy(cop_backend *backend)
+{
+    cop_cpu *const cpu = cop_cpu_of(backend);
+    if (cpu->gemm != NULL) cpu->gemm->ops->destroy(cpu->gemm);
+    cop_memory_free(cpu->stage.owned);
+    cop_memory_free(cpu);
+}
+
+static void describe(const cop_backend *backend, char *text, size_t size)
+{
+    const cop_cpu *const cpu = cop_cpu_of_const(backend);
+    char model[80];
+    cop_cpu_describe(model, sizeof model);
+    (void)snprintf(text, size, "cpu: %s, %s %s, %s kernels, %d thread%s", model,
+                   cpu->gemm->name, cop_dtype_name(cpu->gemm->input), cop_isa_name(cpu->isa),
+                   cpu->threads, cpu->threads == 1 ? "" : "s");
+}
+
+static const cop_backend_ops cpu_ops = {
+    .name = "cpu",
+    .destroy = destroy,
+    .describe = describe,
+    .plan = cop_cpu_plan,
+    .buffer_create = cop_cpu_buffer_create,
+    .buffer_wrap = cop_cpu_buffer_wrap,
+    .buffer_destroy = cop_cpu_buffer_destroy,
+    .upload = cop_cpu_upload,
+    .download = cop_cpu_download,
+    .rebuild = cop_cpu_rebuild,
+    .widen = cop_cpu_widen,
+    .matrix_create = cop_cpu_matrix_create,
+    .matrix_destroy = cop_cpu_matrix_destroy,
+    .matrix_stage = cop_cpu_matrix_stage,
+    .matrix_commit = cop_cpu_matrix_commit,
+    .embed = cop_cpu_embed,
+    .rmsnorm = cop_cpu_rmsnorm,
+    .rmsnorm_add = cop_cpu_rmsnorm_add,
+    .convert = cop_cpu_convert,
+    .gemm = cop_cpu_gemm,
+    .gemm_add = cop_cpu_gemm_add,
+    .swiglu = cop_cpu_swiglu,
+    .rope_store = cop_cpu_rope_store,
+    .attention = cop_cpu_attention,
+    .gather = cop_cpu_gather,
+    .argmax = cop_cpu_argmax,
+    .log_probability = cop_cpu_log_probability,
+    .kv_create = cop_cpu_kv_create,
+    .kv_destroy = cop_cpu_kv_destroy,
+};
+
+static cop_dtype choose_compute(const cop_backend_options *options)
+{
+    if (options->compute == COP_COMPUTE_F32) return COP_F32;
+    if (options->compute == COP_COMPUTE_BF16) return COP_BF16;
+    const bool fits = options->gemm == COP_GEMM_ONEDNN && options->storage == COP_BF16;
+    return fits && cop_cpu_has_bf16() ? COP_BF16 : COP_F32;
+}
+
+cop_status cop_backend_create_cpu(const cop_backend_options *options, cop_backend **backend,
+                                  cop_error *err)
+{
+    *backend = NULL;
+    assert(options->threads >= 1);
+    cop_cpu *const cpu = cop_memory_alloc(1, sizeof *cpu, err);
+    if (cpu == NULL) return COP_ERR_MEMORY;
+    cpu->base.ops = &cpu_ops;
+    cpu->base.residual = COP_F32;
+    cpu->base.input = choose_compute(options);
+    cpu->base.output = COP_F32;
+    cpu->threads = options->threads;
+    cpu->isa = options->isa;
+    cpu->kernels = cop_kernels_get(options->isa);
+    omp_set_num_threads(options->threads);
+    const cop_gemm_options gemm = {
+        .input = cpu->base.input, .threads = cpu->threads, .kernels = cpu->kernels};
+    const cop_status status = options->gemm == COP_GEMM_OPENBLAS
+                                  ? cop_gemm_create_openblas(&gemm, &cpu->gemm, err)
+                                  : cop_gemm_create_onednn(&gemm, &cpu->gemm, err);
+    if (status != COP_OK) {
+        destroy(&cpu->base);
+        return status;
+    }
+    *backend = &cpu->base;
+    return COP_OK;
+}

@@ -1,0 +1,152 @@
+/* The CPU backend's own types and operations. */
+#ifndef COPPICE_BACKEND_CPU_BACKEND_H
+#define COPPICE_BACKEND_CPU_BACKEND_H
+
+#include "backend/cpu/gemm.h"
+#include "backend/cpu/kernels/kernels.h"
+#include "coppice/backend.h"
+
+#include <assert.h>
+
+/* Host memory, owned or borrowed. */
+struct cop_buffer {
+    void *owned;      /* NULL if borrowed */
+    const void *data; /* [bytes] */
+    size_t bytes;
+};
+
+struct cop_matrix {
+    size_t n, k;
+    cop_dtype dtype; /* of the elements to pack */
+    cop_gemm_weight *weight;
+    cop_buffer own; /* the weight's memory as a stage, where it takes elements as they are */
+};
+
+/* KV cache: [layer][slot][KV head] of keys and values laid out as cop_attention_segment.
+ * Positions of the shared prefix are at their own index in the prefix's slot; later ones start
+ * at index 0 in each sequence's slot. */
+struct cop_kv {
+    size_t slots, length; /* length rounded up to whole blocks of keys */
+    size_t kv_heads, group, head_size;
+    cop_dtype dtype;
+    void *keys;
+    void *values;
+    float *scratch; /* [threads, scratch_stride] */
+    size_t scratch_stride;
+};
+
+typedef struct cop_cpu {
+    cop_backend base;
+    const cop_kernels *kernels;
+    cop_gemm *gemm;
+    int threads;
+    cop_isa isa;
+    cop_buffer stage; /* scratch of the largest matrix in its storage type */
+} cop_cpu;
+
+static inline cop_cpu *cop_cpu_of(cop_backend *backend)
+{
+    return (cop_cpu *)backend;
+}
+
+static inline const cop_cpu *cop_cpu_of_const(const cop_backend *backend)
+{
+    return (const cop_cpu *)backend;
+}
+
+/* Memory of a buffer that must hold `count` elements of `item` bytes. */
+static inline void *cop_cpu_write(cop_buffer *buffer, size_t count, size_t item)
+{
+    assert(buffer->owned != NULL && count * item <= buffer->bytes);
+    (void)count;
+    (void)item;
+    return buffer->owned;
+}
+
+static inline const void *cop_cpu_read(const cop_buffer *buffer, size_t count, size_t item)
+{
+    assert(count * item <= buffer->bytes);
+    (void)count;
+    (void)item;
+    return buffer->data;
+}
+
+static inline float *cop_cpu_write_f32(cop_buffer *buffer, size_t count)
+{
+    return cop_cpu_write(buffer, count, sizeof(float));
+}
+
+static inline const float *cop_cpu_read_f32(const cop_buffer *buffer, size_t count)
+{
+    return cop_cpu_read(buffer, count, sizeof(float));
+}
+
+/* Operations; see cop_backend_ops. cpu_memory.c: */
+cop_status cop_cpu_buffer_create(cop_backend *backend, size_t bytes, cop_buffer **buffer,
+                                 cop_error *err);
+cop_status cop_cpu_buffer_wrap(cop_backend *backend, const void *data, size_t bytes,
+                               cop_buffer **buffer, cop_error *err);
+void cop_cpu_buffer_destroy(cop_backend *backend, cop_buffer **buffer);
+cop_status cop_cpu_upload(cop_backend *backend, cop_buffer *buffer, size_t offset_bytes,
+                          const void *data, size_t bytes, cop_error *err);
+cop_status cop_cpu_download(cop_backend *backend, const cop_buffer *buffer, size_t offset_bytes,
+                            void *data, size_t bytes, cop_error *err);
+void cop_cpu_plan(const cop_backend *backend, const cop_backend_plan *plan,
+                  uint64_t *need_bytes, uint64_t *have_bytes);
+
+/* cpu_weights.c: */
+cop_status cop_cpu_rebuild(cop_backend *backend, cop_buffer *out, size_t offset,
+                           const cop_weight_part *parts, size_t count,
+                           const cop_component *components, size_t component_count,
+                           cop_error *err);
+cop_status cop_cpu_widen(cop_backend *backend, cop_buffer *out, const cop_buffer *in,
+                         cop_dtype dtype, size_t count, cop_error *err);
+cop_status cop_cpu_matrix_create(cop_backend *backend, size_t n, size_t k, cop_dtype dtype,
+                                 cop_matrix **matrix, cop_error *err);
+void cop_cpu_matrix_destroy(cop_backend *backend, cop_matrix **matrix);
+cop_status cop_cpu_matrix_stage(cop_backend *backend, cop_matrix *matrix, cop_buffer **stage,
+                                cop_error *err);
+cop_status cop_cpu_matrix_commit(cop_backend *backend, cop_matrix *matrix,
+                                 const cop_buffer *source, cop_error *err);
+
+/* cpu_forward.c: */
+cop_status cop_cpu_embed(cop_backend *backend, cop_buffer *residual, const cop_buffer *table,
+                         cop_dtype dtype, const int32_t *ids, size_t rows, size_t width,
+                         cop_error *err);
+void cop_cpu_rmsnorm(cop_backend *backend, cop_buffer *input, const cop_buffer *residual,
+                     const cop_buffer *weight, size_t rows, size_t width, float eps);
+void cop_cpu_rmsnorm_add(cop_backend *backend, cop_buffer *residual, const cop_buffer *output,
+                         const cop_buffer *weight, size_t rows, size_t width, float eps);
+void cop_cpu_convert(cop_backend *backend, cop_buffer *input, const cop_buffer *residual,
+                     size_t rows, size_t width);
+cop_status cop_cpu_gemm(cop_backend *backend, cop_buffer *output, const cop_buffer *input,
+                        const cop_matrix *matrix, const cop_buffer *bias, size_t rows,
+                        cop_error *err);
+cop_status cop_cpu_gemm_add(cop_backend *backend, cop_buffer *residual, const cop_buffer *input,
+                            const cop_matrix *matrix, const cop_buffer *bias, size_t rows,
+                            cop_error *err);
+void cop_cpu_swiglu(cop_backend *backend, cop_buffer *input, const cop_buffer *output,
+                    size_t rows, size_t width);
+
+/* cpu_attention.c: */
+void cop_cpu_rope_store(cop_backend *backend, cop_buffer *qkv, cop_kv *kv, size_t layer,
+                        const cop_batch *batch, const cop_attention_shape *shape,
+                        const cop_buffer *rope, const cop_buffer *q_norm,
+                        const cop_buffer *k_norm);
+void cop_cpu_attention(cop_backend *backend, cop_buffer *input, const cop_buffer *qkv,
+                       const cop_kv *kv, size_t layer, const cop_batch *batch,
+                       const cop_attention_shape *shape);
+cop_status cop_cpu_kv_create(cop_backend *backend, size_t layers, size_t slots, size_t length,
+                             const cop_attention_shape *shape, cop_kv **kv, cop_error *err);
+void cop_cpu_kv_destroy(cop_backend *backend, cop_kv **kv);
+
+/* cpu_logits.c: */
+cop_status cop_cpu_gather(cop_backend *backend, cop_buffer *out, const cop_buffer *in,
+                          const int32_t *rows, size_t count, size_t width, cop_error *err);
+cop_status cop_cpu_argmax(cop_backend *backend, const cop_buffer *logits, size_t rows,
+                          size_t vocabulary, int32_t *ids, cop_error *err);
+cop_status cop_cpu_log_probability(cop_backend *backend, const cop_buffer *logits, size_t rows,
+                                   size_t vocabulary, const int32_t *targets, double *out,
+                                   cop_error *err);
+
+#endif

@@ -1,0 +1,86 @@
+/* Buffers of the CPU backend and what a plan takes. */
+#include "backend/cpu/cpu_backend.h"
+
+#include "coppice/memory.h"
+
+#include <string.h>
+
+cop_status cop_cpu_buffer_create(cop_backend *backend, size_t bytes, cop_buffer **buffer,
+                                 cop_error *err)
+{
+    (void)backend;
+    *buffer = NULL;
+    cop_buffer *const made = cop_memory_alloc(1, sizeof *made, err);
+    if (made == NULL) return COP_ERR_MEMORY;
+    made->owned = cop_memory_alloc(bytes, 1, err);
+    if (made->owned == NULL) {
+        cop_memory_free(made);
+        return COP_ERR_MEMORY;
+    }
+    made->data = made->owned;
+    made->bytes = bytes;
+    *buffer = made;
+    return COP_OK;
+}
+
+cop_status cop_cpu_buffer_wrap(cop_backend *backend, const void *data, size_t bytes,
+                               cop_buffer **buffer, cop_error *err)
+{
+    (void)backend;
+    *buffer = NULL;
+    cop_buffer *const made = cop_memory_alloc(1, sizeof *made, err);
+    if (made == NULL) return COP_ERR_MEMORY;
+    made->data = data;
+    made->bytes = bytes;
+    *buffer = made;
+    return COP_OK;
+}
+
+void cop_cpu_buffer_destroy(cop_backend *backend, cop_buffer **buffer)
+{
+    (void)backend;
+    if (*buffer != NULL) cop_memory_free((*buffer)->owned);
+    cop_memory_free(*buffer);
+    *buffer = NULL;
+}
+
+cop_status cop_cpu_upload(cop_backend *backend, cop_buffer *buffer, size_t offset_bytes,
+                          const void *data, size_t bytes, cop_error *err)
+{
+    (void)backend;
+    COP_CHECK(buffer->owned != NULL, err, COP_ERR_INTERNAL, "upload to borrowed memory");
+    COP_CHECK(offset_bytes <= buffer->bytes && bytes <= buffer->bytes - offset_bytes, err,
+              COP_ERR_INTERNAL, "upload of %zu bytes at %zu to a buffer of %zu", bytes,
+              offset_bytes, buffer->bytes);
+    if (bytes > 0) memcpy((char *)buffer->owned + offset_bytes, data, bytes);
+    return COP_OK;
+}
+
+cop_status cop_cpu_download(cop_backend *backend, const cop_buffer *buffer, size_t offset_bytes,
+                            void *data, size_t bytes, cop_error *err)
+{
+    (void)backend;
+    COP_CHECK(offset_bytes <= buffer->bytes && bytes <= buffer->bytes - offset_bytes, err,
+              COP_ERR_INTERNAL, "download of %zu bytes at %zu from a buffer of %zu", bytes,
+              offset_bytes, buffer->bytes);
+    if (bytes > 0) memcpy(data, (const char *)buffer->data + offset_bytes, bytes);
+    return COP_OK;
+}
+
+void cop_cpu_plan(const cop_backend *backend, const cop_backend_plan *plan,
+                  uint64_t *need_bytes, uint64_t *have_bytes)
+{
+    /* Generated code and scratch of the libraries, stacks of the threads. */
+    const uint64_t fixed = UINT64_C(128) << 20;
+    const uint64_t compute = cop_dtype_size(backend->input);
+    const uint64_t storage = cop_dtype_size(plan->storage);
+    /* Packed in blocks of up to 64: one hundredth covers padding of all but tiny matrices. */
+    const uint64_t packed = (plan->matrices + plan->matrices / 100) * compute;
+    /* binary16 goes through binary32 on its way to the packed form. */
+    const uint64_t staged =
+        plan->largest_matrix * (storage + (plan->storage == COP_F16 ? 4 : 0));
+    *need_bytes = fixed + packed + staged + plan->others * storage + plan->kv * compute +
+                  plan->activations * sizeof(float);
+    const uint64_t available = cop_memory_available_bytes();
+    *have_bytes = available == 0 ? UINT64_MAX : available;
+}

@@ -1,0 +1,112 @@
+/* Rebuilding and packing weights. */
+#include "backend/cpu/cpu_backend.h"
+
+#include "coppice/memory.h"
+#include "coppice/timer.h"
+
+cop_status cop_cpu_rebuild(cop_backend *backend, cop_buffer *out, size_t offset,
+                           const cop_weight_part *parts, size_t count,
+                           const cop_component *components, size_t component_count,
+                           cop_error *err)
+{
+    const cop_cpu *const cpu = cop_cpu_of_const(backend);
+    const double start = cop_timer_now_s();
+    for (size_t i = 0; i < count; i++) {
+        const size_t item = cop_dtype_size(parts[i].dtype);
+        COP_CHECK(item != 0 && parts[i].count * item <= parts[i].base->bytes &&
+                      out->owned != NULL && (offset + parts[i].count) * item <= out->bytes,
+                  err, COP_ERR_INTERNAL, "rebuild of %zu elements at %zu is out of bounds",
+                  parts[i].count, offset);
+        const cop_rebuild_piece piece = {.base = parts[i].base->data,
+                                         .out = (char *)out->owned + offset * item,
+                                         .dtype = parts[i].dtype,
+                                         .count = parts[i].count,
+                                         .tensor = parts[i].tensor,
+                                         .scale = parts[i].scale};
+        cop_rebuild_run(&piece, components, component_count, cpu->threads, cpu->isa);
+        offset += parts[i].count;
+    }
+    backend->seconds[COP_PART_REBUILD] += cop_timer_now_s() - start;
+    return COP_OK;
+}
+
+cop_status cop_cpu_widen(cop_backend *backend, cop_buffer *out, const cop_buffer *in,
+                         cop_dtype dtype, size_t count, cop_error *err)
+{
+    const cop_cpu *const cpu = cop_cpu_of_const(backend);
+    const size_t item = cop_dtype_size(dtype);
+    COP_CHECK(item != 0 && count * item <= in->bytes && out->owned != NULL &&
+                  count * sizeof(float) <= out->bytes,
+              err, COP_ERR_INTERNAL, "widening %zu elements is out of bounds", count);
+    const cop_gemm_options options = {.threads = cpu->threads, .kernels = cpu->kernels};
+    cop_gemm_widen(&options, out->owned, in->data, dtype, count);
+    return COP_OK;
+}
+
+cop_status cop_cpu_matrix_create(cop_backend *backend, size_t n, size_t k, cop_dtype dtype,
+                                 cop_matrix **matrix, cop_error *err)
+{
+    cop_cpu *const cpu = cop_cpu_of(backend);
+    *matrix = NULL;
+    COP_CHECK(n > 0 && k > 0 && cop_dtype_size(dtype) != 0, err, COP_ERR_INTERNAL,
+              "a matrix of %zu x %zu %s", n, k, cop_dtype_name(dtype));
+    cop_matrix *const made = cop_memory_alloc(1, sizeof *made, err);
+    if (made == NULL) return COP_ERR_MEMORY;
+    const cop_status status =
+        cpu->gemm->ops->weight_create(cpu->gemm, n, k, &made->weight, err);
+    if (status != COP_OK) {
+        cop_memory_free(made);
+        return status;
+    }
+    made->n = n;
+    made->k = k;
+    made->dtype = dtype;
+    made->own.owned = cpu->gemm->ops->weight_memory(made->weight, dtype);
+    made->own.data = made->own.owned;
+    made->own.bytes = n * k * cop_dtype_size(dtype);
+    *matrix = made;
+    return COP_OK;
+}
+
+void cop_cpu_matrix_destroy(cop_backend *backend, cop_matrix **matrix)
+{
+    cop_cpu *const cpu = cop_cpu_of(backend);
+    if (*matrix != NULL) cpu->gemm->ops->weight_destroy(cpu->gemm, (*matrix)->weight);
+    cop_memory_free(*matrix);
+    *matrix = NULL;
+}
+
+cop_status cop_cpu_matrix_stage(cop_backend *backend, cop_matrix *matrix, cop_buffer **stage,
+                                cop_error *err)
+{
+    cop_cpu *const cpu = cop_cpu_of(backend);
+    *stage = NULL;
+    if (matrix->own.owned != NULL) {
+        *stage = &matrix->own;
+        return COP_OK;
+    }
+    const size_t bytes = matrix->own.bytes;
+    if (cpu->stage.bytes < bytes) {
+        cop_memory_free(cpu->stage.owned);
+        cpu->stage = (cop_buffer){0};
+        cpu->stage.owned = cop_gemm_alloc(bytes, err);
+        if (cpu->stage.owned == NULL) return COP_ERR_MEMORY;
+        cpu->stage.data = cpu->stage.owned;
+        cpu->stage.bytes = bytes;
+    }
+    *stage = &cpu->stage;
+    return COP_OK;
+}
+
+cop_status cop_cpu_matrix_commit(cop_backend *backend, cop_matrix *matrix,
+                                 const cop_buffer *source, cop_error *err)
+{
+    cop_cpu *const cpu = cop_cpu_of(backend);
+    COP_CHECK(matrix->own.bytes <= source->bytes, err, COP_ERR_INTERNAL,
+              "packing %zu bytes from a buffer of %zu", matrix->own.bytes, source->bytes);
+    const double start = cop_timer_now_s();
+    const cop_status status = cpu->gemm->ops->weight_pack(cpu->gemm, matrix->weight,
+                                                          source->data, matrix->dtype, err);
+    backend->seconds[COP_PART_PACK] += cop_timer_now_s() - start;
+    return status;
+}

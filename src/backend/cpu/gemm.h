@@ -1,0 +1,67 @@
+/* GEMM providers. A provider packs weights [N, K] once and multiplies any number of rows with
+ * them. Results depend on the shape, the number of rows and of threads, and on nothing else. */
+#ifndef COPPICE_BACKEND_CPU_GEMM_H
+#define COPPICE_BACKEND_CPU_GEMM_H
+
+#include "backend/cpu/kernels/kernels.h"
+#include "coppice/dtype.h"
+#include "coppice/status.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+typedef struct cop_gemm cop_gemm;
+typedef struct cop_gemm_weight cop_gemm_weight; /* packed weight, private to the provider */
+
+/* One product: out [rows, N] f32 (+)= in [rows, K] * weight' + bias. */
+typedef struct cop_gemm_call {
+    float *out;
+    const void *in; /* of cop_gemm::input */
+    const cop_gemm_weight *weight;
+    const float *bias; /* [N] or NULL */
+    size_t rows;       /* at least 1 */
+    bool accumulate;   /* add to out */
+} cop_gemm_call;
+
+typedef struct cop_gemm_ops {
+    void (*destroy)(cop_gemm *gemm);
+    cop_status (*weight_create)(cop_gemm *gemm, size_t n, size_t k, cop_gemm_weight **weight,
+                                cop_error *err);
+    void (*weight_destroy)(cop_gemm *gemm, cop_gemm_weight *weight);
+    /* Memory of the weight that takes its elements, row-major of dtype, as they are; NULL if
+     * they have to be packed from elsewhere. */
+    void *(*weight_memory)(cop_gemm_weight *weight, cop_dtype dtype);
+    /* Packs from source [N, K] of dtype, which may be weight_memory(). */
+    cop_status (*weight_pack)(cop_gemm *gemm, cop_gemm_weight *weight, const void *source,
+                              cop_dtype dtype, cop_error *err);
+    cop_status (*run)(cop_gemm *gemm, const cop_gemm_call *call, cop_error *err);
+} cop_gemm_ops;
+
+/* Common head of the providers' private structs. */
+struct cop_gemm {
+    const cop_gemm_ops *ops;
+    char name[32];   /* with version */
+    cop_dtype input; /* COP_F32 or COP_BF16: type of packed weights and of `in` */
+};
+
+typedef struct cop_gemm_options {
+    cop_dtype input;
+    int threads;
+    const cop_kernels *kernels; /* for widening; borrowed */
+    bool blocks; /* for tests: as if only blocks of one number of rows were supported */
+} cop_gemm_options;
+
+cop_status cop_gemm_create_onednn(const cop_gemm_options *options, cop_gemm **gemm,
+                                  cop_error *err);
+cop_status cop_gemm_create_openblas(const cop_gemm_options *options, cop_gemm **gemm,
+                                    cop_error *err);
+
+/* out [count] = in [count] of dtype, widened by all threads. */
+void cop_gemm_widen(const cop_gemm_options *options, float *out, const void *in,
+                    cop_dtype dtype, size_t count);
+
+/* Memory for packed weights: large pages where the system gives them on request, since GEMM
+ * with few rows is bound by reading weights. NULL as cop_memory_alloc_raw(). */
+void *cop_gemm_alloc(size_t bytes, cop_error *err);
+
+#endif

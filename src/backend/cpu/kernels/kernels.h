@@ -1,0 +1,99 @@
+/* Kernels of the CPU backend: plain C, compiled once per instruction set. They work on one row
+ * or one task and know nothing of threads; a table of them is chosen at run time. */
+#ifndef COPPICE_BACKEND_CPU_KERNELS_H
+#define COPPICE_BACKEND_CPU_KERNELS_H
+
+#include "coppice/cpu.h"
+#include "coppice/dtype.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+    COP_KEY_BLOCK = 16,      /* positions that lie side by side in a block of keys */
+    COP_ATTENTION_TILE = 64, /* positions taken at a time */
+    COP_ATTENTION_ROWS = 32  /* query rows that a task aims at */
+};
+
+/* Keys and values of consecutive positions of one slot and KV head. Keys lie in blocks of
+ * COP_KEY_BLOCK positions, [block][E][COP_KEY_BLOCK], so that scores of a block come from whole
+ * vectors; values as [position][E rounded up to COP_KEY_BLOCK]. */
+typedef struct cop_attention_segment {
+    const void *keys;
+    const void *values;
+    int32_t first; /* position of index 0 */
+    int32_t count;
+} cop_attention_segment;
+
+/* Consecutive queries of one sequence, all heads that share one KV head. */
+typedef struct cop_attention_task {
+    const float *queries; /* [query_count] rows, query_stride apart: [group, E] */
+    size_t query_stride;
+    void *out; /* [query_count] rows, out_stride elements of out_dtype apart: [group, E] */
+    size_t out_stride;
+    cop_dtype out_dtype;
+    cop_dtype kv_dtype;
+    int32_t query_count;
+    int32_t group;
+    int32_t head_size;
+    int32_t position; /* of the first query */
+    int32_t window;   /* 0: none */
+    float scale;
+    int32_t segment_count;
+    cop_attention_segment segments[2]; /* in order of position */
+} cop_attention_task;
+
+typedef struct cop_kernels {
+    /* out [count] f32 = in [count] of dtype. */
+    void (*widen)(float *out, const void *in, cop_dtype dtype, size_t count);
+    /* out [count] of dtype (COP_F32 or COP_BF16) = in [count], rounded to nearest even. */
+    void (*narrow)(void *out, cop_dtype dtype, const float *in, size_t count);
+    /* out [width] of dtype = in * rsqrt(mean square + eps) * weight; out may be in. */
+    void (*rmsnorm)(void *out, cop_dtype dtype, const float *in, const float *weight,
+                    size_t width, float eps);
+    /* residual [width] += norm of in. */
+    void (*rmsnorm_add)(float *residual, const float *in, const float *weight, size_t width,
+                        float eps);
+    /* out [width] of dtype = silu(in[:width]) * in[width:]. */
+    void (*swiglu)(void *out, cop_dtype dtype, const float *in, size_t width);
+    /* Rotates heads [count, size] in place by table [size]: cosines, then sines. */
+    void (*rope)(float *heads, size_t count, size_t size, const float *table);
+    /* Puts key [size] at index `position` of a slot's blocks of keys of dtype. */
+    void (*store_key)(void *keys, cop_dtype dtype, size_t position, const float *key,
+                      size_t size);
+    /* Runs a task with scratch of cop_attention_scratch() floats. */
+    void (*attention)(const cop_attention_task *task, float *scratch);
+    /* Index of the largest of row [count], the lowest among equals; -1 if one is not finite. */
+    int32_t (*argmax)(const float *row, size_t count);
+    /* Natural log of the softmax of row [count] at `target`. */
+    double (*log_probability)(const float *row, size_t count, size_t target);
+} cop_kernels;
+
+extern const cop_kernels cop_kernels_scalar;
+extern const cop_kernels cop_kernels_avx2;
+extern const cop_kernels cop_kernels_avx512;
+
+/* The table of an instruction set. */
+const cop_kernels *cop_kernels_get(cop_isa isa);
+
+/* E rounded up to whole blocks: the distance between values. */
+static inline size_t cop_attention_value_stride(size_t head_size)
+{
+    return (head_size + COP_KEY_BLOCK - 1) / COP_KEY_BLOCK * COP_KEY_BLOCK;
+}
+
+/* Query rows of a task with `group` heads to a KV head. */
+static inline size_t cop_attention_rows(size_t group)
+{
+    return group > COP_ATTENTION_ROWS ? group : COP_ATTENTION_ROWS;
+}
+
+/* Floats of scratch that a task needs: per row the query, the scores of a tile, the sum of
+ * values, the greatest score and the sum of weights. */
+static inline size_t cop_attention_scratch(size_t group, size_t head_size)
+{
+    return cop_attention_rows(group) *
+           (2 * cop_attention_value_stride(head_size) + COP_ATTENTION_TILE + 2 * COP_KEY_BLOCK);
+}
+
+#endif
