@@ -78,23 +78,46 @@ static cop_status generate(generator *g, size_t tokens, double *seconds, double 
     return COP_OK;
 }
 
-/* --- by batch --- */
+/* --- decode steps
+ * ---------------------------------------------------------------------------------- */
 
-static cop_status rate_of_batch(const setting *s, double *rate, cop_error *err)
+/* Time and parts of one decode step: what `steps` more tokens cost beyond a prefill. Best of
+ * `repeats` of each. */
+static cop_status measure_step(const setting *s, int repeats, double *step_s, double *parts,
+                               cop_error *err)
 {
+    const size_t steps = s->tokens - 1;
     generator g = {0};
-    double seconds = 0;
-    double parts[COP_PART_COUNT];
+    double short_s = 1e9;
+    double long_s = 1e9;
+    double short_parts[COP_PART_COUNT] = {0};
+    double got_s = 0;
+    double got[COP_PART_COUNT];
     cop_status status = open_generator(s, &g, err);
-    if (status == COP_OK) status = generate(&g, s->tokens, &seconds, parts, err); /* warm-up */
-    double best_s = 1e9;
-    for (int i = 0; i < 3 && status == COP_OK; i++) {
-        status = generate(&g, s->tokens, &seconds, parts, err);
-        if (seconds < best_s) best_s = seconds;
+    if (status == COP_OK) status = generate(&g, 2, &got_s, got, err); /* warm-up */
+    for (int i = 0; i < repeats && status == COP_OK; i++) {
+        status = generate(&g, 1, &got_s, got, err);
+        if (got_s < short_s) memcpy(short_parts, got, sizeof got);
+        if (got_s < short_s) short_s = got_s;
+        if (status == COP_OK) status = generate(&g, s->tokens, &got_s, got, err);
+        if (got_s < long_s) memcpy(parts, got, sizeof got);
+        if (got_s < long_s) long_s = got_s;
     }
     close_generator(&g);
-    *rate = (double)(s->batch * s->tokens) / best_s;
+    *step_s = (long_s - short_s) / (double)steps;
+    for (int p = 0; p < COP_PART_COUNT; p++)
+        parts[p] = (parts[p] - short_parts[p]) / (double)steps;
     return status;
+}
+
+/* Tokens per second of decoding. */
+static cop_status rate_of_batch(const setting *s, double *rate, cop_error *err)
+{
+    double step_s = 0;
+    double parts[COP_PART_COUNT] = {0};
+    COP_TRY(measure_step(s, 5, &step_s, parts, err));
+    *rate = (double)s->batch / step_s;
+    return COP_OK;
 }
 
 cop_status cop_bench_generate(cop_bench *bench, const char *model_dir, cop_error *err)
@@ -113,7 +136,7 @@ cop_status cop_bench_generate(cop_bench *bench, const char *model_dir, cop_error
         COP_TRY_OUT(cop_bench_model_create(&cop_bench_shape_small, &made, err));
     }
     if (bench->json == NULL) {
-        (void)printf("\ngeneration, %s, %d threads, prompts of 32, answers of 48 tokens\n",
+        (void)printf("\ngeneration, %s, %d threads, decoding at contexts of 32 to 80\n",
                      model_dir != NULL ? model_dir : cop_bench_shape_small.name,
                      bench->threads);
         (void)printf("  batch   f32 tokens/s  ratio   bf16 tokens/s  ratio\n");
@@ -128,7 +151,7 @@ cop_status cop_bench_generate(cop_bench *bench, const char *model_dir, cop_error
                                .threads = bench->threads,
                                .batch = batches[i],
                                .prompt = 32,
-                               .tokens = 48};
+                               .tokens = 49};
             status = rate_of_batch(&s, &rate[c], err);
             if (i == 0) first[c] = rate[c];
         }
@@ -156,7 +179,7 @@ out:
 
 /* --- a decode step --- */
 
-enum { DECODE_ROWS = 64, DECODE_PROMPT = 96, DECODE_STEPS = 16 };
+enum { DECODE_ROWS = 64, DECODE_PROMPT = 32, DECODE_STEPS = 48 };
 
 /* Time of one decode step if it were nothing but bare products of the same shapes. */
 static cop_status bare_step(const cop_model_config *c, cop_dtype input, const cop_bench *bench,
@@ -189,25 +212,6 @@ static cop_status bare_step(const cop_model_config *c, cop_dtype input, const co
         *seconds += one_s * (double)products[i].times;
         *flops += 2.0 * (double)(what.n * what.k * what.rows * products[i].times);
     }
-    return COP_OK;
-}
-
-/* Parts of one decode step: what DECODE_STEPS more tokens cost beyond a prefill. */
-static cop_status measure_step(const setting *s, double *step_s, double *parts, cop_error *err)
-{
-    generator g = {0};
-    double short_s = 0;
-    double long_s = 0;
-    double short_parts[COP_PART_COUNT];
-    cop_status status = open_generator(s, &g, err);
-    if (status == COP_OK) status = generate(&g, 2, &short_s, short_parts, err); /* warm-up */
-    if (status == COP_OK) status = generate(&g, 1, &short_s, short_parts, err);
-    if (status == COP_OK) status = generate(&g, 1 + DECODE_STEPS, &long_s, parts, err);
-    close_generator(&g);
-    COP_TRY(status);
-    *step_s = (long_s - short_s) / DECODE_STEPS;
-    for (int p = 0; p < COP_PART_COUNT; p++)
-        parts[p] = (parts[p] - short_parts[p]) / DECODE_STEPS;
     return COP_OK;
 }
 
@@ -255,7 +259,7 @@ cop_status cop_bench_decode(cop_bench *bench, cop_error *err)
         double bare_s = 0;
         double flops = 0;
         double parts[COP_PART_COUNT] = {0};
-        status = measure_step(&s, &step_s, parts, err);
+        status = measure_step(&s, 1, &step_s, parts, err);
         if (status == COP_OK) {
             status = bare_step(&made.config, c == 0 ? COP_F32 : COP_BF16, bench, &bare_s,
                                &flops, err);

@@ -3,12 +3,14 @@
 #include "backend/cpu/parallel.h"
 #include "coppice/timer.h"
 
+#include <assert.h>
+
 /* What a row-wise operation works on; not every operation uses every field. */
 typedef struct row_work {
     const cop_kernels *kernels;
     char *out; /* [rows, width] of out_dtype */
     cop_dtype out_dtype;
-    const char *in; /* f32, or the embedding table of in_dtype */
+    const void *in; /* f32, or the embedding table of in_dtype */
     cop_dtype in_dtype;
     const float *weight;
     const int32_t *ids;
@@ -24,13 +26,19 @@ static void *out_row(const row_work *w, size_t row)
     return w->out + row * w->width * cop_dtype_size(w->out_dtype);
 }
 
+static const float *in_row(const row_work *w, size_t row, size_t width)
+{
+    const float *const in = w->in;
+    return in + row * width;
+}
+
 static void embed_rows(const void *context, size_t begin, size_t end)
 {
     const row_work *const w = context;
     const size_t bytes = w->width * cop_dtype_size(w->in_dtype);
     for (size_t r = begin; r < end; r++) {
-        w->kernels->widen(out_row(w, r), w->in + (size_t)w->ids[r] * bytes, w->in_dtype,
-                          w->width);
+        const char *const found = (const char *)w->in + (size_t)w->ids[r] * bytes;
+        w->kernels->widen(out_row(w, r), found, w->in_dtype, w->width);
     }
 }
 
@@ -40,7 +48,9 @@ cop_status cop_cpu_embed(cop_backend *backend, cop_buffer *residual, const cop_b
 {
     const cop_cpu *const cpu = cop_cpu_of_const(backend);
     const double start = cop_timer_now_s();
-    const size_t vocabulary = table->bytes / (width * cop_dtype_size(dtype));
+    const size_t row_bytes = width * cop_dtype_size(dtype);
+    assert(row_bytes > 0);
+    const size_t vocabulary = table->bytes / row_bytes;
     for (size_t r = 0; r < rows; r++) {
         COP_CHECK(ids[r] >= 0 && (size_t)ids[r] < vocabulary, err, COP_ERR_INTERNAL,
                   "token id %d is outside the embedding table of %zu rows", (int)ids[r],
@@ -62,8 +72,8 @@ static void rmsnorm_rows(const void *context, size_t begin, size_t end)
 {
     const row_work *const w = context;
     for (size_t r = begin; r < end; r++) {
-        w->kernels->rmsnorm(out_row(w, r), w->out_dtype, (const float *)w->in + r * w->width,
-                            w->weight, w->width, w->eps);
+        w->kernels->rmsnorm(out_row(w, r), w->out_dtype, in_row(w, r, w->width), w->weight,
+                            w->width, w->eps);
     }
 }
 
@@ -88,8 +98,8 @@ static void rmsnorm_add_rows(const void *context, size_t begin, size_t end)
 {
     const row_work *const w = context;
     for (size_t r = begin; r < end; r++) {
-        w->kernels->rmsnorm_add(out_row(w, r), (const float *)w->in + r * w->width, w->weight,
-                                w->width, w->eps);
+        w->kernels->rmsnorm_add(out_row(w, r), in_row(w, r, w->width), w->weight, w->width,
+                                w->eps);
     }
 }
 
@@ -112,7 +122,7 @@ void cop_cpu_rmsnorm_add(cop_backend *backend, cop_buffer *residual, const cop_b
 static void convert_rows(const void *context, size_t begin, size_t end)
 {
     const row_work *const w = context;
-    w->kernels->narrow(out_row(w, begin), w->out_dtype, (const float *)w->in + begin * w->width,
+    w->kernels->narrow(out_row(w, begin), w->out_dtype, in_row(w, begin, w->width),
                        (end - begin) * w->width);
 }
 
@@ -135,8 +145,7 @@ static void swiglu_rows(const void *context, size_t begin, size_t end)
 {
     const row_work *const w = context;
     for (size_t r = begin; r < end; r++) {
-        w->kernels->swiglu(out_row(w, r), w->out_dtype, (const float *)w->in + r * 2 * w->width,
-                           w->width);
+        w->kernels->swiglu(out_row(w, r), w->out_dtype, in_row(w, r, 2 * w->width), w->width);
     }
 }
 

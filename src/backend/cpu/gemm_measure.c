@@ -3,6 +3,7 @@
 #include "coppice/memory.h"
 #include "coppice/timer.h"
 
+#include <assert.h>
 #include <cblas.h>
 #include <omp.h>
 #include <stdlib.h>
@@ -70,6 +71,7 @@ static size_t weight_count(const cop_gemm_measure *what)
 {
     static const size_t beyond_cache_bytes = 96U << 20;
     const size_t bytes = what->n * what->k * cop_dtype_size(what->input);
+    assert(bytes > 0);
     const size_t count = beyond_cache_bytes / bytes + 1;
     return count > 64 ? 64 : count;
 }

@@ -41,7 +41,9 @@ cop_status cop_onednn_reserve(void **memory, size_t *bytes, size_t need, cop_err
 /* oneDNN has one type for addresses that it reads and writes. */
 static void *address(const void *memory)
 {
-    return (void *)(uintptr_t)memory;
+    void *same = NULL;
+    memcpy(&same, &memory, sizeof same);
+    return same;
 }
 
 static void destroy(cop_gemm *gemm)
@@ -229,7 +231,8 @@ static cop_status execute_blocks(onednn_gemm *self, const onednn_primitive *p,
         }
         memset(self->block, 0, self->block_bytes);
         memcpy(self->block, part.in, left * in_bytes);
-        float *const out = (float *)((char *)self->block + padded_in);
+        void *const behind = (char *)self->block + padded_in;
+        float *const out = behind;
         if (call->accumulate) memcpy(out, part.out, left * out_bytes);
         float *const wanted = part.out;
         part.in = self->block;

@@ -18,11 +18,11 @@ void COP_KERNEL(cop_kernel_widen)(float *out, const void *in, cop_dtype dtype, s
         for (size_t i = 0; i < count; i++) {
             out[i] = widen_bf16(narrow[i]);
         }
-    } else {
+        return;
+    }
 #pragma omp simd
-        for (size_t i = 0; i < count; i++) {
-            out[i] = widen_f16(narrow[i]);
-        }
+    for (size_t i = 0; i < count; i++) {
+        out[i] = widen_f16(narrow[i]);
     }
 }
 

@@ -93,7 +93,7 @@ static inline size_t cop_attention_rows(size_t group)
 static inline size_t cop_attention_scratch(size_t group, size_t head_size)
 {
     return cop_attention_rows(group) *
-           (2 * cop_attention_value_stride(head_size) + COP_ATTENTION_TILE + 2 * COP_KEY_BLOCK);
+           (2 * (cop_attention_value_stride(head_size) + COP_KEY_BLOCK) + COP_ATTENTION_TILE);
 }
 
 #endif

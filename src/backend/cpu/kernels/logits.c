@@ -6,12 +6,17 @@
 
 enum { BLOCK = 1024 };
 
+/* Lets the bits of negative floats rise with their values; its own inverse. */
+static inline uint32_t flip_negative(uint32_t bits)
+{
+    return bits ^ ((0U - (bits >> 31)) & 0x7fffffffU);
+}
+
 /* Order of the floats as order of signed integers; both zeros give 0. Integers, because the
  * compiler may not turn a maximum of floats, which has to respect NaN, into vectors. */
 static inline int32_t order_key(float value)
 {
-    const int32_t bits = (int32_t)float_bits(value + 0.0F);
-    return bits ^ (bits >> 31 & 0x7fffffff);
+    return (int32_t)flip_negative(float_bits(value + 0.0F));
 }
 
 int32_t COP_KERNEL(cop_kernel_argmax)(const float *row, size_t count)
@@ -50,11 +55,12 @@ double COP_KERNEL(cop_kernel_log_probability)(const float *row, size_t count, si
         const int32_t own = order_key(row[i]);
         top = own > top ? own : top;
     }
-    const float greatest = float_from_bits((uint32_t)(top ^ (top >> 31 & 0x7fffffff)));
+    const float greatest = float_from_bits(flip_negative((uint32_t)top));
     double sum = 0.0;
 #pragma omp simd reduction(+ : sum)
     for (size_t i = 0; i < count; i++) {
         sum += (double)exp_f32(row[i] - greatest);
     }
+    /* cppcheck-suppress invalidFunctionArg ; the greatest itself adds 1 to the sum */
     return (double)row[target] - (double)greatest - log(sum);
 }
