@@ -33,9 +33,9 @@ fi
 
 if command -v cppcheck >/dev/null 2>&1; then
     # shellcheck disable=SC2086
-    cppcheck --quiet --std=c11 --error-exitcode=1 --inline-suppr -j "$(nproc)" \
-        --template='{file}:{line}:{column}: {severity}: {message} [{id}]' --template-location='' --enable=warning,portability \
-        -Iinclude -Isrc -DCOP_ISA_SUFFIX=_scalar $sources >"$log" 2>&1 ||
+    cppcheck --quiet --std=c11 --enable=warning,portability --error-exitcode=1 --inline-suppr \
+        --template='{file}:{line}:{column}: {severity}: {message} [{id}]' --template-location='' \
+        -j "$(nproc)" -Iinclude -Isrc -DCOP_ISA_SUFFIX=_scalar $sources >"$log" 2>&1 ||
         [ -s "$log" ] || echo "cppcheck: failed" >"$log"
     verdict cppcheck
 else

@@ -3,11 +3,13 @@
 #
 #   sh tests/fuzz/build.sh [FOLDER]        (default build-fuzz)
 #
-# and runs one, with what it finds beside it, or all in turn for so many seconds each:
+# and, with a number, runs them in turn for so many seconds each, all or only those named:
 #
-#   build-fuzz/fuzz_config -max_len=4096 build-fuzz/found/config tests/fuzz/corpus/config
-#   sh tests/fuzz/build.sh build-fuzz 120
+#   sh tests/fuzz/build.sh build-fuzz 600
+#   sh tests/fuzz/build.sh build-fuzz 60 config recipe
 #
+# Inputs that were found stay in FOLDER/found, the log and a failing input beside the program.
+# A failing input again: build-fuzz/fuzz_config INPUT.
 # On Debian: apt-get install clang libclang-rt-14-dev. Inputs worth keeping go into
 # tests/fuzz/corpus/, which `make check` replays.
 set -eu
@@ -17,8 +19,7 @@ seconds=${2:-0}
 clang=${CLANG:-clang}
 checks=address,undefined
 # One thread, so no OpenMP; what UBSan finds ends the run.
-flags="-g -O1 -fno-openmp -fno-omit-frame-pointer -fno-sanitize-recover=undefined
-    -Wno-unknown-warning-option"
+flags="-g -O1 -fno-openmp -fno-omit-frame-pointer -fno-sanitize-recover=undefined"
 
 make --no-print-directory CC="$clang" BUILD="$build" OPT= \
     CFLAGS="$flags -fsanitize=fuzzer-no-link,$checks" \
@@ -34,16 +35,21 @@ for source in tests/fuzz/fuzz_*.c; do
 done
 [ "$seconds" -gt 0 ] || exit 0
 
+if [ $# -gt 2 ]; then
+    shift 2
+else
+    # shellcheck disable=SC2046
+    set -- $(basename -s .c tests/fuzz/fuzz_*.c | sed 's/^fuzz_//')
+fi
 bad=0
-for source in tests/fuzz/fuzz_*.c; do
-    name=$(basename "$source" .c)
-    kind=${name#fuzz_}
+for kind in "$@"; do
+    name=fuzz_$kind
     found=$build/found/$kind
     mkdir -p "$found"
     words=
     [ ! -f "tests/fuzz/$kind.dict" ] || words=-dict=tests/fuzz/$kind.dict
     # shellcheck disable=SC2086
-    if "$build/$name" -max_total_time="$seconds" -max_len=4096 -timeout=10 -rss_limit_mb=2048 $words \
+    if "$build/$name" -max_total_time="$seconds" -max_len=4096 -timeout=25 -rss_limit_mb=2048 $words \
         -artifact_prefix="$build/$kind-" "$found" "tests/fuzz/corpus/$kind" >"$build/$name.log" 2>&1; then
         echo "ok    $name: $(grep -E '^Done' "$build/$name.log")"
     else
