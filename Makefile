@@ -62,7 +62,7 @@ UNIT_SRC := $(sort $(wildcard tests/unit/test_*.c))
 UNIT_BIN := $(UNIT_SRC:tests/unit/%.c=$(BUILD)/tests/%)
 
 .DELETE_ON_ERROR:
-.PHONY: all help info demo check check-unit check-san check-e2e check-layers bench install uninstall lint \
+.PHONY: all help info demo check check-unit check-san check-e2e check-real check-layers bench install uninstall lint \
         format deps deps-check clean unit
 
 all: $(BIN)
@@ -73,6 +73,7 @@ help:
 	@echo 'make check         installs what is missing, builds, runs all tests'
 	@echo 'make check-unit    unit tests only;  make check-e2e: end-to-end tests only'
 	@echo 'make check-layers  checks that includes only go downward'
+	@echo 'make check-real    compares answers with transformers on a public model (fetches 0.7 GB)'
 	@echo 'make bench         measures this machine: noise, rebuild, GEMM, generation'
 	@echo 'make lint          clang-format, clang-tidy, cppcheck'
 	@echo 'make info          shows what was found;  make install PREFIX=/usr/local'
@@ -141,6 +142,10 @@ check-e2e: $(BIN)
 check-layers:
 	@python3 tests/layers.py
 
+# Against transformers on a public model: needs the Python registry, not part of `make check`.
+check-real: $(BIN)
+	@sh tests/real/check_real.sh $(BIN)
+
 bench: deps
 	@$(MAKE) --no-print-directory -j$$(nproc) $(BIN)
 	@sh tests/bench.sh $(BIN)
@@ -159,14 +164,14 @@ uninstall:
 	rm -rf $(DESTDIR)$(PREFIX)/share/coppice
 
 info:
-	@echo 'version   $(VERSION) ($(GIT))'
-	@echo "compiler  $$($(CC) --version 2>/dev/null | head -n 1 || echo none)"
-	@echo 'flags     $(BASE_CFLAGS)'
-	@for p in $(PKGS) ompi-c cmocka; do printf '%-10s%s\n' $$p "$$(pkg-config --modversion $$p 2>/dev/null || echo 'not found')"; done
-	@printf '%-10s%s\n' oneDNN "$$(sed -n 's/^#define DNNL_VERSION_\(MAJOR\|MINOR\|PATCH\) *//p' /usr/include/oneapi/dnnl/dnnl_version.h 2>/dev/null | paste -sd. | grep . || echo 'not found')"
-	@printf '%-10s%s\n' nvcc "$$(command -v nvcc >/dev/null && nvcc --version | sed -n 's/.*release \(.*\),.*/\1 (not used: there is no CUDA backend yet)/p' || echo 'not found')"
-	@printf '%-10s%s\n' processor "$$(sed -n 's/^model name.*: //p' /proc/cpuinfo | head -n 1), $$(nproc) cores"
-	@printf '%-10s%s\n' isa "$$(grep -m1 -ow avx512bw /proc/cpuinfo || grep -m1 -ow avx2 /proc/cpuinfo || echo scalar)$$(grep -qow avx512_bf16 /proc/cpuinfo && echo ' avx512_bf16')$$(grep -qow amx_bf16 /proc/cpuinfo && echo ' amx_bf16')"
+	@echo 'version     $(VERSION) ($(GIT))'
+	@echo "compiler    $$($(CC) --version 2>/dev/null | head -n 1 || echo none)"
+	@echo 'flags       $(BASE_CFLAGS)'
+	@for p in $(PKGS) ompi-c cmocka; do printf '%-12s%s\n' $$p "$$(pkg-config --modversion $$p 2>/dev/null || echo 'not found')"; done
+	@printf '%-12s%s\n' oneDNN "$$(sed -n 's/^#define DNNL_VERSION_\(MAJOR\|MINOR\|PATCH\) *//p' /usr/include/oneapi/dnnl/dnnl_version.h 2>/dev/null | paste -sd. | grep . || echo 'not found')"
+	@printf '%-12s%s\n' nvcc "$$(command -v nvcc >/dev/null && nvcc --version | sed -n 's/.*release \(.*\),.*/\1 (not used: there is no CUDA backend yet)/p' || echo 'not found')"
+	@printf '%-12s%s\n' processor "$$(sed -n 's/^model name.*: //p' /proc/cpuinfo | head -n 1), $$(nproc) cores"
+	@printf '%-12s%s\n' isa "$$(grep -m1 -ow avx512bw /proc/cpuinfo || grep -m1 -ow avx2 /proc/cpuinfo || echo scalar)$$(grep -qow avx512_bf16 /proc/cpuinfo && echo ' avx512_bf16')$$(grep -qow amx_bf16 /proc/cpuinfo && echo ' amx_bf16')"
 
 print-%:
 	@echo '$* = $($*)'

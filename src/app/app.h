@@ -39,7 +39,8 @@ cop_status cop_app_each_line(cop_status (*line)(void *context, size_t number,
                                                 const json_t *value, cop_error *err),
                              void *context, cop_error *err);
 
-/* Prints a value as one line of JSON on standard output and releases it. */
+/* Prints a value as one line of JSON on standard output and releases it. ASCII only: some
+ * readers take U+2028 and the like for ends of lines. */
 cop_status cop_app_print_json(json_t *value, cop_error *err);
 
 /* Flushes standard output; a full disk or closed pipe shows here. */

@@ -44,10 +44,10 @@ cop_status cop_app_each_line(cop_status (*line)(void *context, size_t number,
 
 cop_status cop_app_print_json(json_t *value, cop_error *err)
 {
-    char *const text =
-        value == NULL
-            ? NULL
-            : json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT | JSON_REAL_PRECISION(17));
+    char *const text = value == NULL
+                           ? NULL
+                           : json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT |
+                                                   JSON_ENSURE_ASCII | JSON_REAL_PRECISION(17));
     json_decref(value);
     COP_CHECK(text != NULL, err, COP_ERR_MEMORY, "no memory for a line of output");
     const bool ok = printf("%s\n", text) >= 0;
