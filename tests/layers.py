@@ -31,7 +31,7 @@ HEADERS = {
     "perturb": "export",
     "backend": "backend gemm_measure",
     "model": "model",
-    "search": "search operators compare",
+    "search": "search operators compare split_half",
     "task": "task scorer",
     "evaluate": "evaluate",
     "store": "store",
@@ -44,7 +44,8 @@ LAYER_OF = {name: layer for layer, names in HEADERS.items() for name in names.sp
 FENCED = [
     (r"mpi\.h", r"dist/"),
     (r"hdf5.*\.h", r"store/"),
-    (r"cblas.*\.h", r"backend/cpu/"),
+    (r"cblas.*\.h", r"backend/cpu/|search/dense\.c"),
+    (r"lapacke.*\.h", r"search/dense\.c"),
     (r"(oneapi/dnnl/)?dnnl.*\.h", r"backend/cpu/"),
     (r"cuda.*\.h|cublas.*\.h", r"backend/cuda/"),
     (r"hwloc\.h", r"base/affinity(_plan)?\.c"),

@@ -22,12 +22,14 @@ enum { COP_NOISE_VERSION = 1 };
 
 /** Last word of the Philox counter: independent streams. */
 typedef enum cop_noise_stream {
-    COP_STREAM_WEIGHTS = 0,    /**< perturbations of weights */
-    COP_STREAM_SAMPLING = 1,   /**< token sampling */
-    COP_STREAM_SPLITS = 2,     /**< permutation of a data set */
-    COP_STREAM_POPULATION = 3, /**< seeds and sigmas of candidates */
-    COP_STREAM_CLOUD = 4,      /**< coordinates in the principal directions of a cloud */
-    COP_STREAM_BOOTSTRAP = 5   /**< resampling for intervals */
+    COP_STREAM_WEIGHTS = 0,     /**< perturbations of weights */
+    COP_STREAM_SAMPLING = 1,    /**< token sampling */
+    COP_STREAM_SPLITS = 2,      /**< permutation of a data set */
+    COP_STREAM_POPULATION = 3,  /**< seeds and sigmas of candidates */
+    COP_STREAM_CLOUD = 4,       /**< coordinates in the principal directions of a cloud */
+    COP_STREAM_BOOTSTRAP = 5,   /**< resampling for intervals */
+    COP_STREAM_HALVINGS = 6,    /**< division of the support examples into halves */
+    COP_STREAM_PERMUTATIONS = 7 /**< scores permuted over candidates */
 } cop_noise_stream;
 
 /** Tensor id: 32-bit FNV-1a of the tensor's Hugging Face name (unfused). */

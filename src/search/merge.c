@@ -4,10 +4,12 @@
 
 #include "coppice/memory.h"
 #include "search/cloud.h"
+#include "search/merge_private.h"
 #include "search/stats_private.h"
 
 #include <assert.h>
 #include <math.h>
+#include <string.h>
 
 /* Keeps kappa finite where the cloud has no extent. */
 static const double trace_floor = 1e-12;
@@ -45,10 +47,11 @@ static cop_status find_threshold(const double *reward, const bool *valid, size_t
     return status;
 }
 
-/* Candidates at or above the threshold; the best one alone where rounding leaves none. */
-static void select_elite(const double *reward, const bool *valid, cop_merge *merge)
+/* The best one alone where rounding leaves none. */
+void cop_merge_select(const double *reward, const bool *valid, cop_merge *merge)
 {
     size_t best = SIZE_MAX;
+    merge->elite_count = 0;
     for (size_t i = 0; i < merge->count; i++) {
         if (valid && !valid[i]) continue;
         if (best == SIZE_MAX || reward[i] > reward[best]) best = i;
@@ -107,6 +110,7 @@ static void weigh_elite(const double *sigma, const double *reward, double beta,
 
 static void set_direction(const double *sigma, cop_merge *merge)
 {
+    memset(merge->direction, 0, merge->count * sizeof *merge->direction);
     merge->mean_rss = measure_norm(merge->pass2_weight, sigma, merge);
     if (!(merge->mean_rss > 0.0)) return;
     for (size_t i = 0; i < merge->elite_count; i++) {
@@ -114,6 +118,12 @@ static void set_direction(const double *sigma, cop_merge *merge)
         if (fabs(amplitude) >= amplitude_floor)
             merge->direction[merge->elite[i]] = amplitude / merge->mean_rss;
     }
+}
+
+void cop_merge_weigh(const double *sigma, const double *reward, double beta, cop_merge *merge)
+{
+    weigh_elite(sigma, reward, beta, merge);
+    set_direction(sigma, merge);
 }
 
 static cop_status describe_cloud(const double *sigma, size_t rank, cop_merge *merge,
@@ -137,8 +147,7 @@ static cop_status describe_cloud(const double *sigma, size_t rank, cop_merge *me
     return COP_OK;
 }
 
-static cop_status merge_create(size_t count, size_t taking_part, cop_merge *merge,
-                               cop_error *err)
+cop_status cop_merge_create(size_t count, size_t taking_part, cop_merge *merge, cop_error *err)
 {
     *merge = (cop_merge){.count = count};
     merge->elite = cop_memory_alloc(taking_part, sizeof *merge->elite, err);
@@ -161,11 +170,10 @@ cop_status cop_merge_run(const double *sigma, const double *reward, const bool *
     *merge = (cop_merge){0};
     COP_CHECK(isfinite(beta), err, COP_ERR_CONFIG, "merge: beta %g is not finite", beta);
     COP_TRY(check_input(sigma, reward, valid, count, &taking_part, err));
-    COP_TRY_OUT(merge_create(count, taking_part, merge, err));
+    COP_TRY_OUT(cop_merge_create(count, taking_part, merge, err));
     COP_TRY_OUT(find_threshold(reward, valid, taking_part, q, merge, err));
-    select_elite(reward, valid, merge);
-    weigh_elite(sigma, reward, beta, merge);
-    set_direction(sigma, merge);
+    cop_merge_select(reward, valid, merge);
+    cop_merge_weigh(sigma, reward, beta, merge);
     merge->ess = cop_weights_ess(merge->pass2_weight, merge->elite_count);
     merge->entropy = cop_weights_entropy(merge->pass2_weight, merge->elite_count);
     COP_TRY_OUT(describe_cloud(sigma, rank, merge, err));
