@@ -90,6 +90,9 @@ typedef struct cop_job {
         double temperature, top_p;         /**< of those */
     } baselines;
     struct {
+        bool split_half; /**< after the population */
+    } analysis;
+    struct {
         char *kind;    /**< auto, cpu */
         char *compute; /**< auto, f32, bf16 */
         char *gemm;    /**< onednn, openblas */

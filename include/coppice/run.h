@@ -14,6 +14,8 @@
 #include "coppice/text.h"
 
 #include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
 /** When the live progress line is drawn. */
 typedef enum cop_progress_mode {
@@ -54,5 +56,24 @@ cop_status cop_run_check_launch(const cop_world *world, cop_error *err);
 /** Prints a run file for people, or as JSON: job, phases, decisions, result. Safe beside a
  * running job. `path` is a run directory or file. */
 cop_status cop_run_inspect(const char *path, bool json, cop_text *text, cop_error *err);
+
+/** How to analyse a run file. */
+typedef struct cop_analyze_options {
+    size_t halvings;     /**< of the support examples; 0: 100 */
+    size_t permutations; /**< data sets with permuted scores; 0: 1000 */
+    int64_t seed;        /**< of both; negative: the job's population.seed */
+    bool within_sigma;   /**< scores are permuted among candidates of equal sigma only */
+    bool json;           /**< print JSON */
+    int threads;         /**< at least 1; the numbers do not depend on it */
+    /** Called now and then, `done` of `total` steps; true: stop. May be NULL. */
+    bool (*tick)(void *context, size_t done, size_t total);
+    void *context;
+} cop_analyze_options;
+
+/** Does the split-half analysis of a run file's population and prints it, whether the job did
+ * it or not; the file is only read. `path` is a run directory or file. A population that is not
+ * scored to its end is COP_ERR_FORMAT, one too small to be halved COP_ERR_CONFIG. */
+cop_status cop_run_analyze(const char *path, const cop_analyze_options *options, cop_text *text,
+                           cop_error *err);
 
 #endif

@@ -30,6 +30,7 @@ cop_status cop_command_noise(int argc, char **argv, cop_error *err);
 cop_status cop_command_export(int argc, char **argv, cop_error *err);
 cop_status cop_command_inspect(int argc, char **argv, cop_error *err);
 cop_status cop_command_status(int argc, char **argv, cop_error *err);
+cop_status cop_command_analyze(int argc, char **argv, cop_error *err);
 cop_status cop_command_bench(int argc, char **argv, cop_error *err);
 
 /* The message of a failure that has been printed already: main adds nothing. */

@@ -15,6 +15,8 @@ static const cop_command commands[] = {
     {"export", "write the model that a run or recipe stands for", cop_command_export},
     {"status", "tell how a run is doing, from outside", cop_command_status},
     {"inspect", "show what a run file holds", cop_command_inspect},
+    {"analyze", "is there structure in a run's rewards: split-half analysis",
+     cop_command_analyze},
     {"tokenize", "text to token ids and back", cop_command_tokenize},
     {"tasks", "what can be learnt: fields, rewards, prompts", cop_command_tasks},
     {"reward", "score responses without a model", cop_command_reward},

@@ -18,6 +18,7 @@ static const cop_job_section sections[] = {
     {.name = "es", .meaning = "method es: the evolution strategy"},
     {.name = "gate", .meaning = "what an update must show before it is accepted"},
     {.name = "baselines", .meaning = "what the result is compared with on the test set"},
+    {.name = "analysis", .meaning = "what is said about the scores; it decides nothing"},
     {.name = "backend", .meaning = "what computes"},
     {.name = "checkpoint", .meaning = "how often the run is saved"},
 };

@@ -1,5 +1,5 @@
-/* Keys of a job file: what the result is compared with, what computes, and how a run is kept.
- */
+/* Keys of a job file: what the result is compared with, what is said about the scores,
+ * what computes, and how a run is kept. */
 #include "formats/job_keys_table.h"
 
 static const cop_job_key keys[] = {
@@ -41,6 +41,14 @@ static const cop_job_key keys[] = {
      .high = 1,
      .meaning = "They are drawn from the likeliest tokens with this probability together; 1: "
                 "from all."},
+
+    {.name = "analysis.split_half",
+     .type = COP_JOB_BOOLEAN,
+     .offset = FIELD(analysis.split_half),
+     .initial = "true",
+     .describes_run = true,
+     .meaning = "After the population its scores are analysed by halves of the support set: is "
+                "there structure in them, and of how many dimensions."},
 
     {.name = "backend.kind",
      .type = COP_JOB_STRING,

@@ -2,6 +2,7 @@
 #include "run/baselines.h"
 #include "run/proposals.h"
 #include "run/report.h"
+#include "run/split_phase.h"
 
 #include "coppice/export.h"
 #include "coppice/memory.h"
@@ -339,6 +340,7 @@ cop_status cop_driver_run(cop_run *run, cop_error *err)
     COP_TRY_OUT(score_base(run, &base, err));
     COP_TRY_OUT(measure_unmoved(run, err));
     COP_TRY_OUT(score_population(run, &population, err));
+    COP_TRY_OUT(cop_split_phase_run(run, err));
     COP_TRY_OUT(cop_baselines_rank(&population, &best, 1, err));
     status = search_and_report(run, &base, &population, best, err);
 out:

@@ -4,6 +4,7 @@
 
 #include "coppice/memory.h"
 #include "coppice/store.h"
+#include "run/split_analysis.h"
 
 #include <jansson.h>
 #include <stdio.h>
@@ -288,6 +289,7 @@ cop_status cop_run_inspect(const char *path, bool json, cop_text *text, cop_erro
     } else if (status == COP_OK) {
         status = print_head(store, file, text, err);
         if (status == COP_OK) status = print_phases(store, text, err);
+        if (status == COP_OK) status = cop_split_print(store, false, text, err);
         if (status == COP_OK) status = print_gate(store, text, err);
         if (status == COP_OK) status = print_final(store, text, err);
     }

@@ -339,7 +339,7 @@ static void measure_overlap(const double *agreement, size_t dimensions, double *
             sum += agreement[k * dimensions + i] * agreement[k * dimensions + i];
         }
         sum += agreement[k * dimensions + k] * agreement[k * dimensions + k];
-        overlap[k] = sum / (double)(k + 1);
+        overlap[k] = fmin(1.0, sum / (double)(k + 1));
     }
 }
 

@@ -11,21 +11,26 @@
 #include "coppice/affinity.h"
 #include "unit/split_support.h"
 
+#include <stdio.h>
 #include <string.h>
 
 enum { CANDIDATES = 300, EXAMPLES = 128 };
 
 /* How much is drawn. */
 typedef struct effort {
-    size_t draws, null_draws, halvings, permutations;
+    size_t draws, halvings, permutations;
+    size_t null_draws, null_permutations;
 } effort;
 
 static effort effort_of(void)
 {
     const char *const wish = getenv("COPPICE_PLANTED");
-    if (wish != NULL && strcmp(wish, "full") == 0)
-        return (effort){.draws = 100, .null_draws = 200, .halvings = 100, .permutations = 200};
-    return (effort){.draws = 6, .null_draws = 40, .halvings = 20, .permutations = 40};
+    const bool full = wish != NULL && strcmp(wish, "full") == 0;
+    return (effort){.draws = full ? 100 : 6,
+                    .halvings = full ? 100 : 20,
+                    .permutations = 40,
+                    .null_draws = full ? 200 : 40,
+                    .null_permutations = 99};
 }
 
 static cop_split_half analyse(const population *p, size_t halvings, size_t permutations)
@@ -68,6 +73,7 @@ static void count_ranks(size_t dimensions, double ratio, bool powerful)
         "* %zu dimensions at signal to noise %g: rank right in %zu of %zu draws, above "
         "in %zu; parallel analysis right in %zu\n",
         dimensions, ratio, right, much.draws, above, parallel);
+    (void)fflush(stdout);
     if (powerful) assert_true(right * 100 >= much.draws * 95);
     assert_true(above * 100 <= much.draws * 5);
 }
@@ -144,7 +150,7 @@ static void test_p_is_uniform_without_structure(void **state)
     for (size_t d = 0; d < much.null_draws; d++) {
         population none = split_plant(5000 + d, CANDIDATES, EXAMPLES, 0, 0.0);
         /* p is made of the first halvings only. */
-        cop_split_half result = analyse(&none, COP_SPLIT_NULL_HALVINGS, much.permutations);
+        cop_split_half result = analyse(&none, COP_SPLIT_NULL_HALVINGS, much.null_permutations);
         double one[LOOKED_AT];
         pick(&result, one);
         for (size_t i = 0; i < LOOKED_AT; i++)
