@@ -1,26 +1,52 @@
 /* The split-half analysis as a step of the job: rank 0 analyses while the others wait, asleep,
- * for the next phase. It decides nothing, so that nothing in it ends a job but a signal. */
+ * for the next phase. It decides nothing, so that no failure of it ends a job: only a signal
+ * does, or the loss of the run directory. */
 #include "run/split_phase.h"
 
+#include "coppice/affinity.h"
 #include "coppice/timer.h"
 #include "run/signals.h"
 #include "run/split_analysis.h"
 
 #include <stdio.h>
 
+/* What the analysis is interrupted for. */
+typedef struct watch {
+    cop_run *run;
+    cop_error why;
+} watch;
+
 static bool tick(void *context, size_t done, size_t total)
 {
-    cop_run *const run = context;
+    watch *const w = context;
+    cop_run *const run = w->run;
     (void)total;
     run->progress.done = done;
     cop_progress_draw(&run->progress);
-    return cop_signals_pending() != 0;
+    const int signal_number = cop_signals_pending();
+    if (signal_number != 0) {
+        (void)cop_error_set(&w->why, COP_INTERRUPTED,
+                            "signal %d: a checkpoint is written; run the same command again to "
+                            "continue",
+                            signal_number);
+    } else {
+        (void)cop_rundir_tick(run, &w->why);
+    }
+    return w->why.status != COP_OK;
+}
+
+/* Before a job that was asked to leave leaves. */
+static cop_status save_before_leaving(cop_run *run, cop_error *err)
+{
+    static const double leaving_s = 2;
+    if (run->unsaved) COP_TRY(cop_rundir_save(run, err));
+    return cop_rundir_flush(run, leaving_s, err);
 }
 
 /* A coordinator is not bound; a rank that computes keeps to its own cores. */
 static int threads_of(const cop_run *run)
 {
-    return run->plan.bound ? run->plan.threads : run->plan.cores_allowed;
+    return run->plan.bound ? (int)run->job->backend.threads : cop_affinity_core_count();
 }
 
 static void print_result(cop_run *run, const char *spent)
@@ -51,12 +77,13 @@ static cop_status note_skipped(cop_run *run, const cop_error *why, cop_error *er
 cop_status cop_split_phase_run(cop_run *run, cop_error *err)
 {
     if (!run->job->analysis.split_half) return COP_OK;
+    watch w = {.run = run};
     const cop_split_request request = {.halvings = COP_SPLIT_HALVINGS,
                                        .permutations = COP_SPLIT_PERMUTATIONS,
                                        .seed = (uint64_t)run->job->population.seed,
                                        .threads = threads_of(run),
                                        .tick = tick,
-                                       .context = run};
+                                       .context = &w};
     if (cop_split_is_there(run->store, &request)) {
         print_result(run, "known");
         return COP_OK;
@@ -65,24 +92,20 @@ cop_status cop_split_phase_run(cop_run *run, cop_error *err)
     run->progress.best = -1;
     cop_progress_begin(&run->progress, "split-half", request.halvings + request.permutations, 0,
                        1);
-    cop_error why = {0};
-    const cop_status status = cop_split_analyse(run->store, &request, run->store, &why);
+    cop_error failure = {0};
+    const cop_status status = cop_split_analyse(run->store, &request, run->store, &failure);
     cop_progress_clear(&run->progress);
     if (status == COP_INTERRUPTED) {
-        COP_TRY(cop_rundir_save(run, err));
-        return cop_error_set(
-            err, COP_INTERRUPTED,
-            "signal %d: a checkpoint is written; run the same command again to "
-            "continue",
-            cop_signals_pending());
+        if (w.why.status == COP_INTERRUPTED) COP_TRY(save_before_leaving(run, err));
+        return cop_error_set(err, w.why.status, "%s", w.why.message);
     }
     run->unsaved = true;
-    if (status != COP_OK) return note_skipped(run, &why, err);
+    if (status != COP_OK) return note_skipped(run, &failure, err);
     const double spent_s = cop_timer_now_s() - start_s;
-    cop_log_write(run->log, COP_LOG_INFO, "split-half analysis on %d threads in %.1f s",
-                  request.threads, spent_s);
     char spent[16];
     cop_timer_format(spent, sizeof spent, spent_s);
+    cop_log_write(run->log, COP_LOG_INFO, "split-half analysis on %d threads in %.1f s",
+                  request.threads, spent_s);
     print_result(run, spent);
     return COP_OK;
 }
