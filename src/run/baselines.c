@@ -218,6 +218,7 @@ cop_status cop_baselines_randopt(cop_run *run, const cop_candidates *population,
     static const cop_sampling greedy = {0};
     sizes list = {0};
     cop_phase *phase = NULL;
+    if (run->splits.counts[COP_SPLIT_TEST] == 0) return COP_OK;
     COP_TRY(list_randopt(run, &list, err));
     cop_status status = COP_OK;
     size_t *const members = cop_memory_alloc(largest(&list), sizeof *members, err);

@@ -220,7 +220,8 @@ static cop_status add_base(const base_scores *base, cop_methods *methods, cop_er
                            err);
 }
 
-/* The method's result on test; the base's scores where it abstained. */
+/* The method's result on test; the base's scores where it abstained. Without a test set there is
+ * nothing to evaluate. */
 static cop_status test_consolidated(cop_run *run, bool improved, cop_methods *methods,
                                     cop_error *err)
 {
@@ -237,8 +238,8 @@ static cop_status test_consolidated(cop_run *run, bool improved, cop_methods *me
     (void)snprintf(method.title, sizeof method.title, "consolidated (%s)",
                    strcmp(name, "corp") == 0 ? "CoRP" : name);
     methods->has_consolidated = true;
-    if (!improved) {
-        method.test = methods->items[0].test;
+    if (!improved || methods->examples == 0) {
+        if (!improved) method.test = methods->items[0].test;
         return cop_methods_add(methods, &method, methods->items[0].scores, NULL, err);
     }
     cop_phase *phase = NULL;
@@ -316,7 +317,7 @@ static cop_status search_and_report(cop_run *run, const base_scores *base,
     }
     COP_TRY_OUT(cop_baselines_randopt(run, population, &methods, err));
     COP_TRY_OUT(cop_baselines_self_consistency(run, &methods, err));
-    methods.result = 1; /* RandOpt, K = 1 */
+    methods.result = methods.examples == 0 ? 0 : 1; /* RandOpt, K = 1 */
     if (merges) {
         methods.result = methods.count;
         COP_TRY_OUT(test_consolidated(run, report.improved, &methods, err));
