@@ -2,6 +2,7 @@
 nothing to show yet; its first line of documentation is the caption."""
 import numpy as np
 
+from . import halves
 from .style import BLACK, BLUE, GREY, ORANGE, SERIES, figure
 
 
@@ -27,30 +28,6 @@ def rewards_by_sigma(run):
     axes.set_xlabel(f"sigma of the perturbation ({unit})")
     axes.set_ylabel(f"mean score (reward)\non {scores.shape[1]} support examples")
     axes.set_title(f"Population of {len(reward)} candidates")
-    return drawn
-
-
-def reward_halves(run):
-    """Rewards on one random half of the support examples against the other: a cloud along the diagonal is
-    real, a round one is luck."""
-    population = run.population()
-    if population is None or population[2].shape[1] < 4:
-        return None
-    scores = population[2]
-    order = np.random.default_rng(1).permutation(scores.shape[1])
-    half = scores.shape[1] // 2
-    one, other = scores[:, order[:half]].mean(axis=1), scores[:, order[half:]].mean(axis=1)
-    drawn, axes = figure(height=3.6)
-    spread = np.random.default_rng(2).normal(0, 0.15 / half, (2, len(one)))
-    axes.plot(one + spread[0], other + spread[1], "o", markersize=3.5, color="0.25", alpha=0.55, markeredgewidth=0)
-    both = [min(one.min(), other.min()), max(one.max(), other.max())]
-    axes.plot(both, both, "--", color=BLUE, linewidth=1)
-    flat = one.std() == 0 or other.std() == 0
-    correlation = float("nan") if flat else float(np.corrcoef(one, other)[0, 1])
-    axes.set_aspect("equal", adjustable="datalim")
-    axes.set_xlabel(f"mean score on {half} support examples (reward)")
-    axes.set_ylabel(f"mean score on the other {scores.shape[1] - half}\n(reward)")
-    axes.set_title(f"One halving, one dot a candidate: correlation {correlation:.2f}")
     return drawn
 
 
@@ -212,7 +189,8 @@ def ranks(run):
     return drawn
 
 
-ONE_RUN = [methods, course, rewards_by_sigma, reward_halves, proposals, gate, cost, ranks]
+ONE_RUN = [methods, course, rewards_by_sigma, halves.reward_halves, halves.canonical_correlations, halves.spectrum,
+           halves.directions, proposals, gate, cost, ranks]
 
 
 def compare_accuracy(runs):

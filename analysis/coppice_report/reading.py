@@ -33,6 +33,33 @@ class Method:
     extra: dict = field(default_factory=dict)
 
 
+@dataclass
+class Agreement:
+    """A statistic of the split-half analysis: arrays with one element for each of its numbers."""
+    median: np.ndarray
+    low: np.ndarray   # 2.5 and 97.5 percent over halvings
+    high: np.ndarray
+    null_mean: np.ndarray
+    null_95: np.ndarray
+    p: np.ndarray
+
+
+@dataclass
+class SplitHalf:
+    halvings: int
+    permutations: int
+    rank: int            # reproducible
+    parallel_rank: int
+    effective_rank: float
+    participation_ratio: float
+    q: np.ndarray        # of each direction
+    beta: np.ndarray
+    agreement: dict      # Agreement by name: "reward_pearson", ...
+    eigenvalue: np.ndarray
+    null_mean: np.ndarray  # of the eigenvalues
+    null_95: np.ndarray
+
+
 # Groups in the order of a run.
 PARTS = ["base", "population", "stage1", "rounds", "es", "recenter", "gate", "baselines", "final"]
 
@@ -116,6 +143,21 @@ class Run:
         if scores is None or population is None:
             return float("nan")
         return float(scores[0, :population.shape[1]].mean())
+
+    def split_half(self):
+        """The split-half analysis, or None where the run has none."""
+        group = self.file.get("split_half")
+        if group is None or "reproducible_rank" not in group:
+            return None
+        parts = list(Agreement.__dataclass_fields__)
+        agreement = {name: Agreement(*(node[part][:] for part in parts)) for name, node in group.items()
+                     if isinstance(node, h5py.Group) and all(part in node for part in parts)}
+        spectrum = group["spectrum"]
+        return SplitHalf(*(int(group[name][()]) for name in ("halvings", "permutations", "reproducible_rank",
+                                                             "parallel_rank")),
+                         *(float(group[name][()]) for name in ("effective_rank", "participation_ratio")),
+                         group["q"][:], group["beta"][:], agreement,
+                         *(spectrum[name][:] for name in ("eigenvalue", "null_mean", "null_95")))
 
     def decisions(self):
         """The gate's decisions in order, each a dictionary."""

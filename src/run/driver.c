@@ -159,6 +159,44 @@ static cop_status measure_unmoved(cop_run *run, cop_error *err)
     return status;
 }
 
+/* A decision's numbers into the run file. */
+static cop_status keep_decision(cop_run *run, const cop_gate_record *record, cop_error *err)
+{
+    const cop_gate_decision *const d = &record->decision;
+    const struct {
+        const char *name, *unit, *meaning;
+        double value;
+    } numbers[] = {
+        {"round", NULL, "0: against the base", (double)record->round},
+        {"try", NULL, "of that round, from 1", (double)record->attempt},
+        {"q", NULL, "elite quantile; NaN: the operator has none", record->q},
+        {"beta", NULL, "inverse temperature; NaN: none", record->beta},
+        {"step", "weight", "amplitude of the direction", record->step},
+        {"fixes", "examples", "wrong before, right with the update", (double)d->paired.fixes},
+        {"regressions", "examples", "right before, wrong with the update",
+         (double)d->paired.regressions},
+        {"constructive", NULL, "(fixes - L regressions) / validate examples",
+         d->paired.constructive},
+        {"mean", NULL, "mean gain in accuracy on validate", d->paired.mean},
+        {"sd", NULL, "standard deviation of the paired differences", d->paired.sd},
+        {"z", "std errors", "that the bound lies below the mean", d->z},
+        {"bound", NULL, "lower bound of the gain that decided", d->bound}};
+    char group[64];
+    char path[128];
+    (void)snprintf(group, sizeof group, "/gate/decisions/%02zu", run->gate_count);
+    for (size_t c = 0; c < sizeof numbers / sizeof numbers[0]; c++) {
+        (void)snprintf(path, sizeof path, "%s/%s", group, numbers[c].name);
+        COP_TRY(cop_store_set_f64(run->store, path, numbers[c].value, numbers[c].unit,
+                                  numbers[c].meaning, err));
+    }
+    (void)snprintf(path, sizeof path, "%s/accepted", group);
+    COP_TRY(cop_store_set_i64(run->store, path, d->accepted ? 1 : 0, NULL,
+                              "1: the update was taken", err));
+    (void)snprintf(path, sizeof path, "%s/operator", group);
+    return cop_store_set_text(run->store, path, record->source, "that found the direction",
+                              err);
+}
+
 cop_status cop_driver_note_gate(cop_run *run, const cop_gate_record *record, cop_error *err)
 {
     void *items = run->gate;
@@ -180,34 +218,7 @@ cop_status cop_driver_note_gate(cop_run *run, const cop_gate_record *record, cop
                   (long long)record->round, (long long)record->attempt, record->step,
                   d->paired.fixes, d->paired.regressions, d->count, d->paired.mean, d->z,
                   d->bound, d->accepted ? "accepted" : "rejected");
-    double columns[12];
-    const double values[] = {(double)record->round,
-                             (double)record->attempt,
-                             record->q,
-                             record->beta,
-                             record->step,
-                             (double)d->paired.fixes,
-                             (double)d->paired.regressions,
-                             d->paired.constructive,
-                             d->paired.mean,
-                             d->paired.sd,
-                             d->z,
-                             d->bound};
-    static const char *const names[] = {"round", "try",   "q",           "beta",
-                                        "step",  "fixes", "regressions", "constructive",
-                                        "mean",  "sd",    "z",           "bound"};
-    memcpy(columns, values, sizeof values);
-    char group[64];
-    char path[128];
-    (void)snprintf(group, sizeof group, "/gate/decisions/%02zu", run->gate_count);
-    for (size_t c = 0; c < sizeof values / sizeof values[0]; c++) {
-        (void)snprintf(path, sizeof path, "%s/%s", group, names[c]);
-        COP_TRY(cop_store_set_f64(run->store, path, columns[c], NULL, NULL, err));
-    }
-    (void)snprintf(path, sizeof path, "%s/accepted", group);
-    COP_TRY(cop_store_set_i64(run->store, path, d->accepted ? 1 : 0, NULL, NULL, err));
-    (void)snprintf(path, sizeof path, "%s/operator", group);
-    return cop_store_set_text(run->store, path, record->source, NULL, err);
+    return keep_decision(run, record, err);
 }
 
 /* The base's scores on test, known since the beginning. */
@@ -220,8 +231,8 @@ static cop_status add_base(const base_scores *base, cop_methods *methods, cop_er
                            err);
 }
 
-/* The method's result on test; the base's scores where it abstained. Without a test set there is
- * nothing to evaluate. */
+/* The method's result on test; the base's scores where it abstained. Without a test set there
+ * is nothing to evaluate. */
 static cop_status test_consolidated(cop_run *run, bool improved, cop_methods *methods,
                                     cop_error *err)
 {

@@ -196,7 +196,7 @@ static cop_status record_method(cop_run *run, const cop_methods *methods, const 
         COP_TRY(record_entries(run, m, entries, sizeof entries / sizeof entries[0], err));
     }
     (void)snprintf(path, sizeof path, "%s/%s/title", m->group, m->key);
-    COP_TRY(cop_store_set_text(run->store, path, m->title, NULL, err));
+    COP_TRY(cop_store_set_text(run->store, path, m->title, "name for people", err));
     (void)snprintf(path, sizeof path, "%s/%s/scores", m->group, m->key);
     const cop_store_array array = {
         .type = COP_STORE_F32, .rank = 1, .shape = {methods->examples}, .data = m->scores};

@@ -127,7 +127,8 @@ static cop_status describe(cop_run *run, cop_error *err)
         cop_text_clear(&value);
         status = cop_job_print_value(run->job, key, &value, err);
         if (status == COP_OK)
-            status = cop_store_set_text(run->store, path, value.data, NULL, err);
+            status = cop_store_set_text(run->store, path, value.data,
+                                        "of this key of the job, as YAML", err);
     }
     cop_text_free(&value);
     return status;

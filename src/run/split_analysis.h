@@ -29,9 +29,6 @@ bool cop_split_is_there(const cop_store *store, const cop_split_request *request
 /* Prints /split_half for people, nothing if there is none; `whole`: with bars. */
 cop_status cop_split_print(const cop_store *store, bool whole, cop_text *text, cop_error *err);
 
-/* Prints /split_half as a JSON object named like the group. */
-cop_status cop_split_print_json(const cop_store *store, cop_text *text, cop_error *err);
-
 /* A number of /split_half by its path there, 0 if there is none. */
 double cop_split_number(const cop_store *store, const char *name, size_t index);
 

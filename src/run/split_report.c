@@ -1,15 +1,14 @@
-/* Shows a split-half analysis: tables and bars for people, JSON for machines. */
+/* Shows a split-half analysis: tables and bars. */
 #include "coppice/run.h"
 
 #include "coppice/memory.h"
+#include "run/run_file.h"
 #include "run/split_analysis.h"
 
-#include <jansson.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 static const char group[] = "/split_half/";
 
@@ -219,85 +218,7 @@ cop_status cop_split_print(const cop_store *store, bool whole, cop_text *text, c
     return print_dimensions(store, text, err);
 }
 
-/* --- JSON --- */
-
-static json_t *element_json(const cop_store_array *array, size_t i)
-{
-    if (array->type == COP_STORE_F64) return json_real(((const double *)array->data)[i]);
-    if (array->type == COP_STORE_I64) return json_integer(((const int64_t *)array->data)[i]);
-    if (array->type == COP_STORE_TEXT)
-        return json_string(((const char *const *)array->data)[i]);
-    return json_null();
-}
-
-static json_t *array_json(const cop_store_array *array, int dimension, size_t *at)
-{
-    if (dimension == array->rank) return element_json(array, (*at)++);
-    json_t *const list = json_array();
-    for (uint64_t i = 0; i < array->shape[dimension]; i++)
-        (void)json_array_append_new(list, array_json(array, dimension + 1, at));
-    return list;
-}
-
-/* The group as an object; one level of groups below it. */
-static json_t *group_json(const cop_store *store)
-{
-    json_t *const root = json_object();
-    const size_t length = strlen(group);
-    for (size_t i = 0; i < cop_store_count(store); i++) {
-        const char *const path = cop_store_path_at(store, i);
-        if (strncmp(path, group, length) != 0) continue;
-        char name[128];
-        const char *leaf = path + length;
-        const char *const slash = strchr(leaf, '/');
-        json_t *at = root;
-        if (slash != NULL) {
-            (void)snprintf(name, sizeof name, "%.*s", (int)(slash - leaf), leaf);
-            at = json_object_get(root, name);
-            if (at == NULL) {
-                at = json_object();
-                (void)json_object_set_new(root, name, at);
-            }
-            leaf = slash + 1;
-        }
-        size_t element = 0;
-        (void)json_object_set_new(at, leaf,
-                                  array_json(cop_store_get(store, path), 0, &element));
-    }
-    return root;
-}
-
-cop_status cop_split_print_json(const cop_store *store, cop_text *text, cop_error *err)
-{
-    json_t *const root = group_json(store);
-    char *const dump =
-        root == NULL
-            ? NULL
-            : json_dumps(root, JSON_INDENT(1) | JSON_REAL_PRECISION(12) | JSON_ENSURE_ASCII);
-    json_decref(root);
-    COP_CHECK(dump != NULL, err, COP_ERR_MEMORY, "no memory for the JSON of an analysis");
-    const cop_status status = cop_text_format(text, err, "%s\n", dump);
-    free(dump);
-    return status;
-}
-
 /* --- coppice analyze --- */
-
-static cop_status read_run(const char *path, cop_store **store, cop_error *err)
-{
-    struct stat info;
-    *store = NULL;
-    char *const file = stat(path, &info) == 0 && S_ISDIR(info.st_mode)
-                           ? cop_text_join_path(path, "run.h5", err)
-                           : cop_memory_copy_string(path, strlen(path), err);
-    if (file == NULL) return COP_ERR_MEMORY;
-    bool previous = false;
-    cop_status status = cop_store_read_latest(file, store, &previous, NULL, err);
-    if (status == COP_OK && *store == NULL)
-        status = cop_error_set(err, COP_ERR_FORMAT, "%s: there is no run file", file);
-    cop_memory_free(file);
-    return status;
-}
 
 /* The seed that the job's own analysis takes. */
 static uint64_t seed_of(const cop_store *store)
@@ -324,18 +245,21 @@ static cop_status analyse(const cop_store *run, const cop_analyze_options *optio
 cop_status cop_run_analyze(const char *path, const cop_analyze_options *options, cop_text *text,
                            cop_error *err)
 {
+    char *file = NULL;
     cop_store *run = NULL;
     cop_store *made = NULL;
-    cop_status status = read_run(path, &run, err);
+    cop_status status = cop_run_file_open(path, &file, &run, options->json ? NULL : text, err);
     if (status == COP_OK) status = cop_store_create(&made, err);
     if (status == COP_OK && analyse(run, options, made, err) != COP_OK)
         status = cop_error_prefix(err, "%s", path);
-    if (status == COP_OK && options->json) status = cop_split_print_json(made, text, err);
+    if (status == COP_OK && options->json)
+        status = cop_run_file_json(made, "/split_half", 12, text, err);
     if (status == COP_OK && !options->json) {
         status = cop_text_format(text, err, "%s\n", path);
         if (status == COP_OK) status = cop_split_print(made, true, text, err);
     }
     cop_store_destroy(&run);
     cop_store_destroy(&made);
+    cop_memory_free(file);
     return status;
 }

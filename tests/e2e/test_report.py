@@ -59,15 +59,18 @@ def check_page(folder, wanted):
 with scratch() as folder:
     first, second, broken = (os.path.join(folder, name) for name in ("first", "second", "interrupted"))
     run_job(1, first, QUICK)
-    run_job(3, second, QUICK + ["consolidate.operators=[two-pass, precision]"])
+    run_job(3, second, QUICK + ["consolidate.operators=[two-pass, precision]", "analysis.split_half=false"])
     out = os.path.join(folder, "page")
     report(first, "-o", out)
-    page, names = check_page(out, ["methods", "course", "rewards_by_sigma", "reward_halves", "proposals", "gate", "cost"])
-    for words in ("arith", "95%", "population", "recenter/round_1/proposals", "rank seconds"):
+    page, names = check_page(out, ["methods", "course", "rewards_by_sigma", "reward_halves", "canonical_correlations",
+                                   "spectrum", "directions", "proposals", "gate", "cost"])
+    for words in ("arith", "95%", "population", "recenter/round_1/proposals", "rank seconds", "reproducible rank"):
         check(words in page, f"the page does not say {words!r}")
     out = os.path.join(folder, "pages")
     report(first, os.path.join(second, "run.h5"), "-o", out)
-    page, more = check_page(out, ["all_compare_accuracy", "all_compare_cost", "all_scaling", "run2_ranks", "run1_gate"])
+    page, more = check_page(out, ["all_compare_accuracy", "all_compare_cost", "all_scaling", "run2_ranks", "run1_gate",
+                                  "run1_spectrum", "run2_reward_halves"])
+    check("run2_spectrum.png" not in more and "Not shown" in page, "a picture of an analysis that was switched off")
 
     job = subprocess.Popen(run_command(1, broken, QUICK + ["checkpoint.interval=0"]), stdout=subprocess.DEVNULL,
                            stderr=subprocess.DEVNULL, env=ENV, cwd=TOP)
