@@ -19,6 +19,7 @@ static const cop_job_section sections[] = {
     {.name = "gate", .meaning = "what an update must show before it is accepted"},
     {.name = "baselines", .meaning = "what the result is compared with on the test set"},
     {.name = "backend", .meaning = "what computes"},
+    {.name = "schedule", .meaning = "how units are given to ranks"},
     {.name = "checkpoint", .meaning = "how often the run is saved"},
 };
 
