@@ -119,7 +119,7 @@ typedef struct cop_queue_work {
 
 /** A phase on rank 0. All pointers are borrowed. */
 typedef struct cop_queue_phase {
-    const uint64_t *units; /**< [unit_count] rising: what is to be done */
+    const uint64_t *units; /**< [unit_count] rising, below 2^32: what is to be done */
     size_t unit_count;
     size_t row_units; /**< units of a row, which share a rebuild; unit / row_units is the row */
     double last_size; /**< work of a row's last unit in (0, 1], the others are 1 */
@@ -147,8 +147,8 @@ typedef struct cop_queue_stats {
     uint64_t chunks;                 /**< handed out */
     uint64_t copies, late; /**< units copied for idle ranks; answers not needed any more */
     uint64_t failures, nonsense, silences; /**< of units; of ranks */
-    double wall_s, cpu_s; /**< within cop_queue_run(); cpu_s of rank 0's thread, callbacks
-                           *   included */
+    double wall_s, cpu_s; /**< within cop_queue_run(); cpu_s: processor time of rank 0, all
+                           *   its threads */
 } cop_queue_stats;
 
 typedef struct cop_queue cop_queue;
@@ -165,10 +165,10 @@ cop_status cop_queue_open(cop_world *world, const cop_queue_options *options,
  *  cop_queue_cancelled(), gets the same time again, three times at most. One that is silent for
  *  deadline_least_s more, or uses that up, has failed at its unit and loses all its units to
  *  others; an answer that still comes is used or ignored, and the rank gets work again once it
- * says that it is ready. A result that cannot be true is refused and its unit done elsewhere; a
- * rank that does this three times gets no more work. Without a rank that could work the phase
- * ends: COP_INTERRUPTED if one of them is merely silent, else COP_ERR_UNIT, or the reason if
- * none of them ever could work (cop_queue_decline()).
+ *  says that it is ready. A result that cannot be true is refused and its unit done elsewhere;
+ *  a rank that does this three times gets no more work. Without a rank that could work the
+ *  phase ends: COP_INTERRUPTED if one of them is merely silent, else COP_ERR_UNIT, or the
+ *  reason if none of them ever could work (cop_queue_decline()).
  *
  *  On failure the units under way are dropped; the queue can be used on. */
 cop_status cop_queue_run(cop_queue *queue, const cop_queue_phase *phase, cop_error *err);

@@ -88,7 +88,7 @@ static cop_status send_chunk(cop_queue *q, int rank, const cop_schedule_chunk *c
     COP_TRY(send_order(q, rank, err));
     cop_text_clear(&q->packed);
     COP_TRY(q->phase->pack(q->phase->context, chunk->first, chunk->count, &q->packed, err));
-    const work_header header = {.first = chunk->first,
+    const work_header header = {.first = (uint32_t)chunk->first,
                                 .count = (uint32_t)chunk->count,
                                 .serial = ++q->peers[rank].serial};
     q->stats.chunks++;
@@ -116,14 +116,15 @@ static cop_status offer_idle(cop_queue *q, cop_error *err)
 }
 
 /* While workers have their next units already, nobody waits for rank 0, and every pause costs
- * it 10 to 20 us; with the last units, which are not given ahead, or the end of the phase
- * somebody does wait. */
+ * it 10 to 20 us or, with many ranks, more; with the last units, which are not given ahead, or
+ * the end of the phase somebody does wait. */
 static double longest_pause(const cop_queue *q)
 {
     const size_t waiting = cop_schedule_waiting(q->schedule);
-    if (waiting >= (size_t)q->world->size) return 5e-3;
+    const double unit_s = cop_schedule_unit_s(q->schedule);
+    if (waiting >= (size_t)q->world->size) return fmin(fmax(0.02 * unit_s, 5e-3), 2e-2);
     if (waiting > 0) return 5e-4;
-    return fmin(fmax(0.01 * cop_schedule_unit_s(q->schedule), 5e-4), 5e-3);
+    return fmin(fmax(0.01 * unit_s, 5e-4), 5e-3);
 }
 
 static cop_status coordinate(cop_queue *q, cop_error *err)
@@ -158,21 +159,23 @@ static cop_status end_phase(cop_queue *q, cop_error *err)
     return COP_OK;
 }
 
-static double thread_cpu_s(void)
+static double own_cpu_s(void)
 {
     struct timespec t;
-    (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    (void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
 cop_status cop_queue_run(cop_queue *q, const cop_queue_phase *phase, cop_error *err)
 {
     const double start_s = cop_timer_now_s();
-    const double cpu_s = thread_cpu_s();
+    const double cpu_s = own_cpu_s();
     const cop_schedule_phase schedule = {.units = phase->units,
                                          .unit_count = phase->unit_count,
                                          .row_units = phase->row_units,
                                          .last_size = phase->last_size};
+    COP_CHECK(phase->unit_count == 0 || phase->units[phase->unit_count - 1] <= UINT32_MAX, err,
+              COP_ERR_CONFIG, "a phase of more than 2^32 units: raise backend.batch");
     COP_TRY(cop_schedule_begin(q->schedule, &schedule, err));
     q->phase = phase;
     q->number++;
@@ -183,7 +186,7 @@ cop_status cop_queue_run(cop_queue *q, const cop_queue_phase *phase, cop_error *
         status = cop_error_set(err, ending.status, "%s", ending.message);
     q->phase = NULL;
     q->stats.wall_s += cop_timer_now_s() - start_s;
-    q->stats.cpu_s += thread_cpu_s() - cpu_s;
+    q->stats.cpu_s += own_cpu_s() - cpu_s;
     return status;
 }
 

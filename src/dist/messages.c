@@ -6,7 +6,7 @@
 #include <limits.h>
 #include <string.h>
 
-_Static_assert(sizeof(result_header) == 24 && sizeof(work_header) == 16,
+_Static_assert(sizeof(result_header) == 20 && sizeof(work_header) == 12,
                "these two make up the traffic of a unit");
 
 cop_status cop_message_reap(cop_world *world, size_t *pending, cop_error *err)

@@ -1,10 +1,13 @@
 /* The messages of the queue. Private to dist/.
  *
  *   worker -> 0  TAG_READY   ready_message [, text]: give me work; what I had is dropped
- *                TAG_RESULT  result_header, then scores f32 [n] and, if it has them, answers
- * u64 [n]; of a failure, its text TAG_ALIVE   nothing: the answer to TAG_PING TAG_LEAVE
- * nothing: the answer to TAG_STOP, my last message 0 -> worker  TAG_ORDER   phase_header, bytes
- * of the caller: a phase begins TAG_WORK    work_header, bytes of the caller: a chunk of units
+ *                TAG_RESULT  result_header, then scores f32 [n] and, if there are any,
+ *                            answers u64 [n]; of a failure, its text
+ *                TAG_ALIVE   nothing: the answer to TAG_PING
+ *                TAG_LEAVE   nothing: the answer to TAG_STOP, my last message
+ *
+ *   0 -> worker  TAG_ORDER   phase_header, bytes of the caller: a phase begins
+ *                TAG_WORK    work_header, bytes of the caller: a chunk of units
  *                TAG_CANCEL  cancel_message: drop the work up to that serial, then say ready
  *                TAG_PING    nothing: say that you live, in the middle of a unit too
  *                TAG_STOP    nothing: no more phases
@@ -34,8 +37,8 @@ typedef struct ready_message {
 } ready_message;
 
 typedef struct result_header {
-    uint64_t unit;
-    uint64_t tokens;
+    uint32_t unit;
+    uint32_t tokens[2]; /* low and high half */
     float seconds;
     uint16_t phase;  /* number, modulo 2^16 */
     uint16_t status; /* with RESULT_HAS_ANSWERS */
@@ -48,8 +51,7 @@ typedef struct phase_header {
 } phase_header;
 
 typedef struct work_header {
-    uint64_t first;
-    uint32_t count;
+    uint32_t first, count;
     uint32_t serial; /* rises from 1 with each message of this kind to one worker */
 } work_header;
 

@@ -104,7 +104,7 @@ static const char *read_result(cop_queue *q, bool *stale)
                             .scores = r->scores,
                             .answers = r->answers,
                             .has_answers = has_answers,
-                            .tokens = header.tokens,
+                            .tokens = header.tokens[0] | (uint64_t)header.tokens[1] << 32,
                             .seconds = (double)header.seconds,
                             .rank = q->inbox.rank};
     if (r->status != COP_OK) {

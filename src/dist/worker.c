@@ -53,11 +53,12 @@ static cop_status send_result(void *context, const cop_queue_result *result, cop
     worker *const w = context;
     if (cop_queue_cancelled(w->world)) return COP_OK; /* nobody waits for it any more */
     const unsigned answers = result->has_answers ? RESULT_HAS_ANSWERS : 0;
-    const result_header header = {.unit = result->unit,
-                                  .tokens = result->tokens,
-                                  .seconds = (float)result->seconds,
-                                  .phase = w->phase,
-                                  .status = (uint16_t)((unsigned)result->status | answers)};
+    const result_header header = {
+        .unit = (uint32_t)result->unit,
+        .tokens = {(uint32_t)result->tokens, (uint32_t)(result->tokens >> 32)},
+        .seconds = (float)result->seconds,
+        .phase = w->phase,
+        .status = (uint16_t)((unsigned)result->status | answers)};
     COP_TRY(pack_result(w, result, err));
     return cop_message_send(w->world, 0, TAG_RESULT, &header, sizeof header, w->body.data,
                             w->body.length, err);

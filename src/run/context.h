@@ -62,7 +62,7 @@ typedef struct cop_run {
 
     cop_queue *queue;            /* (0) NULL before the first phase */
     struct cop_phase_work *work; /* of a lone rank */
-    uint64_t coefficient_bytes;  /* (0) seeds and amplitudes sent in this start */
+    uint64_t coefficient_bytes;  /* (0) sent: seeds and amplitudes beyond a row's first */
     int missing;                 /* (0) ranks that did not answer at the end */
 
     char *run_path;        /* (0) run.h5 */

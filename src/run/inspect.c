@@ -109,7 +109,7 @@ static int64_t traffic(const cop_store *store, const char *name)
     return value;
 }
 
-/* Messages per unit without what merged candidates have to carry: their coefficients. */
+/* Messages of a unit; what merged models need besides, their coefficients, and scores aside. */
 static cop_status print_traffic(const cop_store *store, cop_text *text, cop_error *err)
 {
     const int64_t units = traffic(store, "unit_count");
@@ -120,11 +120,13 @@ static cop_status print_traffic(const cop_store *store, cop_text *text, cop_erro
     if (bytes == 0 || units == 0) return COP_OK;
     COP_TRY(cop_text_format(
         text, err,
-        "  messages  %lld bytes through rank 0 in the last start, %lld units: %.1f bytes each, "
-        "4 per score, %.1f of seeds and amplitudes\n",
-        (long long)bytes, (long long)units,
+        "  messages  %.1f bytes for each of %lld candidates x batches and 4 per score, by rank "
+        "0 in "
+        "the last start;\n"
+        "            %lld bytes in all, of these %lld merged models' seeds and amplitudes, "
+        "%lld digests of answers\n",
         (double)(bytes - 4 * scores - 8 * answers - coefficients) / (double)units,
-        (double)coefficients / (double)units));
+        (long long)units, (long long)bytes, (long long)coefficients, (long long)(8 * answers)));
     double cpu_s = 0;
     double wall_s = 0;
     (void)cop_store_get_f64(store, "/traffic/coordinator_cpu_s", &cpu_s);

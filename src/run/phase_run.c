@@ -216,8 +216,10 @@ static cop_status pack(void *context, uint64_t first, size_t count, cop_text *da
     const running *const w = context;
     const size_t row = first / w->phase->chunks;
     const size_t last = (first + count - 1) / w->phase->chunks;
-    for (size_t r = row; r <= last; r++)
-        w->run->coefficient_bytes += w->phase->component_count[r] * COP_COMPONENT_BYTES;
+    for (size_t r = row; r <= last; r++) {
+        const size_t components = w->phase->component_count[r];
+        if (components > 1) w->run->coefficient_bytes += (components - 1) * COP_COMPONENT_BYTES;
+    }
     return cop_work_rows_pack(w->phase, row, last - row + 1, data, err);
 }
 

@@ -20,7 +20,7 @@ cop_status cop_phase_note_traffic(cop_run *run, cop_error *err)
         {"sent_bytes", t.sent_bytes, "bytes", "in these, by rank 0"},
         {"received_bytes", t.received_bytes, "bytes", "in these, by rank 0"},
         {"coefficient_bytes", run->coefficient_bytes, "bytes",
-         "seeds and amplitudes of candidates, in sent_bytes"},
+         "in sent_bytes: seeds and amplitudes of merged models beyond the first of each"},
         {"collective_bytes", t.collective_bytes, "bytes",
          "broadcasts, gathers and agreements, as if rank 0 talked to each other rank "
          "by itself"},
@@ -37,7 +37,7 @@ cop_status cop_phase_note_traffic(cop_run *run, cop_error *err)
                                   counts[i].meaning, err));
     }
     COP_TRY(cop_store_set_f64(run->store, "/traffic/coordinator_cpu_s", q.cpu_s, "s",
-                              "processor time of rank 0's main thread during phases", err));
+                              "processor time of rank 0 during phases, all its threads", err));
     return cop_store_set_f64(run->store, "/traffic/coordinator_wall_s", q.wall_s, "s",
                              "time of the phases, all of this for the last start", err);
 }

@@ -115,5 +115,8 @@ with scratch() as folder:
             text += " (no Open MPI monitoring here)"
         print("* " + text)
         shown = coppice("inspect", os.path.join(folder, name))
-        check("4 per score" in shown, "inspect does not show the traffic")
+        said = re.search(r"messages +([\d.]+) bytes for each of (\d+) candidates x batches and 4 per score", shown)
+        check(said, "inspect does not show the traffic")
+        check(int(said.group(2)) == traffic["unit_count"] and float(said.group(1)) <= bytes_each + 0.1,
+              f"inspect says {said.group(0)}")
     check(abs(per_unit[0] - per_unit[1]) < 8, f"{per_unit} bytes: they depend on the model's size")

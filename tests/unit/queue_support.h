@@ -53,6 +53,12 @@ static inline float expected(uint64_t unit, size_t i)
     return (float)unit * 10.0F + (float)i;
 }
 
+/* More than 32 bits of them. */
+static inline uint64_t token_count(uint64_t unit)
+{
+    return unit << 30 | unit;
+}
+
 static inline size_t score_count(uint64_t unit)
 {
     return 1 + unit % SCORES;
@@ -122,7 +128,7 @@ static inline cop_status toy_finish(void *context, uint64_t unit, cop_queue_resu
     result->has_answers = unit % 2 == 1;
     for (size_t i = 0; result->has_answers && i < result->score_count; i++)
         result->answers[i] = UINT64_MAX - unit * SCORES - i;
-    result->tokens = unit;
+    result->tokens = token_count(unit);
     t->evaluated++;
     return t->spoil != NULL ? t->spoil(t, unit, result, err) : COP_OK;
 }
@@ -154,7 +160,8 @@ static inline cop_status toy_done(void *context, const cop_queue_result *result,
     t->by[result->unit] = result->rank;
     t->results++;
     for (size_t i = 0; i < result->score_count; i++)
-        t->got[result->unit][i] = result->scores[i];
+        t->got[result->unit][i] =
+            result->tokens == token_count(result->unit) ? result->scores[i] : -1.0F;
     t->answers_right += result->has_answers == (result->unit % 2 == 1);
     for (size_t i = 0; result->has_answers && i < result->score_count; i++)
         t->answers_right -= result->answers[i] != UINT64_MAX - result->unit * SCORES - i;

@@ -77,7 +77,7 @@ static cop_status duplicate(toy *t, uint64_t unit, cop_error *err)
     struct {
         result_header header;
         float score;
-    } again = {.header = {.unit = unit / SCORES * SCORES, .tokens = 1, .phase = 1}};
+    } again = {.header = {.unit = (uint32_t)unit / SCORES * SCORES, .phase = 1}};
     if (unit % SCORES != 1 || again.header.unit < t->chunk_first) return COP_OK;
     send_raw(TAG_RESULT, &again, sizeof again.header + sizeof again.score);
     return COP_OK;
@@ -101,7 +101,7 @@ static cop_status absurd_unit(toy *t, uint64_t unit, cop_error *err)
     (void)t;
     (void)err;
     (void)unit;
-    result_header header = {.unit = UINT64_MAX - 5, .phase = 1};
+    result_header header = {.unit = UINT32_MAX - 5, .phase = 1};
     send_raw(TAG_RESULT, &header, sizeof header);
     return COP_OK;
 }
@@ -138,7 +138,7 @@ static cop_status strange_time(toy *t, uint64_t unit, cop_error *err)
 {
     (void)t;
     (void)err;
-    result_header header = {.unit = unit, .phase = 1, .seconds = NAN};
+    result_header header = {.unit = (uint32_t)unit, .phase = 1, .seconds = NAN};
     send_raw(TAG_RESULT, &header, sizeof header);
     return COP_OK;
 }

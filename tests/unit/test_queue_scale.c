@@ -170,7 +170,7 @@ static void many_ranks(void **state)
     cop_error err = {0};
     const int workers = cop_world_size(shared_world) - 1;
     const int rank = cop_world_rank(shared_world);
-    const double unit_s = workers < 16 ? 0.02 : 0.2;
+    const double unit_s = workers < 16 ? 0.02 : 0.5;
     const double speed = rank == 0 ? 0 : 0.4 + 0.6 * (double)(rank % 7) / 6;
     const size_t units = (size_t)workers * ROUND;
     const cop_queue_options options = {
