@@ -35,7 +35,7 @@ HEADERS = {
     "task": "task scorer",
     "evaluate": "evaluate",
     "store": "store",
-    "dist": "dist",
+    "dist": "dist schedule",
     "run": "run",
 }
 LAYER_OF = {name: layer for layer, names in HEADERS.items() for name in names.split()}

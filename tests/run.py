@@ -88,7 +88,7 @@ def main():
         elif counts[2]:  # nothing is skipped silently
             reasons = [line for line in text.splitlines() if line.lower().startswith("skip")]
             print("\n".join("      " + line for line in reasons or ["skipped without a reason"]), flush=True)
-        elif kind == "e2e":
+        else:
             for line in text.splitlines():
                 if line.startswith("* "):  # figures worth seeing
                     print("      " + line, flush=True)

@@ -99,6 +99,10 @@ typedef struct cop_job {
         int64_t threads, batch;
     } backend;
     struct {
+        double deadline_factor; /**< on the slowest unit seen */
+        double deadline_least;  /**< s */
+    } schedule;
+    struct {
         double interval;  /**< s, between two writes of the run file */
         double patience;  /**< s, that the end waits for a directory that cannot be written */
         double heartbeat; /**< s, between two signs of life in the run directory */

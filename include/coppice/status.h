@@ -29,7 +29,7 @@
     X(COP_ERR_MPI, 11, "an MPI call failed")                                              \
     X(COP_ERR_UNIT, 12, "a unit of work failed on every attempt")                         \
     X(COP_ERR_BUSY, 13, "another job is using the run directory, or took it over")        \
-    X(COP_INTERRUPTED, 75, "stopped by a signal; run the same command again to continue")
+    X(COP_INTERRUPTED, 75, "stopped before its end; run the same command again to continue")
 
 #define COP_STATUS_ENUM(name, exit_code, text) name,
 typedef enum cop_status { COP_STATUS_LIST(COP_STATUS_ENUM) COP_STATUS_COUNT } cop_status;

@@ -38,6 +38,7 @@ cop_status cop_bench_rebuild(cop_bench *bench, cop_error *err);
 cop_status cop_bench_gemm(cop_bench *bench, cop_error *err);
 cop_status cop_bench_generate(cop_bench *bench, const char *model_dir, cop_error *err);
 cop_status cop_bench_decode(cop_bench *bench, cop_error *err);
+cop_status cop_bench_queue(cop_bench *bench, cop_error *err);
 
 /* Qwen2.5-0.5B's shape, and that of a model of 8 million parameters. */
 extern const cop_bench_shape cop_bench_shape_half_billion;

@@ -18,7 +18,7 @@ enum { KEY_JSON = 0x100, KEY_THREADS, KEY_ONLY, KEY_QUICK, KEY_MODEL };
 static const struct argp_option options[] = {
     {"json", KEY_JSON, NULL, 0, "Print the figures as JSON", 0},
     {"threads", KEY_THREADS, "N", 0, "Threads (default: all cores)", 0},
-    {"only", KEY_ONLY, "PART", 0, "noise, rebuild, gemm, generation or decode", 0},
+    {"only", KEY_ONLY, "PART", 0, "noise, rebuild, gemm, generation, decode or queue", 0},
     {"model", KEY_MODEL, "DIR", 0, "Measure generation on this model instead of random weights",
      0},
     {"quick", KEY_QUICK, NULL, 0, "Less time per figure", 0},
@@ -55,7 +55,8 @@ static const struct argp argp = {options,
                                  "provider, generation by batch size on a model of "
                                  "8 million parameters, and where the time of a decode step "
                                  "goes on a model of Qwen2.5-0.5B's shape (random "
-                                 "weights, about 4 GiB of memory).\v"
+                                 "weights, about 4 GiB of memory); the queue with up to 10,000 "
+                                 "simulated workers.\v"
                                  "Look at ratios: both sides of each come from the same run.",
                                  NULL,
                                  NULL,
@@ -71,11 +72,9 @@ static cop_status run_parts(cop_bench *bench, const arguments *a, cop_error *err
     static const struct {
         const char *name;
         cop_status (*run)(cop_bench *bench, cop_error *err);
-    } parts[] = {{"noise", cop_bench_noise},
-                 {"rebuild", cop_bench_rebuild},
-                 {"gemm", cop_bench_gemm},
-                 {"generation", generate_default},
-                 {"decode", cop_bench_decode}};
+    } parts[] = {{"noise", cop_bench_noise},   {"rebuild", cop_bench_rebuild},
+                 {"gemm", cop_bench_gemm},     {"generation", generate_default},
+                 {"decode", cop_bench_decode}, {"queue", cop_bench_queue}};
     bool any = false;
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
         if (a->only != NULL && strcmp(a->only, parts[i].name) != 0) continue;
@@ -87,7 +86,7 @@ static cop_status run_parts(cop_bench *bench, const arguments *a, cop_error *err
         }
     }
     COP_CHECK(any, err, COP_ERR_USAGE,
-              "--only %s: must be noise, rebuild, gemm, generation or decode", a->only);
+              "--only %s: must be noise, rebuild, gemm, generation, decode or queue", a->only);
     return COP_OK;
 }
 

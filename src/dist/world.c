@@ -1,4 +1,4 @@
-#include "dist/mpi_check.h"
+#include "dist/messages.h"
 
 #include "coppice/memory.h"
 #include "coppice/timer.h"
@@ -16,10 +16,9 @@ cop_status cop_mpi_check(int code, const char *call, cop_error *err)
     return cop_error_set(err, COP_ERR_MPI, "%.*s: %s", (int)strcspn(call, "("), call, text);
 }
 
-void cop_mpi_pause(double *pause_s)
+void cop_mpi_pause(double *pause_s, double longest_s)
 {
     static const double shortest_s = 20e-6;
-    static const double longest_s = 1e-3;
     *pause_s = *pause_s < shortest_s ? shortest_s : *pause_s * 1.5;
     if (*pause_s > longest_s) *pause_s = longest_s;
     cop_timer_sleep(*pause_s);
@@ -32,7 +31,7 @@ cop_status cop_mpi_wait(MPI_Request *request, cop_error *err)
         int done = 0;
         MPI_TRY(MPI_Test(request, &done, MPI_STATUS_IGNORE));
         if (done) return COP_OK;
-        cop_mpi_pause(&pause_s);
+        cop_mpi_pause(&pause_s, 1e-3);
     }
 }
 
@@ -117,9 +116,22 @@ const char *cop_world_host(const cop_world *world)
     return world->host;
 }
 
+cop_traffic cop_world_traffic(const cop_world *world)
+{
+    return world->traffic;
+}
+
 uint64_t cop_world_traffic_bytes(const cop_world *world)
 {
-    return world->traffic_bytes;
+    return world->traffic.sent_bytes + world->traffic.received_bytes +
+           world->traffic.collective_bytes;
+}
+
+/* A collective that moves `bytes` between rank 0 and each of the others. */
+static void count_collective(cop_world *world, size_t bytes)
+{
+    world->traffic.collective_bytes +=
+        (uint64_t)bytes * (world->rank == 0 ? (uint64_t)world->size - 1 : 1);
 }
 
 cop_status cop_world_broadcast(cop_world *world, void **data, size_t *bytes, cop_error *err)
@@ -142,7 +154,7 @@ cop_status cop_world_broadcast(cop_world *world, void **data, size_t *bytes, cop
         MPI_TRY(MPI_Ibcast((char *)*data + start, count, MPI_BYTE, 0, world->comm, &request));
         COP_TRY(cop_mpi_wait(&request, err));
     }
-    if (world->size > 1) world->traffic_bytes += size + sizeof size;
+    if (world->size > 1) count_collective(world, size + sizeof size);
     return COP_OK;
 }
 
@@ -154,8 +166,7 @@ cop_status cop_world_gather(cop_world *world, const void *mine, size_t bytes, vo
     MPI_TRY(MPI_Igather(mine, (int)bytes, MPI_BYTE, all, (int)bytes, MPI_BYTE, 0, world->comm,
                         &request));
     COP_TRY(cop_mpi_wait(&request, err));
-    if (world->size > 1)
-        world->traffic_bytes += bytes * (world->rank == 0 ? (size_t)world->size - 1 : 1);
+    if (world->size > 1) count_collective(world, bytes);
     return COP_OK;
 }
 
@@ -167,7 +178,7 @@ cop_status cop_world_gather_node(cop_world *world, const void *mine, size_t byte
     MPI_TRY(MPI_Iallgather(mine, (int)bytes, MPI_BYTE, all, (int)bytes, MPI_BYTE, world->node,
                            &request));
     COP_TRY(cop_mpi_wait(&request, err));
-    world->traffic_bytes += bytes * (size_t)(world->local_size - 1);
+    world->traffic.collective_bytes += (uint64_t)bytes * 2 * (uint64_t)(world->local_size - 1);
     return COP_OK;
 }
 
@@ -179,6 +190,7 @@ cop_status cop_world_agree(cop_world *world, cop_status mine, cop_error *err)
     int lowest = world->size;
     MPI_TRY(MPI_Iallreduce(&failed, &lowest, 1, MPI_INT, MPI_MIN, world->comm, &request));
     COP_TRY(cop_mpi_wait(&request, err));
+    count_collective(world, 2 * sizeof failed); /* to rank 0 and back */
     if (lowest == world->size) return COP_OK;
     cop_error first = {0};
     if (world->rank == lowest) {
@@ -188,6 +200,7 @@ cop_status cop_world_agree(cop_world *world, cop_status mine, cop_error *err)
     }
     MPI_TRY(MPI_Ibcast(&first, sizeof first, MPI_BYTE, lowest, world->comm, &request));
     COP_TRY(cop_mpi_wait(&request, err));
+    count_collective(world, sizeof first);
     return cop_error_set(err, first.status, lowest == 0 ? "%s" : "%s (rank %d)", first.message,
                          lowest);
 }
@@ -197,8 +210,12 @@ cop_status cop_world_close(cop_world **world, cop_error *err)
     if (*world == NULL) return COP_OK;
     cop_world *const closing = *world;
     *world = NULL;
+    double pause_s = 0;
+    for (size_t pending = 1; cop_message_reap(closing, &pending, err) == COP_OK && pending > 0;)
+        cop_mpi_pause(&pause_s, 1e-3);
     int code = MPI_Comm_free(&closing->node);
     if (code == MPI_SUCCESS) code = MPI_Comm_free(&closing->comm);
+    cop_memory_free(closing->outbox);
     cop_memory_free(closing);
     if (code == MPI_SUCCESS) code = MPI_Finalize();
     return cop_mpi_check(code, "MPI_Finalize", err);

@@ -20,6 +20,7 @@ static const cop_job_section sections[] = {
     {.name = "baselines", .meaning = "what the result is compared with on the test set"},
     {.name = "analysis", .meaning = "what is said about the scores; it decides nothing"},
     {.name = "backend", .meaning = "what computes"},
+    {.name = "schedule", .meaning = "how units are given to ranks"},
     {.name = "checkpoint", .meaning = "how often the run is saved"},
 };
 

@@ -89,6 +89,27 @@ static const cop_job_key keys[] = {
      .unit = "examples",
      .meaning = "Most examples that are generated for at a time; units of work are cut by it."},
 
+    {.name = "schedule.deadline_factor",
+     .type = COP_JOB_NUMBER,
+     .offset = FIELD(schedule.deadline_factor),
+     .initial = "20",
+     .low = 1,
+     .high = 1e9,
+     .unit = "times",
+     .describes_run = true,
+     .meaning =
+         "A rank that takes so many times as long as the slowest unit yet is asked whether it "
+         "lives; if not, its units go to other ranks."},
+    {.name = "schedule.deadline_least",
+     .type = COP_JOB_NUMBER,
+     .offset = FIELD(schedule.deadline_least),
+     .initial = "60",
+     .low = 0,
+     .high = 1e9,
+     .unit = "s",
+     .describes_run = true,
+     .meaning = "No rank is asked before this, and each has as long to answer."},
+
     {.name = "checkpoint.interval",
      .type = COP_JOB_NUMBER,
      .offset = FIELD(checkpoint.interval),

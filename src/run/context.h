@@ -60,6 +60,11 @@ typedef struct cop_run {
     int computing_ranks;   /* of this node */
     uint64_t memory_bytes; /* that this rank may plan with, 0: not known */
 
+    cop_queue *queue;            /* (0) NULL before the first phase */
+    struct cop_phase_work *work; /* of a lone rank */
+    uint64_t coefficient_bytes;  /* (0) sent: seeds and amplitudes beyond a row's first */
+    int missing;                 /* (0) ranks that did not answer at the end */
+
     char *run_path;        /* (0) run.h5 */
     cop_claim *claim;      /* (0) on the run directory */
     cop_keeper *keeper;    /* (0) */

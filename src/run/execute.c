@@ -178,6 +178,16 @@ static void take_down(cop_run *run, cop_status status, const char *message)
     cop_log_destroy(&run->log);
 }
 
+/* Some ranks will never take part in the end of MPI. All is saved; whatever is left to do, the
+ * same command does. */
+static void abort_without(cop_run *run, cop_status status, const cop_error *why)
+{
+    cop_world *const world = run->world;
+    if (status != COP_OK) cop_log_write(run->log, COP_LOG_ERROR, "%s", why->message);
+    take_down(run, status, why->message);
+    cop_world_abort(world, cop_status_exit_code(status == COP_OK ? COP_INTERRUPTED : status));
+}
+
 cop_status cop_run_execute(cop_world *world, const cop_job *job, const cop_run_options *options,
                            cop_error *err)
 {
@@ -189,6 +199,7 @@ cop_status cop_run_execute(cop_world *world, const cop_job *job, const cop_run_o
     if (status == COP_OK) {
         status =
             cop_world_rank(world) == 0 ? lead(&run, report) : cop_phase_serve(&run, report);
+        if (run.missing > 0) abort_without(&run, status, report);
         if (status != COP_ERR_MPI) status = cop_world_agree(world, status, report);
     }
     take_down(&run, status, report->message);

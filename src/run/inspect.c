@@ -99,13 +99,50 @@ static cop_status print_starts(const cop_store *store, cop_text *text, cop_error
     return COP_OK;
 }
 
+static int64_t traffic(const cop_store *store, const char *name)
+{
+    char path[64];
+    int64_t value = 0;
+    (void)snprintf(path, sizeof path, "/traffic/%s", name);
+    (void)cop_store_get_i64(store, path, &value);
+    return value;
+}
+
+/* Messages of a unit; what merged models need besides, their coefficients, and scores aside. */
+static cop_status print_traffic(const cop_store *store, cop_text *text, cop_error *err)
+{
+    const int64_t units = traffic(store, "unit_count");
+    const int64_t scores = traffic(store, "score_count");
+    const int64_t answers = traffic(store, "answer_count");
+    const int64_t coefficients = traffic(store, "coefficient_bytes");
+    const int64_t bytes = traffic(store, "sent_bytes") + traffic(store, "received_bytes");
+    if (bytes == 0 || units == 0) return COP_OK;
+    COP_TRY(cop_text_format(
+        text, err,
+        "  messages  %.1f bytes for each of %lld candidates x batches and 4 per score, by rank "
+        "0 in "
+        "the last start;\n"
+        "            %lld bytes in all, of these %lld merged models' seeds and amplitudes, "
+        "%lld digests of answers\n",
+        (double)(bytes - 4 * scores - 8 * answers - coefficients) / (double)units,
+        (long long)units, (long long)bytes, (long long)coefficients, (long long)(8 * answers)));
+    double cpu_s = 0;
+    double wall_s = 0;
+    (void)cop_store_get_f64(store, "/traffic/coordinator_cpu_s", &cpu_s);
+    (void)cop_store_get_f64(store, "/traffic/coordinator_wall_s", &wall_s);
+    return cop_text_format(
+        text, err,
+        "  rank 0    %.2f%% of a processor while the others computed; %lld "
+        "failed units, %lld refused messages, %lld silences\n",
+        wall_s > 0 ? 100 * cpu_s / wall_s : 0, (long long)traffic(store, "failures"),
+        (long long)traffic(store, "nonsense"), (long long)traffic(store, "silences"));
+}
+
 static cop_status print_head(const cop_store *store, const char *path, cop_text *text,
                              cop_error *err)
 {
     int64_t ranks = 0;
-    int64_t bytes = 0;
     (void)cop_store_get_i64(store, "/job/ranks", &ranks);
-    (void)cop_store_get_i64(store, "/job/mpi_bytes", &bytes);
     COP_TRY(cop_text_format(text, err, "%s: coppice %s (%s), schema %d\n", path,
                             text_or(store, "/job/version", "?"),
                             text_or(store, "/job/git", "?"), COP_STORE_SCHEMA));
@@ -119,9 +156,8 @@ static cop_status print_head(const cop_store *store, const char *path, cop_text 
     COP_TRY(cop_text_format(text, err, "  task      %s on %s\n",
                             text_or(store, "/job/keys/task.name", "?"),
                             text_or(store, "/job/keys/task.data", "?")));
-    return cop_text_format(text, err,
-                           "  messages  %lld bytes through rank 0 since the last start\n\n",
-                           (long long)bytes);
+    COP_TRY(print_traffic(store, text, err));
+    return cop_text_append(text, "\n", 1, err);
 }
 
 static cop_status print_phases(const cop_store *store, cop_text *text, cop_error *err)

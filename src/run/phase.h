@@ -43,18 +43,22 @@ cop_status cop_phase_create(const cop_run *run, const char *path, const char *ti
 cop_status cop_phase_add(const cop_run *run, cop_phase *phase, const double *centre,
                          const double *direction, double step, cop_error *err);
 
-/* Evaluates what is pending (collective with cop_phase_serve() on the other ranks). May be
- * called again after more rows were added. */
+/* Evaluates what is pending, on the ranks that are in cop_phase_serve(). May be called again
+ * after more rows were added. */
 cop_status cop_phase_run(cop_run *run, cop_phase *phase, cop_error *err);
 
-/* On the other ranks: takes part in phases until rank 0 ends. */
+/* On the other ranks: evaluates units until rank 0 dismisses them. May be entered late. */
 cop_status cop_phase_serve(cop_run *run, cop_error *err);
 
-/* On rank 0: lets the others leave cop_phase_serve(). */
+/* On rank 0: lets the others leave cop_phase_serve(). Those that do not answer are counted in
+ * run->missing: MPI can then only be aborted. */
 cop_status cop_phase_dismiss(cop_run *run, cop_error *err);
 
 /* The digest of an extracted answer that votes are counted by; 0 for none: NULL or empty. */
 cop_status cop_phase_answer(const char *extracted, uint64_t *answer, cop_error *err);
+
+/* Puts what messages and the coordinator have cost into the run file's tree. (0) */
+cop_status cop_phase_note_traffic(cop_run *run, cop_error *err);
 
 /* Scores of a row, [M]. */
 const float *cop_phase_scores(const cop_phase *phase, size_t row);

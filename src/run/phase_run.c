@@ -4,6 +4,7 @@
 
 #include "coppice/memory.h"
 #include "coppice/timer.h"
+#include "run/phase_work.h"
 #include "run/signals.h"
 #include "run/work_order.h"
 
@@ -11,110 +12,11 @@
 #include <stdio.h>
 #include <string.h>
 
-/* A phase in progress on one rank. */
+/* A phase in progress on rank 0. */
 typedef struct running {
     cop_run *run;
-    cop_phase *phase; /* rank 0 only */
-    cop_work_order order;
-    cop_recipe *recipe; /* of the row evaluated last */
-    size_t recipe_row;
-    size_t *examples; /* [batch] of the unit */
-    char **extracted; /* [batch] its answers; NULL: not wanted */
+    cop_phase *phase;
 } running;
-
-/* --- on every rank: evaluation --- */
-
-static bool should_drop(void *context)
-{
-    running *const w = context;
-    if (cop_world_rank(w->run->world) != 0) return cop_queue_cancelled(w->run->world);
-    cop_progress_draw(&w->run->progress); /* a lone rank has no other moment for it */
-    return cop_signals_pending() != 0;
-}
-
-static cop_status select_row(running *w, size_t row, cop_error *err)
-{
-    if (w->recipe_row == row) return COP_OK;
-    const size_t start = w->order.row_start[row];
-    COP_TRY(cop_recipe_set_components(w->recipe, w->order.components + start,
-                                      w->order.row_start[row + 1] - start, err));
-    w->recipe_row = row;
-    return COP_OK;
-}
-
-/* Digests of the unit's answers, which end here. */
-static cop_status take_answers(running *w, size_t count, cop_queue_result *result,
-                               cop_error *err)
-{
-    cop_status status = COP_OK;
-    for (size_t i = 0; i < count; i++) {
-        if (status == COP_OK)
-            status = cop_phase_answer(w->extracted[i], &result->answers[i], err);
-        cop_memory_free(w->extracted[i]);
-        w->extracted[i] = NULL;
-    }
-    result->has_answers = true;
-    return status;
-}
-
-static cop_status evaluate(void *context, uint64_t unit, cop_queue_result *result,
-                           cop_error *err)
-{
-    running *const w = context;
-    const size_t row = unit / w->order.chunks;
-    const size_t batch = (size_t)w->run->job->backend.batch;
-    const size_t first = unit % w->order.chunks * batch;
-    COP_CHECK(row < w->order.row_count, err, COP_ERR_MPI, "unit %llu is not in this phase",
-              (unsigned long long)unit);
-    COP_TRY(select_row(w, row, err));
-    const size_t left = w->order.example_count - first;
-    const size_t count = left < batch ? left : batch;
-    for (size_t i = 0; i < count; i++)
-        w->examples[i] = w->order.examples[first + i];
-    cop_unit work = {.recipe = w->recipe,
-                     .examples = w->examples,
-                     .count = count,
-                     .sampling = w->order.sampling};
-    work.sampling.sample = (uint32_t)row;
-    cop_unit_result got = {.rewards = result->scores, .extracted = w->extracted};
-    COP_TRY(cop_evaluator_run(w->run->evaluator, &work, should_drop, w, &got, err));
-    if (w->extracted != NULL) COP_TRY(take_answers(w, count, result, err));
-    result->score_count = count;
-    result->tokens = got.generated_tokens;
-    if (got.status != COP_OK)
-        return cop_error_set(err, got.status, "%s", cop_status_text(got.status));
-    return COP_OK;
-}
-
-/* Reads the order and gets ready to evaluate its units. */
-static cop_status start_order(running *w, const void *data, size_t bytes, bool *over,
-                              cop_error *err)
-{
-    const cop_job *const job = w->run->job;
-    COP_TRY(cop_work_order_unpack(data, bytes, &w->order, over, err));
-    if (*over) return COP_OK;
-    w->recipe_row = SIZE_MAX;
-    w->examples = cop_memory_alloc((size_t)job->backend.batch, sizeof *w->examples, err);
-    if (w->examples == NULL) return COP_ERR_MEMORY;
-    if (w->order.keeps_answers) {
-        w->extracted = cop_memory_alloc((size_t)job->backend.batch, sizeof *w->extracted, err);
-        if (w->extracted == NULL) return COP_ERR_MEMORY;
-    }
-    for (size_t i = 0; i < w->order.example_count; i++) {
-        COP_CHECK(w->order.examples[i] < cop_dataset_count(w->run->dataset), err, COP_ERR_MPI,
-                  "a broadcast phase names example %llu, which is not in the data",
-                  (unsigned long long)w->order.examples[i]);
-    }
-    return cop_run_create_recipe(job, &w->recipe, err);
-}
-
-static void end_order(running *w)
-{
-    cop_work_order_free(&w->order);
-    cop_recipe_destroy(&w->recipe);
-    cop_memory_free(w->examples);
-    cop_memory_free(w->extracted);
-}
 
 /* --- rank 0: bookkeeping --- */
 
@@ -139,6 +41,7 @@ cop_status cop_phase_column(cop_run *run, const cop_phase *phase, const char *na
 /* Copies the phase into the run file's tree. */
 static cop_status keep(cop_run *run, const cop_phase *p, cop_error *err)
 {
+    COP_TRY(cop_phase_note_traffic(run, err));
     COP_TRY(set_array(run, p, "scores", COP_STORE_F32, p->example_count, p->scores, "reward",
                       "score of each row on each example; NaN: not evaluated yet", err));
     if (p->keeps_answers) {
@@ -247,23 +150,41 @@ static void note_best(cop_run *run, const cop_phase *p, size_t row)
     if (mean > run->progress.best) run->progress.best = mean;
 }
 
+/* Examples of a unit. */
+static size_t unit_size(const running *w, uint64_t unit)
+{
+    const size_t batch = (size_t)w->run->job->backend.batch;
+    const size_t left = w->phase->example_count - unit % w->phase->chunks * batch;
+    return left < batch ? left : batch;
+}
+
+/* Whatever a rank may have sent. */
+static cop_status check(void *context, const cop_queue_result *result, cop_error *err)
+{
+    const running *const w = context;
+    COP_CHECK(result->unit < w->phase->row_count * w->phase->chunks, err, COP_ERR_MPI,
+              "a result of unit %llu, which there is not", (unsigned long long)result->unit);
+    const size_t count = unit_size(w, result->unit);
+    COP_CHECK(result->status != COP_OK || result->score_count == count, err, COP_ERR_MPI,
+              "%zu scores instead of %zu", result->score_count, count);
+    COP_CHECK(result->status != COP_OK || result->has_answers == w->phase->keeps_answers, err,
+              COP_ERR_MPI, "%s answers", result->has_answers ? "unwanted" : "no");
+    COP_CHECK(result->tokens <= count * (uint64_t)w->run->job->generation.max_new_tokens, err,
+              COP_ERR_MPI, "%llu tokens for %zu answers", (unsigned long long)result->tokens,
+              count);
+    return COP_OK;
+}
+
 static cop_status done(void *context, const cop_queue_result *result, cop_error *err)
 {
+    (void)err;
     running *const w = context;
     cop_phase *const p = w->phase;
-    const size_t batch = (size_t)w->run->job->backend.batch;
     const size_t row = result->unit / p->chunks;
-    const size_t chunk = result->unit % p->chunks;
-    const size_t left = p->example_count - chunk * batch;
-    const size_t count = left < batch ? left : batch;
-    float *const scores = p->scores + row * p->example_count + chunk * batch;
+    const size_t count = unit_size(w, result->unit);
+    const size_t batch = (size_t)w->run->job->backend.batch;
+    float *const scores = p->scores + row * p->example_count + result->unit % p->chunks * batch;
     if (result->status == COP_OK) {
-        COP_CHECK(result->score_count == count, err, COP_ERR_MPI,
-                  "rank %d sent %zu scores instead of %zu", result->rank, result->score_count,
-                  count);
-        COP_CHECK(result->has_answers == p->keeps_answers, err, COP_ERR_MPI,
-                  "rank %d sent %s answers", result->rank,
-                  result->has_answers ? "unwanted" : "no");
         memcpy(scores, result->scores, count * sizeof *scores);
         if (p->keeps_answers)
             memcpy(p->answers + (scores - p->scores), result->answers,
@@ -283,13 +204,23 @@ static cop_status done(void *context, const cop_queue_result *result, cop_error 
     return COP_OK;
 }
 
-static void failed(void *context, const cop_queue_result *result)
+static void note(void *context, const char *text)
 {
     const running *const w = context;
-    if (result->status == COP_INTERRUPTED) return;
-    cop_log_write(
-        w->run->log, COP_LOG_WARN, "unit %llu of %s failed on rank %d, will be tried again: %s",
-        (unsigned long long)result->unit, w->phase->title, result->rank, result->message);
+    cop_log_write(w->run->log, COP_LOG_WARN, "%s: %s", w->phase->title, text);
+}
+
+static cop_status pack(void *context, uint64_t first, size_t count, cop_text *data,
+                       cop_error *err)
+{
+    const running *const w = context;
+    const size_t row = first / w->phase->chunks;
+    const size_t last = (first + count - 1) / w->phase->chunks;
+    for (size_t r = row; r <= last; r++) {
+        const size_t components = w->phase->component_count[r];
+        if (components > 1) w->run->coefficient_bytes += (components - 1) * COP_COMPONENT_BYTES;
+    }
+    return cop_work_rows_pack(w->phase, row, last - row + 1, data, err);
 }
 
 /* Starts a checkpoint; a failure is a warning while there is hope that it will pass. */
@@ -320,30 +251,42 @@ static cop_status tick(void *context, cop_error *err)
 
 /* --- a phase --- */
 
-static cop_status run_units(running *w, const uint64_t *pending, size_t count, cop_error *err)
+static cop_status open_queue(cop_run *run, cop_error *err)
 {
-    const cop_queue_callbacks callbacks = {
-        .context = w, .evaluate = evaluate, .done = done, .failed = failed, .tick = tick};
-    return cop_queue_run(w->run->world, pending, count, (size_t)w->run->job->backend.batch,
-                         &callbacks, err);
+    const cop_queue_options options = cop_phase_work_options(run->job);
+    const cop_queue_work *work = NULL;
+    if (run->queue != NULL) return COP_OK;
+    if (run->evaluator != NULL) {
+        COP_TRY(cop_phase_work_create(run, &run->work, err));
+        work = cop_phase_work_callbacks(run->work);
+    }
+    return cop_queue_open(run->world, &options, work, &run->queue, err);
 }
 
-/* Broadcasts the phase and computes the pending units [count]. */
+/* Evaluates the pending units [count]. */
 static cop_status compute(cop_run *run, cop_phase *phase, const uint64_t *pending, size_t count,
                           cop_error *err)
 {
     running w = {.run = run, .phase = phase};
-    void *data = NULL;
-    size_t bytes = 0;
-    bool over = false;
-    COP_TRY(cop_work_order_pack(phase, &data, &bytes, err));
-    cop_status status = cop_world_broadcast(run->world, &data, &bytes, err);
-    if (status == COP_OK) {
-        status = cop_world_agree(run->world, start_order(&w, data, bytes, &over, err), err);
-    }
-    if (status == COP_OK) status = run_units(&w, pending, count, err);
-    end_order(&w);
-    cop_memory_free(data);
+    cop_text order = {0};
+    COP_TRY(open_queue(run, err));
+    cop_status status = cop_work_order_pack(run, phase, &order, err);
+    const size_t batch = (size_t)run->job->backend.batch;
+    const cop_queue_phase work = {.units = pending,
+                                  .unit_count = count,
+                                  .row_units = phase->chunks,
+                                  .last_size =
+                                      (double)unit_size(&w, phase->chunks - 1) / (double)batch,
+                                  .order = order.data,
+                                  .order_bytes = order.length,
+                                  .context = &w,
+                                  .pack = pack,
+                                  .check = check,
+                                  .done = done,
+                                  .note = note,
+                                  .tick = tick};
+    if (status == COP_OK) status = cop_queue_run(run->queue, &work, err);
+    cop_text_free(&order);
     return status;
 }
 
@@ -385,29 +328,27 @@ cop_status cop_phase_run(cop_run *run, cop_phase *phase, cop_error *err)
 
 cop_status cop_phase_serve(cop_run *run, cop_error *err)
 {
-    for (;;) {
-        running w = {.run = run};
-        void *data = NULL;
-        size_t bytes = 0;
-        bool over = false;
-        COP_TRY(cop_world_broadcast(run->world, &data, &bytes, err));
-        cop_status status = start_order(&w, data, bytes, &over, err);
-        if (!over) status = cop_world_agree(run->world, status, err);
-        if (status == COP_OK && !over) status = run_units(&w, NULL, 0, err);
-        end_order(&w);
-        cop_memory_free(data);
-        if (over) return status;
-        /* A phase that ended badly ends the job: rank 0 says so with the next broadcast. */
-        if (status == COP_ERR_MPI) return status;
-    }
+    const cop_queue_options options = cop_phase_work_options(run->job);
+    cop_phase_work *work = NULL;
+    cop_error why = {0};
+    if (cop_phase_work_create(run, &work, &why) != COP_OK)
+        return cop_queue_decline(run->world, &why, err);
+    const cop_status status =
+        cop_queue_serve(run->world, &options, cop_phase_work_callbacks(work), err);
+    cop_phase_work_destroy(&work);
+    return status;
 }
 
 cop_status cop_phase_dismiss(cop_run *run, cop_error *err)
 {
-    void *data = NULL;
-    size_t bytes = 0;
-    COP_TRY(cop_work_order_pack(NULL, &data, &bytes, err));
-    const cop_status status = cop_world_broadcast(run->world, &data, &bytes, err);
-    cop_memory_free(data);
+    static const double patience_s = 30; /* a rank may be in the middle of a rebuild */
+    const cop_status status =
+        cop_queue_close(run->world, &run->queue, patience_s, &run->missing, err);
+    cop_phase_work_destroy(&run->work);
+    if (run->missing > 0) {
+        cop_log_write(run->log, COP_LOG_WARN,
+                      "%d of %d ranks do not answer; all is saved, so MPI is ended by force",
+                      run->missing, cop_world_size(run->world));
+    }
     return status;
 }

@@ -4,133 +4,165 @@
 
 #include <string.h>
 
-/* Layout: header, examples u64 [M], row_start u64 [R + 1], seeds u64 [C], amplitudes f32 [C].
- */
+/* Layout of an order: header, how answers are drawn if they are, then runs. Of rows: for each
+ * its number of components u32, seeds u64 [C], amplitudes f32 [C]. */
 typedef struct order_header {
-    uint64_t over;
-    uint64_t example_count, chunks, row_count, component_count;
-    uint64_t keeps_answers, sampling_seed;
-    double temperature, top_p;
+    uint32_t example_count, chunks, flags;
 } order_header;
 
-/* A cursor over the message. */
+enum { ORDER_KEEPS_ANSWERS = 1, ORDER_SAMPLES = 2 };
+
+typedef struct order_sampling {
+    double temperature, top_p;
+    uint64_t seed;
+} order_sampling;
+
+/* Examples `first` .. `first + count - 1` of all splits, one after the other. */
+typedef struct example_run {
+    uint32_t first, count;
+} example_run;
+
+/* A cursor over a message. */
 typedef struct cursor {
-    char *data;
+    const char *data;
     size_t bytes, at;
 } cursor;
-
-static void put(cursor *c, const void *from, size_t bytes)
-{
-    if (bytes > 0) memcpy(c->data + c->at, from, bytes);
-    c->at += bytes;
-}
-
-cop_status cop_work_order_pack(const cop_phase *phase, void **data, size_t *bytes,
-                               cop_error *err)
-{
-    order_header header = {.over = phase == NULL};
-    if (phase != NULL) {
-        header.example_count = phase->example_count;
-        header.chunks = phase->chunks;
-        header.row_count = phase->row_count;
-        header.keeps_answers = phase->keeps_answers;
-        header.sampling_seed = phase->sampling.seed;
-        header.temperature = phase->sampling.temperature;
-        header.top_p = phase->sampling.top_p;
-        for (size_t r = 0; r < phase->row_count; r++)
-            header.component_count += phase->component_count[r];
-    }
-    const size_t rows = header.row_count + (phase == NULL ? 0 : 1);
-    *bytes = sizeof header +
-             (header.example_count + rows + header.component_count) * sizeof(uint64_t) +
-             header.component_count * sizeof(float);
-    cursor c = {.data = cop_memory_alloc(*bytes, 1, err), .bytes = *bytes};
-    *data = c.data;
-    if (c.data == NULL) return COP_ERR_MEMORY;
-    put(&c, &header, sizeof header);
-    if (phase == NULL) return COP_OK;
-    for (size_t i = 0; i < phase->example_count; i++) {
-        const uint64_t example = phase->examples[i];
-        put(&c, &example, sizeof example);
-    }
-    uint64_t start = 0;
-    put(&c, &start, sizeof start);
-    for (size_t r = 0; r < phase->row_count; r++) {
-        start += phase->component_count[r];
-        put(&c, &start, sizeof start);
-    }
-    for (size_t r = 0; r < phase->row_count; r++) {
-        for (size_t j = 0; j < phase->component_count[r]; j++) {
-            put(&c, &phase->components[r][j].seed, sizeof(uint64_t));
-        }
-    }
-    for (size_t r = 0; r < phase->row_count; r++) {
-        for (size_t j = 0; j < phase->component_count[r]; j++) {
-            put(&c, &phase->components[r][j].amplitude, sizeof(float));
-        }
-    }
-    return COP_OK;
-}
 
 static cop_status get(cursor *c, void *to, size_t count, size_t size, cop_error *err)
 {
     size_t bytes = 0;
     COP_CHECK(cop_memory_multiply(count, size, &bytes) && bytes <= c->bytes - c->at, err,
-              COP_ERR_MPI, "a broadcast phase is shorter than it says");
+              COP_ERR_MPI, "a message from rank 0 is shorter than it says");
     if (bytes > 0) memcpy(to, c->data + c->at, bytes);
     c->at += bytes;
     return COP_OK;
 }
 
-static cop_status unpack_components(cursor *c, cop_work_order *order, size_t count,
-                                    cop_error *err)
+static cop_status put(cop_text *data, const void *from, size_t bytes, cop_error *err)
 {
-    for (size_t j = 0; j < count; j++) {
-        COP_TRY(get(c, &order->components[j].seed, 1, sizeof(uint64_t), err));
+    return cop_text_append(data, from, bytes, err);
+}
+
+/* --- orders --- */
+
+/* All splits' examples, one after the other [*count]; cop_memory_free(). */
+static size_t *list_splits(const cop_run *run, size_t *count, cop_error *err)
+{
+    *count = 0;
+    for (int s = 0; s < COP_SPLIT_COUNT; s++)
+        *count += run->splits.counts[s];
+    size_t *const list = cop_memory_alloc(*count, sizeof *list, err);
+    size_t at = 0;
+    for (int s = 0; s < COP_SPLIT_COUNT && list != NULL; s++) {
+        const size_t own = run->splits.counts[s];
+        if (own > 0) memcpy(list + at, run->splits.examples[s], own * sizeof *list);
+        at += own;
     }
-    for (size_t j = 0; j < count; j++) {
-        COP_TRY(get(c, &order->components[j].amplitude, 1, sizeof(float), err));
+    return list;
+}
+
+/* Place of each example of the data set in that list, UINT32_MAX for none. */
+static uint32_t *find_places(const cop_run *run, cop_error *err)
+{
+    size_t count = 0;
+    const size_t total = cop_dataset_count(run->dataset);
+    size_t *const list = list_splits(run, &count, err);
+    uint32_t *const places = list == NULL ? NULL : cop_memory_alloc(total, sizeof *places, err);
+    if (places != NULL) {
+        memset(places, 0xff, total * sizeof *places);
+        for (size_t i = 0; i < count; i++)
+            places[list[i]] = (uint32_t)i;
+    }
+    cop_memory_free(list);
+    return places;
+}
+
+static cop_status put_runs(const cop_phase *phase, const uint32_t *places, cop_text *data,
+                           cop_error *err)
+{
+    size_t i = 0;
+    while (i < phase->example_count) {
+        example_run piece = {.first = places[phase->examples[i]], .count = 1};
+        COP_CHECK(piece.first != UINT32_MAX, err, COP_ERR_INTERNAL,
+                  "phase %s names example %zu, which is in no split", phase->path,
+                  phase->examples[i]);
+        i++;
+        while (i < phase->example_count &&
+               places[phase->examples[i]] == piece.first + piece.count) {
+            piece.count++;
+            i++;
+        }
+        COP_TRY(put(data, &piece, sizeof piece, err));
     }
     return COP_OK;
 }
 
-cop_status cop_work_order_unpack(const void *data, size_t bytes, cop_work_order *order,
-                                 bool *over, cop_error *err)
+cop_status cop_work_order_pack(const cop_run *run, const cop_phase *phase, cop_text *data,
+                               cop_error *err)
 {
-    *order = (cop_work_order){0};
-    cursor c = {.data = cop_memory_alloc_raw(bytes, 1, err), .bytes = bytes};
-    if (c.data == NULL) return COP_ERR_MEMORY;
-    memcpy(c.data, data, bytes);
+    const cop_sampling *const sampling = &phase->sampling;
+    const bool samples = sampling->temperature > 0;
+    const order_header header = {.example_count = (uint32_t)phase->example_count,
+                                 .chunks = (uint32_t)phase->chunks,
+                                 .flags = (phase->keeps_answers ? ORDER_KEEPS_ANSWERS : 0U) |
+                                          (samples ? ORDER_SAMPLES : 0U)};
+    const order_sampling drawn = {sampling->temperature, sampling->top_p, sampling->seed};
+    COP_TRY(put(data, &header, sizeof header, err));
+    if (samples) COP_TRY(put(data, &drawn, sizeof drawn, err));
+    uint32_t *const places = find_places(run, err);
+    if (places == NULL) return COP_ERR_MEMORY;
+    const cop_status status = put_runs(phase, places, data, err);
+    cop_memory_free(places);
+    return status;
+}
+
+static cop_status get_runs(cursor *c, const size_t *list, size_t list_count,
+                           cop_work_order *order, cop_error *err)
+{
+    size_t at = 0;
+    while (at < order->example_count) {
+        example_run piece = {0};
+        COP_TRY(get(c, &piece, 1, sizeof piece, err));
+        COP_CHECK(piece.count > 0 && piece.count <= order->example_count - at &&
+                      piece.first <= list_count && piece.count <= list_count - piece.first,
+                  err, COP_ERR_MPI, "a message from rank 0 names examples that there are not");
+        memcpy(order->examples + at, list + piece.first, piece.count * sizeof *list);
+        at += piece.count;
+    }
+    COP_CHECK(c->at == c->bytes, err, COP_ERR_MPI,
+              "a message from rank 0 is longer than it says");
+    return COP_OK;
+}
+
+cop_status cop_work_order_unpack(const cop_run *run, const void *data, size_t bytes,
+                                 cop_work_order *order, cop_error *err)
+{
+    cursor c = {.data = data, .bytes = bytes};
     order_header header = {0};
-    cop_status status = COP_OK;
-    COP_TRY_OUT(get(&c, &header, 1, sizeof header, err));
-    *over = header.over != 0;
-    order->example_count = header.example_count;
-    order->chunks = header.chunks;
-    order->row_count = header.row_count;
-    order->keeps_answers = header.keeps_answers != 0;
+    *order = (cop_work_order){0};
+    COP_TRY(get(&c, &header, 1, sizeof header, err));
+    COP_CHECK(header.chunks > 0, err, COP_ERR_MPI, "a phase from rank 0 has no units");
+    order_sampling drawn = {0};
+    if ((header.flags & ORDER_SAMPLES) != 0) COP_TRY(get(&c, &drawn, 1, sizeof drawn, err));
+    order->keeps_answers = (header.flags & ORDER_KEEPS_ANSWERS) != 0;
     order->sampling = (cop_sampling){
-        .temperature = header.temperature, .top_p = header.top_p, .seed = header.sampling_seed};
-    if (*over) goto out;
-    order->examples = cop_memory_alloc(header.example_count, sizeof(uint64_t), err);
-    order->row_start = cop_memory_alloc(header.row_count + 1, sizeof(uint64_t), err);
-    order->components =
-        cop_memory_alloc(header.component_count, sizeof *order->components, err);
-    if (order->examples == NULL || order->row_start == NULL || order->components == NULL) {
-        status = COP_ERR_MEMORY;
-        goto out;
+        .temperature = drawn.temperature, .top_p = drawn.top_p, .seed = drawn.seed};
+    size_t count = 0;
+    size_t *const list = list_splits(run, &count, err);
+    if (list == NULL) return COP_ERR_MEMORY;
+    cop_status status = COP_OK;
+    if (header.example_count > count) {
+        status = cop_error_set(err, COP_ERR_MPI,
+                               "a phase from rank 0 has %u examples, all splits have %zu",
+                               header.example_count, count);
+    } else {
+        order->chunks = header.chunks;
+        order->example_count = header.example_count;
+        order->examples = cop_memory_alloc(order->example_count, sizeof *order->examples, err);
+        status =
+            order->examples == NULL ? COP_ERR_MEMORY : get_runs(&c, list, count, order, err);
     }
-    COP_TRY_OUT(get(&c, order->examples, header.example_count, sizeof(uint64_t), err));
-    COP_TRY_OUT(get(&c, order->row_start, header.row_count + 1, sizeof(uint64_t), err));
-    COP_TRY_OUT(unpack_components(&c, order, header.component_count, err));
-    for (size_t r = 0; r < order->row_count && status == COP_OK; r++) {
-        if (order->row_start[r] > order->row_start[r + 1] ||
-            order->row_start[r + 1] > header.component_count) {
-            status = cop_error_set(err, COP_ERR_MPI, "a broadcast phase is damaged");
-        }
-    }
-out:
-    cop_memory_free(c.data);
+    cop_memory_free(list);
     if (status != COP_OK) cop_work_order_free(order);
     return status;
 }
@@ -138,7 +170,68 @@ out:
 void cop_work_order_free(cop_work_order *order)
 {
     cop_memory_free(order->examples);
-    cop_memory_free(order->row_start);
-    cop_memory_free(order->components);
     *order = (cop_work_order){0};
+}
+
+/* --- rows --- */
+
+cop_status cop_work_rows_pack(const cop_phase *phase, size_t first, size_t count,
+                              cop_text *data, cop_error *err)
+{
+    for (size_t r = first; r < first + count; r++) {
+        const cop_component *const components = phase->components[r];
+        const uint32_t own = (uint32_t)phase->component_count[r];
+        COP_TRY(put(data, &own, sizeof own, err));
+        for (size_t j = 0; j < own; j++)
+            COP_TRY(put(data, &components[j].seed, sizeof(uint64_t), err));
+        for (size_t j = 0; j < own; j++)
+            COP_TRY(put(data, &components[j].amplitude, sizeof(float), err));
+    }
+    return COP_OK;
+}
+
+static cop_status get_components(cursor *c, cop_component *components, size_t count,
+                                 cop_error *err)
+{
+    for (size_t j = 0; j < count; j++)
+        COP_TRY(get(c, &components[j].seed, 1, sizeof(uint64_t), err));
+    for (size_t j = 0; j < count; j++)
+        COP_TRY(get(c, &components[j].amplitude, 1, sizeof(float), err));
+    return COP_OK;
+}
+
+cop_status cop_work_rows_unpack(const void *data, size_t bytes, size_t first, size_t count,
+                                cop_work_rows *rows, cop_error *err)
+{
+    cursor c = {.data = data, .bytes = bytes};
+    *rows = (cop_work_rows){.first = first, .count = count};
+    /* No more components than there are bytes for. */
+    rows->start = cop_memory_alloc(count + 1, sizeof *rows->start, err);
+    rows->components =
+        cop_memory_alloc(bytes / COP_COMPONENT_BYTES, sizeof *rows->components, err);
+    cop_status status =
+        rows->start == NULL || rows->components == NULL ? COP_ERR_MEMORY : COP_OK;
+    for (size_t r = 0; r < count && status == COP_OK; r++) {
+        uint32_t own = 0;
+        const size_t at = rows->start[r];
+        rows->start[r + 1] = at;
+        status = get(&c, &own, 1, sizeof own, err);
+        if (status != COP_OK) break;
+        if (own > (c.bytes - c.at) / COP_COMPONENT_BYTES) {
+            status = cop_error_set(err, COP_ERR_MPI,
+                                   "a message from rank 0 is shorter than it says");
+            break;
+        }
+        status = get_components(&c, rows->components + at, own, err);
+        rows->start[r + 1] = at + own;
+    }
+    if (status != COP_OK) cop_work_rows_free(rows);
+    return status;
+}
+
+void cop_work_rows_free(cop_work_rows *rows)
+{
+    cop_memory_free(rows->start);
+    cop_memory_free(rows->components);
+    *rows = (cop_work_rows){0};
 }

@@ -1,5 +1,5 @@
-/* What rank 0 tells all ranks about a phase: examples, and per row seeds with amplitudes.
- * Private to run/. */
+/* What rank 0 tells the others: of a phase its examples, of a chunk of units the recipes of its
+ * rows. Bytes for messages, so they are kept few. Private to run/. */
 #ifndef RUN_WORK_ORDER_H
 #define RUN_WORK_ORDER_H
 
@@ -7,24 +7,44 @@
 
 /* A phase as every rank sees it. */
 typedef struct cop_work_order {
-    size_t example_count, chunks, row_count;
-    bool keeps_answers;        /* as in cop_phase */
-    cop_sampling sampling;     /* of row 0; row r draws sample r */
-    uint64_t *examples;        /* [example_count] */
-    uint64_t *row_start;       /* [row_count + 1] offsets into components */
-    cop_component *components; /* of all rows */
+    size_t example_count;  /* M */
+    size_t chunks;         /* units per row */
+    bool keeps_answers;    /* as in cop_phase */
+    cop_sampling sampling; /* of row 0; row r draws sample r */
+    size_t *examples;      /* [M] indices into the data set, owned */
 } cop_work_order;
 
-/* The order as bytes, for the broadcast; free with cop_memory_free(). NULL `phase`: the job is
- * over. */
-cop_status cop_work_order_pack(const cop_phase *phase, void **data, size_t *bytes,
+/* Appends the order of a phase. Examples travel as runs over the splits, which every rank has
+ * made for itself: eight bytes for a whole split. COP_ERR_INTERNAL: an example of no split. */
+cop_status cop_work_order_pack(const cop_run *run, const cop_phase *phase, cop_text *data,
                                cop_error *err);
 
-/* Reads the bytes; *over tells that there is no more work. Every bound is checked. */
-cop_status cop_work_order_unpack(const void *data, size_t bytes, cop_work_order *order,
-                                 bool *over, cop_error *err);
+/* Reads an order; every bound is checked. Free with cop_work_order_free(). */
+cop_status cop_work_order_unpack(const cop_run *run, const void *data, size_t bytes,
+                                 cop_work_order *order, cop_error *err);
 
 /* Frees what an order owns. */
 void cop_work_order_free(cop_work_order *order);
+
+/* The recipes of consecutive rows. */
+typedef struct cop_work_rows {
+    size_t first, count;       /* rows */
+    size_t *start;             /* [count + 1] offsets into components, owned */
+    cop_component *components; /* of all rows, owned */
+} cop_work_rows;
+
+/* Bytes of one component in a message. */
+enum { COP_COMPONENT_BYTES = sizeof(uint64_t) + sizeof(float) };
+
+/* Appends the recipes of rows first .. first + count - 1. */
+cop_status cop_work_rows_pack(const cop_phase *phase, size_t first, size_t count,
+                              cop_text *data, cop_error *err);
+
+/* Reads them. Free with cop_work_rows_free(). */
+cop_status cop_work_rows_unpack(const void *data, size_t bytes, size_t first, size_t count,
+                                cop_work_rows *rows, cop_error *err);
+
+/* Frees what rows own. */
+void cop_work_rows_free(cop_work_rows *rows);
 
 #endif

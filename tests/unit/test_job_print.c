@@ -224,6 +224,7 @@ static void test_table(void **state)
         assert_int_equal(cop_job_key_is_identity(i),
                          strncmp(key->name, "checkpoint.", 11) != 0 &&
                              strncmp(key->name, "analysis.", 9) != 0 &&
+                             strncmp(key->name, "schedule.", 9) != 0 &&
                              strcmp(key->name, "backend.threads") != 0 &&
                              strcmp(key->name, "task.timeout") != 0);
         for (size_t j = 0; j < i; j++)
