@@ -21,7 +21,12 @@
  * single halvings do, so its p would crowd about one half where there is nothing. Therefore p
  * and z compare the median of the data's first H halvings with that of each permuted data set.
  *
- * Correlations of a half without spread are 0, and so are cosines of vanishing directions.
+ * Likewise a canonical correlation counts towards the rank only above the 95th percentile of
+ * the null's first, whichever place it has itself: once the real dimensions are taken, the next
+ * is the first of what is left, and would be above the null's of its own place by chance.
+ *
+ * Correlations of a half without spread are 0, and so are cosines of vanishing directions. The
+ * two candidates of an antithetic pair count as two directions.
  */
 #ifndef COPPICE_SPLIT_HALF_H
 #define COPPICE_SPLIT_HALF_H

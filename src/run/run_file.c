@@ -102,9 +102,9 @@ cop_status cop_run_file_json(const cop_store *store, const char *group, int digi
         (void)json_object_set_new(at, leaf,
                                   array_json(cop_store_get(store, path), 0, &element));
     }
-    char *const dump = root == NULL ? NULL
-                                    : json_dumps(root, JSON_INDENT(1) | JSON_ENSURE_ASCII |
-                                                           JSON_REAL_PRECISION(digits));
+    const size_t format =
+        JSON_INDENT(1) | JSON_ENSURE_ASCII | JSON_REAL_PRECISION((size_t)digits);
+    char *const dump = root == NULL ? NULL : json_dumps(root, format);
     json_decref(root);
     COP_CHECK(dump != NULL, err, COP_ERR_MEMORY, "no memory for the JSON of a run file");
     const cop_status status = cop_text_format(text, err, "%s\n", dump);

@@ -72,19 +72,5 @@ with scratch() as folder:
     check("at least 4 candidates" in inspect(tiny)["split_half"]["skipped"], "no reason in the run file")
     check("no split-half analysis" in coppice("inspect", tiny), "inspect does not give the reason")
     check("here are 3 and 48" in coppice("analyze", tiny, code=3), "a tiny population")
-
-    try:
-        import h5py
-    except ImportError:
-        print("* h5py is not there: units and meanings in the file were not looked at")
-    else:
-        with h5py.File(os.path.join(two, "run.h5")) as file:
-            group = file["split_half"]
-            check(group["reproducible_rank"].attrs["unit"] in ("dimensions", b"dimensions"), "rank without unit")
-            check(group["reward_pearson/value"].shape == (100, 1), "shape of a statistic")
-            bare = []
-            group.visititems(lambda name, item: bare.append(name)
-                             if isinstance(item, h5py.Dataset) and "meaning" not in item.attrs else None)
-            check(not bare, f"without a meaning: {bare}")
     print(f"* reliability {found['reward_spearman_brown']['median'][0]:.2f}, "
           f"reproducible rank {found['reproducible_rank']}")
