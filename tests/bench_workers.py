@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""Candidates per second of the demo's population phase: two single-threaded workers against one, in turns
-in one run on one machine.   tests/bench_workers.py BINARY [PAIRS]"""
+"""The demo with two single-threaded workers against one, in turns in one run on one machine: candidates per
+second of the population phase, and time of the whole job.   tests/bench_workers.py BINARY [PAIRS]"""
+import json
 import os
 import statistics
 import subprocess
@@ -14,24 +15,27 @@ environment = dict(os.environ, OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROO
                    OMPI_MCA_mpi_yield_when_idle="1", OMPI_MCA_btl_vader_single_copy_mechanism="none")
 
 
-def rate(workers):
-    """Candidates per second of the population phase."""
+def measure(workers):
+    """Candidates per second of the population phase, seconds of the whole job."""
     with tempfile.TemporaryDirectory(prefix="coppice-bench-") as out:
         done = subprocess.run(["mpirun", "-np", str(workers + 1), binary, "run", "jobs/demo.yaml", "--out", out,
-                               "--progress", "never", "-s", "population.size=200", "-s", "recenter.rounds=0",
-                               "-s", "consolidate.scale=[1]", "-s", "consolidate.max_scale=1"],
+                               "--progress", "never", "-s", "recenter.rounds=1", "-s", "baselines.randopt=[1]",
+                               "-s", "baselines.self_consistency=[]"],
                               env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         if done.returncode != 0:
             sys.exit(done.stdout)
-        line = next(line for line in done.stdout.splitlines() if line.startswith("population"))
-        words = line.split()
-        return float(words[words.index("cand/s") - 1])
+        words = next(line for line in done.stdout.splitlines() if line.startswith("population")).split()
+        with open(os.path.join(out, "summary.json"), encoding="utf-8") as summary:
+            return float(words[words.index("cand/s") - 1]), json.load(summary)["seconds_this_start"]
 
 
 if os.cpu_count() < 2:
     sys.exit("two workers need two cores")
-rows = [(rate(1), rate(2)) for _ in range(pairs)]
-print("\nworkers of one thread, population phase of the demo, candidates/s")
-for one, two in rows:
-    print(f"  one worker {one:6.1f}   two workers {two:6.1f}   ratio {two / one:.2f}")
-print(f"  median ratio {statistics.median(two / one for one, two in rows):.2f}")
+rows = [measure(1) + measure(2) for _ in range(pairs)]
+print("\ndemo with one round of recentring, workers of one thread")
+print("                population, candidates/s              whole job, seconds")
+print("                one      two    ratio             one      two    ratio")
+for one, one_s, two, two_s in rows:
+    print(f"           {one:8.1f} {two:8.1f} {two / one:8.2f}        {one_s:8.1f} {two_s:8.1f} {one_s / two_s:8.2f}")
+print(f"  median {statistics.median(two / one for one, _, two, _ in rows):30.2f}"
+      f"{statistics.median(one_s / two_s for _, one_s, _, two_s in rows):34.2f}")
