@@ -72,7 +72,7 @@ UNIT_SRC := $(sort $(wildcard tests/unit/test_*.c))
 UNIT_BIN := $(UNIT_SRC:tests/unit/%.c=$(BUILD)/tests/%)
 
 .DELETE_ON_ERROR:
-.PHONY: all help info demo check check-unit check-san check-e2e check-real check-planted check-layers bench install uninstall lint \
+.PHONY: all help info demo check check-unit check-san check-e2e check-slurm check-real check-planted check-layers bench install uninstall lint \
         format deps deps-check clean unit
 
 all: $(BIN) $(BOX)
@@ -83,6 +83,7 @@ help:
 	@echo 'make check         installs what is missing, builds, runs all tests'
 	@echo 'make check-unit    unit tests only;  make check-e2e: end-to-end tests only'
 	@echo 'make check-layers  checks that includes only go downward'
+	@echo 'make check-slurm   jobs, faults and sweeps on a Slurm cluster that it brings up (root)'
 	@echo 'make check-real    compares answers with transformers on a public model (fetches 0.7 GB)'
 	@echo 'make check-planted the split-half analysis on 1,200 planted populations (minutes)'
 	@echo 'make bench         measures this machine: noise, rebuild, GEMM, generation'
@@ -177,6 +178,11 @@ check-e2e: all
 	@python3 tests/run.py --build $(BUILD) e2e
 check-layers:
 	@python3 tests/layers.py
+
+# On a Slurm cluster of three nodes that exists for as long as the tests; says so where it cannot.
+check-slurm: deps
+	@$(MAKE) --no-print-directory -j$$(nproc) $(BIN)
+	@sh tests/slurm/check.sh $(BUILD)
 
 # Against transformers on a public model: needs the Python registry, not part of `make check`.
 check-real: $(BIN)

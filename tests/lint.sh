@@ -1,6 +1,6 @@
 #!/bin/sh
-# clang-format over all C, cppcheck and clang-tidy over src/ and the headers it includes, committed
-# or not. Exit code 0: all clean.
+# clang-format over all C, cppcheck and clang-tidy over src/ and the headers it includes, shellcheck over
+# the Slurm scripts, committed or not. Exit code 0: all clean.
 # What is not installed is said, not skipped silently.
 set -eu
 cd "$(dirname "$0")/.."
@@ -63,5 +63,13 @@ $1: clang-tidy failed"
     verdict clang-tidy
 else
     echo "clang-tidy: skipped, not installed (sh .ci/deps lint)"
+fi
+
+if command -v shellcheck >/dev/null 2>&1; then
+    # shellcheck disable=SC2046
+    shellcheck -x -f gcc $(list 'slurm/*.sh' 'slurm/*.sbatch' 'tests/slurm/*.sh') >"$log" 2>&1 || true
+    verdict shellcheck
+else
+    echo "shellcheck: skipped, not installed (sh .ci/deps lint)"
 fi
 exit $bad

@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
 """Runs the tests and prints one line each, then "N passed, N failed, N skipped".
 
-  tests/run.py [--build DIR] [--only WORD] [unit] [e2e]
+  tests/run.py [--build DIR] [--only WORD] [unit] [e2e] [slurm]
 
 A unit test is a cmocka program in DIR/tests; an end-to-end test is an executable tests/e2e/*.py or
-*.sh that gets COPPICE (the binary) and BUILD in its environment. Exit code 77 of an end-to-end
-test, or a cmocka SKIPPED line, is a skip; its last line is the reason.
+*.sh that gets COPPICE (the binary) and BUILD in its environment; each of those in tests/slurm gets a
+cluster of its own (tests/slurm/cluster.py). Exit code 77 of an end-to-end test, or a cmocka SKIPPED
+line, is a skip; its last line is the reason.
 """
 import argparse
+import concurrent.futures
 import os
 import re
 import subprocess
@@ -19,13 +21,19 @@ TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 def run(command, environment, limit_s):
     start = time.monotonic()
-    try:
-        done = subprocess.run(command, cwd=TOP, env=environment, stdin=subprocess.DEVNULL,
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=limit_s)
-        code, text = done.returncode, done.stdout.decode("utf-8", "replace")
-    except subprocess.TimeoutExpired as late:
-        code, text = -1, (late.stdout or b"").decode("utf-8", "replace") + f"\ntook over {limit_s} s"
-    return code, text, time.monotonic() - start
+    with subprocess.Popen(command, cwd=TOP, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT) as process:
+        try:
+            text, late = process.communicate(timeout=limit_s)[0], ""
+        except subprocess.TimeoutExpired:
+            late = f"\ntook over {limit_s:.0f} s"
+            process.terminate()  # time to clean up
+            try:
+                text = process.communicate(timeout=20)[0]
+            except subprocess.TimeoutExpired:
+                process.kill()
+                text = process.communicate()[0]
+    return -1 if late else process.returncode, text.decode("utf-8", "replace") + late, time.monotonic() - start
 
 
 def count_unit(code, text):
@@ -39,11 +47,37 @@ def count_unit(code, text):
     return passed, failed, skipped
 
 
+def run_test(test, environment, limit_s):
+    """Its lines of the report, and how many passed, failed and were skipped."""
+    kind, name, command = test
+    if kind == "unit" and not os.path.exists(command[0]):
+        code, text, seconds, counts = 1, "the test program was not built", 0.0, (0, 1, 0)
+    else:
+        code, text, seconds = run(command, environment, limit_s)
+        if kind == "unit":
+            counts = count_unit(code, text)
+        elif code == 77:
+            counts = (0, 0, 1)
+        else:
+            counts = (1, 0, 0) if code == 0 else (0, 1, 0)
+    word = "FAIL" if counts[1] else "skip" if counts[2] and not counts[0] else "ok"
+    lines = [f"{word:4}  {kind:5} {name:28} {counts[0]:4} passed  {seconds:7.1f} s"]
+    if counts[1]:
+        lines += ["      " + line for line in text.splitlines()[-60:]]
+    elif counts[2]:  # nothing is skipped silently
+        reasons = [line for line in text.splitlines() if line.lower().startswith("skip")]
+        lines += ["      " + line for line in reasons or ["skipped without a reason"]]
+    else:
+        lines += ["      " + line for line in text.splitlines() if line.startswith("* ")]  # figures worth seeing
+    return lines, counts
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--build", default="build")
     parser.add_argument("--only", default="")
     parser.add_argument("--limit", type=float, default=1500, help="seconds for one test")
+    parser.add_argument("--at-once", type=int, default=1, help="tests that run beside each other")
     parser.add_argument("kinds", nargs="*", default=[])
     options = parser.parse_args()
     kinds = options.kinds or ["unit", "e2e"]
@@ -61,40 +95,26 @@ def main():
         for source in sorted(os.listdir(os.path.join(TOP, "tests", "unit"))):
             if source.startswith("test_") and source.endswith(".c"):
                 tests.append(("unit", source[5:-2], [os.path.join(folder, source[:-2])]))
-    if "e2e" in kinds:
-        for name in sorted(os.listdir(os.path.join(TOP, "tests", "e2e"))):
-            path = os.path.join(TOP, "tests", "e2e", name)
+    for kind in ("e2e", "slurm"):
+        if kind not in kinds:
+            continue
+        for name in sorted(os.listdir(os.path.join(TOP, "tests", kind))):
+            path = os.path.join(TOP, "tests", kind, name)
             if name.startswith("test_") and name.endswith((".py", ".sh")):
-                tests.append(("e2e", name[5:-3], [sys.executable if name.endswith(".py") else "bash", path]))
+                command = [sys.executable if name.endswith(".py") else "bash", path]
+                if kind == "slurm":
+                    command = [sys.executable, os.path.join(TOP, "tests", "slurm", "cluster.py"), *command]
+                tests.append((kind, name[5:-3], command))
 
     total = [0, 0, 0]
-    for kind, name, command in tests:
-        if options.only and options.only not in name:
-            continue
-        if kind == "unit" and not os.path.exists(command[0]):
-            code, text, seconds, counts = 1, "the test program was not built", 0.0, (0, 1, 0)
-        else:
-            code, text, seconds = run(command, environment, options.limit)
-            if kind == "unit":
-                counts = count_unit(code, text)
-            elif code == 77:
-                counts = (0, 0, 1)
-            else:
-                counts = (1, 0, 0) if code == 0 else (0, 1, 0)
-        word = "FAIL" if counts[1] else "skip" if counts[2] and not counts[0] else "ok"
-        print(f"{word:4}  {kind:4}  {name:28} {counts[0]:4} passed  {seconds:7.1f} s", flush=True)
-        if counts[1]:
-            print("\n".join("      " + line for line in text.splitlines()[-60:]), flush=True)
-        elif counts[2]:  # nothing is skipped silently
-            reasons = [line for line in text.splitlines() if line.lower().startswith("skip")]
-            print("\n".join("      " + line for line in reasons or ["skipped without a reason"]), flush=True)
-        else:
-            for line in text.splitlines():
-                if line.startswith("* "):  # figures worth seeing
-                    print("      " + line, flush=True)
-        total = [a + b for a, b in zip(total, counts)]
+    with concurrent.futures.ThreadPoolExecutor(options.at_once) as pool:
+        running = [pool.submit(run_test, test, environment, options.limit) for test in tests if options.only in test[1]]
+        for done in concurrent.futures.as_completed(running):
+            lines, counts = done.result()
+            print("\n".join(lines), flush=True)
+            total = [a + b for a, b in zip(total, counts)]
     print(f"{total[0]} passed, {total[1]} failed, {total[2]} skipped")
-    return 1 if total[1] or not total[0] else 0
+    return 1 if total[1] or not sum(total) else 0
 
 
 if __name__ == "__main__":

@@ -1,0 +1,132 @@
+#!/usr/bin/env bash
+# Submits one job for each of several seeds or job files, as an array, and one more that gathers their
+# results in a table when the last has ended.
+#
+#   slurm/sweep.sh [options] --seeds 1-8 JOB.yaml [coppice run options]
+#   slurm/sweep.sh [options] --jobs A.yaml B.yaml ... [-- coppice run options]
+#
+#   --seeds LIST     population seeds: 1-8, or 1,5,9
+#   --out DIR        folder of the sweep (default: runs/sweep-NAME, NAME that of the first job file); a
+#                    member's run directory is DIR/NAME-SEED or DIR/NAME
+#   --at-once N      most members that run at the same time
+#   --dry-run, --workers, --nodes, --time, --rate, --measure, --sbatch: as for submit.sh, for each member;
+#                    the first member's job file makes the plan
+#
+# The same command again goes on with members that did not finish. The table is DIR/table.tsv; beside it
+# lie members.tsv, a line of arguments for each member, and the logs.
+set -euo pipefail
+
+home=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+# shellcheck source=slurm/plan.sh
+. "$home/plan.sh"
+
+usage() {
+    sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//p}' "$0"
+    exit "$1"
+}
+
+seed_list() { # 1-8 or 1,5,9: one a line
+    local part
+    for part in ${1//,/ }; do
+        case $part in
+            *-*) seq "$(whole_number --seeds "${part%-*}")" "$(whole_number --seeds "${part#*-}")" ;;
+            *) whole_number --seeds "$part" ;;
+        esac
+    done
+}
+
+dry_run=0 workers='' nodes='' time='' rate=$site_rate measure=0 more=() seeds='' out='' at_once='' by_job=0
+while [ $# -gt 0 ]; do
+    case $1 in
+        --dry-run) dry_run=1 ;;
+        --measure) measure=1 ;;
+        --jobs)
+            by_job=1
+            shift
+            break
+            ;;
+        --workers | --nodes | --time | --rate | --sbatch | --seeds | --out | --at-once)
+            [ $# -ge 2 ] || die "$1 needs a value"
+            case $1 in
+                --workers) workers=$(whole_number "$1" "$2") ;;
+                --nodes) nodes=$(whole_number "$1" "$2") ;;
+                --time) time=$2 ;;
+                --rate) rate=$(whole_number "$1" "$2") ;;
+                --sbatch) more+=("$2") ;;
+                --seeds) seeds=$(seed_list "$2") ;;
+                --out) out=$2 ;;
+                --at-once) at_once=%$(whole_number "$1" "$2") ;;
+            esac
+            shift
+            ;;
+        -h | --help) usage 0 ;;
+        -*) die "$1: no such option here (options of coppice run go after the job file); see --help" ;;
+        *) break ;;
+    esac
+    shift
+done
+
+# Members: a job file and its arguments, tab-separated as coppice.sbatch reads them.
+files=() arguments=()
+if [ "$by_job" = 1 ]; then
+    [ -z "$seeds" ] || die "--seeds or --jobs, not both"
+    while [ $# -gt 0 ] && [ "$1" != -- ]; do
+        files+=("$1")
+        shift
+    done
+    if [ $# -gt 0 ]; then shift; fi
+    arguments=("$@")
+elif [ $# -ge 1 ]; then
+    files=("$1")
+    arguments=("${@:2}")
+fi
+[ ${#files[@]} -ge 1 ] || usage 2
+[ "$by_job" = 1 ] || [ -n "$seeds" ] || die "which seeds? --seeds 1-8"
+first=${files[0]##*/}
+out=${out:-runs/sweep-${first%.*}}
+
+member() { # NAME JOB.yaml [more arguments]
+    local IFS=$'\t'
+    echo "$2${IFS}--out${IFS}$out/$1${arguments[*]:+$IFS${arguments[*]}}${3:+$IFS${*:3}}"
+}
+members=()
+for file in "${files[@]}"; do
+    "$coppice" run "$file" "${arguments[@]}" --check >/dev/null || exit $?
+    name=${file##*/} name=${name%.*}
+    if [ "$by_job" = 1 ]; then
+        members+=("$(member "$name" "$file")")
+    else
+        for seed in $seeds; do
+            members+=("$(member "$name-$seed" "$file" -s "population.seed=$seed")")
+        done
+    fi
+done
+doubles=$(printf '%s\n' "${members[@]}" | cut -f 3 | sort | uniq -d)
+[ -z "$doubles" ] || die "two members would share $doubles"
+
+read_job "${files[0]}" "${arguments[@]}"
+read_cluster "${more[@]}"
+plan_ranks "$workers" "$nodes"
+[ "$measure" = 0 ] || rate=$(measure_rate)
+plan_time "$time" "$rate"
+echo "sweep       ${#members[@]} members in $out, each:"
+print_plan
+
+list=$out/members.tsv
+array=(sbatch --parsable --job-name="$job_name" --output="$out/%a-%A.log" --array="1-${#members[@]}$at_once"
+    --nodes="$plan_nodes" --ntasks="$plan_tasks" --cpus-per-task="$job_threads" --time="$plan_time"
+    "${site_sbatch[@]}" "${more[@]}" "$home/coppice.sbatch" --sweep "$list")
+gather=(sbatch --parsable --job-name="$job_name-table" --output="$out/table.log"
+    "${site_sbatch[@]}" "${more[@]}" "$home/gather.sbatch" "$list")
+printf '+'
+printf ' %q' "${array[@]}"
+printf '\n'
+if [ "$dry_run" = 1 ]; then exit 0; fi
+mkdir -p "$out"
+printf '%s\n' "${members[@]}" >"$list"
+export COPPICE_HOME=$home
+id=$("${array[@]}")
+id=${id%%;*}
+# afterany: the table also says which members did not finish
+gatherer=$("${gather[@]:0:1}" --dependency=afterany:"$id" "${gather[@]:1}")
+echo "Submitted array job $id and job ${gatherer%%;*}, which writes $out/table.tsv"

@@ -1,0 +1,27 @@
+#!/usr/bin/env python3
+"""The quick job through sbatch, started by srun and by mpirun, gives the bytes of a plain local run.
+A wrong job ends at once with the program's own exit code and is not tried again."""
+import os
+
+from jobs import LAUNCHERS, QUICK, Job, check, inspect, reference, same_result, scratch
+
+with scratch() as folder:
+    whole = reference()
+    jobs = {launcher: Job(folder, launcher, launcher=launcher, options=["--nodes=3", "--ntasks-per-node=1"])
+            for launcher in LAUNCHERS}
+    for launcher, job in jobs.items():
+        job.wait()
+        same_result(whole, job.out, "by " + launcher)
+        tree = inspect(job.out)
+        hosts = {text.split(" on ")[1].split(";")[0] for text in tree["job"]["rank_backends"]}
+        check(hosts == {"node1", "node2", "node3"}, f"{launcher}: ranks on {hosts}")
+        check(tree["job"]["ranks"] == 3, f"{launcher}: {tree['job']['ranks']} ranks")
+
+    wrong = Job(folder, "wrong", QUICK + ["population.sise=3"])
+    wrong.wait("FAILED")
+    check(wrong.fact("ExitCode") == "3:0" and wrong.restarts() == 0, "a wrong job file: " + wrong.fact("ExitCode"))
+    check('population.sise' in wrong.text() and "start 1" not in wrong.text(), "no word about the wrong key, or late")
+
+    missing = Job(folder, "missing", program=os.path.join(folder, "nothing"))
+    missing.wait("FAILED")
+    check("is not there; build it first" in missing.text(), "no word about a missing program")
