@@ -87,7 +87,7 @@ def main():
             print("\n".join("      " + line for line in text.splitlines()[-60:]), flush=True)
         elif counts[2]:  # nothing is skipped silently
             reasons = [line for line in text.splitlines() if line.lower().startswith("skip")]
-            print("\n".join("      " + line for line in reasons or ["skipped without a reason"]), flush=True)
+            print("\n".join("      " + line for line in list(dict.fromkeys(reasons)) or ["skipped without a reason"]), flush=True)
         elif kind == "e2e":
             for line in text.splitlines():
                 if line.startswith("* "):  # figures worth seeing
