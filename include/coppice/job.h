@@ -90,7 +90,7 @@ typedef struct cop_job {
         double temperature, top_p;         /**< of those */
     } baselines;
     struct {
-        char *kind;    /**< auto, cpu */
+        char *kind;    /**< auto, cpu, cuda */
         char *compute; /**< auto, f32, bf16 */
         char *gemm;    /**< onednn, openblas */
         int64_t threads, batch;
