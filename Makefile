@@ -100,7 +100,7 @@ UNIT_SRC := $(sort $(wildcard tests/unit/test_*.c))
 UNIT_BIN := $(UNIT_SRC:tests/unit/%.c=$(BUILD)/tests/%)
 
 .DELETE_ON_ERROR:
-.PHONY: all help info demo check check-unit check-san check-e2e check-real check-layers bench install uninstall lint \
+.PHONY: all help info demo check check-gpu check-unit check-san check-e2e check-real check-layers bench install uninstall lint \
         format deps deps-check clean unit
 
 all: $(BIN) $(BOX) $(PLUGIN)
@@ -111,6 +111,7 @@ help:
 	@echo 'make check         installs what is missing, builds, runs all tests'
 	@echo 'make check-unit    unit tests only;  make check-e2e: end-to-end tests only'
 	@echo 'make check-layers  checks that includes only go downward'
+	@echo 'make check-gpu     the tests of backends and models on the GPU of this machine'
 	@echo 'make check-real    compares answers with transformers on a public model (fetches 0.7 GB)'
 	@echo 'make bench         measures this machine: noise, rebuild, GEMM, generation'
 	@echo 'make lint          clang-format, clang-tidy, cppcheck'
@@ -237,6 +238,10 @@ check-e2e: all
 	@python3 tests/run.py --build $(BUILD) e2e
 check-layers:
 	@python3 tests/layers.py
+
+# The tests of backends and models on the GPU of this machine.
+check-gpu: $(PLUGIN) $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/test_backend_*.c tests/unit/test_model_*.c)) $(HOST_PLUGIN)
+	@sh tests/check_gpu.sh $(BUILD)
 
 # Against transformers on a public model: needs the Python registry, not part of `make check`.
 check-real: $(BIN)
