@@ -50,7 +50,7 @@ cop_status cop_plugin_create(const char *folder, const cop_backend_options *opti
     const cop_plugin_entry entry = entry_of(library);
     const cop_plugin *const plugin = entry == NULL ? NULL : entry();
     cop_status status = cop_plugin_check(path, plugin, err);
-    if (status == COP_OK) status = plugin->create(options, backend, err);
+    if (status == COP_OK && plugin != NULL) status = plugin->create(options, backend, err);
     /* A backend's code must stay; without one, nothing of the library is in use. */
     if (status != COP_OK) (void)dlclose(library);
     return status;

@@ -41,9 +41,10 @@ enum { BY_BLOCK, BY_WARP, BY_EXCHANGE };
 static fiber *fibers; /* [MOST_THREADS] */
 static char *stacks;  /* [MOST_THREADS, STACK_BYTES] */
 static fiber *current;
-static jmp_buf scheduler;
 #if defined(__SANITIZE_ADDRESS__)
-static ucontext_t scheduler_context;
+static ucontext_t scheduler_context; /* what the sanitizer can follow, at a price */
+#else
+static jmp_buf scheduler;
 #endif
 static barrier block_barrier, warp_barriers[MOST_THREADS / WARP];
 static void (*call)(const void *kernel, const void *argument);

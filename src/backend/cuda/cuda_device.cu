@@ -117,7 +117,9 @@ static cop_status choose_device(cop_cuda *cuda, const cop_backend_options *optio
     COP_CHECK(code == cudaSuccess, err, COP_ERR_UNSUPPORTED,
               "backend.kind: cuda: there is no usable GPU: %s; see nvidia-smi, or choose "
               "backend.kind: cpu",
-              cudaGetErrorString(code));
+              code == cudaErrorInsufficientDriver
+                  ? "there is no NVIDIA driver, or it is too old for this build's CUDA"
+                  : cudaGetErrorString(code));
     COP_CHECK(count > 0, err, COP_ERR_UNSUPPORTED,
               "backend.kind: cuda: there is no GPU, or CUDA_VISIBLE_DEVICES hides them all; "
               "choose backend.kind: cpu");
