@@ -43,6 +43,8 @@ static char *stacks;  /* [MOST_THREADS, STACK_BYTES] */
 static fiber *current;
 #if defined(__SANITIZE_ADDRESS__)
 static ucontext_t scheduler_context; /* what the sanitizer can follow, at a price */
+static const void *scheduler_stack;
+static size_t scheduler_stack_bytes;
 #else
 static jmp_buf scheduler;
 #endif
@@ -66,9 +68,9 @@ static void stop_here(void)
 #if defined(__SANITIZE_ADDRESS__)
     fiber *const self = current;
     void *fake = NULL;
-    __sanitizer_start_switch_fiber(&fake, NULL, 0);
+    __sanitizer_start_switch_fiber(&fake, scheduler_stack, scheduler_stack_bytes);
     (void)swapcontext(&self->context, &scheduler_context);
-    __sanitizer_finish_switch_fiber(fake, NULL, NULL);
+    __sanitizer_finish_switch_fiber(fake, &scheduler_stack, &scheduler_stack_bytes);
 #else
     if (_setjmp(current->resume) == 0) _longjmp(scheduler, 1);
 #endif
@@ -78,7 +80,7 @@ static void stop_here(void)
 static void fiber_main(void)
 {
 #if defined(__SANITIZE_ADDRESS__)
-    __sanitizer_finish_switch_fiber(NULL, NULL, NULL);
+    __sanitizer_finish_switch_fiber(NULL, &scheduler_stack, &scheduler_stack_bytes);
 #endif
     for (;;) {
         call(call_kernel, call_argument);
@@ -239,9 +241,8 @@ cudaError_t cuda_host_launch(void (*how)(const void *kernel, const void *argumen
 /* --- devices and memory --- */
 
 /* Allocations carry their size, and garbage: nothing may count on zeros. */
-struct allocation {
+struct alignas(256) allocation {
     size_t bytes;
-    char pad[240];
 };
 
 static size_t used_bytes;
@@ -296,7 +297,7 @@ cudaError_t cudaMalloc(void **memory, size_t bytes)
     if (made == NULL) return remember(cudaErrorMemoryAllocation);
     made->bytes = bytes;
     used_bytes += bytes;
-    *memory = (char *)made + 256;
+    *memory = made + 1;
     memset(*memory, 0xff, bytes);
     return cudaSuccess;
 }
@@ -304,7 +305,7 @@ cudaError_t cudaMalloc(void **memory, size_t bytes)
 cudaError_t cudaFree(void *memory)
 {
     if (memory == NULL) return cudaSuccess;
-    allocation *const made = (allocation *)((char *)memory - 256);
+    allocation *const made = (allocation *)memory - 1;
     used_bytes -= made->bytes;
     free(made);
     return cudaSuccess;
