@@ -23,13 +23,14 @@ say = $(if $(filter 1,$(V)),@:,@printf '  %-5s %s\n' '$(1)' '$(2)')
 PKGS := hdf5-serial openblas lapacke hwloc jansson yaml-0.1 libpcre2-8 libutf8proc libcrypto
 # Evaluated once, at the first use: `make demo` on a bare machine installs them before.
 PKG_CFLAGS = $(eval PKG_CFLAGS := $$(shell pkg-config --cflags $(PKGS) 2>/dev/null))$(PKG_CFLAGS)
-PKG_LIBS   = $(eval PKG_LIBS := $$(shell pkg-config --libs $(PKGS) 2>/dev/null) -ldnnl -lm)$(PKG_LIBS)
+PKG_LIBS   = $(eval PKG_LIBS := $$(shell pkg-config --libs $(PKGS) 2>/dev/null) -ldnnl -ldl -lm)$(PKG_LIBS)
 MPI_CFLAGS = $(eval MPI_CFLAGS := $$(shell pkg-config --cflags ompi-c 2>/dev/null))$(MPI_CFLAGS)
 MPI_LIBS   = $(eval MPI_LIBS := $$(shell pkg-config --libs ompi-c 2>/dev/null))$(MPI_LIBS)
 BOX_PKGS   := python3-embed libseccomp jansson
 BOX_CFLAGS = $(eval BOX_CFLAGS := $$(patsubst -I%,-isystem %,$$(shell pkg-config --cflags $(BOX_PKGS) 2>/dev/null)))$(BOX_CFLAGS)
 BOX_LIBS   = $(eval BOX_LIBS := $$(shell pkg-config --libs $(BOX_PKGS) 2>/dev/null) -lm)$(BOX_LIBS)
 VERSION   := 0.1.0
+NVCC      ?= $(shell command -v nvcc 2>/dev/null || { test -x /usr/local/cuda/bin/nvcc && echo /usr/local/cuda/bin/nvcc; })
 GIT       := $(shell git describe --always --dirty --tags 2>/dev/null || echo unknown)
 
 WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes \
@@ -52,6 +53,24 @@ ISA_FLAGS_avx2   := -mavx2 -mfma -mf16c
 ISA_FLAGS_avx512 := -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx2 -mfma -mf16c -mprefer-vector-width=512
 ISA_FLAGS_scalar :=
 
+# The CUDA backend is a library of its own, built where nvcc is found for what nvcc still knows of
+# these architectures, and with PTX for those to come.
+CUDA_WANTED := 70 75 80 86 89 90
+CUDA_KNOWN   = $(eval CUDA_KNOWN := $$(if $(NVCC),$$(patsubst sm_%,%,$$(shell $(NVCC) --list-gpu-code 2>/dev/null))))$(CUDA_KNOWN)
+CUDA_SM      = $(filter $(CUDA_WANTED),$(CUDA_KNOWN))
+CUDA_HOME    = $(patsubst %/bin/nvcc,%,$(realpath $(NVCC)))
+CUDA_CODE    = $(foreach a,$(CUDA_SM),-gencode arch=compute_$(a),code=sm_$(a)) \
+               $(foreach a,$(lastword $(CUDA_SM)),-gencode arch=compute_$(a),code=compute_$(a))
+# No fast-math and no fused operation but those that are written out: noise and rebuilt weights are
+# the same bits as on a CPU.
+CUDA_FLAGS   = -std=c++20 -O3 -lineinfo -fmad=false -ftz=false -prec-div=true -prec-sqrt=true \
+               -Iinclude -Isrc -MMD -MP $(if $(filter 1,$(WERROR)),-Werror all-warnings) \
+               -Xcompiler -fPIC,-fvisibility=hidden,-ffp-contract=off,-Wall,-Wextra,-Wno-missing-field-initializers
+# Program and plug-in must agree on these.
+INTERFACE   := $(sort $(wildcard include/coppice/backend.h include/coppice/cpu.h include/coppice/dtype.h \
+               include/coppice/rebuild.h include/coppice/status.h src/backend/plugin.h src/noise/gaussian.h))
+PLUGIN_BUILD = $(VERSION)-$(firstword $(shell cat $(INTERFACE) | cksum))
+
 # --- sources -----------------------------------------------------------------------------------
 
 ALL_SRC  := $(foreach d,$(LAYERS),$(wildcard src/$(d)/*.c))
@@ -68,22 +87,32 @@ BOX      := $(BUILD)/coppice-sandbox
 BOX_SRC  := $(wildcard src/sandbox/*.c)
 BOX_PY   := wire guest judge preload
 BOX_OBJ  := $(BOX_SRC:%.c=$(BUILD)/%.o) $(BUILD)/src/sandbox/harness.o
+CUDA_SRC := $(wildcard src/backend/cuda/*.cu)
+CUDA_OBJ := $(CUDA_SRC:%.cu=$(BUILD)/%.o)
+# What the plug-in takes of the base, compiled once more for a library.
+CUDA_BASE := $(patsubst %,$(BUILD)/pic/src/base/%.o,status memory memory_limits cgroup)
+PLUGIN    = $(if $(CUDA_SM),$(BUILD)/libcoppice_cuda.so)
+# The same sources against a stand-in for CUDA that runs them on the CPU; for tests.
+HOST_SRC := $(wildcard tests/cuda_host/*.cc)
+HOST_OBJ := $(CUDA_SRC:%.cu=$(BUILD)/cuda_host/%.o) $(HOST_SRC:%.cc=$(BUILD)/cuda_host/%.o)
+HOST_PLUGIN := $(BUILD)/cuda_host/libcoppice_cuda.so
 UNIT_SRC := $(sort $(wildcard tests/unit/test_*.c))
 UNIT_BIN := $(UNIT_SRC:tests/unit/%.c=$(BUILD)/tests/%)
 
 .DELETE_ON_ERROR:
-.PHONY: all help info demo check check-unit check-san check-e2e check-slurm check-real check-planted check-layers bench install uninstall lint \
+.PHONY: all help info demo check check-gpu check-unit check-san check-e2e check-slurm check-real check-planted check-layers bench install uninstall lint \
         format deps deps-check clean unit
 
-all: $(BIN) $(BOX)
+all: $(BIN) $(BOX) $(PLUGIN)
 
 help:
-	@echo 'make               builds $(BIN) and $(BOX)'
+	@echo 'make               builds $(BIN), $(BOX) and, where nvcc is found, the plug-in for GPUs'
 	@echo 'make demo          installs what is missing, builds, runs the main job on the embedded model'
 	@echo 'make check         installs what is missing, builds, runs all tests'
 	@echo 'make check-unit    unit tests only;  make check-e2e: end-to-end tests only'
 	@echo 'make check-layers  checks that includes only go downward'
 	@echo 'make check-slurm   jobs, faults and sweeps on a Slurm cluster that it brings up (root)'
+	@echo 'make check-gpu     the tests of backends and models on the GPU of this machine'
 	@echo 'make check-real    compares answers with transformers on a public model (fetches 0.7 GB)'
 	@echo 'make check-planted the split-half analysis on 1,200 planted populations (minutes)'
 	@echo 'make bench         measures this machine: noise, rebuild, GEMM, generation'
@@ -108,6 +137,39 @@ $(BUILD)/src/base/build_info.o: EXTRA_CFLAGS = -DCOP_VERSION='"$(VERSION)"' -DCO
 $(BUILD)/src/backend/draw.o: EXTRA_CFLAGS = -fno-trapping-math
 $(BUILD)/%_avx2.o: EXTRA_CFLAGS = $(ISA_FLAGS_avx2)
 $(BUILD)/%_avx512.o: EXTRA_CFLAGS = $(ISA_FLAGS_avx512)
+
+$(BUILD)/src/backend/plugin.o $(BUILD)/src/backend/cuda/cuda_device.o $(BUILD)/cuda_host/src/backend/cuda/cuda_device.o: $(INTERFACE)
+$(BUILD)/src/backend/plugin.o: EXTRA_CFLAGS = -DCOP_PLUGIN_BUILD='"$(PLUGIN_BUILD)"'
+
+$(BUILD)/src/backend/cuda/%.o: src/backend/cuda/%.cu Makefile
+	$(call say,NVCC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(NVCC) $(CUDA_FLAGS) $(CUDA_CODE) -DCOP_PLUGIN_BUILD='"$(PLUGIN_BUILD)"' -c -o $@ $<
+
+$(BUILD)/pic/%.o: %.c Makefile
+	$(call say,CC,$< [pic])
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(BASE_CFLAGS) -fPIC -fvisibility=hidden $(CFLAGS) -c -o $@ $<
+
+$(BUILD)/libcoppice_cuda.so: $(CUDA_OBJ) $(CUDA_BASE)
+	$(call say,LINK,$@)
+	$(Q)$(NVCC) -shared $(CUDA_CODE) -o $@ $^ -L$(CUDA_HOME)/lib64 -lcublasLt -Xlinker -rpath,$(CUDA_HOME)/lib64 $(SAN_LIBS:%=-Xcompiler %)
+
+HOST_FLAGS = -x c++ -std=c++20 $(OPT) -ffp-contract=off -fPIC -fvisibility=hidden -MMD -MP -Wall -Wextra \
+             -Wno-missing-field-initializers -Wno-unknown-pragmas $(if $(filter 1,$(WERROR)),-Werror) \
+             $(filter -fsanitize=% -fno-%,$(BASE_CFLAGS)) -Itests/cuda_host -Iinclude -Isrc \
+             -DCOP_PLUGIN_BUILD='"$(PLUGIN_BUILD)"'
+$(BUILD)/cuda_host/%.o: %.cu Makefile
+	$(call say,CXX,$< [host])
+	@mkdir -p $(@D)
+	$(Q)$(CXX) $(HOST_FLAGS) -c -o $@ $<
+$(BUILD)/cuda_host/%.o: %.cc Makefile
+	$(call say,CXX,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CXX) $(HOST_FLAGS) -c -o $@ $<
+$(HOST_PLUGIN): $(HOST_OBJ) $(CUDA_BASE)
+	$(call say,LINK,$@)
+	$(Q)$(CXX) -shared -o $@ $^ $(SAN_LIBS)
 
 $(BUILD)/%.o: %.c Makefile
 	$(call say,CC,$<)
@@ -150,7 +212,7 @@ $(BUILD)/tests/test_sandbox_%: tests/unit/test_sandbox_%.c $(filter-out %/main.o
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(BASE_CFLAGS) -Itests $(BOX_CFLAGS) $(CFLAGS) -o $@ $< $(filter %.o,$^) $(LIB) -lcmocka $(BOX_LIBS) $(SAN_LIBS) $(LDFLAGS)
 
-unit: $(UNIT_BIN)
+unit: $(UNIT_BIN) $(HOST_PLUGIN)
 
 # --- targets -----------------------------------------------------------------------------------
 
@@ -184,6 +246,10 @@ check-slurm: deps
 	@$(MAKE) --no-print-directory -j$$(nproc) $(BIN)
 	@sh tests/slurm/check.sh $(BUILD)
 
+# The tests of backends and models on the GPU of this machine.
+check-gpu: $(PLUGIN) $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/test_backend_*.c tests/unit/test_model_*.c)) $(HOST_PLUGIN)
+	@sh tests/check_gpu.sh $(BUILD)
+
 # Against transformers on a public model: needs the Python registry, not part of `make check`.
 check-real: $(BIN)
 	@sh tests/real/check_real.sh $(BIN)
@@ -199,16 +265,18 @@ bench: deps
 lint:
 	@sh tests/lint.sh
 format:
-	clang-format -i $$(git ls-files '*.c' '*.h')
+	clang-format -i $$(git ls-files '*.c' '*.h' '*.cu' '*.cuh' '*.cc')
 
-install: $(BIN) $(BOX)
+install: $(BIN) $(BOX) $(PLUGIN)
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/coppice/jobs
 	install -m 755 $(BIN) $(BOX) $(DESTDIR)$(PREFIX)/bin
+	$(if $(PLUGIN),install -d $(DESTDIR)$(PREFIX)/lib/coppice && install -m 755 $(PLUGIN) $(DESTDIR)$(PREFIX)/lib/coppice)
 	install -d $(DESTDIR)$(PREFIX)/share/man/man1
 	install -m 644 src/app/coppice.1 $(DESTDIR)$(PREFIX)/share/man/man1/coppice.1
 	cp -R jobs/. $(DESTDIR)$(PREFIX)/share/coppice/jobs/
 uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/bin/coppice $(DESTDIR)$(PREFIX)/bin/coppice-sandbox
+	rm -rf $(DESTDIR)$(PREFIX)/lib/coppice
 	rm -f $(DESTDIR)$(PREFIX)/share/man/man1/coppice.1
 	rm -rf $(DESTDIR)$(PREFIX)/share/coppice
 
@@ -218,7 +286,7 @@ info:
 	@echo 'flags       $(BASE_CFLAGS)'
 	@for p in $(PKGS) python3-embed libseccomp ompi-c cmocka; do printf '%-12s%s\n' $$p "$$(pkg-config --modversion $$p 2>/dev/null || echo 'not found')"; done
 	@printf '%-12s%s\n' oneDNN "$$(sed -n 's/^#define DNNL_VERSION_\(MAJOR\|MINOR\|PATCH\) *//p' /usr/include/oneapi/dnnl/dnnl_version.h 2>/dev/null | paste -sd. | grep . || echo 'not found')"
-	@printf '%-12s%s\n' nvcc "$$(command -v nvcc >/dev/null && nvcc --version | sed -n 's/.*release \(.*\),.*/\1 (not used: there is no CUDA backend yet)/p' || echo 'not found')"
+	@printf '%-12s%s\n' nvcc "$(if $(NVCC),$$($(NVCC) --version | sed -n 's/.*release \(.*\),.*/\1/p') at $(NVCC): CUDA plug-in for$(CUDA_SM:%= sm_%) and PTX$(if $(filter-out $(CUDA_KNOWN),$(CUDA_WANTED)),; this nvcc no longer knows$(patsubst %, sm_%,$(filter-out $(CUDA_KNOWN),$(CUDA_WANTED)))),not found: no CUDA plug-in)"
 	@printf '%-12s%s\n' processor "$$(sed -n 's/^model name.*: //p' /proc/cpuinfo | head -n 1), $$(nproc) cores"
 	@printf '%-12s%s\n' isa "$$(grep -m1 -ow avx512bw /proc/cpuinfo || grep -m1 -ow avx2 /proc/cpuinfo || echo scalar)$$(grep -qow avx512_bf16 /proc/cpuinfo && echo ' avx512_bf16')$$(grep -qow amx_bf16 /proc/cpuinfo && echo ' amx_bf16')"
 
@@ -228,4 +296,4 @@ print-%:
 clean:
 	rm -rf $(BUILD)
 
--include $(LIB_OBJ:.o=.d) $(BOX_OBJ:.o=.d) $(BUILD)/src/app/main.d $(UNIT_BIN:=.d)
+-include $(CUDA_OBJ:.o=.d) $(HOST_OBJ:.o=.d) $(CUDA_BASE:.o=.d) $(LIB_OBJ:.o=.d) $(BOX_OBJ:.o=.d) $(BUILD)/src/app/main.d $(UNIT_BIN:=.d)

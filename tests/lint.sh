@@ -14,7 +14,7 @@ list() {
         if [ -f "$file" ]; then printf '%s\n' "$file"; fi
     done
 }
-files=$(list 'src/*.c' 'src/*.h' 'include/*.h' 'tests/*.c' 'tests/*.h')
+files=$(list 'src/*.c' 'src/*.h' 'src/*.cu' 'src/*.cuh' 'include/*.h' 'tests/*.c' 'tests/*.h' 'tests/*.cc')
 sources=$(list 'src/*.c')
 
 # verdict NAME: shows what the linter found, each place once however often it is included
@@ -46,7 +46,7 @@ fi
 if command -v clang-tidy >/dev/null 2>&1; then
     packages=$(pkg-config --cflags ompi-c hdf5-serial openblas lapacke hwloc jansson python3-embed)
     export TIDY_FLAGS="-std=c11 -D_GNU_SOURCE -DOMPI_SKIP_MPICXX -Iinclude -Isrc -fopenmp $packages
-        -DCOP_ISA_SUFFIX=_scalar -DCOP_VERSION=\"\" -DCOP_GIT=\"\" -DCOP_COMPILER=\"\" -DCOP_OPT=\"\" -DCOP_PYTHON_HOME=\"\""
+        -DCOP_ISA_SUFFIX=_scalar -DCOP_PLUGIN_BUILD=\"\" -DCOP_VERSION=\"\" -DCOP_GIT=\"\" -DCOP_COMPILER=\"\" -DCOP_OPT=\"\" -DCOP_PYTHON_HOME=\"\""
     # shellcheck disable=SC2016
     printf '%s\n' "$sources" | xargs -P "$(nproc)" -n 1 sh -c '
         case $1 in

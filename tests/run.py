@@ -66,7 +66,7 @@ def run_test(test, environment, limit_s):
         lines += ["      " + line for line in text.splitlines()[-60:]]
     elif counts[2]:  # nothing is skipped silently
         reasons = [line for line in text.splitlines() if line.lower().startswith("skip")]
-        lines += ["      " + line for line in reasons or ["skipped without a reason"]]
+        lines += ["      " + line for line in dict.fromkeys(reasons or ["skipped without a reason"])]
     else:
         lines += ["      " + line for line in text.splitlines() if line.startswith("* ")]  # figures worth seeing
     return lines, counts

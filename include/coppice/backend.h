@@ -81,6 +81,7 @@ typedef struct cop_draw {
 typedef struct cop_backend_plan {
     size_t matrices;       /**< elements of all GEMM weights */
     size_t largest_matrix; /**< elements */
+    size_t shared;         /**< of these, elements committed from a table that is in others */
     size_t others;         /**< elements of vectors and tables */
     size_t kv;             /**< elements of the KV cache */
     size_t activations;    /**< elements */
@@ -224,10 +225,12 @@ typedef enum cop_backend_part {
 /** Common head of every backend's private struct. */
 struct cop_backend {
     const cop_backend_ops *ops;
-    cop_dtype residual;             /**< dtype of the residual stream */
-    cop_dtype input;                /**< dtype of GEMM operands */
-    cop_dtype output;               /**< dtype of GEMM results; logits too */
-    double seconds[COP_PART_COUNT]; /**< time spent in each part since creation */
+    cop_dtype residual; /**< dtype of the residual stream */
+    cop_dtype input;    /**< dtype of GEMM operands */
+    cop_dtype output;   /**< dtype of GEMM results; logits too */
+    /** Time spent in each part since creation; 0 where operations run after their call has
+     *  returned (CUDA). */
+    double seconds[COP_PART_COUNT];
 };
 
 /** What `backend.compute` asks for. */
@@ -236,9 +239,17 @@ typedef enum cop_compute { COP_COMPUTE_AUTO, COP_COMPUTE_F32, COP_COMPUTE_BF16 }
 /** Who multiplies matrices on the CPU. */
 typedef enum cop_gemm_provider { COP_GEMM_ONEDNN, COP_GEMM_OPENBLAS } cop_gemm_provider;
 
+/** What `backend.kind` asks for. */
+typedef enum cop_backend_kind {
+    COP_BACKEND_AUTO, /**< CUDA where there is a GPU and the plug-in, otherwise the CPU */
+    COP_BACKEND_CPU,
+    COP_BACKEND_CUDA
+} cop_backend_kind;
+
 /** Options of a backend. */
 typedef struct cop_backend_options {
-    cop_compute compute; /**< auto: bf16 where the processor has it and the base is bf16 */
+    cop_backend_kind kind; /**< of cop_backend_create() */
+    cop_compute compute;   /**< auto: bf16 where the processor has it and the base is bf16 */
     cop_gemm_provider gemm;
     cop_dtype storage; /**< dtype of the base's matrices, for auto */
     int threads;       /**< at least 1 */
@@ -246,7 +257,19 @@ typedef struct cop_backend_options {
     /** Host memory that this rank may plan with, in bytes: its share where several ranks divide
      *  a node. 0: all that the system leaves. */
     uint64_t memory_bytes;
+    /** Number of this rank among those of its node that compute, from 0, and how many they are:
+     *  they take the GPUs in turn, and those that share one divide its memory. 0: one rank. */
+    int local_rank, local_ranks;
 } cop_backend_options;
+
+/** A backend of options->kind. For CUDA, libcoppice_cuda.so is loaded from the folder of the
+ *  program or from ../lib/coppice beside it. COP_ERR_UNSUPPORTED with the remedy where it is
+ *  asked for and there is no plug-in, driver or GPU; auto takes the CPU then. */
+cop_status cop_backend_create(const cop_backend_options *options, cop_backend **backend,
+                              cop_error *err);
+
+/** The kind of that name ("auto", "cpu", "cuda"). \return false for another. */
+bool cop_backend_kind_parse(const char *name, cop_backend_kind *kind);
 
 /** The CPU backend. bf16 with the OpenBLAS provider is COP_ERR_UNSUPPORTED. */
 cop_status cop_backend_create_cpu(const cop_backend_options *options, cop_backend **backend,

@@ -93,7 +93,7 @@ typedef struct cop_job {
         bool split_half; /**< after the population */
     } analysis;
     struct {
-        char *kind;    /**< auto, cpu */
+        char *kind;    /**< auto, cpu, cuda */
         char *compute; /**< auto, f32, bf16 */
         char *gemm;    /**< onednn, openblas */
         int64_t threads, batch;

@@ -59,7 +59,10 @@ cop_status cop_app_parse_number(const char *option, const char *text, double low
 /* "auto", "f32" or "bf16". */
 cop_status cop_app_parse_compute(const char *text, cop_compute *compute, cop_error *err);
 
-/* Options of the CPU backend for a command line: one thread per core unless `threads` > 0. */
+/* "auto", "cpu" or "cuda". */
+cop_status cop_app_parse_backend(const char *text, cop_backend_kind *kind, cop_error *err);
+
+/* Options of a backend for a command line: one thread per core unless `threads` > 0. */
 cop_backend_options cop_app_backend_options(cop_compute compute, int64_t threads);
 
 /* Reads a recipe file, or the recipe of a run directory, or of a run file. */

@@ -16,7 +16,7 @@ enum { MOST_FIELDS = 64 };
 
 typedef struct arguments {
     cop_app_task task;
-    const char *model, *recipe, *data, *system, *user, *assistant, *chat, *compute;
+    const char *model, *recipe, *data, *system, *user, *assistant, *chat, *compute, *backend;
     const char *responses, *examples;
     const char *limit, *batch, *threads, *tokens, *shots, *shot_seed; /* numbers, as text */
     const char *fields[MOST_FIELDS];
@@ -30,6 +30,7 @@ enum {
     KEY_DATA,
     KEY_LIMIT,
     KEY_COMPUTE,
+    KEY_BACKEND,
     KEY_JSON,
     KEY_BATCH,
     KEY_THREADS,
@@ -64,6 +65,8 @@ static const struct argp_option options[] = {
     {"assistant", KEY_ASSISTANT, "TEMPLATE", 0, "Answer of a few-shot example", 0},
     {"chat", KEY_CHAT, "FAMILY", 0, "Chat template family (default: recognised from the model)",
      0},
+    {"backend", KEY_BACKEND, "KIND", 0,
+     "auto (default: a GPU where there is one, otherwise the CPU), cpu or cuda", 0},
     {"compute", KEY_COMPUTE, "TYPE", 0, "auto, f32 or bf16", 0},
     {"batch", KEY_BATCH, "N", 0, "Answers generated side by side (default 128)", 0},
     {"threads", KEY_THREADS, "N", 0, "Threads (default: all cores)", 0},
@@ -92,6 +95,9 @@ static error_t parse(int key, char *text, struct argp_state *state)
         return 0;
     case KEY_COMPUTE:
         a->compute = text;
+        return 0;
+    case KEY_BACKEND:
+        a->backend = text;
         return 0;
     case KEY_JSON:
         a->json = true;
@@ -341,20 +347,21 @@ static cop_status run(const arguments *a, evaluation *e, cop_error *err)
         e->responses = fopen(a->responses, "w");
         COP_CHECK(e->responses != NULL, err, COP_ERR_IO, "%s: cannot create it", a->responses);
     }
-    const cop_evaluator_options made = {.model_dir = a->model,
-                                        .task = e->task,
-                                        .setup = &e->setup,
-                                        .dataset = e->dataset,
-                                        .system = a->system,
-                                        .user = a->user,
-                                        .assistant = a->assistant,
-                                        .examples = e->examples,
-                                        .shots = (size_t)shots,
-                                        .shot_seed = shot_seed,
-                                        .chat = a->chat,
-                                        .max_new_tokens = (size_t)tokens,
-                                        .batch = (size_t)batch,
-                                        .backend = cop_app_backend_options(compute, threads)};
+    cop_evaluator_options made = {.model_dir = a->model,
+                                  .task = e->task,
+                                  .setup = &e->setup,
+                                  .dataset = e->dataset,
+                                  .system = a->system,
+                                  .user = a->user,
+                                  .assistant = a->assistant,
+                                  .examples = e->examples,
+                                  .shots = (size_t)shots,
+                                  .shot_seed = shot_seed,
+                                  .chat = a->chat,
+                                  .max_new_tokens = (size_t)tokens,
+                                  .batch = (size_t)batch,
+                                  .backend = cop_app_backend_options(compute, threads)};
+    if (a->backend != NULL) COP_TRY(cop_app_parse_backend(a->backend, &made.backend.kind, err));
     COP_TRY(cop_evaluator_create(&made, &e->evaluator, err));
     const char *const unused = cop_evaluator_unused_tensors(e->evaluator);
     if (unused != NULL)

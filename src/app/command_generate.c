@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 typedef struct arguments {
-    const char *model, *recipe, *tokens, *compute, *batch, *threads, *chat, *gemm;
+    const char *model, *recipe, *tokens, *compute, *backend, *batch, *threads, *chat, *gemm;
     const char *temperature, *top_p, *seed;
     bool logits;
 } arguments;
@@ -20,6 +20,7 @@ enum {
     KEY_RECIPE,
     KEY_TOKENS,
     KEY_COMPUTE,
+    KEY_BACKEND,
     KEY_BATCH,
     KEY_THREADS,
     KEY_CHAT,
@@ -35,6 +36,8 @@ static const struct argp_option options[] = {
     {"recipe", KEY_RECIPE, "FILE", 0, "Recipe to apply: recipe.json, a run directory or run.h5",
      0},
     {"max-new-tokens", KEY_TOKENS, "N", 0, "Longest answer in tokens (default 256)", 0},
+    {"backend", KEY_BACKEND, "KIND", 0,
+     "auto (default: a GPU where there is one, otherwise the CPU), cpu or cuda", 0},
     {"compute", KEY_COMPUTE, "TYPE", 0, "auto, f32 or bf16", 0},
     {"gemm", KEY_GEMM, "PROVIDER", 0, "onednn (default) or openblas", 0},
     {"batch", KEY_BATCH, "N", 0, "Answers generated side by side (default 64)", 0},
@@ -69,6 +72,9 @@ static error_t parse(int key, char *text, struct argp_state *state)
         return 0;
     case KEY_COMPUTE:
         a->compute = text;
+        return 0;
+    case KEY_BACKEND:
+        a->backend = text;
         return 0;
     case KEY_GEMM:
         a->gemm = text;
@@ -241,6 +247,7 @@ static cop_status load(const arguments *a, const prompt_list *list, size_t batch
     COP_TRY(cop_model_config_load(a->model, &w->config, err));
     COP_TRY(cop_checkpoint_open(a->model, &w->checkpoint, err));
     cop_backend_options made = cop_app_backend_options(compute, threads);
+    if (a->backend != NULL) COP_TRY(cop_app_parse_backend(a->backend, &made.kind, err));
     if (a->gemm != NULL && strcmp(a->gemm, "openblas") == 0) {
         made.gemm = COP_GEMM_OPENBLAS;
     } else if (a->gemm != NULL && strcmp(a->gemm, "onednn") != 0) {
@@ -250,7 +257,7 @@ static cop_status load(const arguments *a, const prompt_list *list, size_t batch
     const cop_tensor_info *const table =
         cop_checkpoint_find(w->checkpoint, "model.embed_tokens.weight");
     made.storage = table == NULL ? COP_F32 : table->dtype;
-    COP_TRY(cop_backend_create_cpu(&made, &w->backend, err));
+    COP_TRY(cop_backend_create(&made, &w->backend, err));
     const cop_model_limits limits = {
         .batch = batch, .prompt_tokens = list->longest, .new_tokens = tokens};
     COP_TRY(

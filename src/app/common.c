@@ -103,6 +103,13 @@ cop_status cop_app_parse_compute(const char *text, cop_compute *compute, cop_err
     return COP_OK;
 }
 
+cop_status cop_app_parse_backend(const char *text, cop_backend_kind *kind, cop_error *err)
+{
+    COP_CHECK(cop_backend_kind_parse(text, kind), err, COP_ERR_USAGE,
+              "--backend %s: must be auto, cpu or cuda", text);
+    return COP_OK;
+}
+
 cop_backend_options cop_app_backend_options(cop_compute compute, int64_t threads)
 {
     return (cop_backend_options){.compute = compute,

@@ -1,7 +1,11 @@
 /* What all backends share (backend.h). */
 #include "coppice/backend.h"
 
-#include <stddef.h>
+#include "backend/plugin.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
 
 const char *cop_backend_part_name(cop_backend_part part)
 {
@@ -14,4 +18,46 @@ void cop_backend_destroy(cop_backend **backend)
 {
     if (*backend != NULL) (*backend)->ops->destroy(*backend);
     *backend = NULL;
+}
+
+bool cop_backend_kind_parse(const char *name, cop_backend_kind *kind)
+{
+    static const char *const names[] = {
+        [COP_BACKEND_AUTO] = "auto", [COP_BACKEND_CPU] = "cpu", [COP_BACKEND_CUDA] = "cuda"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if (strcmp(name, names[i]) != 0) continue;
+        *kind = (cop_backend_kind)i;
+        return true;
+    }
+    return false;
+}
+
+/* The plug-in lies beside the program in a build, in ../lib/coppice in an installation. */
+static cop_status create_cuda(const cop_backend_options *options, cop_backend **backend,
+                              cop_error *err)
+{
+    char folder[2048];
+    const ssize_t length = readlink("/proc/self/exe", folder, sizeof folder - 1);
+    COP_CHECK(
+        length > 0, err, COP_ERR_UNSUPPORTED,
+        "backend.kind: cuda: where this program lies cannot be told, so its plug-in is not "
+        "found; choose backend.kind: cpu");
+    folder[length] = '\0';
+    char *const name = strrchr(folder, '/');
+    if (name != NULL) *name = '\0';
+    char plugin[sizeof folder + sizeof COP_PLUGIN_FILE];
+    (void)snprintf(plugin, sizeof plugin, "%s/%s", folder, COP_PLUGIN_FILE);
+    if (access(plugin, F_OK) == 0) return cop_plugin_create(folder, options, backend, err);
+    char installed[sizeof folder + 16];
+    (void)snprintf(installed, sizeof installed, "%s/../lib/coppice", folder);
+    return cop_plugin_create(installed, options, backend, err);
+}
+
+cop_status cop_backend_create(const cop_backend_options *options, cop_backend **backend,
+                              cop_error *err)
+{
+    if (options->kind == COP_BACKEND_CUDA) return create_cuda(options, backend, err);
+    if (options->kind == COP_BACKEND_AUTO && create_cuda(options, backend, NULL) == COP_OK)
+        return COP_OK;
+    return cop_backend_create_cpu(options, backend, err);
 }

@@ -37,7 +37,7 @@ static cop_status load_model(cop_evaluator *evaluator, cop_error *err)
               longest > positions ? 0 : positions + 1 - longest);
     COP_TRY(cop_checkpoint_open(options->model_dir, &evaluator->checkpoint, err));
     options->backend.storage = storage_dtype(evaluator->checkpoint);
-    COP_TRY(cop_backend_create_cpu(&options->backend, &evaluator->backend, err));
+    COP_TRY(cop_backend_create(&options->backend, &evaluator->backend, err));
     const cop_model_limits limits = {.batch = options->batch,
                                      .prompt_tokens = longest,
                                      .new_tokens = options->max_new_tokens};

@@ -54,22 +54,23 @@ static const cop_job_key keys[] = {
      .type = COP_JOB_STRING,
      .offset = FIELD(backend.kind),
      .initial = "auto",
-     .choices = CHOICES("auto", "cpu"),
-     .meaning = "What computes; auto: the fastest that there is."},
+     .choices = CHOICES("auto", "cpu", "cuda"),
+     .meaning = "What computes; auto: a GPU where there is one and the plug-in for it, "
+                "otherwise the CPU."},
     {.name = "backend.compute",
      .type = COP_JOB_STRING,
      .offset = FIELD(backend.compute),
      .initial = "auto",
      .choices = CHOICES("auto", "f32", "bf16"),
-     .meaning =
-         "Type of the matrix products' operands; auto: bf16 where the processor has it and "
-         "the model is bf16."},
+     .meaning = "Type of the matrix products' operands; auto: bf16 where the processor or GPU "
+                "has it and "
+                "the model is bf16."},
     {.name = "backend.gemm",
      .type = COP_JOB_STRING,
      .offset = FIELD(backend.gemm),
      .initial = "onednn",
      .choices = CHOICES("onednn", "openblas"),
-     .meaning = "Library for the matrix products."},
+     .meaning = "Library for the matrix products on the CPU."},
     {.name = "backend.threads",
      .type = COP_JOB_INTEGER,
      .offset = FIELD(backend.threads),

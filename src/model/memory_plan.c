@@ -60,6 +60,7 @@ static void add_weights(const cop_model *model, cop_backend_plan *plan)
             plan->others += count;
         }
         if (weight->kind == COP_WEIGHT_MATRIX || tied) plan->matrices += count;
+        if (tied) plan->shared += count;
     }
 }
 

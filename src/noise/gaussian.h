@@ -6,6 +6,9 @@
  * Notation: u in [2^-33, 1] is the uniform number, f = m - 1 with u = 2^e m and m in
  * [sqrt(1/2), sqrt(2)); the angle is (pi / 2) (quadrant + t) with t in [-1/2, 1/2], s = t^2.
  * The coefficients are minimax for the relative error of the function, rounded to binary32.
+ *
+ * A compiler for another processor defines how a function, a fused multiply-add and a correctly
+ * rounded square root are written there, before it includes this.
  */
 #ifndef NOISE_GAUSSIAN_H
 #define NOISE_GAUSSIAN_H
@@ -13,6 +16,12 @@
 #include <math.h>
 #include <stdint.h>
 #include <string.h>
+
+#ifndef GAUSSIAN_FUNCTION
+#define GAUSSIAN_FUNCTION static inline
+#define GAUSSIAN_FMA fmaf
+#define GAUSSIAN_SQRT sqrtf
+#endif
 
 /* -2 ln m = f^2 R(f) - 2 f; R of degree 8, relative error of the whole 2^-27.8. */
 #define GAUSSIAN_LOG_0 0x1.fffff8p-1F
@@ -47,15 +56,15 @@
 
 /** u = (x + 0.5) / 2^32, rounded once: both halves of x are exact in binary32, as is their
  * scale. The 128 largest x give 1. */
-static inline float gaussian_unit(uint32_t x)
+GAUSSIAN_FUNCTION float gaussian_unit(uint32_t x)
 {
     const float high = (float)(int32_t)(x >> 16);
     const float low = (float)(int32_t)(x & 0xffffU);
-    return fmaf(high, 0x1p16F, low + 0.5F) * 0x1p-32F;
+    return GAUSSIAN_FMA(high, 0x1p16F, low + 0.5F) * 0x1p-32F;
 }
 
 /** -2 ln u for a normal u in (0, 1]; +0 at u = 1. */
-static inline float gaussian_minus_two_log(float u)
+GAUSSIAN_FUNCTION float gaussian_minus_two_log(float u)
 {
     uint32_t bits;
     memcpy(&bits, &u, sizeof bits);
@@ -66,48 +75,48 @@ static inline float gaussian_minus_two_log(float u)
     memcpy(&m, &bits, sizeof m);
     const float f = m - 1.0F;
 
-    float r = fmaf(GAUSSIAN_LOG_8, f, GAUSSIAN_LOG_7);
-    r = fmaf(r, f, GAUSSIAN_LOG_6);
-    r = fmaf(r, f, GAUSSIAN_LOG_5);
-    r = fmaf(r, f, GAUSSIAN_LOG_4);
-    r = fmaf(r, f, GAUSSIAN_LOG_3);
-    r = fmaf(r, f, GAUSSIAN_LOG_2);
-    r = fmaf(r, f, GAUSSIAN_LOG_1);
-    r = fmaf(r, f, GAUSSIAN_LOG_0);
-    return fmaf(e, GAUSSIAN_MINUS_TWO_LN_2, fmaf(f * f, r, -2.0F * f));
+    float r = GAUSSIAN_FMA(GAUSSIAN_LOG_8, f, GAUSSIAN_LOG_7);
+    r = GAUSSIAN_FMA(r, f, GAUSSIAN_LOG_6);
+    r = GAUSSIAN_FMA(r, f, GAUSSIAN_LOG_5);
+    r = GAUSSIAN_FMA(r, f, GAUSSIAN_LOG_4);
+    r = GAUSSIAN_FMA(r, f, GAUSSIAN_LOG_3);
+    r = GAUSSIAN_FMA(r, f, GAUSSIAN_LOG_2);
+    r = GAUSSIAN_FMA(r, f, GAUSSIAN_LOG_1);
+    r = GAUSSIAN_FMA(r, f, GAUSSIAN_LOG_0);
+    return GAUSSIAN_FMA(e, GAUSSIAN_MINUS_TWO_LN_2, GAUSSIAN_FMA(f * f, r, -2.0F * f));
 }
 
 /** t of an angle: the distance of y to the nearest quarter turn, in quarter turns. */
-static inline float gaussian_quarter_offset(uint32_t y)
+GAUSSIAN_FUNCTION float gaussian_quarter_offset(uint32_t y)
 {
     const int32_t shifted = (int32_t)(y << 2);
     return (float)(shifted >> 2) * 0x1p-30F;
 }
 
 /** sin((pi/2) t) for t in [-1/2, 1/2]. */
-static inline float gaussian_sin(float t)
+GAUSSIAN_FUNCTION float gaussian_sin(float t)
 {
     const float s = t * t;
-    float p = fmaf(GAUSSIAN_SIN_3, s, GAUSSIAN_SIN_2);
-    p = fmaf(p, s, GAUSSIAN_SIN_1);
-    p = fmaf(p, s, GAUSSIAN_SIN_0);
-    return fmaf(t, GAUSSIAN_HALF_PI, t * p);
+    float p = GAUSSIAN_FMA(GAUSSIAN_SIN_3, s, GAUSSIAN_SIN_2);
+    p = GAUSSIAN_FMA(p, s, GAUSSIAN_SIN_1);
+    p = GAUSSIAN_FMA(p, s, GAUSSIAN_SIN_0);
+    return GAUSSIAN_FMA(t, GAUSSIAN_HALF_PI, t * p);
 }
 
 /** cos((pi/2) t) for t in [-1/2, 1/2]. */
-static inline float gaussian_cos(float t)
+GAUSSIAN_FUNCTION float gaussian_cos(float t)
 {
     const float s = t * t;
-    float p = fmaf(GAUSSIAN_COS_3, s, GAUSSIAN_COS_2);
-    p = fmaf(p, s, GAUSSIAN_COS_1);
-    p = fmaf(p, s, GAUSSIAN_COS_0);
-    return fmaf(s, p, 1.0F);
+    float p = GAUSSIAN_FMA(GAUSSIAN_COS_3, s, GAUSSIAN_COS_2);
+    p = GAUSSIAN_FMA(p, s, GAUSSIAN_COS_1);
+    p = GAUSSIAN_FMA(p, s, GAUSSIAN_COS_0);
+    return GAUSSIAN_FMA(s, p, 1.0F);
 }
 
 /** Two Gaussian numbers from two words. */
-static inline void gaussian_pair(uint32_t x, uint32_t y, float z[2])
+GAUSSIAN_FUNCTION void gaussian_pair(uint32_t x, uint32_t y, float z[2])
 {
-    const float radius = sqrtf(gaussian_minus_two_log(gaussian_unit(x)));
+    const float radius = GAUSSIAN_SQRT(gaussian_minus_two_log(gaussian_unit(x)));
     const float t = gaussian_quarter_offset(y);
     const float sine = gaussian_sin(t);
     const float cosine = gaussian_cos(t);

@@ -58,6 +58,7 @@ typedef struct cop_run {
     cop_evaluator *evaluator; /* NULL where rank 0 only coordinates */
     cop_affinity_plan plan;
     int computing_ranks;   /* of this node */
+    int computing_rank;    /* this one's number among them, from 0 */
     uint64_t memory_bytes; /* that this rank may plan with, 0: not known */
 
     cop_queue *queue;            /* (0) NULL before the first phase */

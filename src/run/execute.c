@@ -14,6 +14,13 @@ static cop_compute compute_of(const cop_job *job)
     return strcmp(job->backend.compute, "bf16") == 0 ? COP_COMPUTE_BF16 : COP_COMPUTE_AUTO;
 }
 
+static cop_backend_kind kind_of(const cop_job *job)
+{
+    cop_backend_kind kind = COP_BACKEND_AUTO;
+    (void)cop_backend_kind_parse(job->backend.kind, &kind); /* the job file was checked */
+    return kind;
+}
+
 static cop_status load_evaluator(cop_run *run, cop_error *err)
 {
     const cop_job *const job = run->job;
@@ -33,12 +40,15 @@ static cop_status load_evaluator(cop_run *run, cop_error *err)
         .stop_count = job->generation.stop.count,
         .max_new_tokens = (size_t)job->generation.max_new_tokens,
         .batch = (size_t)job->backend.batch,
-        .backend = {.compute = compute_of(job),
+        .backend = {.kind = kind_of(job),
+                    .compute = compute_of(job),
                     .gemm = strcmp(job->backend.gemm, "openblas") == 0 ? COP_GEMM_OPENBLAS
                                                                        : COP_GEMM_ONEDNN,
                     .threads = (int)job->backend.threads,
                     .isa = cop_cpu_isa(),
-                    .memory_bytes = run->memory_bytes}};
+                    .memory_bytes = run->memory_bytes,
+                    .local_rank = run->computing_rank,
+                    .local_ranks = run->computing_ranks}};
     COP_TRY(cop_evaluator_create(&options, &run->evaluator, err));
     const char *const unused = cop_evaluator_unused_tensors(run->evaluator);
     if (unused != NULL && cop_world_rank(run->world) <= 1) {

@@ -13,6 +13,8 @@
 #include "coppice/backend.h"
 #include "coppice/cpu.h"
 
+#include "unit/cuda_support.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,6 +29,7 @@ typedef struct backend_case {
     cop_compute compute;
     int threads;
     cop_isa isa;
+    bool emulated; /* slow: fewer repetitions show as much */
 } backend_case;
 
 static inline cop_status create_cpu(const backend_case *c, cop_backend **backend,
@@ -40,16 +43,33 @@ static inline cop_status create_cpu(const backend_case *c, cop_backend **backend
     return cop_backend_create_cpu(&options, backend, err);
 }
 
+static inline cop_status create_cuda(const backend_case *c, cop_backend **backend,
+                                     cop_error *err)
+{
+    return cuda_test_create(c->emulated ? "cuda_host" : ".", c->compute, backend, err);
+}
+
 static const backend_case backend_cases[] = {
-    {"onednn f32 avx512", create_cpu, COP_GEMM_ONEDNN, COP_COMPUTE_F32, 2, COP_ISA_AVX512},
-    {"onednn f32 avx2", create_cpu, COP_GEMM_ONEDNN, COP_COMPUTE_F32, 1, COP_ISA_AVX2},
-    {"onednn f32 scalar", create_cpu, COP_GEMM_ONEDNN, COP_COMPUTE_F32, 3, COP_ISA_SCALAR},
-    {"openblas f32 avx512", create_cpu, COP_GEMM_OPENBLAS, COP_COMPUTE_F32, 2, COP_ISA_AVX512},
-    {"openblas f32 avx2", create_cpu, COP_GEMM_OPENBLAS, COP_COMPUTE_F32, 2, COP_ISA_AVX2},
-    {"openblas f32 scalar", create_cpu, COP_GEMM_OPENBLAS, COP_COMPUTE_F32, 1, COP_ISA_SCALAR},
-    {"onednn bf16 avx512", create_cpu, COP_GEMM_ONEDNN, COP_COMPUTE_BF16, 2, COP_ISA_AVX512},
-    {"onednn bf16 avx2", create_cpu, COP_GEMM_ONEDNN, COP_COMPUTE_BF16, 1, COP_ISA_AVX2},
-    {"onednn bf16 scalar", create_cpu, COP_GEMM_ONEDNN, COP_COMPUTE_BF16, 2, COP_ISA_SCALAR},
+    {"onednn f32 avx512", create_cpu, COP_GEMM_ONEDNN, COP_COMPUTE_F32, 2, COP_ISA_AVX512,
+     false},
+    {"onednn f32 avx2", create_cpu, COP_GEMM_ONEDNN, COP_COMPUTE_F32, 1, COP_ISA_AVX2, false},
+    {"onednn f32 scalar", create_cpu, COP_GEMM_ONEDNN, COP_COMPUTE_F32, 3, COP_ISA_SCALAR,
+     false},
+    {"openblas f32 avx512", create_cpu, COP_GEMM_OPENBLAS, COP_COMPUTE_F32, 2, COP_ISA_AVX512,
+     false},
+    {"openblas f32 avx2", create_cpu, COP_GEMM_OPENBLAS, COP_COMPUTE_F32, 2, COP_ISA_AVX2,
+     false},
+    {"openblas f32 scalar", create_cpu, COP_GEMM_OPENBLAS, COP_COMPUTE_F32, 1, COP_ISA_SCALAR,
+     false},
+    {"onednn bf16 avx512", create_cpu, COP_GEMM_ONEDNN, COP_COMPUTE_BF16, 2, COP_ISA_AVX512,
+     false},
+    {"onednn bf16 avx2", create_cpu, COP_GEMM_ONEDNN, COP_COMPUTE_BF16, 1, COP_ISA_AVX2, false},
+    {"onednn bf16 scalar", create_cpu, COP_GEMM_ONEDNN, COP_COMPUTE_BF16, 2, COP_ISA_SCALAR,
+     false},
+    {"cuda f32 emulated", create_cuda, .compute = COP_COMPUTE_F32, .emulated = true},
+    {"cuda bf16 emulated", create_cuda, .compute = COP_COMPUTE_BF16, .emulated = true},
+    {"cuda f32", create_cuda, .compute = COP_COMPUTE_F32, .emulated = false},
+    {"cuda bf16", create_cuda, .compute = COP_COMPUTE_BF16, .emulated = false},
 };
 enum { CASES = sizeof backend_cases / sizeof backend_cases[0] };
 
@@ -97,6 +117,12 @@ static inline void drop_pair(pair *p)
     assert_null(p->b[0]);
 }
 
+/* With COPPICE_TEST_GPU in the environment only the GPU is tested. */
+static inline bool is_wanted(const backend_case *c)
+{
+    return getenv("COPPICE_TEST_GPU") == NULL || (c->create == create_cuda && !c->emulated);
+}
+
 /* Runs tests [count] for every case; `state` of a test points to its backend_case. */
 static inline int run_backend_tests(const char *group, const struct CMUnitTest *tests,
                                     size_t count)
@@ -104,9 +130,11 @@ static inline int run_backend_tests(const char *group, const struct CMUnitTest *
     struct CMUnitTest *const all = calloc(count * CASES, sizeof *all);
     char(*const names)[96] = calloc(count * CASES, sizeof *names);
     if (all == NULL || names == NULL) return 1;
+    size_t used = 0;
     for (size_t t = 0; t < count; t++) {
         for (size_t c = 0; c < CASES; c++) {
-            const size_t i = t * CASES + c;
+            if (!is_wanted(&backend_cases[c])) continue;
+            const size_t i = used++;
             (void)snprintf(names[i], sizeof names[i], "%s [%s]", tests[t].name,
                            backend_cases[c].name);
             all[i] = tests[t];
@@ -114,7 +142,7 @@ static inline int run_backend_tests(const char *group, const struct CMUnitTest *
             all[i].initial_state = (void *)(uintptr_t)&backend_cases[c];
         }
     }
-    const int failed = _cmocka_run_group_tests(group, all, count * CASES, NULL, NULL);
+    const int failed = _cmocka_run_group_tests(group, all, used, NULL, NULL);
     free(all);
     free(names);
     return failed;

@@ -16,8 +16,11 @@
 #include "coppice/memory.h"
 #include "coppice/model.h"
 
+#include "unit/cuda_support.h"
+
 #include <jansson.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 /* A model with all that it borrows. */
 typedef struct test_model {
@@ -54,10 +57,18 @@ static inline cop_status test_create_openblas(cop_backend **backend, cop_error *
     return test_create_cpu(COP_GEMM_OPENBLAS, backend, err);
 }
 
+/* Emulated on the processor, or the GPU where the environment has COPPICE_TEST_GPU. */
+static inline cop_status test_create_cuda(cop_backend **backend, cop_error *err)
+{
+    const char *const which = getenv("COPPICE_TEST_GPU") == NULL ? "cuda_host" : ".";
+    return cuda_test_create(which, COP_COMPUTE_F32, backend, err);
+}
+
 static const test_backend test_backends[] = {
     {"ref", cop_backend_create_ref},
     {"cpu with oneDNN", test_create_onednn},
     {"cpu with OpenBLAS", test_create_openblas},
+    {"cuda", test_create_cuda},
 };
 enum { TEST_BACKEND_COUNT = sizeof test_backends / sizeof test_backends[0] };
 

@@ -206,7 +206,8 @@ static void test_out_of_range(void **state)
         {"backend.threads: 0", "j.yaml:3: backend.threads: 0 is out of range"},
         {"backend.batch: 0", "j.yaml:3: backend.batch: 0 is out of range"},
         {"checkpoint.interval: -1", "j.yaml:3: checkpoint.interval: -1 is out of range"},
-        {"backend.kind: gpu", "j.yaml:3: backend.kind: unknown choice \"gpu\" (auto | cpu)"},
+        {"backend.kind: gpu",
+         "j.yaml:3: backend.kind: unknown choice \"gpu\" (auto | cpu | cuda)"},
         {"backend.compute: bf61",
          "j.yaml:3: backend.compute: unknown choice \"bf61\" (auto | f32 | "
          "bf16); did you mean \"bf16\"?"},

@@ -9,6 +9,12 @@
 
 enum { MOST_CASES = 8, NEW_TOKENS = 24, LONGEST_PROMPT = 200 };
 
+static cop_status test_create_cuda_bf16(cop_backend **backend, cop_error *err)
+{
+    const char *const which = getenv("COPPICE_TEST_GPU") == NULL ? "cuda_host" : ".";
+    return cuda_test_create(which, COP_COMPUTE_BF16, backend, err);
+}
+
 static const char *folder = "tests/data/arch";
 
 /* golden.json of one model. */
@@ -115,6 +121,42 @@ static void check_model(const char *directory, const test_backend *backend)
     print_message("%s: ok\n", name);
 }
 
+/* In bf16 the operands of every product have 8 bits: their errors, of 2^-9 each and
+ * independent, leave the logits within a few hundredths of their size. */
+static void check_bf16(const char *directory)
+{
+    golden g = {0};
+    test_model test;
+    cop_error err = {0};
+    static const test_backend bf16 = {"cuda in bf16", test_create_cuda_bf16};
+    golden_open(&g, directory);
+    const cop_model_limits limits = {
+        .batch = g.count, .prompt_tokens = LONGEST_PROMPT, .new_tokens = 1};
+    test_model_open(&test, directory, &bf16, limits);
+    cop_generation got[MOST_CASES];
+    const cop_generate_options options = {.max_new_tokens = 1, .want_logits = true};
+    assert_ok(cop_model_generate(test.model, g.prompts, g.count, &options, got, &err), &err);
+    for (size_t i = 0; i < g.count; i++) {
+        const json_t *const expected =
+            json_object_get(json_array_get(json_object_get(g.root, "cases"), i), "last_logits");
+        double off = 0.0;
+        double size = 0.0;
+        assert_true(got[i].finite);
+        for (size_t v = 0; v < json_array_size(expected); v++) {
+            const double want = json_number_value(json_array_get(expected, v));
+            off += ((double)got[i].logits[v] - want) * ((double)got[i].logits[v] - want);
+            size += want * want;
+        }
+        if (!(sqrt(off / size) < 0.03)) {
+            fail_msg("%s in bf16, prompt %zu: logits are off by %.4f of their size", directory,
+                     i, sqrt(off / size));
+        }
+        cop_generation_free(&got[i]);
+    }
+    test_model_close(&test);
+    golden_close(&g);
+}
+
 static int is_model(const struct dirent *entry)
 {
     return entry->d_name[0] != '.';
@@ -131,6 +173,7 @@ static void test_all_models(void **state)
         (void)snprintf(directory, sizeof directory, "%s/%s", folder, entries[i]->d_name);
         for (size_t b = 0; b < TEST_BACKEND_COUNT; b++)
             check_model(directory, &test_backends[b]);
+        check_bf16(directory);
         free(entries[i]);
     }
     free(entries);

@@ -1,18 +1,23 @@
-/* Scalar functions without branches, so that loops over them vectorise. */
+/* Scalar functions without branches, so that loops over them vectorise. A compiler for another
+ * processor defines how a function is written there, before it includes this. */
 #ifndef COPPICE_BACKEND_CPU_SCALAR_MATH_H
 #define COPPICE_BACKEND_CPU_SCALAR_MATH_H
 
 #include <stdint.h>
 #include <string.h>
 
-static inline uint32_t float_bits(float value)
+#ifndef SCALAR_FUNCTION
+#define SCALAR_FUNCTION static inline
+#endif
+
+SCALAR_FUNCTION uint32_t float_bits(float value)
 {
     uint32_t bits;
     memcpy(&bits, &value, sizeof bits);
     return bits;
 }
 
-static inline float float_from_bits(uint32_t bits)
+SCALAR_FUNCTION float float_from_bits(uint32_t bits)
 {
     float value;
     memcpy(&value, &bits, sizeof value);
@@ -20,7 +25,7 @@ static inline float float_from_bits(uint32_t bits)
 }
 
 /* As cop_f32_to_bf16(). */
-static inline uint16_t narrow_bf16(float value)
+SCALAR_FUNCTION uint16_t narrow_bf16(float value)
 {
     const uint32_t bits = float_bits(value);
     const uint32_t rounded = (bits + 0x7fffU + (bits >> 16 & 1U)) >> 16;
@@ -28,14 +33,14 @@ static inline uint16_t narrow_bf16(float value)
     return (uint16_t)((bits & 0x7fffffffU) > 0x7f800000U ? quiet : rounded);
 }
 
-static inline float widen_bf16(uint16_t bits)
+SCALAR_FUNCTION float widen_bf16(uint16_t bits)
 {
     return float_from_bits((uint32_t)bits << 16);
 }
 
 /* As cop_f16_to_f32(): moves exponent and mantissa into place and corrects the bias by an exact
  * product, which normalises subnormals too; infinity and NaN get their exponent back. */
-static inline float widen_f16(uint16_t half)
+SCALAR_FUNCTION float widen_f16(uint16_t half)
 {
     const uint32_t magnitude = (half & 0x7fffU) << 13;
     const uint32_t scaled = float_bits(float_from_bits(magnitude) * 0x1p112F);
@@ -46,7 +51,7 @@ static inline float widen_f16(uint16_t half)
 
 /* e^x within 1 ulp; 0 below -87.3 (where the result would be subnormal), about 2^127.5 above
  * 88.37, NaN for NaN. e^x = 2^n e^r with |r| <= ln 2 / 2 and a minimax polynomial for e^r. */
-static inline float exp_f32(float x)
+SCALAR_FUNCTION float exp_f32(float x)
 {
     const float limited = x > 88.37F ? 88.37F : x;
     const float shift = 0x1.8p23F; /* adding it leaves the nearest integer in the low bits */

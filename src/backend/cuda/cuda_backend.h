@@ -1,0 +1,252 @@
+/* The CUDA backend's own types and what its files share. C-like C++: kernels take one struct,
+ * host functions are those of a C backend. */
+#ifndef COPPICE_BACKEND_CUDA_BACKEND_H
+#define COPPICE_BACKEND_CUDA_BACKEND_H
+
+extern "C" {
+#include "coppice/backend.h"
+}
+
+#include <cublasLt.h>
+#include <cuda_runtime.h>
+
+/* Device memory, at an address that suits every vector load. */
+struct cop_buffer {
+    char *data;
+    size_t bytes;
+    bool is_base; /* a copy of wrapped host memory: read only */
+};
+
+/* GEMM weight, row-major [n, k] in the type of the operands. */
+struct cop_matrix {
+    size_t n, k;
+    cop_dtype dtype;    /* of the elements to commit */
+    cop_buffer own;     /* empty until it is needed */
+    const void *values; /* own, or the table that was committed */
+};
+
+/* Keys and values [layer, slot, KV head, position, E] in the type of the operands. */
+struct cop_kv {
+    size_t layers, slots, length;
+    size_t kv_heads, group, head_size;
+    cop_buffer keys, values;
+};
+
+/* Where a row of the batch belongs. */
+typedef struct cop_cuda_row {
+    int32_t slot; /* -1: to no span */
+    int32_t position;
+} cop_cuda_row;
+
+/* Up to COP_CUDA_PAIRS queries that one block of the attention computes: pair p of a span is
+ * row p / group, head p % group of the KV head's. */
+typedef struct cop_cuda_tile {
+    int32_t slot, past, first_row; /* of the span */
+    int32_t first_pair, pairs;
+} cop_cuda_tile;
+
+static constexpr int COP_CUDA_PAIRS = 8;
+static constexpr int COP_CUDA_WARP = 32;
+static constexpr int COP_CUDA_MOST_HEAD_SIZE = 256;
+
+/* The batch that the device has a description of: the layers of a pass share it. */
+typedef struct cop_cuda_batch {
+    cop_span *spans; /* [span_count] host copy */
+    size_t span_count, span_capacity;
+    size_t rows, group, tiles;
+    cop_buffer device_rows, device_tiles;
+} cop_cuda_batch;
+
+/* How cuBLASLt multiplies one shape. */
+typedef struct cop_cuda_algorithm {
+    size_t n, k, rows;
+    cublasLtMatmulAlgo_t algorithm;
+} cop_cuda_algorithm;
+
+typedef struct cop_cuda {
+    cop_backend base;
+    int device;
+    int sharers; /* ranks of this node that use the device */
+    cudaDeviceProp properties;
+    cudaStream_t stream;
+
+    cudaError_t failed; /* the first failure, kept: the device is lost to this process */
+    const char *failed_in;
+
+    cublasLtHandle_t blas;
+    cop_buffer workspace;
+    cop_cuda_algorithm *algorithms; /* [algorithm_count] shapes seen so far */
+    size_t algorithm_count, algorithm_capacity;
+
+    char *pinned; /* host memory that copies go through, free again after a synchronisation */
+    size_t pinned_bytes, pinned_used;
+
+    cop_buffer stage;      /* the largest matrix in its storage type, where it is packed */
+    cop_buffer components; /* of the latest rebuild; host copy below */
+    cop_component *sent;   /* [sent_count] */
+    size_t sent_count, sent_capacity;
+    cop_buffer ids;     /* row numbers, tokens or targets of a call */
+    cop_buffer uniform; /* random numbers of a draw */
+    cop_buffer results; /* ids or log-probabilities */
+    cop_buffer draws;   /* weights and order of a draw */
+    cop_cuda_batch batch;
+} cop_cuda;
+
+/* The backend, its device made the calling thread's. */
+cop_cuda *cop_cuda_of(cop_backend *backend);
+
+/* --- errors (cuda_error.cu) --- */
+
+/* Keeps the first code that is not success; `what` is a literal. */
+void cop_cuda_note(cop_cuda *cuda, cudaError_t code, const char *what);
+void cop_cuda_note_blas(cop_cuda *cuda, cublasStatus_t code, const char *what);
+
+/* COP_ERR_BACKEND with the kept failure, if there is one. */
+cop_status cop_cuda_check(const cop_cuda *cuda, cop_error *err);
+
+/* Notes the result of a CUDA call and returns from the calling function if it, or one before,
+ * failed. */
+#define CUDA_TRY(cuda, call, what, err)         \
+    do {                                        \
+        cop_cuda_note((cuda), (call), (what));  \
+        COP_TRY(cop_cuda_check((cuda), (err))); \
+    } while (0)
+
+/* --- launches --- */
+
+typedef struct cop_cuda_grid {
+    size_t blocks;   /* none: nothing is launched */
+    size_t blocks_y; /* 0 is 1 */
+    unsigned threads;
+    size_t shared_bytes;
+} cop_cuda_grid;
+
+/* Launches `kernel` on the backend's stream; a failure is kept. */
+template <typename Arguments>
+static inline void cop_cuda_launch(cop_cuda *cuda, void (*kernel)(Arguments),
+                                   const cop_cuda_grid &grid, Arguments arguments,
+                                   const char *what)
+{
+    if (cuda->failed != cudaSuccess || grid.blocks == 0) return;
+    void *list[] = {&arguments};
+    const dim3 blocks((unsigned)grid.blocks, grid.blocks_y == 0 ? 1 : (unsigned)grid.blocks_y);
+    cop_cuda_note(cuda,
+                  cudaLaunchKernel(kernel, blocks, dim3(grid.threads), list, grid.shared_bytes,
+                                   cuda->stream),
+                  what);
+}
+
+/* Threads of a block for rows of that width: whole warps, up to `most`. */
+static inline unsigned cop_cuda_threads(size_t width, unsigned most)
+{
+    const size_t whole = (width + COP_CUDA_WARP - 1) / COP_CUDA_WARP * COP_CUDA_WARP;
+    return whole == 0 ? COP_CUDA_WARP : whole < most ? (unsigned)whole : most;
+}
+
+/* --- memory (cuda_memory.cu) --- */
+
+/* Makes the memory of an embedded buffer at least that large; contents are lost when it grows.
+ */
+cop_status cop_cuda_reserve(cop_cuda *cuda, cop_buffer *buffer, size_t bytes, cop_error *err);
+void cop_cuda_release(cop_buffer *buffer);
+
+/* Copies host memory, free to change at once, to a device list that grows as needed. */
+cop_status cop_cuda_send(cop_cuda *cuda, cop_buffer *to, const void *data, size_t bytes,
+                         cop_error *err);
+/* Waits for the stream and copies from the device. */
+cop_status cop_cuda_fetch(cop_cuda *cuda, void *out, const void *from, size_t bytes,
+                          cop_error *err);
+
+/* Describes `batch` for the kernels, unless that is the one described last. */
+cop_status cop_cuda_describe_batch(cop_cuda *cuda, const cop_batch *batch, size_t group,
+                                   cop_error *err);
+
+/* True if `buffer` holds count elements of `item` bytes. */
+static inline bool cop_cuda_holds(const cop_buffer *buffer, size_t count, size_t item)
+{
+    return item != 0 && count <= buffer->bytes / item;
+}
+
+/* --- operations; see cop_backend_ops --- */
+
+cop_status cop_cuda_buffer_create(cop_backend *backend, size_t bytes, cop_buffer **buffer,
+                                  cop_error *err);
+cop_status cop_cuda_buffer_wrap(cop_backend *backend, const void *data, size_t bytes,
+                                cop_buffer **buffer, cop_error *err);
+void cop_cuda_buffer_destroy(cop_backend *backend, cop_buffer **buffer);
+cop_status cop_cuda_upload(cop_backend *backend, cop_buffer *buffer, size_t offset_bytes,
+                           const void *data, size_t bytes, cop_error *err);
+cop_status cop_cuda_download(cop_backend *backend, const cop_buffer *buffer,
+                             size_t offset_bytes, void *data, size_t bytes, cop_error *err);
+cop_status cop_cuda_kv_create(cop_backend *backend, size_t layers, size_t slots, size_t length,
+                              const cop_attention_shape *shape, cop_kv **kv, cop_error *err);
+void cop_cuda_kv_destroy(cop_backend *backend, cop_kv **kv);
+
+/* cuda_rebuild.cu: */
+cop_status cop_cuda_rebuild(cop_backend *backend, cop_buffer *out, size_t offset,
+                            const cop_weight_part *parts, size_t count,
+                            const cop_component *components, size_t component_count,
+                            cop_error *err);
+cop_status cop_cuda_widen(cop_backend *backend, cop_buffer *out, const cop_buffer *in,
+                          cop_dtype dtype, size_t count, cop_error *err);
+/* out [count] of `to` = in [count] of `from`, rounded once. */
+void cop_cuda_convert_elements(cop_cuda *cuda, void *out, cop_dtype to, const void *in,
+                               cop_dtype from, size_t count);
+
+/* cuda_gemm.cu: */
+cop_status cop_cuda_matrix_create(cop_backend *backend, size_t n, size_t k, cop_dtype dtype,
+                                  cop_matrix **matrix, cop_error *err);
+void cop_cuda_matrix_destroy(cop_backend *backend, cop_matrix **matrix);
+cop_status cop_cuda_matrix_stage(cop_backend *backend, cop_matrix *matrix, cop_buffer **stage,
+                                 cop_error *err);
+cop_status cop_cuda_matrix_commit(cop_backend *backend, cop_matrix *matrix,
+                                  const cop_buffer *source, cop_error *err);
+cop_status cop_cuda_gemm(cop_backend *backend, cop_buffer *output, const cop_buffer *input,
+                         const cop_matrix *matrix, const cop_buffer *bias, size_t rows,
+                         cop_error *err);
+cop_status cop_cuda_gemm_add(cop_backend *backend, cop_buffer *residual,
+                             const cop_buffer *input, const cop_matrix *matrix,
+                             const cop_buffer *bias, size_t rows, cop_error *err);
+
+/* cuda_rows.cu: */
+cop_status cop_cuda_embed(cop_backend *backend, cop_buffer *residual, const cop_buffer *table,
+                          cop_dtype dtype, const int32_t *ids, size_t rows, size_t width,
+                          cop_error *err);
+void cop_cuda_rmsnorm(cop_backend *backend, cop_buffer *input, const cop_buffer *residual,
+                      const cop_buffer *weight, size_t rows, size_t width, float eps);
+void cop_cuda_rmsnorm_add(cop_backend *backend, cop_buffer *residual, const cop_buffer *output,
+                          const cop_buffer *weight, size_t rows, size_t width, float eps);
+void cop_cuda_convert(cop_backend *backend, cop_buffer *input, const cop_buffer *residual,
+                      size_t rows, size_t width);
+void cop_cuda_swiglu(cop_backend *backend, cop_buffer *input, const cop_buffer *output,
+                     size_t rows, size_t width);
+cop_status cop_cuda_gather(cop_backend *backend, cop_buffer *out, const cop_buffer *in,
+                           const int32_t *rows, size_t count, size_t width, cop_error *err);
+/* out [rows, width] = bias [width] in every row, added to it if `add`. */
+void cop_cuda_spread_bias(cop_cuda *cuda, float *out, const float *bias, size_t rows,
+                          size_t width, bool add);
+
+/* cuda_rope.cu and cuda_attention.cu: */
+void cop_cuda_rope_store(cop_backend *backend, cop_buffer *qkv, cop_kv *kv, size_t layer,
+                         const cop_batch *batch, const cop_attention_shape *shape,
+                         const cop_buffer *rope, const cop_buffer *q_norm,
+                         const cop_buffer *k_norm);
+void cop_cuda_attention(cop_backend *backend, cop_buffer *input, const cop_buffer *qkv,
+                        const cop_kv *kv, size_t layer, const cop_batch *batch,
+                        const cop_attention_shape *shape);
+
+/* cuda_logits.cu and cuda_draw.cu: */
+cop_status cop_cuda_argmax(cop_backend *backend, const cop_buffer *logits, size_t rows,
+                           size_t vocabulary, int32_t *ids, cop_error *err);
+cop_status cop_cuda_log_probability(cop_backend *backend, const cop_buffer *logits, size_t rows,
+                                    size_t vocabulary, const int32_t *targets, double *out,
+                                    cop_error *err);
+cop_status cop_cuda_sample(cop_backend *backend, const cop_buffer *logits, size_t rows,
+                           size_t vocabulary, const cop_draw *draw, int32_t *ids,
+                           cop_error *err);
+
+/* cuda_device.cu: */
+cop_status cop_backend_create_cuda(const cop_backend_options *options, cop_backend **backend,
+                                   cop_error *err);
+
+#endif

@@ -1,0 +1,193 @@
+/* The CUDA backend: choice of the device, creation, the table of its operations and the entry
+ * of the plug-in. */
+#include "backend/cuda/cuda_backend.h"
+
+extern "C" {
+#include "backend/plugin.h"
+#include "coppice/memory.h"
+}
+
+#include <stdio.h>
+
+static const double mib = 1048576.0;
+
+cop_cuda *cop_cuda_of(cop_backend *backend)
+{
+    cop_cuda *const cuda = (cop_cuda *)backend;
+    /* Each thread of the program starts out on device 0. */
+    cop_cuda_note(cuda, cudaSetDevice(cuda->device), "choosing the device");
+    return cuda;
+}
+
+static void destroy(cop_backend *backend)
+{
+    cop_cuda *const cuda = cop_cuda_of(backend);
+    cop_buffer *const buffers[] = {
+        &cuda->workspace,         &cuda->stage,   &cuda->components, &cuda->ids,
+        &cuda->uniform,           &cuda->results, &cuda->draws,      &cuda->batch.device_rows,
+        &cuda->batch.device_tiles};
+    /* Nothing that a failed device answers now could be acted on. */
+    if (cuda->stream != NULL) (void)cudaStreamSynchronize(cuda->stream);
+    if (cuda->blas != NULL) (void)cublasLtDestroy(cuda->blas);
+    for (cop_buffer *const buffer : buffers)
+        cop_cuda_release(buffer);
+    if (cuda->pinned != NULL) (void)cudaFreeHost(cuda->pinned);
+    if (cuda->stream != NULL) (void)cudaStreamDestroy(cuda->stream);
+    cop_memory_free(cuda->algorithms);
+    cop_memory_free(cuda->sent);
+    cop_memory_free(cuda->batch.spans);
+    cop_memory_free(cuda);
+}
+
+static void describe(const cop_backend *backend, char *text, size_t size)
+{
+    const cop_cuda *const cuda = (const cop_cuda *)backend;
+    char shared[40] = "";
+    if (cuda->sharers > 1)
+        (void)snprintf(shared, sizeof shared, ", shared by %d ranks", cuda->sharers);
+    (void)snprintf(text, size, "cuda: %s (sm_%d%d, %.0f MiB), cuBLASLt %s%s",
+                   cuda->properties.name, cuda->properties.major, cuda->properties.minor,
+                   (double)cuda->properties.totalGlobalMem / mib,
+                   cop_dtype_name(backend->input), shared);
+}
+
+static void plan(const cop_backend *backend, const cop_backend_plan *plan, uint64_t *need_bytes,
+                 uint64_t *have_bytes)
+{
+    const cop_cuda *const cuda = (const cop_cuda *)backend;
+    /* Workspace of the products, lists of a batch, draws, and what cudaMalloc rounds up. */
+    const uint64_t fixed = UINT64_C(192) << 20;
+    const uint64_t compute = cop_dtype_size(backend->input);
+    const uint64_t storage = cop_dtype_size(plan->storage);
+    const bool same = plan->storage == backend->input;
+    const uint64_t base = (uint64_t)plan->matrices - plan->shared + plan->others;
+    const uint64_t packed = same ? (uint64_t)plan->matrices - plan->shared : plan->matrices;
+    *need_bytes = fixed + base * storage + packed * compute +
+                  (same ? 0 : plan->largest_matrix * storage) + plan->others * storage +
+                  plan->kv * compute + plan->activations * sizeof(float);
+    size_t unused = 0;
+    size_t total = 0;
+    *have_bytes = 0;
+    if (cudaSetDevice(cuda->device) != cudaSuccess ||
+        cudaMemGetInfo(&unused, &total) != cudaSuccess)
+        return; /* a device that does not answer has no memory */
+    const uint64_t share = (uint64_t)total / (uint64_t)cuda->sharers;
+    *have_bytes = unused < share ? unused : share;
+}
+
+static const cop_backend_ops cuda_ops = {
+    .name = "cuda",
+    .destroy = destroy,
+    .describe = describe,
+    .plan = plan,
+    .buffer_create = cop_cuda_buffer_create,
+    .buffer_wrap = cop_cuda_buffer_wrap,
+    .buffer_destroy = cop_cuda_buffer_destroy,
+    .upload = cop_cuda_upload,
+    .download = cop_cuda_download,
+    .rebuild = cop_cuda_rebuild,
+    .widen = cop_cuda_widen,
+    .matrix_create = cop_cuda_matrix_create,
+    .matrix_destroy = cop_cuda_matrix_destroy,
+    .matrix_stage = cop_cuda_matrix_stage,
+    .matrix_commit = cop_cuda_matrix_commit,
+    .embed = cop_cuda_embed,
+    .rmsnorm = cop_cuda_rmsnorm,
+    .rmsnorm_add = cop_cuda_rmsnorm_add,
+    .convert = cop_cuda_convert,
+    .gemm = cop_cuda_gemm,
+    .gemm_add = cop_cuda_gemm_add,
+    .swiglu = cop_cuda_swiglu,
+    .rope_store = cop_cuda_rope_store,
+    .attention = cop_cuda_attention,
+    .gather = cop_cuda_gather,
+    .argmax = cop_cuda_argmax,
+    .sample = cop_cuda_sample,
+    .log_probability = cop_cuda_log_probability,
+    .kv_create = cop_cuda_kv_create,
+    .kv_destroy = cop_cuda_kv_destroy,
+};
+
+/* Ranks of a node take the devices in turn. */
+static cop_status choose_device(cop_cuda *cuda, const cop_backend_options *options,
+                                cop_error *err)
+{
+    int count = 0;
+    const cudaError_t code = cudaGetDeviceCount(&count);
+    COP_CHECK(code == cudaSuccess, err, COP_ERR_UNSUPPORTED,
+              "backend.kind: cuda: there is no usable GPU: %s; see nvidia-smi, or choose "
+              "backend.kind: cpu",
+              code == cudaErrorInsufficientDriver
+                  ? "there is no NVIDIA driver, or it is too old for this build's CUDA"
+                  : cudaGetErrorString(code));
+    COP_CHECK(count > 0, err, COP_ERR_UNSUPPORTED,
+              "backend.kind: cuda: there is no GPU, or CUDA_VISIBLE_DEVICES hides them all; "
+              "choose backend.kind: cpu");
+    const int ranks = options->local_ranks < 1 ? 1 : options->local_ranks;
+    cuda->device = options->local_rank % count;
+    cuda->sharers = (ranks - cuda->device + count - 1) / count;
+    if (cuda->sharers < 1) cuda->sharers = 1;
+    CUDA_TRY(cuda, cudaSetDevice(cuda->device), "choosing the device", err);
+    CUDA_TRY(cuda, cudaGetDeviceProperties(&cuda->properties, cuda->device),
+             "asking for the device's properties", err);
+    return COP_OK;
+}
+
+/* bf16 products need the matrix units of compute capability 8.0. */
+static cop_status choose_compute(cop_cuda *cuda, const cop_backend_options *options,
+                                 cop_error *err)
+{
+    const bool has_bf16 = cuda->properties.major >= 8;
+    COP_CHECK(options->compute != COP_COMPUTE_BF16 || has_bf16, err, COP_ERR_UNSUPPORTED,
+              "backend.compute: bf16: GPU %d (%s, sm_%d%d) does not multiply bf16; choose auto "
+              "or f32",
+              cuda->device, cuda->properties.name, cuda->properties.major,
+              cuda->properties.minor);
+    const bool automatic =
+        options->compute == COP_COMPUTE_AUTO && has_bf16 && options->storage == COP_BF16;
+    cuda->base.input = options->compute == COP_COMPUTE_BF16 || automatic ? COP_BF16 : COP_F32;
+    cuda->base.residual = COP_F32;
+    cuda->base.output = COP_F32;
+    return COP_OK;
+}
+
+static cop_status create_parts(cop_cuda *cuda, const cop_backend_options *options,
+                               cop_error *err)
+{
+    static constexpr int WORKSPACE_BYTES = 32 << 20; /* what cuBLAS advises for Hopper */
+    COP_TRY(choose_device(cuda, options, err));
+    COP_TRY(choose_compute(cuda, options, err));
+    /* A rank that waits for its GPU leaves the core to others. */
+    CUDA_TRY(cuda, cudaSetDeviceFlags(cudaDeviceScheduleBlockingSync),
+             "choosing how to wait for the device", err);
+    CUDA_TRY(cuda, cudaStreamCreateWithFlags(&cuda->stream, cudaStreamNonBlocking),
+             "creating a stream", err);
+    cop_cuda_note_blas(cuda, cublasLtCreate(&cuda->blas), "starting cuBLASLt");
+    COP_TRY(cop_cuda_check(cuda, err));
+    return cop_cuda_reserve(cuda, &cuda->workspace, WORKSPACE_BYTES, err);
+}
+
+cop_status cop_backend_create_cuda(const cop_backend_options *options, cop_backend **backend,
+                                   cop_error *err)
+{
+    *backend = NULL;
+    cop_cuda *const cuda = (cop_cuda *)cop_memory_alloc(1, sizeof *cuda, err);
+    if (cuda == NULL) return COP_ERR_MEMORY;
+    cuda->base.ops = &cuda_ops;
+    const cop_status status = create_parts(cuda, options, err);
+    if (status != COP_OK) {
+        destroy(&cuda->base);
+        return status;
+    }
+    *backend = &cuda->base;
+    return COP_OK;
+}
+
+extern "C" __attribute__((visibility("default"))) const cop_plugin *cop_plugin_cuda(void);
+
+const cop_plugin *cop_plugin_cuda(void)
+{
+    static const cop_plugin plugin = {.build = COP_PLUGIN_BUILD,
+                                      .create = cop_backend_create_cuda};
+    return &plugin;
+}

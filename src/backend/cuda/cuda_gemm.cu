@@ -1,0 +1,219 @@
+/* GEMM weights and products by cuBLASLt: operands in bf16 or binary32, sums and results in
+ * binary32, without TF32. */
+#include "backend/cuda/cuda_backend.h"
+
+extern "C" {
+#include "coppice/memory.h"
+}
+
+cop_status cop_cuda_matrix_create(cop_backend *backend, size_t n, size_t k, cop_dtype dtype,
+                                  cop_matrix **matrix, cop_error *err)
+{
+    *matrix = NULL;
+    size_t count = 0;
+    COP_CHECK(n > 0 && k > 0 && cop_dtype_size(dtype) != 0, err, COP_ERR_INTERNAL,
+              "a matrix of %zu x %zu %s", n, k, cop_dtype_name(dtype));
+    COP_CHECK(cop_memory_multiply(n, k, &count) && count <= SIZE_MAX / sizeof(float), err,
+              COP_ERR_MEMORY, "a matrix of %zu x %zu elements cannot be addressed", n, k);
+    cop_matrix *const made = (cop_matrix *)cop_memory_alloc(1, sizeof *made, err);
+    if (made == NULL) return COP_ERR_MEMORY;
+    *made = (cop_matrix){.n = n, .k = k, .dtype = dtype};
+    *matrix = made;
+    return cop_cuda_check(cop_cuda_of(backend), err);
+}
+
+void cop_cuda_matrix_destroy(cop_backend *backend, cop_matrix **matrix)
+{
+    if (*matrix == NULL) return;
+    (void)cop_cuda_of(backend);
+    cop_cuda_release(&(*matrix)->own);
+    cop_memory_free(*matrix);
+    *matrix = NULL;
+}
+
+/* The matrix's own memory, where elements are stored as they are multiplied: then a commit
+ * costs nothing. */
+cop_status cop_cuda_matrix_stage(cop_backend *backend, cop_matrix *matrix, cop_buffer **stage,
+                                 cop_error *err)
+{
+    cop_cuda *const cuda = cop_cuda_of(backend);
+    *stage = NULL;
+    const bool same = matrix->dtype == backend->input;
+    cop_buffer *const found = same ? &matrix->own : &cuda->stage;
+    COP_TRY(cop_cuda_reserve(cuda, found, matrix->n * matrix->k * cop_dtype_size(matrix->dtype),
+                             err));
+    *stage = found;
+    return COP_OK;
+}
+
+cop_status cop_cuda_matrix_commit(cop_backend *backend, cop_matrix *matrix,
+                                  const cop_buffer *source, cop_error *err)
+{
+    cop_cuda *const cuda = cop_cuda_of(backend);
+    const size_t count = matrix->n * matrix->k;
+    COP_CHECK(cop_cuda_holds(source, count, cop_dtype_size(matrix->dtype)), err,
+              COP_ERR_INTERNAL, "packing a matrix of %zu x %zu from a buffer of %zu bytes",
+              matrix->n, matrix->k, source->bytes);
+    if (matrix->dtype == backend->input) {
+        matrix->values = source->data;
+        return cop_cuda_check(cuda, err);
+    }
+    COP_TRY(cop_cuda_reserve(cuda, &matrix->own, count * cop_dtype_size(backend->input), err));
+    cop_cuda_convert_elements(cuda, matrix->own.data, backend->input, source->data,
+                              matrix->dtype, count);
+    matrix->values = matrix->own.data;
+    return cop_cuda_check(cuda, err);
+}
+
+/* --- products --- */
+
+/* What cuBLASLt wants to know of output' [N, T] = matrix [N, K] * input' [K, T], its matrices
+ * being column by column. */
+typedef struct product {
+    cublasLtMatmulDesc_t operation;
+    cublasLtMatrixLayout_t weight, input, output;
+} product;
+
+static void destroy_product(product *p)
+{
+    /* These only free host memory. */
+    if (p->operation != NULL) (void)cublasLtMatmulDescDestroy(p->operation);
+    if (p->weight != NULL) (void)cublasLtMatrixLayoutDestroy(p->weight);
+    if (p->input != NULL) (void)cublasLtMatrixLayoutDestroy(p->input);
+    if (p->output != NULL) (void)cublasLtMatrixLayoutDestroy(p->output);
+}
+
+static void create_product(cop_cuda *cuda, const cop_matrix *matrix, size_t rows, product *p)
+{
+    static const char what[] = "describing a product";
+    const cudaDataType_t type = cuda->base.input == COP_BF16 ? CUDA_R_16BF : CUDA_R_32F;
+    const cublasOperation_t transposed = CUBLAS_OP_T;
+    const int64_t leading = (int64_t)matrix->k;
+    cop_cuda_note_blas(
+        cuda, cublasLtMatmulDescCreate(&p->operation, CUBLAS_COMPUTE_32F, CUDA_R_32F), what);
+    if (cuda->failed != cudaSuccess) return;
+    cop_cuda_note_blas(cuda,
+                       cublasLtMatmulDescSetAttribute(p->operation, CUBLASLT_MATMUL_DESC_TRANSA,
+                                                      &transposed, sizeof transposed),
+                       what);
+    cop_cuda_note_blas(
+        cuda, cublasLtMatrixLayoutCreate(&p->weight, type, matrix->k, matrix->n, leading),
+        what);
+    cop_cuda_note_blas(
+        cuda, cublasLtMatrixLayoutCreate(&p->input, type, matrix->k, rows, leading), what);
+    cop_cuda_note_blas(
+        cuda,
+        cublasLtMatrixLayoutCreate(&p->output, CUDA_R_32F, matrix->n, rows, (int64_t)matrix->n),
+        what);
+}
+
+/* Asks cuBLASLt how it would do it. */
+static void ask_algorithm(cop_cuda *cuda, const product *p, cublasLtMatmulAlgo_t *algorithm)
+{
+    static const char what[] = "choosing how to multiply";
+    const uint64_t bytes = cuda->workspace.bytes;
+    cublasLtMatmulPreference_t wishes = NULL;
+    cublasLtMatmulHeuristicResult_t found = {};
+    int count = 0;
+    cop_cuda_note_blas(cuda, cublasLtMatmulPreferenceCreate(&wishes), what);
+    if (cuda->failed != cudaSuccess) return;
+    cop_cuda_note_blas(
+        cuda,
+        cublasLtMatmulPreferenceSetAttribute(wishes, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES,
+                                             &bytes, sizeof bytes),
+        what);
+    cop_cuda_note_blas(cuda,
+                       cublasLtMatmulAlgoGetHeuristic(cuda->blas, p->operation, p->weight,
+                                                      p->input, p->output, p->output, wishes, 1,
+                                                      &found, &count),
+                       what);
+    (void)cublasLtMatmulPreferenceDestroy(wishes);
+    if (count < 1) cop_cuda_note(cuda, cudaErrorNotSupported, what);
+    *algorithm = found.algo;
+}
+
+/* The algorithm of a shape: the same for the life of the backend, so that equal calls give
+ * equal bits. */
+static cop_status find_algorithm(cop_cuda *cuda, const cop_matrix *matrix, size_t rows,
+                                 const product *p, const cublasLtMatmulAlgo_t **algorithm,
+                                 cop_error *err)
+{
+    *algorithm = NULL;
+    for (size_t i = 0; i < cuda->algorithm_count && *algorithm == NULL; i++) {
+        const cop_cuda_algorithm *const known = &cuda->algorithms[i];
+        if (known->n == matrix->n && known->k == matrix->k && known->rows == rows)
+            *algorithm = &known->algorithm;
+    }
+    if (*algorithm != NULL) return COP_OK;
+    void *list = cuda->algorithms;
+    COP_TRY(cop_memory_grow(&list, &cuda->algorithm_capacity, cuda->algorithm_count + 1,
+                            sizeof *cuda->algorithms, err));
+    cuda->algorithms = (cop_cuda_algorithm *)list;
+    cop_cuda_algorithm *const made = &cuda->algorithms[cuda->algorithm_count];
+    *made = (cop_cuda_algorithm){.n = matrix->n, .k = matrix->k, .rows = rows, .algorithm = {}};
+    ask_algorithm(cuda, p, &made->algorithm);
+    COP_TRY(cop_cuda_check(cuda, err));
+    cuda->algorithm_count++;
+    *algorithm = &made->algorithm;
+    return COP_OK;
+}
+
+/* out [T, N] = keep * out + input * matrix'. */
+static cop_status multiply(cop_cuda *cuda, float *out, const cop_buffer *input,
+                           const cop_matrix *matrix, size_t rows, float keep, cop_error *err)
+{
+    const float one = 1.0F;
+    product p = {};
+    const cublasLtMatmulAlgo_t *algorithm = NULL;
+    create_product(cuda, matrix, rows, &p);
+    cop_status status = cop_cuda_check(cuda, err);
+    if (status == COP_OK) status = find_algorithm(cuda, matrix, rows, &p, &algorithm, err);
+    if (status == COP_OK) {
+        cop_cuda_note_blas(cuda,
+                           cublasLtMatmul(cuda->blas, p.operation, &one, matrix->values,
+                                          p.weight, input->data, p.input, &keep, out, p.output,
+                                          out, p.output, algorithm, cuda->workspace.data,
+                                          cuda->workspace.bytes, cuda->stream),
+                           "a matrix product");
+        status = cop_cuda_check(cuda, err);
+    }
+    destroy_product(&p);
+    return status;
+}
+
+static cop_status check_product(const cop_backend *backend, const cop_buffer *out,
+                                const cop_buffer *input, const cop_matrix *matrix, size_t rows,
+                                cop_error *err)
+{
+    COP_CHECK(matrix->values != NULL, err, COP_ERR_INTERNAL, "a matrix without values");
+    COP_CHECK(cop_cuda_holds(out, rows * matrix->n, sizeof(float)) &&
+                  cop_cuda_holds(input, rows * matrix->k, cop_dtype_size(backend->input)),
+              err, COP_ERR_INTERNAL, "a product of %zu rows is out of bounds", rows);
+    return COP_OK;
+}
+
+cop_status cop_cuda_gemm(cop_backend *backend, cop_buffer *output, const cop_buffer *input,
+                         const cop_matrix *matrix, const cop_buffer *bias, size_t rows,
+                         cop_error *err)
+{
+    cop_cuda *const cuda = cop_cuda_of(backend);
+    if (rows == 0) return cop_cuda_check(cuda, err);
+    COP_TRY(check_product(backend, output, input, matrix, rows, err));
+    float *const out = (float *)output->data;
+    if (bias != NULL)
+        cop_cuda_spread_bias(cuda, out, (const float *)bias->data, rows, matrix->n, false);
+    return multiply(cuda, out, input, matrix, rows, bias != NULL ? 1.0F : 0.0F, err);
+}
+
+cop_status cop_cuda_gemm_add(cop_backend *backend, cop_buffer *residual,
+                             const cop_buffer *input, const cop_matrix *matrix,
+                             const cop_buffer *bias, size_t rows, cop_error *err)
+{
+    cop_cuda *const cuda = cop_cuda_of(backend);
+    if (rows == 0) return cop_cuda_check(cuda, err);
+    COP_TRY(check_product(backend, residual, input, matrix, rows, err));
+    float *const out = (float *)residual->data;
+    if (bias != NULL)
+        cop_cuda_spread_bias(cuda, out, (const float *)bias->data, rows, matrix->n, true);
+    return multiply(cuda, out, input, matrix, rows, 1.0F, err);
+}

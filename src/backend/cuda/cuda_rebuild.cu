@@ -1,0 +1,241 @@
+/* Noise and rebuild on the device, bit for bit as rebuild.h says. No function of the device's
+ * mathematics library takes part: only additions, products, fused multiply-adds and square
+ * roots that IEEE 754 rounds correctly. Compiled with -fmad=false. */
+#include "backend/cuda/cuda_backend.h"
+#include "backend/cuda/storage.cuh"
+
+#define GAUSSIAN_FUNCTION static __device__ __forceinline__
+#define GAUSSIAN_FMA __fmaf_rn
+#define GAUSSIAN_SQRT __fsqrt_rn
+#include "noise/gaussian.h"
+
+extern "C" {
+#include "coppice/memory.h"
+}
+
+#include <string.h>
+
+static constexpr int PHILOX_ROUNDS = 10;
+static constexpr int BLOCK_ELEMENTS = 4;
+static constexpr int THREADS = 256;
+
+/* Philox4x32-10 (Salmon et al., 2011). */
+static __device__ __forceinline__ void philox_block(uint64_t seed, uint32_t tensor,
+                                                    uint64_t block, uint32_t words[4])
+{
+    const uint32_t multipliers[2] = {0xd2511f53U, 0xcd9e8d57U};
+    const uint32_t steps[2] = {0x9e3779b9U, 0xbb67ae85U};
+    uint32_t key[2] = {(uint32_t)seed, (uint32_t)(seed >> 32)};
+    uint32_t w[4] = {(uint32_t)block, (uint32_t)(block >> 32), tensor, 0};
+#pragma unroll
+    for (int round = 0; round < PHILOX_ROUNDS; round++) {
+        const uint64_t first = (uint64_t)multipliers[0] * w[0];
+        const uint64_t second = (uint64_t)multipliers[1] * w[2];
+        w[0] = (uint32_t)(second >> 32) ^ w[1] ^ key[0];
+        w[1] = (uint32_t)second;
+        w[2] = (uint32_t)(first >> 32) ^ w[3] ^ key[1];
+        w[3] = (uint32_t)first;
+        key[0] += steps[0];
+        key[1] += steps[1];
+    }
+    for (int i = 0; i < 4; i++)
+        words[i] = w[i];
+}
+
+typedef struct rebuild_arguments {
+    const void *base;
+    void *out; /* may be base */
+    cop_dtype base_type, out_type;
+    bool whole; /* out suits stores of four elements */
+    size_t count;
+    const cop_component *components;
+    size_t component_count;
+    uint32_t tensor;
+    float scale;
+} rebuild_arguments;
+
+/* Four elements at `first`, or as many as there are. */
+static __device__ __forceinline__ void load_four(const rebuild_arguments &a, size_t first,
+                                                 float values[4])
+{
+    if (a.count - first < BLOCK_ELEMENTS) {
+        for (size_t i = 0; first + i < a.count; i++)
+            values[i] = load_element(a.base, a.base_type, first + i);
+    } else if (a.base_type == COP_F32) {
+        const float4 found = *(const float4 *)((const float *)a.base + first);
+        values[0] = found.x;
+        values[1] = found.y;
+        values[2] = found.z;
+        values[3] = found.w;
+    } else {
+        const uint2 found = *(const uint2 *)((const uint16_t *)a.base + first);
+        values[0] = widen_half((uint16_t)found.x, a.base_type);
+        values[1] = widen_half((uint16_t)(found.x >> 16), a.base_type);
+        values[2] = widen_half((uint16_t)found.y, a.base_type);
+        values[3] = widen_half((uint16_t)(found.y >> 16), a.base_type);
+    }
+}
+
+static __device__ __forceinline__ void store_four(const rebuild_arguments &a, size_t first,
+                                                  const float values[4])
+{
+    if (!a.whole || a.count - first < BLOCK_ELEMENTS) {
+        for (size_t i = 0; i < BLOCK_ELEMENTS && first + i < a.count; i++)
+            store_element(a.out, a.out_type, first + i, values[i]);
+    } else if (a.out_type == COP_F32) {
+        *(float4 *)((float *)a.out + first) =
+            make_float4(values[0], values[1], values[2], values[3]);
+    } else {
+        uint32_t half[4];
+        for (int i = 0; i < 4; i++)
+            half[i] = narrow_half(values[i], a.out_type);
+        *(uint2 *)((uint16_t *)a.out + first) =
+            make_uint2(half[0] | half[1] << 16, half[2] | half[3] << 16);
+    }
+}
+
+/* A sum that is no number, with the bits that x86 gives it: the base's NaN made quiet, or the
+ * default. This processor would give another. */
+static __device__ __forceinline__ float settle_nan(float base, float sum)
+{
+    if (sum == sum) return sum;
+    return float_from_bits(base == base ? 0xffc00000U : float_bits(base) | 0x400000U);
+}
+
+/* One thread makes the four elements of a Philox block. */
+static __global__ void rebuild_kernel(const rebuild_arguments a)
+{
+    const uint64_t block = (uint64_t)blockIdx.x * blockDim.x + threadIdx.x;
+    const size_t first = (size_t)block * BLOCK_ELEMENTS;
+    if (first >= a.count) return;
+    float base[4] = {0, 0, 0, 0};
+    float sums[4];
+    load_four(a, first, base);
+    for (int i = 0; i < 4; i++)
+        sums[i] = base[i];
+    for (size_t j = 0; j < a.component_count; j++) {
+        const float factor = a.components[j].amplitude * a.scale;
+        uint32_t words[4];
+        float z[4];
+        philox_block(a.components[j].seed, a.tensor, block, words);
+        gaussian_pair(words[0], words[1], z);
+        gaussian_pair(words[2], words[3], z + 2);
+        for (int i = 0; i < 4; i++)
+            sums[i] = __fmaf_rn(factor, z[i], sums[i]);
+    }
+    for (int i = 0; i < 4; i++)
+        sums[i] = settle_nan(base[i], sums[i]);
+    store_four(a, first, sums);
+}
+
+static void launch_rebuild(cop_cuda *cuda, rebuild_arguments a)
+{
+    const size_t size = cop_dtype_size(a.out_type);
+    a.whole = (uintptr_t)a.out % (BLOCK_ELEMENTS * size) == 0;
+    const size_t threads = (a.count + BLOCK_ELEMENTS - 1) / BLOCK_ELEMENTS;
+    const cop_cuda_grid grid = {.blocks = (threads + THREADS - 1) / THREADS,
+                                .threads = THREADS};
+    cop_cuda_launch(cuda, rebuild_kernel, grid, a, "rebuilding weights");
+}
+
+/* The components reach the device once, not once a tensor. */
+static cop_status send_components(cop_cuda *cuda, const cop_component *components, size_t count,
+                                  cop_error *err)
+{
+    const size_t bytes = count * sizeof *components;
+    bool known = count == cuda->sent_count;
+    for (size_t i = 0; i < count && known; i++)
+        known = cuda->sent[i].seed == components[i].seed &&
+                memcmp(&cuda->sent[i].amplitude, &components[i].amplitude, sizeof(float)) == 0;
+    if (known) return COP_OK;
+    cuda->sent_count = 0;
+    void *sent = cuda->sent;
+    COP_TRY(cop_memory_grow(&sent, &cuda->sent_capacity, count, sizeof *components, err));
+    cuda->sent = (cop_component *)sent;
+    COP_TRY(cop_cuda_send(cuda, &cuda->components, components, bytes, err));
+    if (count > 0) memcpy(cuda->sent, components, bytes);
+    cuda->sent_count = count;
+    return COP_OK;
+}
+
+static cop_status rebuild_part(cop_cuda *cuda, cop_buffer *out, size_t offset,
+                               const cop_weight_part *part, size_t component_count,
+                               cop_error *err)
+{
+    const cop_dtype from = part->base_is_sums ? COP_F32 : part->dtype;
+    const cop_dtype to = part->keep_sums ? COP_F32 : part->dtype;
+    const size_t size = cop_dtype_size(to);
+    COP_CHECK(cop_cuda_holds(part->base, part->count, cop_dtype_size(from)) && size != 0 &&
+                  !out->is_base && offset <= out->bytes / size &&
+                  part->count <= out->bytes / size - offset,
+              err, COP_ERR_INTERNAL, "rebuild of %zu elements at %zu is out of bounds",
+              part->count, offset);
+    void *const to_memory = out->data + offset * size;
+    if ((component_count == 0 || part->scale == 0.0F) && from == to) {
+        if (part->count > 0 && to_memory != part->base->data)
+            cop_cuda_note(cuda,
+                          cudaMemcpyAsync(to_memory, part->base->data, part->count * size,
+                                          cudaMemcpyDeviceToDevice, cuda->stream),
+                          "copying weights");
+        return COP_OK;
+    }
+    const rebuild_arguments a = {.base = part->base->data,
+                                 .out = to_memory,
+                                 .base_type = from,
+                                 .out_type = to,
+                                 .count = part->count,
+                                 .components = (const cop_component *)cuda->components.data,
+                                 .component_count = part->scale == 0.0F ? 0 : component_count,
+                                 .tensor = part->tensor,
+                                 .scale = part->scale};
+    launch_rebuild(cuda, a);
+    return COP_OK;
+}
+
+cop_status cop_cuda_rebuild(cop_backend *backend, cop_buffer *out, size_t offset,
+                            const cop_weight_part *parts, size_t count,
+                            const cop_component *components, size_t component_count,
+                            cop_error *err)
+{
+    cop_cuda *const cuda = cop_cuda_of(backend);
+    COP_TRY(send_components(cuda, components, component_count, err));
+    for (size_t i = 0; i < count; i++) {
+        COP_TRY(rebuild_part(cuda, out, offset, &parts[i], component_count, err));
+        offset += parts[i].count;
+    }
+    return cop_cuda_check(cuda, err);
+}
+
+/* --- conversions --- */
+
+typedef struct convert_arguments {
+    void *out;
+    const void *in;
+    cop_dtype to, from;
+    size_t count;
+} convert_arguments;
+
+static __global__ void convert_kernel(const convert_arguments a)
+{
+    const size_t i = (size_t)blockIdx.x * blockDim.x + threadIdx.x;
+    if (i < a.count) store_element(a.out, a.to, i, load_element(a.in, a.from, i));
+}
+
+void cop_cuda_convert_elements(cop_cuda *cuda, void *out, cop_dtype to, const void *in,
+                               cop_dtype from, size_t count)
+{
+    const cop_cuda_grid grid = {.blocks = (count + THREADS - 1) / THREADS, .threads = THREADS};
+    const convert_arguments a = {.out = out, .in = in, .to = to, .from = from, .count = count};
+    cop_cuda_launch(cuda, convert_kernel, grid, a, "converting elements");
+}
+
+cop_status cop_cuda_widen(cop_backend *backend, cop_buffer *out, const cop_buffer *in,
+                          cop_dtype dtype, size_t count, cop_error *err)
+{
+    cop_cuda *const cuda = cop_cuda_of(backend);
+    COP_CHECK(cop_cuda_holds(in, count, cop_dtype_size(dtype)) &&
+                  cop_cuda_holds(out, count, sizeof(float)),
+              err, COP_ERR_INTERNAL, "widening %zu elements is out of bounds", count);
+    cop_cuda_convert_elements(cuda, out->data, COP_F32, in->data, dtype, count);
+    return cop_cuda_check(cuda, err);
+}

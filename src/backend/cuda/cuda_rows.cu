@@ -1,0 +1,161 @@
+/* Row-wise operations: a block of threads for each row. */
+#include "backend/cuda/cuda_backend.h"
+#include "backend/cuda/reduce.cuh"
+#include "backend/cuda/storage.cuh"
+
+static constexpr int MOST_THREADS = 256;
+
+/* What a row-wise kernel works on; not every one uses every field. */
+typedef struct row_arguments {
+    void *out; /* [rows, width] of out_type */
+    cop_dtype out_type;
+    const void *in; /* f32, or the embedding table of in_type */
+    cop_dtype in_type;
+    const float *weight; /* [width] */
+    const int32_t *ids;  /* row of `in` for each of `out` */
+    size_t width;
+    float eps;
+    bool add;
+} row_arguments;
+
+static void launch_rows(cop_cuda *cuda, void (*kernel)(row_arguments), size_t rows,
+                        const row_arguments &a, const char *what)
+{
+    const cop_cuda_grid grid = {.blocks = rows,
+                                .threads = cop_cuda_threads(a.width, MOST_THREADS)};
+    cop_cuda_launch(cuda, kernel, grid, a, what);
+}
+
+static __global__ void pick_kernel(const row_arguments a)
+{
+    const size_t to = (size_t)blockIdx.x * a.width;
+    const size_t from = (size_t)a.ids[blockIdx.x] * a.width;
+    for (size_t i = threadIdx.x; i < a.width; i += blockDim.x)
+        store_element(a.out, a.out_type, to + i, load_element(a.in, a.in_type, from + i));
+}
+
+/* out [count, width] (f32) = rows `ids` [count] (host memory) of in [., width]. */
+static cop_status pick_rows(cop_backend *backend, cop_buffer *out, const cop_buffer *in,
+                            cop_dtype dtype, const int32_t *ids, size_t count, size_t width,
+                            cop_error *err)
+{
+    cop_cuda *const cuda = cop_cuda_of(backend);
+    COP_CHECK(width != 0 && cop_dtype_size(dtype) != 0 &&
+                  cop_cuda_holds(out, count * width, sizeof(float)),
+              err, COP_ERR_INTERNAL, "%zu rows of %zu elements are out of bounds", count,
+              width);
+    const size_t held = in->bytes / (width * cop_dtype_size(dtype));
+    for (size_t i = 0; i < count; i++) {
+        COP_CHECK(ids[i] >= 0 && (size_t)ids[i] < held, err, COP_ERR_INTERNAL,
+                  "row %d of a table of %zu rows", (int)ids[i], held);
+    }
+    COP_TRY(cop_cuda_send(cuda, &cuda->ids, ids, count * sizeof *ids, err));
+    const row_arguments a = {.out = out->data,
+                             .out_type = COP_F32,
+                             .in = in->data,
+                             .in_type = dtype,
+                             .ids = (const int32_t *)cuda->ids.data,
+                             .width = width};
+    launch_rows(cuda, pick_kernel, count, a, "picking rows");
+    return cop_cuda_check(cuda, err);
+}
+
+cop_status cop_cuda_embed(cop_backend *backend, cop_buffer *residual, const cop_buffer *table,
+                          cop_dtype dtype, const int32_t *ids, size_t rows, size_t width,
+                          cop_error *err)
+{
+    return pick_rows(backend, residual, table, dtype, ids, rows, width, err);
+}
+
+cop_status cop_cuda_gather(cop_backend *backend, cop_buffer *out, const cop_buffer *in,
+                           const int32_t *rows, size_t count, size_t width, cop_error *err)
+{
+    return pick_rows(backend, out, in, backend->residual, rows, count, width, err);
+}
+
+/* --- norms --- */
+
+static __global__ void rmsnorm_kernel(const row_arguments a)
+{
+    __shared__ float partial[MOST_WARPS];
+    const float *const x = (const float *)a.in + (size_t)blockIdx.x * a.width;
+    const size_t to = (size_t)blockIdx.x * a.width;
+    float squares = 0.0F;
+    for (size_t i = threadIdx.x; i < a.width; i += blockDim.x)
+        squares = fmaf(x[i], x[i], squares);
+    const float mean = block_sum(squares, partial) / (float)a.width;
+    const float factor = 1.0F / sqrtf(mean + a.eps);
+    for (size_t i = threadIdx.x; i < a.width; i += blockDim.x) {
+        const float normed = x[i] * factor * a.weight[i];
+        if (a.add) {
+            ((float *)a.out)[to + i] += normed;
+        } else {
+            store_element(a.out, a.out_type, to + i, normed);
+        }
+    }
+}
+
+void cop_cuda_rmsnorm(cop_backend *backend, cop_buffer *input, const cop_buffer *residual,
+                      const cop_buffer *weight, size_t rows, size_t width, float eps)
+{
+    const row_arguments a = {.out = input->data,
+                             .out_type = backend->input,
+                             .in = residual->data,
+                             .weight = (const float *)weight->data,
+                             .width = width,
+                             .eps = eps};
+    launch_rows(cop_cuda_of(backend), rmsnorm_kernel, rows, a, "a norm");
+}
+
+void cop_cuda_rmsnorm_add(cop_backend *backend, cop_buffer *residual, const cop_buffer *output,
+                          const cop_buffer *weight, size_t rows, size_t width, float eps)
+{
+    const row_arguments a = {.out = residual->data,
+                             .out_type = COP_F32,
+                             .in = output->data,
+                             .weight = (const float *)weight->data,
+                             .width = width,
+                             .eps = eps,
+                             .add = true};
+    launch_rows(cop_cuda_of(backend), rmsnorm_kernel, rows, a, "a norm");
+}
+
+void cop_cuda_convert(cop_backend *backend, cop_buffer *input, const cop_buffer *residual,
+                      size_t rows, size_t width)
+{
+    cop_cuda_convert_elements(cop_cuda_of(backend), input->data, backend->input, residual->data,
+                              COP_F32, rows * width);
+}
+
+/* --- gated unit, bias --- */
+
+static __global__ void swiglu_kernel(const row_arguments a)
+{
+    const float *const gate = (const float *)a.in + (size_t)blockIdx.x * 2 * a.width;
+    const float *const up = gate + a.width;
+    const size_t to = (size_t)blockIdx.x * a.width;
+    for (size_t i = threadIdx.x; i < a.width; i += blockDim.x)
+        store_element(a.out, a.out_type, to + i, gate[i] / (1.0F + expf(-gate[i])) * up[i]);
+}
+
+void cop_cuda_swiglu(cop_backend *backend, cop_buffer *input, const cop_buffer *output,
+                     size_t rows, size_t width)
+{
+    const row_arguments a = {
+        .out = input->data, .out_type = backend->input, .in = output->data, .width = width};
+    launch_rows(cop_cuda_of(backend), swiglu_kernel, rows, a, "the gated unit");
+}
+
+static __global__ void bias_kernel(const row_arguments a)
+{
+    float *const out = (float *)a.out + (size_t)blockIdx.x * a.width;
+    for (size_t i = threadIdx.x; i < a.width; i += blockDim.x)
+        out[i] = a.add ? out[i] + a.weight[i] : a.weight[i];
+}
+
+void cop_cuda_spread_bias(cop_cuda *cuda, float *out, const float *bias, size_t rows,
+                          size_t width, bool add)
+{
+    const row_arguments a = {.out = out, .weight = bias, .width = width, .add = add};
+    launch_rows(cuda, bias_kernel, rows, a, "adding a bias");
+}

@@ -1,0 +1,57 @@
+#include "backend/plugin.h"
+
+#include <dlfcn.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+/* The entry of a loaded library; ISO C has no conversion from an object's pointer. */
+static cop_plugin_entry entry_of(void *library)
+{
+    void *const symbol = dlsym(library, COP_PLUGIN_SYMBOL);
+    cop_plugin_entry entry = NULL;
+    _Static_assert(sizeof entry == sizeof symbol, "dlsym returns functions");
+    memcpy(&entry, &symbol, sizeof entry);
+    return entry;
+}
+
+cop_status cop_plugin_check(const char *path, const cop_plugin *plugin, cop_error *err)
+{
+    COP_CHECK(plugin != NULL, err, COP_ERR_UNSUPPORTED,
+              "backend.kind: cuda: %s is no plug-in of Coppice; build it again with make",
+              path);
+    COP_CHECK(
+        strcmp(plugin->build, COP_PLUGIN_BUILD) == 0, err, COP_ERR_UNSUPPORTED,
+        "backend.kind: cuda: %s is of another build (%s) than the program (%s); build and "
+        "install both together",
+        path, plugin->build, COP_PLUGIN_BUILD);
+    return COP_OK;
+}
+
+cop_status cop_plugin_create(const char *folder, const cop_backend_options *options,
+                             cop_backend **backend, cop_error *err)
+{
+    *backend = NULL;
+    char path[4096];
+    const int length = snprintf(path, sizeof path, "%s/%s", folder, COP_PLUGIN_FILE);
+    COP_CHECK(length > 0 && (size_t)length < sizeof path, err, COP_ERR_UNSUPPORTED,
+              "backend.kind: cuda: the path of the program is too long to load %s",
+              COP_PLUGIN_FILE);
+    COP_CHECK(
+        access(path, F_OK) == 0, err, COP_ERR_UNSUPPORTED,
+        "backend.kind: cuda: there is no %s; build it where nvcc is found (make info says) "
+        "or choose backend.kind: cpu",
+        path);
+    void *const library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    COP_CHECK(library != NULL, err, COP_ERR_UNSUPPORTED,
+              "backend.kind: cuda: %s; install the CUDA libraries that it was built with, or "
+              "choose backend.kind: cpu",
+              dlerror());
+    const cop_plugin_entry entry = entry_of(library);
+    const cop_plugin *const plugin = entry == NULL ? NULL : entry();
+    cop_status status = cop_plugin_check(path, plugin, err);
+    if (status == COP_OK && plugin != NULL) status = plugin->create(options, backend, err);
+    /* A backend's code must stay; without one, nothing of the library is in use. */
+    if (status != COP_OK) (void)dlclose(library);
+    return status;
+}
