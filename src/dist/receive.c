@@ -122,6 +122,20 @@ static const char *read_result(cop_queue *q, bool *stale)
     return NULL;
 }
 
+/* A rank whose device has failed hands its units back and leaves; that is nobody's attempt. */
+static cop_status take_out(cop_queue *q, const cop_queue_result *result, cop_error *err)
+{
+    const char *const why =
+        result->message[0] != '\0' ? result->message : cop_status_text(result->status);
+    if (q->peers[result->rank].state == PEER_OUT) return COP_OK;
+    q->stats.failures++;
+    cop_queue_note(q, "rank %d cannot go on: %s; its units go to other ranks", result->rank,
+                   why);
+    if (q->decline.status == COP_OK)
+        (void)cop_error_set(&q->decline, result->status, "%s (rank %d)", why, result->rank);
+    return cop_queue_take_away(q, result->rank, PEER_OUT, err);
+}
+
 /* A result that could be true. */
 static cop_status take_good(cop_queue *q, cop_error *err)
 {
@@ -131,6 +145,7 @@ static cop_status take_good(cop_queue *q, cop_error *err)
     cop_schedule_verdict verdict = COP_SCHEDULE_UNKNOWN;
     int attempts = 0;
     const bool failed = r->status != COP_OK && r->status != COP_ERR_NUMERIC;
+    if (r->status == COP_ERR_BACKEND) return take_out(q, r, err);
     if (failed) {
         COP_TRY(
             cop_schedule_failed(q->schedule, rank, r->unit, now_s, &verdict, &attempts, err));

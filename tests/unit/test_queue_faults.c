@@ -404,6 +404,42 @@ static void a_rank_that_cannot_work_is_left_out(void **state)
     assert_non_null(strstr(t.notes, "rank 1 cannot work: model.safetensors is damaged"));
 }
 
+static cop_status device_lost(toy *t, uint64_t unit, cop_error *err)
+{
+    (void)unit;
+    if (t->evaluated < 2) return COP_OK;
+    return cop_error_set(err, COP_ERR_BACKEND, "the device has fallen off the bus");
+}
+
+static void a_rank_whose_device_fails_leaves(void **state)
+{
+    (void)state;
+    toy t = make_toy();
+    cop_error err = {0};
+    cop_queue_stats stats = {0};
+    t.unit_s = 0.005;
+    if (is_bad()) t.hinder = device_lost;
+    assert_int_equal(toy_run(&t, &stats, &err), COP_OK);
+    if (!is_first()) return;
+    check_all(&t);
+    assert_int_equal(done_by(&t, 1), 2);
+    assert_int_equal(stats.failures, 1); /* and not one for each unit it might have failed */
+    assert_non_null(strstr(t.notes, "rank 1 cannot go on: the device has fallen off the bus"));
+}
+
+static void where_all_devices_fail_the_reason_is_told(void **state)
+{
+    (void)state;
+    toy t = make_toy();
+    cop_error err = {0};
+    t.hinder = device_lost;
+    const cop_status status = toy_run(&t, NULL, &err);
+    if (!is_first()) return;
+    assert_int_equal(status, COP_ERR_BACKEND);
+    assert_non_null(strstr(err.message, "the device has fallen off the bus (rank "));
+    assert_int_equal(t.results, 6); /* two of each rank are kept */
+}
+
 static void where_none_can_work_the_reason_is_told(void **state)
 {
     (void)state;
@@ -461,6 +497,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_late_rank_asks_when_it_comes),
         cmocka_unit_test(a_rank_that_comes_after_the_end_is_let_go),
         cmocka_unit_test(a_rank_that_cannot_work_is_left_out),
+        cmocka_unit_test(a_rank_whose_device_fails_leaves),
+        cmocka_unit_test(where_all_devices_fail_the_reason_is_told),
         cmocka_unit_test(where_none_can_work_the_reason_is_told),
         cmocka_unit_test(a_missing_rank_is_counted),
     };
