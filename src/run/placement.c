@@ -34,10 +34,10 @@ static cop_status divide_memory(cop_run *run, const neighbour *all, size_t base_
                                 cop_error *err)
 {
     uint64_t least = UINT64_MAX;
+    const int local_rank = cop_world_local_rank(run->world);
     for (int i = 0; i < cop_world_local_size(run->world); i++) {
         if (all[i].cores.threads > 0) run->computing_ranks++;
-        if (all[i].cores.threads > 0 && i < cop_world_local_rank(run->world))
-            run->computing_rank++;
+        if (i < local_rank && all[i].cores.threads > 0) run->computing_rank++;
         if (all[i].free_bytes > 0 && all[i].free_bytes < least) least = all[i].free_bytes;
     }
     if (least == UINT64_MAX || run->computing_ranks == 0) return COP_OK;
