@@ -11,7 +11,7 @@ gains = []
 with scratch() as folder:
     for seed in (1, 2, 3):
         out = os.path.join(folder, f"seed{seed}")
-        run_job(3, out, [f"population.seed={seed}"])
+        run_job(3, out, [f"population.seed={seed}", "baselines.randopt=[1]", "baselines.self_consistency=[]"])
         summary = json.loads(read(os.path.join(out, "summary.json")))
         base, found = summary["test"]["base"], summary["test"]["consolidated"]
         single = summary["test"]["randopt_k1"]
