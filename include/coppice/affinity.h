@@ -10,13 +10,16 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-enum { COP_AFFINITY_LIST_BYTES = 512 };
+enum { COP_AFFINITY_LIST_BYTES = 512, COP_AFFINITY_GPU_BYTES = 32 };
 
 /** What a rank may use and wants. Plain data: ranks send it to each other. */
 typedef struct cop_affinity_rank {
     /** Processors that the control group, the launcher or taskset leave it, as a list
      *  "0-3,8"; empty: not known. */
     char allowed[COP_AFFINITY_LIST_BYTES];
+    /** PCI bus id of the GPU that it computes on, as cop_backend_locate() tells; empty: none,
+     * or not known. */
+    char gpu[COP_AFFINITY_GPU_BYTES];
     int threads;      /**< that compute; 0: it only coordinates */
     double cpu_quota; /**< processors' worth of time of its control group; 0: no limit */
 } cop_affinity_rank;
@@ -28,13 +31,14 @@ typedef struct cop_affinity_plan {
     int busy;          /**< threads of all ranks of the node */
     bool fits;         /**< every thread has a core, or at least a processor, of its own */
     bool bound;        /**< the rank was bound to its own */
-    char text[160];    /**< one line for the log */
+    bool near_gpu;     /**< and all of that is next to its GPU */
+    char text[200];    /**< one line for the log */
 } cop_affinity_plan;
 
 /** Number of cores that this process may use, at least 1. */
 int cop_affinity_core_count(void);
 
-/** Looks at what this process may use. `threads`: as in the struct. */
+/** Looks at what this process may use, its GPU apart. `threads`: as in the struct. */
 void cop_affinity_look(int threads, cop_affinity_rank *mine);
 
 /** Plans cores for the ranks [count] of this node, each as cop_affinity_look() saw it, and
@@ -42,7 +46,11 @@ void cop_affinity_look(int threads, cop_affinity_rank *mine);
  * Every thread gets a core of its own, or where there are too few, a processor (hardware
  * thread). Where not even that is possible, or the control group's processor time is less than
  * the threads want, nothing is bound: that is COP_ERR_CONFIG with the figures and the remedy,
- *  unless `oversubscribe`. A system that refuses to bind is no failure. */
+ * unless `oversubscribe`. A system that refuses to bind is no failure.
+ *
+ * A rank with a GPU gets the cores of the GPU's part of the machine first, and memory that it
+ * allocates later comes from there while there is some. Where hwloc does not know the GPU, or
+ * the whole machine is next to it, the GPU changes nothing. */
 cop_status cop_affinity_bind(const cop_affinity_rank *ranks, int count, int me,
                              bool oversubscribe, cop_affinity_plan *plan, cop_error *err);
 

@@ -268,6 +268,11 @@ typedef struct cop_backend_options {
 cop_status cop_backend_create(const cop_backend_options *options, cop_backend **backend,
                               cop_error *err);
 
+/** PCI bus id ("0000:17:00.0") of the GPU that cop_backend_create() would take with the same
+ * options, without creating anything on it. Empty for the CPU, or where it cannot be told:
+ * cop_backend_create() says why. id [size]. */
+void cop_backend_locate(const cop_backend_options *options, char *id, size_t size);
+
 /** The kind of that name ("auto", "cpu", "cuda"). \return false for another. */
 bool cop_backend_kind_parse(const char *name, cop_backend_kind *kind);
 

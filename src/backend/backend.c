@@ -32,25 +32,41 @@ bool cop_backend_kind_parse(const char *name, cop_backend_kind *kind)
     return false;
 }
 
-/* The plug-in lies beside the program in a build, in ../lib/coppice in an installation. */
-static cop_status create_cuda(const cop_backend_options *options, cop_backend **backend,
-                              cop_error *err)
+/* The plug-in lies beside the program in a build, in ../lib/coppice in an installation.
+ * folder [size]. */
+static cop_status plugin_folder(char *folder, size_t size, cop_error *err)
 {
-    char folder[2048];
-    const ssize_t length = readlink("/proc/self/exe", folder, sizeof folder - 1);
+    static const char installed[] = "/../lib/coppice";
+    const ssize_t length = readlink("/proc/self/exe", folder, size - sizeof installed);
     COP_CHECK(
         length > 0, err, COP_ERR_UNSUPPORTED,
         "backend.kind: cuda: where this program lies cannot be told, so its plug-in is not "
         "found; choose backend.kind: cpu");
     folder[length] = '\0';
     char *const name = strrchr(folder, '/');
-    if (name != NULL) *name = '\0';
-    char plugin[sizeof folder + sizeof COP_PLUGIN_FILE];
+    char *const end = name != NULL ? name : folder + length;
+    *end = '\0';
+    char plugin[2048 + sizeof COP_PLUGIN_FILE];
     (void)snprintf(plugin, sizeof plugin, "%s/%s", folder, COP_PLUGIN_FILE);
-    if (access(plugin, F_OK) == 0) return cop_plugin_create(folder, options, backend, err);
-    char installed[sizeof folder + 16];
-    (void)snprintf(installed, sizeof installed, "%s/../lib/coppice", folder);
-    return cop_plugin_create(installed, options, backend, err);
+    if (access(plugin, F_OK) != 0) memcpy(end, installed, sizeof installed);
+    return COP_OK;
+}
+
+static cop_status create_cuda(const cop_backend_options *options, cop_backend **backend,
+                              cop_error *err)
+{
+    char folder[2048];
+    COP_TRY(plugin_folder(folder, sizeof folder, err));
+    return cop_plugin_create(folder, options, backend, err);
+}
+
+void cop_backend_locate(const cop_backend_options *options, char *id, size_t size)
+{
+    char folder[2048];
+    id[0] = '\0';
+    if (options->kind != COP_BACKEND_CPU &&
+        plugin_folder(folder, sizeof folder, NULL) == COP_OK)
+        cop_plugin_locate(folder, options, id, size);
 }
 
 cop_status cop_backend_create(const cop_backend_options *options, cop_backend **backend,

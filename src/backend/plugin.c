@@ -28,10 +28,9 @@ cop_status cop_plugin_check(const char *path, const cop_plugin *plugin, cop_erro
     return COP_OK;
 }
 
-cop_status cop_plugin_create(const char *folder, const cop_backend_options *options,
-                             cop_backend **backend, cop_error *err)
+static cop_status open_library(const char *folder, void **library, const cop_plugin **plugin,
+                               cop_error *err)
 {
-    *backend = NULL;
     char path[4096];
     const int length = snprintf(path, sizeof path, "%s/%s", folder, COP_PLUGIN_FILE);
     COP_CHECK(length > 0 && (size_t)length < sizeof path, err, COP_ERR_UNSUPPORTED,
@@ -42,16 +41,48 @@ cop_status cop_plugin_create(const char *folder, const cop_backend_options *opti
         "backend.kind: cuda: there is no %s; build it where nvcc is found (make info says) "
         "or choose backend.kind: cpu",
         path);
-    void *const library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-    COP_CHECK(library != NULL, err, COP_ERR_UNSUPPORTED,
+    *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    COP_CHECK(*library != NULL, err, COP_ERR_UNSUPPORTED,
               "backend.kind: cuda: %s; install the CUDA libraries that it was built with, or "
               "choose backend.kind: cpu",
               dlerror());
-    const cop_plugin_entry entry = entry_of(library);
-    const cop_plugin *const plugin = entry == NULL ? NULL : entry();
-    cop_status status = cop_plugin_check(path, plugin, err);
-    if (status == COP_OK && plugin != NULL) status = plugin->create(options, backend, err);
+    const cop_plugin_entry entry = entry_of(*library);
+    *plugin = entry == NULL ? NULL : entry();
+    return cop_plugin_check(path, *plugin, err);
+}
+
+/* The plug-in in `folder`, part of *library; NULL if it cannot be used: COP_ERR_UNSUPPORTED. */
+static const cop_plugin *load(const char *folder, void **library, cop_error *err)
+{
+    const cop_plugin *plugin = NULL;
+    *library = NULL;
+    const cop_status status = open_library(folder, library, &plugin, err);
+    if (status == COP_OK) return plugin;
+    if (*library != NULL) (void)dlclose(*library);
+    return NULL;
+}
+
+cop_status cop_plugin_create(const char *folder, const cop_backend_options *options,
+                             cop_backend **backend, cop_error *err)
+{
+    *backend = NULL;
+    void *library = NULL;
+    const cop_plugin *const plugin = load(folder, &library, err);
+    if (plugin == NULL) return COP_ERR_UNSUPPORTED;
+    const cop_status status = plugin->create(options, backend, err);
     /* A backend's code must stay; without one, nothing of the library is in use. */
     if (status != COP_OK) (void)dlclose(library);
     return status;
+}
+
+void cop_plugin_locate(const char *folder, const cop_backend_options *options, char *id,
+                       size_t size)
+{
+    id[0] = '\0';
+    void *library = NULL;
+    const cop_plugin *const plugin = load(folder, &library, NULL);
+    if (plugin == NULL) return;
+    plugin->locate(options, id, size);
+    /* Where there is a device, its backend follows. */
+    if (id[0] == '\0') (void)dlclose(library);
 }

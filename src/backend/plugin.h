@@ -10,6 +10,8 @@ typedef struct cop_plugin {
     const char *build; /* COP_PLUGIN_BUILD of the library */
     cop_status (*create)(const cop_backend_options *options, cop_backend **backend,
                          cop_error *err);
+    /* As cop_backend_locate(). */
+    void (*locate)(const cop_backend_options *options, char *id, size_t size);
 } cop_plugin;
 
 /* The one symbol that the library exports. */
@@ -26,5 +28,9 @@ cop_status cop_plugin_check(const char *path, const cop_plugin *plugin, cop_erro
  * has the remedy. The library stays loaded. */
 cop_status cop_plugin_create(const char *folder, const cop_backend_options *options,
                              cop_backend **backend, cop_error *err);
+
+/* As cop_backend_locate(), by the plug-in in `folder`; empty where it cannot be used. */
+void cop_plugin_locate(const char *folder, const cop_backend_options *options, char *id,
+                       size_t size);
 
 #endif

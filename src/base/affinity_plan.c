@@ -35,12 +35,23 @@ int cop_affinity_count_cores(struct hwloc_topology *topology, const struct hwloc
     return count > 0 ? count : 1;
 }
 
+struct hwloc_obj *cop_affinity_next_to(struct hwloc_topology *topology, const char *gpu)
+{
+    hwloc_obj_t device = gpu[0] != '\0' ? hwloc_get_pcidev_by_busidstring(topology, gpu) : NULL;
+    hwloc_obj_t part = device != NULL ? hwloc_get_non_io_ancestor_obj(topology, device) : NULL;
+    const hwloc_obj_t machine = hwloc_get_root_obj(topology);
+    const bool is_part = part != NULL && !hwloc_bitmap_iszero(part->cpuset) &&
+                         !hwloc_bitmap_isequal(part->cpuset, machine->cpuset);
+    return is_part ? part : NULL;
+}
+
 /* A node's ranks and what they get. */
 typedef struct node_plan {
     hwloc_topology_t topology;
     const cop_affinity_rank *ranks;
     int count;
     hwloc_bitmap_t *allowed; /* [count] */
+    hwloc_bitmap_t *near;    /* [count] of these, those next to the rank's GPU */
     int *order;              /* [count] those with the least choice first */
     hwloc_bitmap_t taken;    /* whole cores or processors */
     hwloc_bitmap_t all;      /* what any of them may use */
@@ -56,28 +67,28 @@ __attribute__((format(printf, 2, 3))) static void say(cop_affinity_plan *plan,
     va_end(arguments);
 }
 
-/* Gives `threads` objects of `type` out of `allowed` that nobody has, in hwloc's order, which
- * goes through one package and memory node after the other: neighbours are near to each other.
- */
-static bool take(node_plan *node, hwloc_obj_type_t type, hwloc_const_bitmap_t allowed,
-                 int threads, hwloc_bitmap_t chosen)
+/* Adds up to `threads` objects of `type` out of `allowed` that nobody has to `chosen`, in
+ * hwloc's order, which goes through one package and memory node after the other: neighbours are
+ * near to each other. Returns how many. */
+static int take(node_plan *node, hwloc_obj_type_t type, hwloc_const_bitmap_t allowed,
+                int threads, hwloc_bitmap_t chosen)
 {
+    int taken = 0;
     hwloc_obj_t object = NULL;
-    hwloc_bitmap_zero(chosen);
-    while (threads > 0 &&
+    while (taken < threads &&
            (object = hwloc_get_next_obj_by_type(node->topology, type, object)) != NULL) {
         const int processor = first_processor(object, allowed);
         if (processor < 0 || hwloc_bitmap_intersects(object->cpuset, node->taken)) continue;
         (void)hwloc_bitmap_set(chosen, (unsigned)processor);
         (void)hwloc_bitmap_or(node->taken, node->taken, object->cpuset);
-        threads--;
+        taken++;
     }
-    return threads == 0;
+    return taken;
 }
 
 /* Serves all ranks, those with the least choice first: where their sets are equal, disjoint or
- * one within the other, as launchers make them, that finds a plan if there is one. What rank
- * `me` gets is in `chosen`. */
+ * one within the other, as launchers make them, that finds a plan if there is one, whichever of
+ * its cores a rank takes first: those next to its GPU. What rank `me` gets is in `chosen`. */
 static bool share(node_plan *node, hwloc_obj_type_t type, int me, hwloc_bitmap_t chosen)
 {
     bool ok = true;
@@ -86,20 +97,33 @@ static bool share(node_plan *node, hwloc_obj_type_t type, int me, hwloc_bitmap_t
     hwloc_bitmap_t other = hwloc_bitmap_alloc();
     for (int i = 0; i < node->count && ok; i++) {
         const int rank = node->order[i];
-        ok = other != NULL && take(node, type, node->allowed[rank], node->ranks[rank].threads,
-                                   rank == me ? chosen : other);
+        const int threads = node->ranks[rank].threads;
+        hwloc_bitmap_t mine = rank == me ? chosen : other;
+        const int nearby =
+            other != NULL ? take(node, type, node->near[rank], threads, mine) : 0;
+        ok = other != NULL &&
+             nearby + take(node, type, node->allowed[rank], threads - nearby, mine) == threads;
     }
     hwloc_bitmap_free(other);
     if (!ok) hwloc_bitmap_zero(chosen);
     return ok;
 }
 
+/* True if rank `a` is served before `b`: it has less choice, or, with as much, a GPU that it
+ * should be near to. */
+static bool comes_before(const node_plan *node, int a, int b)
+{
+    const int choice_a = hwloc_bitmap_weight(node->allowed[a]);
+    const int choice_b = hwloc_bitmap_weight(node->allowed[b]);
+    if (choice_a != choice_b) return choice_a < choice_b;
+    return !hwloc_bitmap_iszero(node->near[a]) && hwloc_bitmap_iszero(node->near[b]);
+}
+
 static void sort_ranks(node_plan *node)
 {
     for (int i = 0; i < node->count; i++) {
-        const int weight = hwloc_bitmap_weight(node->allowed[i]);
         int at = i;
-        while (at > 0 && hwloc_bitmap_weight(node->allowed[node->order[at - 1]]) > weight) {
+        while (at > 0 && comes_before(node, i, node->order[at - 1])) {
             node->order[at] = node->order[at - 1];
             at--;
         }
@@ -111,9 +135,12 @@ static void close_node(node_plan *node)
 {
     for (int i = 0; node->allowed != NULL && i < node->count; i++)
         hwloc_bitmap_free(node->allowed[i]);
+    for (int i = 0; node->near != NULL && i < node->count; i++)
+        hwloc_bitmap_free(node->near[i]);
     hwloc_bitmap_free(node->taken);
     hwloc_bitmap_free(node->all);
     cop_memory_free(node->order);
+    cop_memory_free(node->near);
     cop_memory_free(node->allowed);
 }
 
@@ -123,16 +150,21 @@ static bool open_node(node_plan *node, hwloc_topology_t topology,
 {
     *node = (node_plan){.topology = topology, .ranks = ranks, .count = count};
     node->allowed = cop_memory_alloc((size_t)count, sizeof(hwloc_bitmap_t), NULL);
+    node->near = cop_memory_alloc((size_t)count, sizeof(hwloc_bitmap_t), NULL);
     node->order = cop_memory_alloc((size_t)count, sizeof *node->order, NULL);
     node->taken = hwloc_bitmap_alloc();
     node->all = hwloc_bitmap_alloc();
-    bool ok = node->allowed != NULL && node->order != NULL && node->taken != NULL &&
-              node->all != NULL;
+    bool ok = node->allowed != NULL && node->near != NULL && node->order != NULL &&
+              node->taken != NULL && node->all != NULL;
     for (int i = 0; i < count && ok; i++) {
+        const struct hwloc_obj *const part = cop_affinity_next_to(topology, ranks[i].gpu);
         node->allowed[i] = hwloc_bitmap_alloc();
-        ok = node->allowed[i] != NULL && ranks[i].allowed[0] != '\0' &&
+        node->near[i] = hwloc_bitmap_alloc();
+        ok = node->allowed[i] != NULL && node->near[i] != NULL && ranks[i].allowed[0] != '\0' &&
              hwloc_bitmap_list_sscanf(node->allowed[i], ranks[i].allowed) == 0 &&
              hwloc_bitmap_or(node->all, node->all, node->allowed[i]) == 0;
+        if (ok && part != NULL)
+            ok = hwloc_bitmap_and(node->near[i], node->allowed[i], part->cpuset) == 0;
     }
     if (ok) sort_ranks(node);
     return ok;
@@ -205,6 +237,11 @@ static cop_status plan_node(node_plan *node, int me, bool oversubscribe,
     if (plan->fits && !hwloc_bitmap_iszero(chosen)) {
         say_place(plan, node->topology, chosen, cores);
         plan->bound = true;
+        plan->near_gpu = hwloc_bitmap_isincluded(chosen, node->near[me]);
+        if (!hwloc_bitmap_iszero(node->near[me])) {
+            say(plan, ", %s to GPU %s", plan->near_gpu ? "next" : "not all next",
+                node->ranks[me].gpu);
+        }
     } else if (node->ranks[me].threads == 0) {
         say(plan, "not bound, %d of %d cores allowed", plan->cores_allowed, plan->cores_node);
     } else {

@@ -28,16 +28,22 @@ static bool is_asked(const cop_run *run)
            (srun != NULL && strcmp(srun, "1") == 0);
 }
 
+/* Who of the node computes: all but rank 0, if there are others. */
+static void count_computing(cop_run *run, bool idle)
+{
+    const bool has_idle =
+        cop_world_size(run->world) > 1 && cop_world_node_first(run->world) == 0;
+    run->computing_ranks = cop_world_local_size(run->world) - (has_idle ? 1 : 0);
+    run->computing_rank = cop_world_local_rank(run->world) - (has_idle && !idle ? 1 : 0);
+}
+
 /* The node's memory is divided evenly among the ranks that compute, less the base's weights,
  * which lie in memory once. */
 static cop_status divide_memory(cop_run *run, const neighbour *all, size_t base_bytes,
                                 cop_error *err)
 {
     uint64_t least = UINT64_MAX;
-    const int local_rank = cop_world_local_rank(run->world);
     for (int i = 0; i < cop_world_local_size(run->world); i++) {
-        if (all[i].cores.threads > 0) run->computing_ranks++;
-        if (i < local_rank && all[i].cores.threads > 0) run->computing_rank++;
         if (all[i].free_bytes > 0 && all[i].free_bytes < least) least = all[i].free_bytes;
     }
     if (least == UINT64_MAX || run->computing_ranks == 0) return COP_OK;
@@ -73,12 +79,23 @@ static cop_status plan_with(cop_run *run, const neighbour *all, size_t base_byte
     return divide_memory(run, all, base_bytes, err);
 }
 
+/* Which GPU this rank is going to compute on, if it is one. */
+static void find_gpu(const cop_run *run, cop_affinity_rank *mine)
+{
+    cop_backend_options options = {.local_rank = run->computing_rank,
+                                   .local_ranks = run->computing_ranks};
+    (void)cop_backend_kind_parse(run->job->backend.kind, &options.kind); /* a checked key */
+    cop_backend_locate(&options, mine->gpu, sizeof mine->gpu);
+}
+
 cop_status cop_placement_plan(cop_run *run, size_t base_bytes, cop_error *err)
 {
     const bool idle = cop_world_rank(run->world) == 0 && cop_world_size(run->world) > 1;
     neighbour mine;
     memset(&mine, 0, sizeof mine); /* all of it is sent, padding included */
+    count_computing(run, idle);
     cop_affinity_look(idle ? 0 : (int)run->job->backend.threads, &mine.cores);
+    if (!idle) find_gpu(run, &mine.cores);
     mine.free_bytes = cop_memory_available_bytes();
     neighbour *const all =
         cop_memory_alloc((size_t)cop_world_local_size(run->world), sizeof *all, err);
@@ -95,7 +112,7 @@ cop_status cop_placement_plan(cop_run *run, size_t base_bytes, cop_error *err)
 /* What every rank tells rank 0. */
 typedef struct rank_facts {
     char backend[256];
-    char cores[160];
+    char cores[200];
     char host[128];
     int node; /* lowest rank of its node */
     int computing, busy, cores_allowed, cores_node;
@@ -190,7 +207,7 @@ static cop_status list_backends(const rank_facts *all, size_t ranks, cop_text *l
 
 static cop_status record(cop_run *run, const rank_facts *all, size_t ranks, cop_error *err)
 {
-    enum { LINE = 600 };
+    enum { LINE = 700 };
     const char **const lines = cop_memory_alloc(ranks, sizeof *lines, err);
     char *const text = cop_memory_alloc(ranks, LINE, err);
     cop_text backends = {0};

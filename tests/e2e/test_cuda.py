@@ -80,11 +80,16 @@ with scratch() as folder:
         outs[kind] = os.path.join(folder, kind)
         settings = [part for one in [*small, f"backend.kind={kind}"] for part in ("-s", one)]
         run(beside, "run", DEMO, "--out", outs[kind], "--progress", "never", "--oversubscribe", *settings,
-            ranks=3, COPPICE_CUDA_HOST_DEVICES="2")
+            ranks=3, COPPICE_CUDA_HOST_DEVICES="2", HWLOC_XMLFILE="tests/data/topology-gpus.xml")
     trees = {kind: inspect(out) for kind, out in outs.items()}
     check(trees["cuda"]["population"]["row_digest"] == trees["cpu"]["population"]["row_digest"],
           "the populations differ")
     text = json.dumps(trees["cuda"]["job"])
     check("emulated" in text and "shared" not in text, "the backend is not on record")
     check("final" in trees["cuda"], "the job has no result")
+    # The machine that hwloc is told of has the first device in the second package.
+    places = json.dumps(trees["cuda"]["job"]["rank_backends"])
+    for words in ("memory node 1), next to GPU FFFF:01:00.0", "memory node 0), next to GPU FFFF:02:00.0"):
+        check(words in places, f"without {words!r}: {places}")
+    check("GPU" not in json.dumps(trees["cpu"]["job"]["rank_backends"]), "the processor's ranks are placed by a GPU")
     print("* a job with two ranks on two emulated devices: the CPU's population, and a result")

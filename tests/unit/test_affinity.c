@@ -21,11 +21,22 @@
 /* Two packages of four cores of two processors, which hwloc numbers 0 to 15 in this order. */
 static const char big[] = "pack:2 core:4 pu:2";
 
+/* The same with three GPUs: FFFF:01:00.0 in the second package, FFFF:02:00.0 in the first,
+ * FFFF:03:00.0 as near to one as to the other. */
+static const char with_gpus[] = "tests/data/topology-gpus.xml";
+
 static hwloc_topology_t make_topology(const char *description)
 {
     hwloc_topology_t topology = NULL;
     assert_int_equal(hwloc_topology_init(&topology), 0);
-    assert_int_equal(hwloc_topology_set_synthetic(topology, description), 0);
+    if (strcmp(description, with_gpus) == 0) {
+        assert_int_equal(hwloc_topology_set_xml(topology, description), 0);
+        assert_int_equal(hwloc_topology_set_type_filter(topology, HWLOC_OBJ_PCI_DEVICE,
+                                                        HWLOC_TYPE_FILTER_KEEP_IMPORTANT),
+                         0);
+    } else {
+        assert_int_equal(hwloc_topology_set_synthetic(topology, description), 0);
+    }
     assert_int_equal(hwloc_topology_load(topology), 0);
     return topology;
 }
@@ -35,6 +46,13 @@ static cop_affinity_rank rank_of(const char *allowed, int threads)
 {
     cop_affinity_rank rank = {.threads = threads};
     (void)snprintf(rank.allowed, sizeof rank.allowed, "%s", allowed);
+    return rank;
+}
+
+static cop_affinity_rank gpu_rank_of(const char *allowed, int threads, const char *gpu)
+{
+    cop_affinity_rank rank = rank_of(allowed, threads);
+    (void)snprintf(rank.gpu, sizeof rank.gpu, "%s", gpu);
     return rank;
 }
 
@@ -196,6 +214,73 @@ static void test_memory_nodes(void **state)
     assert_non_null(strstr(plan.text, "memory node 1"));
 }
 
+static void test_next_to_gpu(void **state)
+{
+    (void)state;
+    /* the first GPU is in the second package */
+    const cop_affinity_rank ranks[] = {
+        rank_of("0-15", 0), gpu_rank_of("0-15", 2, "FFFF:01:00.0"),
+        gpu_rank_of("0-15", 2, "FFFF:02:00.0"), gpu_rank_of("0-15", 2, "FFFF:01:00.0")};
+    assert_planned(with_gpus, ranks, 4, (const char *const[]){"", "8,10", "0,2", "12,14"});
+    /* one that computes on the processor leaves these to it, wherever it stands */
+    const cop_affinity_rank mixed[] = {rank_of("0-15", 3),
+                                       gpu_rank_of("0-15", 3, "ffff:02:00.0")};
+    assert_planned(with_gpus, mixed, 2, (const char *const[]){"6,8,10", "0,2,4"});
+    /* more threads than cores there: the others are taken too */
+    const cop_affinity_rank many[] = {gpu_rank_of("0-15", 6, "FFFF:01:00.0"),
+                                      gpu_rank_of("0-15", 2, "FFFF:02:00.0")};
+    assert_planned(with_gpus, many, 2, (const char *const[]){"0,2,8,10,12,14", "4,6"});
+    /* a launcher's binding is kept */
+    const cop_affinity_rank away[] = {gpu_rank_of("0-7", 2, "FFFF:01:00.0"),
+                                      gpu_rank_of("6-9", 1, "FFFF:01:00.0")};
+    assert_planned(with_gpus, away, 2, (const char *const[]){"0,2", "8"});
+    /* hardware threads, where cores are too few */
+    const cop_affinity_rank pairs[] = {gpu_rank_of("0-15", 8, "FFFF:01:00.0"),
+                                       gpu_rank_of("0-15", 8, "FFFF:02:00.0")};
+    assert_planned(with_gpus, pairs, 2, (const char *const[]){"8-15", "0-7"});
+}
+
+/* What the plan says of the GPU. */
+static void test_gpu_in_the_log(void **state)
+{
+    (void)state;
+    static const struct {
+        int threads;
+        const char *gpu, *words;
+        bool near;
+    } cases[] = {{4, "FFFF:01:00.0", ", next to GPU FFFF:01:00.0", true},
+                 {5, "FFFF:01:00.0", ", not all next to GPU FFFF:01:00.0", false}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char list[64];
+        cop_affinity_plan plan;
+        const cop_affinity_rank rank = gpu_rank_of("0-15", cases[i].threads, cases[i].gpu);
+        assert_int_equal(plan_for(with_gpus, &rank, 1, 0, false, &plan, list, NULL), COP_OK);
+        assert_int_equal(plan.near_gpu, cases[i].near);
+        assert_non_null(strstr(plan.text, cases[i].words));
+    }
+}
+
+/* A GPU that hwloc does not know, that is near to everything, or near to nothing that the rank
+ * may use: as without one. */
+static void test_gpu_without_a_place(void **state)
+{
+    (void)state;
+    static const char *const gpus[] = {"FFFF:03:00.0", "FFFF:09:00.0", "0000:01:00.0",
+                                       "no bus id"};
+    for (size_t i = 0; i < sizeof gpus / sizeof gpus[0]; i++) {
+        char list[64];
+        cop_affinity_plan plan;
+        const cop_affinity_rank ranks[] = {rank_of("0-15", 3), gpu_rank_of("0-15", 3, gpus[i])};
+        assert_planned(with_gpus, ranks, 2, (const char *const[]){"0,2,4", "6,8,10"});
+        assert_int_equal(plan_for(with_gpus, ranks, 2, 1, false, &plan, list, NULL), COP_OK);
+        assert_false(plan.near_gpu);
+        assert_null(strstr(plan.text, "GPU"));
+    }
+    const cop_affinity_rank ranks[] = {gpu_rank_of("0-15", 3, "FFFF:01:00.0"),
+                                       gpu_rank_of("0-15", 3, "FFFF:02:00.0")};
+    assert_planned(big, ranks, 2, (const char *const[]){"0,2,4", "6,8,10"});
+}
+
 /* Every rank of every division gets cores that no other has. */
 static void test_no_overlap(void **state)
 {
@@ -324,6 +409,24 @@ static void test_synthetic_machine(void **state)
     assert_int_equal(unsetenv("HWLOC_SYNTHETIC"), 0);
 }
 
+/* The same of a machine with GPUs: hwloc must be asked for its devices. */
+static void test_machine_with_gpus(void **state)
+{
+    (void)state;
+    cop_affinity_plan plan;
+    cop_affinity_rank mine;
+    assert_int_equal(setenv("HWLOC_XMLFILE", with_gpus, 1), 0);
+    cop_affinity_look(2, &mine);
+    assert_string_equal(mine.allowed, "0-15");
+    mine.cpu_quota = 0;
+    assert_int_equal(cop_affinity_bind(&mine, 1, 0, false, &plan, NULL), COP_OK);
+    assert_true(plan.bound && !plan.near_gpu && strstr(plan.text, "0,2") != NULL);
+    (void)snprintf(mine.gpu, sizeof mine.gpu, "FFFF:01:00.0");
+    assert_int_equal(cop_affinity_bind(&mine, 1, 0, false, &plan, NULL), COP_OK);
+    assert_true(plan.bound && plan.near_gpu && strstr(plan.text, "8,10") != NULL);
+    assert_int_equal(unsetenv("HWLOC_XMLFILE"), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -335,10 +438,14 @@ int main(void)
         cmocka_unit_test(test_bound_by_launcher),
         cmocka_unit_test(test_quota),
         cmocka_unit_test(test_memory_nodes),
+        cmocka_unit_test(test_next_to_gpu),
+        cmocka_unit_test(test_gpu_in_the_log),
+        cmocka_unit_test(test_gpu_without_a_place),
         cmocka_unit_test(test_no_overlap),
         cmocka_unit_test(test_wrong_requests),
         cmocka_unit_test(test_this_machine),
         cmocka_unit_test(test_synthetic_machine),
+        cmocka_unit_test(test_machine_with_gpus),
     };
     return cmocka_run_group_tests_name("affinity", tests, NULL, NULL);
 }

@@ -123,6 +123,41 @@ static void test_no_device(void **state)
     assert_int_equal(unsetenv("COPPICE_CUDA_HOST_DEVICES"), 0);
 }
 
+/* Where the device of a rank is; nothing is said where there is none. */
+static void test_locate(void **state)
+{
+    (void)state;
+    char folder[4000];
+    char id[32] = "?";
+    cop_backend_options options = plain;
+    cuda_test_folder("cuda_host", folder, sizeof folder);
+    assert_int_equal(setenv("COPPICE_CUDA_HOST_DEVICES", "2", 1), 0);
+    static const char *const expected[] = {"FFFF:01:00.0", "FFFF:02:00.0", "FFFF:01:00.0"};
+    for (int rank = 0; rank < 3; rank++) {
+        options.local_rank = rank;
+        options.local_ranks = 3;
+        cop_plugin_locate(folder, &options, id, sizeof id);
+        assert_string_equal(id, expected[rank]);
+    }
+    cop_plugin_locate(folder, &options, id, 8); /* no room */
+    assert_string_equal(id, "");
+    assert_int_equal(setenv("COPPICE_CUDA_HOST_DEVICES", "0", 1), 0);
+    cop_plugin_locate(folder, &options, id, sizeof id);
+    assert_string_equal(id, "");
+    assert_int_equal(unsetenv("COPPICE_CUDA_HOST_DEVICES"), 0);
+    cop_plugin_locate("/nonexistent", &options, id, sizeof id);
+    assert_string_equal(id, "");
+    /* no plug-in beside the test programs; none is wanted on the CPU */
+    static const cop_backend_kind kinds[] = {COP_BACKEND_AUTO, COP_BACKEND_CPU,
+                                             COP_BACKEND_CUDA};
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+        options.kind = kinds[i];
+        id[0] = '?';
+        cop_backend_locate(&options, id, sizeof id);
+        assert_string_equal(id, "");
+    }
+}
+
 /* Ranks take devices in turn, and those that share one divide its memory. */
 static void test_ranks_share(void **state)
 {
@@ -304,12 +339,12 @@ static void test_bounds(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_no_plugin),     cmocka_unit_test(test_other_build),
-        cmocka_unit_test(test_kinds),         cmocka_unit_test(test_automatic),
-        cmocka_unit_test(test_no_device),     cmocka_unit_test(test_ranks_share),
-        cmocka_unit_test(test_compute),       cmocka_unit_test(test_plan),
-        cmocka_unit_test(test_out_of_memory), cmocka_unit_test(test_lost_device),
-        cmocka_unit_test(test_bounds),
+        cmocka_unit_test(test_no_plugin),   cmocka_unit_test(test_other_build),
+        cmocka_unit_test(test_kinds),       cmocka_unit_test(test_automatic),
+        cmocka_unit_test(test_no_device),   cmocka_unit_test(test_ranks_share),
+        cmocka_unit_test(test_locate),      cmocka_unit_test(test_compute),
+        cmocka_unit_test(test_plan),        cmocka_unit_test(test_out_of_memory),
+        cmocka_unit_test(test_lost_device), cmocka_unit_test(test_bounds),
     };
     return cmocka_run_group_tests_name("backend plug-in", tests, NULL, NULL);
 }

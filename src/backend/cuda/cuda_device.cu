@@ -109,6 +109,20 @@ static const cop_backend_ops cuda_ops = {
 };
 
 /* Ranks of a node take the devices in turn. */
+static int device_of(const cop_backend_options *options, int count)
+{
+    return options->local_rank % count;
+}
+
+static void locate(const cop_backend_options *options, char *id, size_t size)
+{
+    int count = 0;
+    id[0] = '\0';
+    if (cudaGetDeviceCount(&count) != cudaSuccess || count < 1) return;
+    if (cudaDeviceGetPCIBusId(id, (int)size, device_of(options, count)) != cudaSuccess)
+        id[0] = '\0';
+}
+
 static cop_status choose_device(cop_cuda *cuda, const cop_backend_options *options,
                                 cop_error *err)
 {
@@ -124,7 +138,7 @@ static cop_status choose_device(cop_cuda *cuda, const cop_backend_options *optio
               "backend.kind: cuda: there is no GPU, or CUDA_VISIBLE_DEVICES hides them all; "
               "choose backend.kind: cpu");
     const int ranks = options->local_ranks < 1 ? 1 : options->local_ranks;
-    cuda->device = options->local_rank % count;
+    cuda->device = device_of(options, count);
     cuda->sharers = (ranks - cuda->device + count - 1) / count;
     if (cuda->sharers < 1) cuda->sharers = 1;
     CUDA_TRY(cuda, cudaSetDevice(cuda->device), "choosing the device", err);
@@ -187,7 +201,7 @@ extern "C" __attribute__((visibility("default"))) const cop_plugin *cop_plugin_c
 
 const cop_plugin *cop_plugin_cuda(void)
 {
-    static const cop_plugin plugin = {.build = COP_PLUGIN_BUILD,
-                                      .create = cop_backend_create_cuda};
+    static const cop_plugin plugin = {
+        .build = COP_PLUGIN_BUILD, .create = cop_backend_create_cuda, .locate = locate};
     return &plugin;
 }
