@@ -7,8 +7,9 @@
 #include <string.h>
 
 const cop_bench_shape cop_bench_shape_half_billion = {
-    "Qwen2.5-0.5B's shape", 896, 24, 14, 2, 64, 4864, 151936};
-const cop_bench_shape cop_bench_shape_small = {"8M parameters", 384, 5, 6, 2, 64, 1024, 512};
+    "Qwen2.5-0.5B's shape", 896, 24, 14, 2, 64, 4864, 151936, false};
+const cop_bench_shape cop_bench_shape_small = {
+    "8M parameters", 384, 5, 6, 2, 64, 1024, 512, false};
 
 enum { TENSORS_PER_LAYER = 12, MOST_NAME = 96 };
 
@@ -37,6 +38,7 @@ static void list_tensors(cop_bench_model *m, char (*names)[MOST_NAME])
     const int64_t kv = (int64_t)c->kv_heads * c->head_size;
     add(m, names, c->vocabulary, d, -1, "model.embed_tokens.weight");
     add(m, names, d, 0, -1, "model.norm.weight");
+    if (!c->tied_head) add(m, names, c->vocabulary, d, -1, "lm_head.weight");
     for (int l = 0; l < c->layers; l++) {
         add(m, names, d, 0, l, "input_layernorm.weight");
         add(m, names, d, 0, l, "post_attention_layernorm.weight");
@@ -88,25 +90,45 @@ static cop_status fill(cop_bench_model *m, cop_error *err)
     return status;
 }
 
+cop_model_config cop_bench_config(const cop_bench_shape *shape)
+{
+    return (cop_model_config){.model_type = "qwen2",
+                              .layers = shape->layers,
+                              .width = shape->width,
+                              .heads = shape->heads,
+                              .kv_heads = shape->kv_heads,
+                              .head_size = shape->head_size,
+                              .feed_forward = shape->feed_forward,
+                              .vocabulary = shape->vocabulary,
+                              .max_positions = 4096,
+                              .norm_eps = 1e-6F,
+                              .tied_head = !shape->own_head,
+                              .qkv_bias = true,
+                              .rope = {{.kind = COP_ROPE_DEFAULT, .theta = 1e6, .factor = 1},
+                                       {.kind = COP_ROPE_DEFAULT, .theta = 1e6, .factor = 1}}};
+}
+
+void cop_bench_list_products(const cop_model_config *config,
+                             cop_bench_product products[COP_BENCH_PRODUCTS])
+{
+    const size_t d = (size_t)config->width;
+    const size_t q = (size_t)config->heads * (size_t)config->head_size;
+    const size_t kv = (size_t)config->kv_heads * (size_t)config->head_size;
+    const size_t f = (size_t)config->feed_forward;
+    const size_t layers = (size_t)config->layers;
+    const cop_bench_product list[COP_BENCH_PRODUCTS] = {{q + 2 * kv, d, layers},
+                                                        {d, q, layers},
+                                                        {2 * f, d, layers},
+                                                        {d, f, layers},
+                                                        {(size_t)config->vocabulary, d, 1}};
+    memcpy(products, list, sizeof list);
+}
+
 cop_status cop_bench_model_create(const cop_bench_shape *shape, cop_bench_model *m,
                                   cop_error *err)
 {
-    *m = (cop_bench_model){
-        .config = {.model_type = "qwen2",
-                   .layers = shape->layers,
-                   .width = shape->width,
-                   .heads = shape->heads,
-                   .kv_heads = shape->kv_heads,
-                   .head_size = shape->head_size,
-                   .feed_forward = shape->feed_forward,
-                   .vocabulary = shape->vocabulary,
-                   .max_positions = 4096,
-                   .norm_eps = 1e-6F,
-                   .tied_head = true,
-                   .qkv_bias = true,
-                   .rope = {{.kind = COP_ROPE_DEFAULT, .theta = 1e6, .factor = 1},
-                            {.kind = COP_ROPE_DEFAULT, .theta = 1e6, .factor = 1}}}};
-    const size_t most = (size_t)shape->layers * TENSORS_PER_LAYER + 2;
+    *m = (cop_bench_model){.config = cop_bench_config(shape)};
+    const size_t most = (size_t)shape->layers * TENSORS_PER_LAYER + 3;
     m->infos = cop_memory_alloc(most, sizeof *m->infos, err);
     char(*const names)[MOST_NAME] = cop_memory_alloc(most, sizeof *names, err);
     cop_status status = m->infos == NULL || names == NULL ? COP_ERR_MEMORY : COP_OK;

@@ -9,19 +9,21 @@
 #include <string.h>
 
 typedef struct arguments {
-    const char *threads, *only, *model;
+    const char *threads, *only, *model, *backend;
     bool json, quick;
 } arguments;
 
-enum { KEY_JSON = 0x100, KEY_THREADS, KEY_ONLY, KEY_QUICK, KEY_MODEL };
+enum { KEY_JSON = 0x100, KEY_THREADS, KEY_ONLY, KEY_QUICK, KEY_MODEL, KEY_BACKEND };
 
 static const struct argp_option options[] = {
     {"json", KEY_JSON, NULL, 0, "Print the figures as JSON", 0},
     {"threads", KEY_THREADS, "N", 0, "Threads (default: all cores)", 0},
-    {"only", KEY_ONLY, "PART", 0, "noise, rebuild, gemm, generation, decode or queue", 0},
-    {"model", KEY_MODEL, "DIR", 0, "Measure generation on this model instead of random weights",
-     0},
-    {"quick", KEY_QUICK, NULL, 0, "Less time per figure", 0},
+    {"backend", KEY_BACKEND, "KIND", 0, "cpu (default) or cuda", 0},
+    {"only", KEY_ONLY, "PART", 0,
+     "noise, rebuild, gemm, generation, decode or queue; of a GPU 0.5B, 1.5B, 3B or 8B", 0},
+    {"model", KEY_MODEL, "DIR", 0,
+     "Measure generation, or the GPU, on this model instead of random weights", 0},
+    {"quick", KEY_QUICK, NULL, 0, "Less time per figure; on a GPU smaller batches", 0},
     {0}};
 
 static error_t parse(int key, char *text, struct argp_state *state)
@@ -40,6 +42,9 @@ static error_t parse(int key, char *text, struct argp_state *state)
     case KEY_MODEL:
         a->model = text;
         return 0;
+    case KEY_BACKEND:
+        a->backend = text;
+        return 0;
     case KEY_QUICK:
         a->quick = true;
         return 0;
@@ -56,7 +61,10 @@ static const struct argp argp = {options,
                                  "8 million parameters, and where the time of a decode step "
                                  "goes on a model of Qwen2.5-0.5B's shape (random "
                                  "weights, about 4 GiB of memory); the queue with up to 10,000 "
-                                 "simulated workers.\v"
+                                 "simulated workers. With --backend cuda, the GPU instead: its "
+                                 "copies and products, then rebuild, prefill, decode steps and "
+                                 "whole units of four shapes of models (random weights) beside "
+                                 "the times that those allow.\v"
                                  "Look at ratios: both sides of each come from the same run.",
                                  NULL,
                                  NULL,
@@ -65,6 +73,17 @@ static const struct argp argp = {options,
 static cop_status generate_default(cop_bench *bench, cop_error *err)
 {
     return cop_bench_generate(bench, NULL, err);
+}
+
+static cop_status parse_backend(const arguments *a, bool *is_gpu, cop_error *err)
+{
+    cop_backend_kind kind = COP_BACKEND_CPU;
+    if (a->backend != NULL) {
+        COP_CHECK(cop_backend_kind_parse(a->backend, &kind) && kind != COP_BACKEND_AUTO, err,
+                  COP_ERR_USAGE, "--backend %s: must be cpu or cuda", a->backend);
+    }
+    *is_gpu = kind == COP_BACKEND_CUDA;
+    return COP_OK;
 }
 
 static cop_status run_parts(cop_bench *bench, const arguments *a, cop_error *err)
@@ -99,9 +118,12 @@ cop_status cop_command_bench(int argc, char **argv, cop_error *err)
     int64_t threads = cop_affinity_core_count();
     if (a.threads != NULL)
         COP_TRY(cop_app_parse_int("threads", a.threads, 1, 1024, &threads, err));
+    bool is_gpu = false;
+    COP_TRY(parse_backend(&a, &is_gpu, err));
     cop_bench bench = {.json = a.json ? json_object() : NULL,
                        .threads = (int)threads,
-                       .budget_s = a.quick ? 0.1 : 0.4};
+                       .budget_s = a.quick ? 0.1 : 0.4,
+                       .quick = a.quick};
     char cpu[128];
     cop_cpu_describe(cpu, sizeof cpu);
     if (a.json) {
@@ -115,7 +137,8 @@ cop_status cop_command_bench(int argc, char **argv, cop_error *err)
                      cop_build_git(), cpu, cop_isa_name(cop_cpu_isa()),
                      cop_cpu_has_bf16() ? " with bf16" : "", (long long)threads);
     }
-    const cop_status status = run_parts(&bench, &a, err);
+    const cop_status status =
+        is_gpu ? cop_bench_gpu(&bench, a.only, a.model, err) : run_parts(&bench, &a, err);
     if (status != COP_OK) {
         json_decref(bench.json);
         return status;
