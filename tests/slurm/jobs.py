@@ -69,6 +69,10 @@ class Job:
                 return word[len(name) + 1:]
         return ""
 
+    def starts(self):
+        """Of the script, as far as it has said so."""
+        return self.text().count(", start ")
+
     def restarts(self):
         return int(self.fact("Restarts"))
 
