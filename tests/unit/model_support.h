@@ -70,7 +70,10 @@ static const test_backend test_backends[] = {
     {"cpu with OpenBLAS", test_create_openblas},
     {"cuda", test_create_cuda},
 };
-enum { TEST_BACKEND_COUNT = sizeof test_backends / sizeof test_backends[0] };
+enum {
+    TEST_BACKEND_COUNT = sizeof test_backends / sizeof test_backends[0],
+    TEST_BACKEND_CUDA = TEST_BACKEND_COUNT - 1 /* the last: slow where the device is emulated */
+};
 
 #define assert_ok(expression, err)                                                  \
     do {                                                                            \
