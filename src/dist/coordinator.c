@@ -115,16 +115,20 @@ static cop_status offer_idle(cop_queue *q, cop_error *err)
     return COP_OK;
 }
 
-/* While workers have their next units already, nobody waits for rank 0, and every pause costs
- * it 10 to 20 us or, with many ranks, more; with the last units, which are not given ahead, or
- * the end of the phase somebody does wait. */
+/* While workers have their next units already, nobody waits for rank 0. */
+static bool is_ahead(const cop_queue *q)
+{
+    return cop_schedule_waiting(q->schedule) >= (size_t)q->world->size;
+}
+
+/* Every pause costs rank 0 some 50 us, so it makes few of them while it is ahead; with the last
+ * units, which are not given ahead, or the end of the phase somebody does wait. */
 static double longest_pause(const cop_queue *q)
 {
-    const size_t waiting = cop_schedule_waiting(q->schedule);
     const double unit_s = cop_schedule_unit_s(q->schedule);
-    if (waiting >= (size_t)q->world->size) return fmin(fmax(0.02 * unit_s, 5e-3), 2e-2);
-    if (waiting > 0) return 5e-4;
-    return fmin(fmax(0.01 * unit_s, 5e-4), 5e-3);
+    if (is_ahead(q)) return fmin(fmax(0.2 * unit_s, 5e-3), 2e-2);
+    if (cop_schedule_waiting(q->schedule) > 0) return 5e-4;
+    return fmin(fmax(0.03 * unit_s, 5e-4), 5e-3);
 }
 
 static cop_status coordinate(cop_queue *q, cop_error *err)
@@ -142,9 +146,11 @@ static cop_status coordinate(cop_queue *q, cop_error *err)
         COP_TRY(cop_message_reap(q->world, &sending, err));
         if (any) {
             pause_s = 0;
-        } else {
-            cop_mpi_pause(&pause_s, sending > 0 ? 1e-4 : longest_pause(q));
+            continue;
         }
+        const double longest_s = sending > 0 ? 1e-4 : longest_pause(q);
+        if (is_ahead(q)) pause_s = longest_s; /* nobody to be quick for */
+        cop_mpi_pause(&pause_s, longest_s);
     }
     return COP_OK;
 }
