@@ -12,9 +12,11 @@ site_sbatch=() site_cores='' site_nodes=4 site_time=04:00:00 site_longest='' sit
 # shellcheck source=slurm/site.sh
 if [ -f "$home/site.sh" ]; then . "$home/site.sh"; fi
 
-coppice=${COPPICE:-$home/../build/coppice}
-[ -n "${COPPICE:-}" ] || [ -x "$coppice" ] || coppice=$(command -v coppice || echo "$coppice")
-[ -x "$coppice" ] || die "$coppice is not there; build it first (make), or set COPPICE in $home/site.sh"
+find_coppice() {
+    coppice=${COPPICE:-$home/../build/coppice}
+    [ -n "${COPPICE:-}" ] || [ -x "$coppice" ] || coppice=$(command -v coppice || echo "$coppice")
+    [ -x "$coppice" ] || die "$coppice is not there; build it first (make), or set COPPICE in $home/site.sh"
+}
 
 whole_number() { # NAME VALUE
     case $2 in

@@ -51,6 +51,7 @@ while [ $# -gt 0 ]; do
 done
 [ $# -ge 1 ] || usage 2
 
+find_coppice
 read_job "$@"
 read_cluster "${more[@]}"
 plan_ranks "$workers" "$nodes"

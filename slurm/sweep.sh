@@ -28,10 +28,9 @@ usage() {
 seed_list() { # 1-8 or 1,5,9: one a line
     local part
     for part in ${1//,/ }; do
-        case $part in
-            *-*) seq "$(whole_number --seeds "${part%-*}")" "$(whole_number --seeds "${part#*-}")" ;;
-            *) whole_number --seeds "$part" ;;
-        esac
+        [[ $part =~ ^[0-9]{1,9}(-[0-9]{1,9})?$ ]] || die "--seeds $part: must be numbers such as 1-8 or 0,5,9"
+        [ "${part%-*}" -le "${part#*-}" ] || die "--seeds $part: a range rises"
+        seq "${part%-*}" "${part#*-}"
     done
 }
 
@@ -82,6 +81,12 @@ elif [ $# -ge 1 ]; then
 fi
 [ ${#files[@]} -ge 1 ] || usage 2
 [ "$by_job" = 1 ] || [ -n "$seeds" ] || die "which seeds? --seeds 1-8"
+for argument in "${arguments[@]}"; do
+    case $argument in
+        --out | --out=*) die "--out goes before the job file: every member gets a folder of its own below it" ;;
+    esac
+done
+find_coppice
 first=${files[0]##*/}
 out=${out:-runs/sweep-${first%.*}}
 
@@ -123,6 +128,10 @@ printf ' %q' "${array[@]}"
 printf '\n'
 if [ "$dry_run" = 1 ]; then exit 0; fi
 mkdir -p "$out"
+# Members that are still queued read their line of the list when they start.
+if [ -f "$list" ] && ! printf '%s\n' "${members[@]}" | cmp -s - "$list"; then
+    die "$out holds another sweep: give --out, or remove $list once none of its members is queued"
+fi
 printf '%s\n' "${members[@]}" >"$list"
 export COPPICE_HOME=$home
 id=$("${array[@]}")

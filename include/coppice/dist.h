@@ -166,9 +166,11 @@ cop_status cop_queue_open(cop_world *world, const cop_queue_options *options,
  *  deadline_least_s more, or uses that up, has failed at its unit and loses all its units to
  *  others; an answer that still comes is used or ignored, and the rank gets work again once it
  *  says that it is ready. A result that cannot be true is refused and its unit done elsewhere;
- *  a rank that does this three times gets no more work. Without a rank that could work the
- *  phase ends: COP_INTERRUPTED if one of them is merely silent, else COP_ERR_UNIT, or the
- *  reason if none of them ever could work (cop_queue_decline()).
+ *  a rank that does this three times gets no more work. A rank whose device fails
+ *  (COP_ERR_BACKEND) hands its units back, uncounted, and gets no more. Without a rank that
+ * could work the phase ends: COP_INTERRUPTED if one of them is merely silent, else
+ * COP_ERR_UNIT, or the reason if none of them can work any more (cop_queue_decline(), a
+ * device).
  *
  *  On failure the units under way are dropped; the queue can be used on. */
 cop_status cop_queue_run(cop_queue *queue, const cop_queue_phase *phase, cop_error *err);

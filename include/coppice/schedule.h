@@ -115,8 +115,8 @@ size_t cop_schedule_overdue(const cop_schedule *schedule, size_t from, double no
 void cop_schedule_excuse(cop_schedule *schedule, size_t worker, double now_s);
 
 /** Counts a failure of the unit that the worker is at, which then goes to others with
- *  cop_schedule_leave(); *unit is its number. \return its failures, 0 if the worker owes none.
- */
+ *  cop_schedule_leave(); *unit is its number. \return its failures, 0 if the worker has left or
+ *  owes none, or if the unit is answered already. */
 int cop_schedule_blame(cop_schedule *schedule, size_t worker, uint64_t *unit);
 
 /** Puts copies of units that lie with slow workers at the disposal of idle ones, if nothing

@@ -166,7 +166,8 @@ static cop_status measure_decode(shape_bench *b, cop_error *err)
     for (size_t rows = 1; rows <= b->setting.batch; rows *= 4) {
         cop_bench_step step;
         char what[64];
-        COP_TRY(cop_bench_measure_step(&b->generator, rows, b->setting.tokens, 3, &step, err));
+        COP_TRY(cop_bench_measure_step(&b->generator, rows, b->setting.tokens, repeats(b),
+                                       &step, err));
         (void)snprintf(what, sizeof what, "decode step, batch %zu", rows);
         show(b, what, step.seconds, step_bound_s(b, rows));
     }

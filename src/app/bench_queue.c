@@ -46,6 +46,7 @@ cop_status cop_bench_queue(cop_bench *bench, cop_error *err)
 {
     static const size_t workers[] = {10, 100, 1000, 10000};
     json_t *const list = bench->json == NULL ? NULL : json_array();
+    if (list != NULL) (void)json_object_set_new(bench->json, "queue", list);
     if (bench->json == NULL) {
         (void)printf("\nqueue, simulated: speeds 0.5 to 1, units of 2 s +- 30%%, a tenth joins "
                      "10 s late, 0.1%% of units fail\n"
@@ -54,6 +55,5 @@ cop_status cop_bench_queue(cop_bench *bench, cop_error *err)
     }
     for (size_t i = 0; i < sizeof workers / sizeof workers[0]; i++)
         COP_TRY(print_row(bench, list, workers[i], err));
-    if (list != NULL) (void)json_object_set_new(bench->json, "queue", list);
     return COP_OK;
 }

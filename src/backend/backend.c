@@ -73,7 +73,13 @@ cop_status cop_backend_create(const cop_backend_options *options, cop_backend **
                               cop_error *err)
 {
     if (options->kind == COP_BACKEND_CUDA) return create_cuda(options, backend, err);
-    if (options->kind == COP_BACKEND_AUTO && create_cuda(options, backend, NULL) == COP_OK)
-        return COP_OK;
+    if (options->kind == COP_BACKEND_AUTO) {
+        /* No GPU is no failure, a GPU that fails is one: the CPU would take its place
+         * unnoticed. */
+        cop_error why = {0};
+        const cop_status status = create_cuda(options, backend, &why);
+        if (status == COP_OK) return COP_OK;
+        COP_CHECK(status == COP_ERR_UNSUPPORTED, err, status, "%s", why.message);
+    }
     return cop_backend_create_cpu(options, backend, err);
 }

@@ -35,6 +35,8 @@ static cop_status take(void *context, const cop_queue_result *result, cop_error 
         if (result->has_answers) q->stats.answers += result->score_count;
         return q->phase->done(q->phase->context, result, err);
     }
+    /* A device that has failed would fail at every other attempt, too. */
+    COP_CHECK(result->status != COP_ERR_BACKEND, err, result->status, "%s", result->message);
     return take_failure(q, result, err);
 }
 

@@ -23,7 +23,6 @@ typedef enum peer_state {
 
 typedef struct peer {
     peer_state state;
-    bool left;             /* it has answered TAG_STOP */
     uint32_t serial;       /* of the last work sent */
     uint32_t cancelled;    /* serial of the last cancel */
     uint32_t order;        /* number of the phase whose order it has */

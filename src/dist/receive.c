@@ -33,6 +33,8 @@ cop_status cop_queue_take_away(cop_queue *q, int rank, peer_state state, cop_err
     peer *const p = &q->peers[rank];
     COP_TRY(cop_schedule_leave(q->schedule, (size_t)rank, err));
     p->state = state;
+    p->pinged = false; /* what it is asked next is asked anew */
+    p->excuses = 0;
     p->cancelled_at_s = cop_queue_clock(q);
     if (p->serial == p->cancelled) return COP_OK;
     p->cancelled = p->serial;

@@ -8,7 +8,6 @@ static cop_status give_up(cop_queue *q, int rank, peer_state state, cop_error *e
 {
     uint64_t unit = 0;
     const int attempts = cop_schedule_blame(q->schedule, (size_t)rank, &unit);
-    q->stats.silences++;
     COP_TRY(cop_queue_take_away(q, rank, state, err));
     COP_CHECK(attempts < MOST_ATTEMPTS, err, COP_ERR_UNIT,
               "unit %llu failed %d times, the last time rank %d did not end it in time",
@@ -18,6 +17,7 @@ static cop_status give_up(cop_queue *q, int rank, peer_state state, cop_error *e
 
 static cop_status give_up_silent(cop_queue *q, int rank, cop_error *err)
 {
+    q->stats.silences++;
     cop_queue_note(q,
                    "rank %d has been silent for more than %.3g s, its units go to other ranks",
                    rank, cop_schedule_deadline_s(q->schedule));
@@ -36,7 +36,6 @@ cop_status cop_queue_take_alive(cop_queue *q, int rank, cop_error *err)
         cop_schedule_excuse(q->schedule, (size_t)rank, cop_queue_clock(q));
         return COP_OK;
     }
-    p->excuses = 0;
     cop_queue_note(
         q, "rank %d does not come to an end with its unit, which goes to another rank", rank);
     return give_up(q, rank, PEER_CANCELLED, err);
@@ -52,7 +51,6 @@ static cop_status ask(cop_queue *q, int rank, double now_s, cop_error *err)
         return cop_message_send(q->world, rank, TAG_PING, NULL, 0, NULL, 0, err);
     }
     if (now_s - p->pinged_at_s <= q->options.deadline_least_s) return COP_OK;
-    p->pinged = false;
     return give_up_silent(q, rank, err);
 }
 

@@ -31,8 +31,9 @@ int cop_schedule_blame(cop_schedule *s, size_t worker, uint64_t *unit)
 {
     const worker_state *const w = &s->workers[worker];
     *unit = 0;
-    if (w->held_count == 0) return 0;
+    if (!w->joined || w->held_count == 0) return 0;
     const size_t at = w->held[0].at;
+    if (s->flags[at] & UNIT_DONE) return 0;
     *unit = s->phase.units[at];
     if (s->attempts[at] < UINT8_MAX) s->attempts[at]++;
     return s->attempts[at];

@@ -218,7 +218,8 @@ static cop_status pack(void *context, uint64_t first, size_t count, cop_text *da
     const size_t last = (first + count - 1) / w->phase->chunks;
     for (size_t r = row; r <= last; r++) {
         const size_t components = w->phase->component_count[r];
-        if (components > 1) w->run->coefficient_bytes += (components - 1) * COP_COMPONENT_BYTES;
+        if (components > 1 && cop_world_size(w->run->world) > 1)
+            w->run->coefficient_bytes += (components - 1) * COP_COMPONENT_BYTES;
     }
     return cop_work_rows_pack(w->phase, row, last - row + 1, data, err);
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""An array over seeds, with the job behind it that gathers the results in a table; a member that was
-cancelled is named, and the same command goes on with it."""
+"""An array over seeds, with the job behind it that gathers the results in a table. Every member requeues itself
+and nobody else; one that was cancelled is named, and the same command goes on with it."""
 import csv
 import os
 import re
@@ -24,6 +24,11 @@ def sweep(out):
     return ids.groups()
 
 
+def log(out, ids, task):
+    with open(os.path.join(out, f"{task}-{ids[0]}.log")) as file:
+        return file.read()
+
+
 def table(out, ids):
     until(180, "the sweep", lambda: ended(ids))
     with open(os.path.join(out, "table.tsv")) as file:
@@ -35,7 +40,12 @@ def table(out, ids):
 with scratch() as folder:
     out = os.path.join(folder, "seeds")
     jobs = sweep(out)
-    until(60, "the first member", lambda: os.path.exists(os.path.join(out, "demo-4", "run.h5")))
+    until(60, "the members", lambda: all(os.path.exists(os.path.join(out, f"demo-{seed}", "run.h5")) for seed in SEEDS))
+    for task in (1, 2):
+        command("scancel", "--signal=USR1", "--batch", f"{jobs[0]}_{task}")
+        until(60, f"a second start of member {task}", lambda: ", start 2: " in log(out, jobs, task))
+    for task in (1, 2):
+        check(", start 3: " not in log(out, jobs, task), f"member {task} was requeued by the other one")
     command("scancel", jobs[0] + "_2")
     rows, code = table(out, jobs)
     check(code == 1 and rows["demo-4"]["state"] == "ended" and rows["demo-5"]["state"] != "ended",
