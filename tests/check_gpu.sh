@@ -22,11 +22,12 @@ if [ ! -x "$sanitizer" ]; then
     echo "skip: compute-sanitizer is not installed"
     exit $failed
 fi
-for test in rows gemm attention logits sample rebuild; do
+for test in rows gemm attention logits sample rebuild repeat; do
     for tool in memcheck racecheck synccheck initcheck; do
         if "$sanitizer" --tool $tool --error-exitcode 1 "$build/tests/test_backend_$test" \
             >"$build/sanitizer.log" 2>&1; then
             echo "ok    $tool  test_backend_$test"
+            grep -i '^skip' "$build/sanitizer.log" | sort -u | sed 's/^/      /' || true
         else
             echo "FAIL  $tool  test_backend_$test"
             tail -n 40 "$build/sanitizer.log"

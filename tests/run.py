@@ -6,12 +6,13 @@
 A unit test is a cmocka program in DIR/tests; an end-to-end test is an executable tests/e2e/*.py or
 *.sh that gets COPPICE (the binary) and BUILD in its environment; each of those in tests/slurm gets a
 cluster of its own (tests/slurm/cluster.py). Exit code 77 of an end-to-end test, or a cmocka SKIPPED
-line, is a skip; its last line is the reason.
+line, is a skip; a line that begins with "skip" is the reason.
 """
 import argparse
 import concurrent.futures
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -22,7 +23,7 @@ TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 def run(command, environment, limit_s):
     start = time.monotonic()
     with subprocess.Popen(command, cwd=TOP, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT) as process:
+                          stderr=subprocess.STDOUT, start_new_session=True) as process:
         try:
             text, late = process.communicate(timeout=limit_s)[0], ""
         except subprocess.TimeoutExpired:
@@ -31,7 +32,7 @@ def run(command, environment, limit_s):
             try:
                 text = process.communicate(timeout=20)[0]
             except subprocess.TimeoutExpired:
-                process.kill()
+                os.killpg(process.pid, signal.SIGKILL)  # with what it started, which may hold the pipe
                 text = process.communicate()[0]
     return -1 if late else process.returncode, text.decode("utf-8", "replace") + late, time.monotonic() - start
 

@@ -125,7 +125,7 @@ cop_status cop_affinity_bind(const cop_affinity_rank *ranks, int count, int me,
         status =
             cop_affinity_plan_on(topology, ranks, count, me, oversubscribe, plan, chosen, err);
         if (status == COP_OK) bind_process(topology, chosen, plan);
-        if (status == COP_OK && plan->bound) bind_memory(topology, ranks[me].gpu);
+        if (status == COP_OK && plan->near_gpu) bind_memory(topology, ranks[me].gpu);
     }
     hwloc_bitmap_free(chosen);
     free_machine(topology, allowed);

@@ -16,7 +16,7 @@ if not os.path.exists(EMULATED):
 SMALL = ["--quick", "--model", os.path.join("tests", "data", "arch", "qwen2-sliding")]
 USAGE, UNSUPPORTED = 2, 5
 # Room for a small model's largest batch, but for no shape and no large copy.
-MEMORY = str(256 << 20)
+MEMORY = str(352 << 20)
 
 
 def bench(program, *arguments, code=0, **environment):

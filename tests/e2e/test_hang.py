@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """A worker that stops for ever: the others do its work, the job saves its result and leaves with the code
-that means "run the same command again", and that start finds all done. One that stops for a while is used
-again."""
+that means "run the same command again", and that start finds all done. One that stops for a while changes
+nothing (test_queue_faults: it is used again)."""
 import os
 import signal
 import subprocess
@@ -96,4 +96,5 @@ with scratch() as folder:
     check(code == 0, f"exit code {code} with a worker that came back\n{text[-2000:]}")
     same_result(whole, out, "with a worker that paused")
     ranks = {rank for phase in ("population", "stage1") for row in inspect(out)[phase]["rank"] for rank in row}
+    check(len(ranks) == 3, f"only ranks {sorted(ranks)} gave results")
     print(f"* a worker paused for 3 s: ranks {sorted(ranks)} gave results")

@@ -104,7 +104,8 @@ with scratch() as folder:
         check(traffic["unit_count"] >= 180, f"only {traffic['unit_count']} units")
         check(bytes_each < 64, f"{name}: {bytes_each:.1f} bytes per candidate and example batch")
         text = f"weights of {size / 1e6:.1f} MB: {bytes_each:.1f} bytes per candidate and batch, 4 per score"
-        if monitoring() and total:
+        if monitoring():
+            check(total > 0, "Open MPI's monitoring was asked for and wrote nothing that is understood here")
             # The count ends with the last checkpoint; what follows is the ranks' leave-taking.
             check(recorded <= own <= recorded + 600 * RANKS,
                   f"{name}: Open MPI saw {own} bytes in messages, the run file says {recorded}")

@@ -58,10 +58,15 @@ static inline cop_status test_create_openblas(cop_backend **backend, cop_error *
 }
 
 /* Emulated on the processor, or the GPU where the environment has COPPICE_TEST_GPU. */
+static inline bool test_cuda_is_emulated(void)
+{
+    return getenv("COPPICE_TEST_GPU") == NULL;
+}
+
 static inline cop_status test_create_cuda(cop_backend **backend, cop_error *err)
 {
-    const char *const which = getenv("COPPICE_TEST_GPU") == NULL ? "cuda_host" : ".";
-    return cuda_test_create(which, COP_COMPUTE_F32, backend, err);
+    return cuda_test_create(test_cuda_is_emulated() ? "cuda_host" : ".", COP_COMPUTE_F32,
+                            backend, err);
 }
 
 static const test_backend test_backends[] = {
@@ -72,7 +77,7 @@ static const test_backend test_backends[] = {
 };
 enum {
     TEST_BACKEND_COUNT = sizeof test_backends / sizeof test_backends[0],
-    TEST_BACKEND_CUDA = TEST_BACKEND_COUNT - 1 /* the last: slow where the device is emulated */
+    TEST_BACKEND_CUDA = TEST_BACKEND_COUNT - 1
 };
 
 #define assert_ok(expression, err)                                                  \
@@ -101,6 +106,12 @@ static inline void test_model_close(test_model *test)
     cop_model_destroy(&test->model);
     cop_backend_destroy(&test->backend);
     cop_checkpoint_close(&test->checkpoint);
+}
+
+/* The emulated device is slow: fewer passes show as much. */
+static inline bool test_is_slow(const test_backend *backend)
+{
+    return backend == &test_backends[TEST_BACKEND_CUDA] && test_cuda_is_emulated();
 }
 
 /* A JSON array of integers; the caller frees it. */

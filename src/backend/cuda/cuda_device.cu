@@ -56,7 +56,7 @@ static void plan(const cop_backend *backend, const cop_backend_plan *plan, uint6
 {
     const cop_cuda *const cuda = (const cop_cuda *)backend;
     /* Workspace of the products, lists of a batch, draws, and what cudaMalloc rounds up. */
-    const uint64_t fixed = UINT64_C(192) << 20;
+    const uint64_t fixed = UINT64_C(288) << 20;
     const uint64_t compute = cop_dtype_size(backend->input);
     const uint64_t storage = cop_dtype_size(plan->storage);
     const bool same = plan->storage == backend->input;
