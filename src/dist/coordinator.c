@@ -115,20 +115,17 @@ static cop_status offer_idle(cop_queue *q, cop_error *err)
     return COP_OK;
 }
 
-/* While workers have their next units already, nobody waits for rank 0. */
-static bool is_ahead(const cop_queue *q)
+/* While workers have their next units already, and when nothing is left to hand out, nobody
+ * waits for rank 0. Every pause costs it some 50 us, so it makes few of them then. *be_quick:
+ * somebody may wait. */
+static double longest_pause(const cop_queue *q, bool *be_quick)
 {
-    return cop_schedule_waiting(q->schedule) >= (size_t)q->world->size;
-}
-
-/* Every pause costs rank 0 some 50 us, so it makes few of them while it is ahead; with the last
- * units, which are not given ahead, or the end of the phase somebody does wait. */
-static double longest_pause(const cop_queue *q)
-{
+    const size_t waiting = cop_schedule_waiting(q->schedule);
     const double unit_s = cop_schedule_unit_s(q->schedule);
-    if (is_ahead(q)) return fmin(fmax(0.2 * unit_s, 5e-3), 2e-2);
-    if (cop_schedule_waiting(q->schedule) > 0) return 5e-4;
-    return fmin(fmax(0.03 * unit_s, 5e-4), 5e-3);
+    *be_quick = waiting > 0 && waiting < (size_t)q->world->size;
+    if (*be_quick) return 5e-4;
+    if (waiting > 0) return fmin(fmax(0.2 * unit_s, 5e-3), 2e-2);
+    return fmin(fmax(0.03 * unit_s, 5e-4), 5e-3); /* the phase ends so much later */
 }
 
 static cop_status coordinate(cop_queue *q, cop_error *err)
@@ -148,8 +145,10 @@ static cop_status coordinate(cop_queue *q, cop_error *err)
             pause_s = 0;
             continue;
         }
-        const double longest_s = sending > 0 ? 1e-4 : longest_pause(q);
-        if (is_ahead(q)) pause_s = longest_s; /* nobody to be quick for */
+        bool be_quick = false;
+        double longest_s = longest_pause(q, &be_quick);
+        if (sending > 0) longest_s = 1e-4;
+        if (!be_quick) pause_s = longest_s;
         cop_mpi_pause(&pause_s, longest_s);
     }
     return COP_OK;

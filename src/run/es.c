@@ -1,5 +1,6 @@
 /* The classical evolution strategy: every iteration moves the centre along the shaped rewards
- * of a fresh population, asking nobody. The iterate that is best on probe faces the gate. */
+ * of a fresh population, asking nobody. The iterate that is best on probe, the last among
+ * equals, faces the gate. */
 #include "run/proposals.h"
 
 #include "coppice/memory.h"
@@ -45,7 +46,8 @@ static cop_status step(strategy *s, const cop_candidates *candidates, cop_error 
     return status;
 }
 
-/* Scores the centre on probe and keeps it if no iterate was as good. */
+/* Scores the centre on probe and keeps it if no iterate was better: where probe shows no errors
+ * any more, later iterates still have fewer of those that it does not show. */
 static cop_status look(strategy *s, size_t iteration, cop_error *err)
 {
     cop_run *const run = s->run;
@@ -56,9 +58,9 @@ static cop_status look(strategy *s, size_t iteration, cop_error *err)
     char text[64];
     (void)snprintf(text, sizeof text, "iteration %zu: probe %.3f", iteration + 1, accuracy);
     cop_progress_end(&run->progress, text);
-    const bool better =
-        accuracy > s->accuracy || (accuracy == s->accuracy && reward > s->reward);
-    if ((s->best_after > 0 && !better) || !cop_phase_row_valid(s->probe, iteration))
+    const bool worse =
+        accuracy < s->accuracy || (accuracy == s->accuracy && reward < s->reward);
+    if ((s->best_after > 0 && worse) || !cop_phase_row_valid(s->probe, iteration))
         return COP_OK;
     s->accuracy = accuracy;
     s->reward = reward;

@@ -104,8 +104,7 @@ cop_status cop_split_phase_run(cop_run *run, cop_error *err)
     const double spent_s = cop_timer_now_s() - start_s;
     char spent[16];
     cop_timer_format(spent, sizeof spent, spent_s);
-    cop_log_write(run->log, COP_LOG_INFO, "split-half analysis on %d threads in %.1f s",
-                  request.threads, spent_s);
+    cop_log_write(run->log, COP_LOG_INFO, "split-half analysis in %.1f s", spent_s);
     print_result(run, spent);
     return COP_OK;
 }

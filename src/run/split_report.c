@@ -61,7 +61,7 @@ static cop_status print_line(const cop_store *store, const char *title, const ch
         number(store, statistic, "p", index));
 }
 
-/* The (q, beta) pair whose directions agree best, and the one in the middle. */
+/* The (q, beta) pair whose directions agree best, and the one that agrees least. */
 static cop_status print_directions(const cop_store *store, cop_text *text, cop_error *err)
 {
     static const char statistic[] = "direction_cosine";

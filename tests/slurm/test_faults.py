@@ -26,13 +26,8 @@ def kill_rank(job, which):
     return True
 
 
-def is_leaving(job, disturbed):
-    """Whether it still is in the start in which it was disturbed last."""
-    return job.state() != "PENDING" and disturbed.get(job.id) == job.starts()
-
-
-def inflict(kind, job, chance, busy):
-    """False where there was nothing to harm, or a node that one of the jobs in `busy` is about to leave."""
+def inflict(kind, job, chance):
+    """False where there was nothing to harm."""
     if kind == "rank":
         return kill_rank(job, chance.choice((1, 2)))
     if kind == "rank 0":
@@ -42,9 +37,6 @@ def inflict(kind, job, chance, busy):
         if not nodes or not all(node_pid(name) for name in node_names()):
             return False
         lost = chance.choice(nodes)
-        # Slurm may forget a requeue whose node goes away within it; the job then ends as failed.
-        if any(lost in other.nodes() for other in busy):
-            return False
         power_off(lost)
         mark_down(lost)
     elif kind == "preemption":
@@ -85,7 +77,7 @@ class Field:
 
 def disturb(field, chance):
     counts = dict.fromkeys(KINDS, 0)
-    kinds, misses, disturbed = [], 0, {}
+    kinds, misses = [], 0
     while sum(counts.values()) < FAULTS:
         field.fill()
         field.repair(after_s=3)
@@ -96,9 +88,8 @@ def disturb(field, chance):
         kinds = kinds or chance.sample(KINDS, len(KINDS))  # all of them, again and again, in random order
         job, kind = chance.choice(at_work), kinds.pop()
         time.sleep(chance.uniform(0, 1.5))
-        if inflict(kind, job, chance, [other for other in field.jobs if is_leaving(other, disturbed)]):
+        if inflict(kind, job, chance):
             counts[kind] += 1
-            disturbed[job.id] = job.starts()
             print(f"{kind}: job {job.id}", flush=True)
         else:
             kinds.append(kind)
