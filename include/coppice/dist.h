@@ -33,19 +33,13 @@ const char *cop_world_host(const cop_world *world);
 typedef struct cop_traffic {
     uint64_t sent_bytes, received_bytes; /**< messages between two ranks, payload */
     uint64_t messages;                   /**< of these, both ways */
-    uint64_t collective_bytes; /**< broadcasts, gathers, agreements: what this rank would send
-                                * and receive if rank 0 talked to every other rank by itself,
-                                * the most that any algorithm moves through it */
+    uint64_t collective_bytes;           /**< gathers and agreements: what this rank would send
+                                          * and receive if rank 0 talked to every other rank by itself,
+                                          * the most that any algorithm moves through it */
 } cop_traffic;
 
 /** Not collective. */
 cop_traffic cop_world_traffic(const cop_world *world);
-
-/** All of that together. Not collective. */
-uint64_t cop_world_traffic_bytes(const cop_world *world);
-
-/** Collective. Rank 0's bytes reach all; on the others *data is allocated (cop_memory_free). */
-cop_status cop_world_broadcast(cop_world *world, void **data, size_t *bytes, cop_error *err);
 
 /** Collective. On rank 0 `all` [size, bytes] gets every rank's `mine` [bytes], in rank order;
  * NULL elsewhere. For small facts about the ranks. */

@@ -121,41 +121,11 @@ cop_traffic cop_world_traffic(const cop_world *world)
     return world->traffic;
 }
 
-uint64_t cop_world_traffic_bytes(const cop_world *world)
-{
-    return world->traffic.sent_bytes + world->traffic.received_bytes +
-           world->traffic.collective_bytes;
-}
-
 /* A collective that moves `bytes` between rank 0 and each of the others. */
 static void count_collective(cop_world *world, size_t bytes)
 {
     world->traffic.collective_bytes +=
         (uint64_t)bytes * (world->rank == 0 ? (uint64_t)world->size - 1 : 1);
-}
-
-cop_status cop_world_broadcast(cop_world *world, void **data, size_t *bytes, cop_error *err)
-{
-    enum { PIECE = 1 << 30 };
-    MPI_Request request = MPI_REQUEST_NULL;
-    uint64_t size = world->rank == 0 ? *bytes : 0;
-    MPI_TRY(MPI_Ibcast(&size, 1, MPI_UINT64_T, 0, world->comm, &request));
-    COP_TRY(cop_mpi_wait(&request, err));
-    if (world->rank != 0) {
-        *data = cop_memory_alloc_raw(size, 1, err);
-        *bytes = size;
-    }
-    /* Without memory a rank would miss the collective below: that cannot be agreed on. */
-    COP_CHECK(*data != NULL, err, COP_ERR_MEMORY, "no memory for a message of %llu bytes",
-              (unsigned long long)size);
-    for (uint64_t start = 0; start < size; start += PIECE) {
-        const uint64_t left = size - start;
-        const int count = left > PIECE ? PIECE : (int)left;
-        MPI_TRY(MPI_Ibcast((char *)*data + start, count, MPI_BYTE, 0, world->comm, &request));
-        COP_TRY(cop_mpi_wait(&request, err));
-    }
-    if (world->size > 1) count_collective(world, size + sizeof size);
-    return COP_OK;
 }
 
 cop_status cop_world_gather(cop_world *world, const void *mine, size_t bytes, void *all,

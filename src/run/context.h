@@ -110,6 +110,13 @@ void cop_rundir_close(cop_run *run, cop_status status, const char *message);
  * with COP_ERR_BUSY when another job took the directory. (0) */
 cop_status cop_rundir_tick(cop_run *run, cop_error *err);
 
+/* The same, and COP_INTERRUPTED when a signal asks the job to leave: then
+ * cop_rundir_save_and_leave(). (0) */
+cop_status cop_rundir_watch(cop_run *run, cop_error *err);
+
+/* The last checkpoint of a job that was asked to leave, which does not wait for it long. (0) */
+cop_status cop_rundir_save_and_leave(cop_run *run, cop_error *err);
+
 /* True if it is time for a checkpoint. (0) */
 bool cop_rundir_is_due(const cop_run *run);
 

@@ -5,7 +5,6 @@
 #include "coppice/memory.h"
 #include "coppice/timer.h"
 #include "run/phase_work.h"
-#include "run/signals.h"
 #include "run/work_order.h"
 
 #include <math.h>
@@ -238,14 +237,7 @@ static cop_status tick(void *context, cop_error *err)
     running *const w = context;
     cop_run *const run = w->run;
     cop_progress_draw(&run->progress);
-    const int signal_number = cop_signals_pending();
-    if (signal_number != 0) {
-        return cop_error_set(err, COP_INTERRUPTED,
-                             "signal %d: a checkpoint is written; run the same "
-                             "command again to continue",
-                             signal_number);
-    }
-    COP_TRY(cop_rundir_tick(run, err));
+    COP_TRY(cop_rundir_watch(run, err));
     if (cop_rundir_is_due(run)) checkpoint(run, w->phase);
     return COP_OK;
 }
@@ -313,12 +305,13 @@ cop_status cop_phase_run(cop_run *run, cop_phase *phase, cop_error *err)
     cop_progress_clear(&run->progress);
     /* Whatever happened, what was scored is kept. A disk that is full for a while stops
      * nothing: the next checkpoint tries again, and without the last one the job fails. */
-    static const double leaving_s = 2; /* whoever asked the job to leave does not wait long */
     cop_error saving = {0};
-    if (keep(run, phase, &saving) == COP_OK && run->unsaved)
-        (void)cop_rundir_save(run, &saving);
-    if (saving.status == COP_OK && status == COP_INTERRUPTED)
-        (void)cop_rundir_flush(run, leaving_s, &saving);
+    if (keep(run, phase, &saving) == COP_OK) {
+        if (status == COP_INTERRUPTED)
+            (void)cop_rundir_save_and_leave(run, &saving);
+        else if (run->unsaved)
+            (void)cop_rundir_save(run, &saving);
+    }
     if (saving.status != COP_OK) {
         cop_log_write(run->log, COP_LOG_WARN, "no checkpoint: %s", saving.message);
         if (status == COP_INTERRUPTED)

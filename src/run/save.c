@@ -99,6 +99,15 @@ cop_status cop_rundir_tick(cop_run *run, cop_error *err)
     return COP_OK;
 }
 
+cop_status cop_rundir_watch(cop_run *run, cop_error *err)
+{
+    const int signal_number = cop_signals_pending();
+    COP_CHECK(signal_number == 0, err, COP_INTERRUPTED,
+              "signal %d: a checkpoint is written; run the same command again to continue",
+              signal_number);
+    return cop_rundir_tick(run, err);
+}
+
 /* The time that a write takes comes off, so that no more than the interval is ever lost. */
 bool cop_rundir_is_due(const cop_run *run)
 {
@@ -114,9 +123,6 @@ bool cop_rundir_is_due(const cop_run *run)
 cop_status cop_rundir_save(cop_run *run, cop_error *err)
 {
     cop_store *copy = NULL;
-    COP_TRY(cop_store_set_i64(run->store, "/job/mpi_bytes",
-                              (int64_t)cop_world_traffic_bytes(run->world), "bytes",
-                              "sent and received by rank 0 since the last start", err));
     COP_TRY(cop_store_clone(run->store, &copy, err));
     run->unsaved = false;
     run->save.snapshot_s = cop_timer_now_s();
@@ -145,6 +151,13 @@ cop_status cop_rundir_flush(cop_run *run, double patience_s, cop_error *err)
             return cop_error_set(err, why->status, "%s", why->message);
         cop_timer_sleep(pause_s);
     }
+}
+
+cop_status cop_rundir_save_and_leave(cop_run *run, cop_error *err)
+{
+    static const double patience_s = 2;
+    if (run->unsaved) COP_TRY(cop_rundir_save(run, err));
+    return cop_rundir_flush(run, patience_s, err);
 }
 
 /* Sleeps, but not through a signal, nor through the loss of the claim. */

@@ -5,7 +5,6 @@
 
 #include "coppice/affinity.h"
 #include "coppice/timer.h"
-#include "run/signals.h"
 #include "run/split_analysis.h"
 
 #include <stdio.h>
@@ -23,24 +22,7 @@ static bool tick(void *context, size_t done, size_t total)
     (void)total;
     run->progress.done = done;
     cop_progress_draw(&run->progress);
-    const int signal_number = cop_signals_pending();
-    if (signal_number != 0) {
-        (void)cop_error_set(&w->why, COP_INTERRUPTED,
-                            "signal %d: a checkpoint is written; run the same command again to "
-                            "continue",
-                            signal_number);
-    } else {
-        (void)cop_rundir_tick(run, &w->why);
-    }
-    return w->why.status != COP_OK;
-}
-
-/* Before a job that was asked to leave leaves. */
-static cop_status save_before_leaving(cop_run *run, cop_error *err)
-{
-    static const double leaving_s = 2;
-    if (run->unsaved) COP_TRY(cop_rundir_save(run, err));
-    return cop_rundir_flush(run, leaving_s, err);
+    return cop_rundir_watch(run, &w->why) != COP_OK;
 }
 
 /* A coordinator is not bound; a rank that computes keeps to its own cores. */
@@ -96,7 +78,7 @@ cop_status cop_split_phase_run(cop_run *run, cop_error *err)
     const cop_status status = cop_split_analyse(run->store, &request, run->store, &failure);
     cop_progress_clear(&run->progress);
     if (status == COP_INTERRUPTED) {
-        if (w.why.status == COP_INTERRUPTED) COP_TRY(save_before_leaving(run, err));
+        if (w.why.status == COP_INTERRUPTED) COP_TRY(cop_rundir_save_and_leave(run, err));
         return cop_error_set(err, w.why.status, "%s", w.why.message);
     }
     run->unsaved = true;

@@ -40,7 +40,6 @@ struct toy {
     uint64_t chunk_first, chunk_end;
     uint64_t begun[2]; /* [begun_count] units begun and not finished */
     int begun_count, most_begun, evaluated;
-    bool dropped;
     /* What this rank does to a unit besides. */
     cop_status (*spoil)(toy *t, uint64_t unit, cop_queue_result *result, cop_error *err);
     cop_status (*hinder)(toy *t, uint64_t unit, cop_error *err);
@@ -98,10 +97,8 @@ static inline cop_status toy_begin(void *context, uint64_t unit, cop_error *err)
     }
     for (double spent_s = 0; spent_s < t->unit_s; spent_s += 0.01) {
         cop_timer_sleep(t->unit_s < 0.01 ? t->unit_s : 0.01);
-        if (cop_queue_cancelled(t->world)) {
-            t->dropped = true;
+        if (cop_queue_cancelled(t->world))
             return cop_error_set(err, COP_INTERRUPTED, "dropped");
-        }
     }
     if (t->failures_left[unit] > 0) {
         t->failures_left[unit]--;

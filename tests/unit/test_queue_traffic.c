@@ -68,8 +68,6 @@ static void messages_are_counted_to_the_byte(void **state)
     assert_int_equal(traffic.sent_bytes, sent_bytes);
     assert_int_equal(traffic.received_bytes, received_bytes);
     assert_int_equal(collective_calls - before, 1); /* the meeting at the test's end */
-    assert_int_equal(cop_world_traffic_bytes(shared_world),
-                     sent_bytes + received_bytes + traffic.collective_bytes);
     if (!is_first()) return;
     check_all(&t);
     /* A unit may cost 64 bytes, four for each score and eight for each answer, 8 of which are
@@ -90,19 +88,12 @@ static void collectives_are_counted_as_if_rank_0_talked_to_each(void **state)
     cop_error err = {0};
     const bool first = is_first();
     const uint64_t others = (uint64_t)cop_world_size(shared_world) - 1;
-    uint64_t before = cop_world_traffic(shared_world).collective_bytes;
+    const uint64_t before = cop_world_traffic(shared_world).collective_bytes;
     char mine[10] = {0};
     char all[64 * 10];
     assert_int_equal(cop_world_gather(shared_world, mine, sizeof mine, all, &err), COP_OK);
-    uint64_t now = cop_world_traffic(shared_world).collective_bytes;
+    const uint64_t now = cop_world_traffic(shared_world).collective_bytes;
     assert_int_equal(now - before, first ? 10 * others : 10);
-    before = now;
-    void *data = first ? cop_memory_alloc(1000, 1, &err) : NULL;
-    size_t bytes = first ? 1000 : 0;
-    assert_int_equal(cop_world_broadcast(shared_world, &data, &bytes, &err), COP_OK);
-    cop_memory_free(data);
-    now = cop_world_traffic(shared_world).collective_bytes;
-    assert_int_equal(now - before, first ? 1008 * others : 1008);
 }
 
 int main(int argc, char **argv)
