@@ -1,6 +1,8 @@
 # shellcheck shell=bash
+# shellcheck disable=SC2034 # what is set here is used by those who read this
 # What submit.sh and sweep.sh share: reading a job file and the cluster, and the plan made of both.
-# Whoever reads this has set `home`, the folder of these scripts. The results are variables named job_*, cluster_* and plan_*.
+# Whoever reads this has set `home`, the folder of these scripts. The results are variables named
+# job_*, cluster_* and plan_*.
 
 die() {
     echo "${0##*/}: $*" >&2
@@ -11,6 +13,47 @@ home=${home:?}
 site_sbatch=() site_cores='' site_nodes=4 site_time=04:00:00 site_longest='' site_rate=''
 # shellcheck source=slurm/site.sh
 if [ -f "$home/site.sh" ]; then . "$home/site.sh"; fi
+
+# --- options ---
+
+dry_run=0 measure=0 workers='' nodes='' time='' rate=$site_rate more=()
+
+# Takes an option that both scripts have, as --help describes it, off the arguments; `words` says how many
+# of them it was.
+take_option() {
+    words=1
+    case $1 in
+        --dry-run) dry_run=1 ;;
+        --measure) measure=1 ;;
+        --workers | --nodes | --rate)
+            need_value "$@"
+            local number
+            number=$(whole_number "$1" "$2")
+            printf -v "${1#--}" %s "$number"
+            ;;
+        --time) need_value "$@" && time=$2 ;;
+        --sbatch) need_value "$@" && more+=("$2") ;;
+        *) die "$1: no such option here (options of coppice run go after the job file); see --help" ;;
+    esac
+}
+
+need_value() { # OPTION [VALUE]
+    [ $# -ge 2 ] || die "$1 needs a value"
+    words=2
+}
+
+usage() { # EXIT CODE: the comment that the script begins with
+    sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//p}' "$0"
+    exit "$1"
+}
+
+show_command() {
+    printf '+'
+    printf ' %q' "$@"
+    printf '\n'
+}
+
+# --- what there is to do, and with what ---
 
 find_coppice() {
     coppice=${COPPICE:-$home/../build/coppice}
@@ -115,6 +158,18 @@ read_cluster() { # [sbatch options]
     cluster_cores=${site_cores:-$(awk -F '|' '{ c = $3 + 0; if (NR == 1 || c < least) least = c } END { print least }' <<<"$facts")}
     cluster_nodes=$(awk -F '|' '{ n += $4 } END { print n }' <<<"$facts")
     cluster_longest=${site_longest:-$(awk -F '|' 'NR == 1 { print $5 }' <<<"$facts")}
+}
+
+# --- the plan ---
+
+make_plan() { # JOB.yaml [coppice run options]
+    read_job "$@"
+    read_cluster "${more[@]}"
+    plan_ranks "$workers" "$nodes"
+    [ "$measure" = 0 ] || rate=$(measure_rate)
+    plan_time "$time" "$rate"
+    plan_sbatch=(--nodes="$plan_nodes" --ntasks="$plan_tasks" --cpus-per-task="$job_threads" --time="$plan_time"
+        "${site_sbatch[@]}" "${more[@]}")
 }
 
 plan_ranks() { # WORKERS NODES, each may be empty

@@ -21,49 +21,24 @@ home=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=slurm/plan.sh
 . "$home/plan.sh"
 
-usage() {
-    sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//p}' "$0"
-    exit "$1"
-}
-
-dry_run=0 workers='' nodes='' time='' rate=$site_rate measure=0 script='coppice.sbatch' more=()
+script='coppice.sbatch' words=1
 while [ $# -gt 0 ]; do
     case $1 in
-        --dry-run) dry_run=1 ;;
-        --measure) measure=1 ;;
-        --gpu) script='coppice-gpu.sbatch' ;;
-        --workers | --nodes | --time | --rate | --sbatch)
-            [ $# -ge 2 ] || die "$1 needs a value"
-            case $1 in
-                --workers) workers=$(whole_number "$1" "$2") ;;
-                --nodes) nodes=$(whole_number "$1" "$2") ;;
-                --time) time=$2 ;;
-                --rate) rate=$(whole_number "$1" "$2") ;;
-                --sbatch) more+=("$2") ;;
-            esac
-            shift
-            ;;
+        --gpu) script='coppice-gpu.sbatch' words=1 ;;
         -h | --help) usage 0 ;;
-        -*) die "$1: no such option here (options of coppice run go after the job file); see --help" ;;
+        -*) take_option "$@" ;;
         *) break ;;
     esac
-    shift
+    shift "$words"
 done
 [ $# -ge 1 ] || usage 2
 
 find_coppice
-read_job "$@"
-read_cluster "${more[@]}"
-plan_ranks "$workers" "$nodes"
-[ "$measure" = 0 ] || rate=$(measure_rate)
-plan_time "$time" "$rate"
+make_plan "$@"
 print_plan
 
-command=(sbatch --job-name="$job_name" --output="$job_name-%j.out" --nodes="$plan_nodes" --ntasks="$plan_tasks"
-    --cpus-per-task="$job_threads" --time="$plan_time" "${site_sbatch[@]}" "${more[@]}" "$home/$script" "$@")
-printf '+'
-printf ' %q' "${command[@]}"
-printf '\n'
+command=(sbatch --job-name="$job_name" --output="$job_name-%j.out" "${plan_sbatch[@]}" "$home/$script" "$@")
+show_command "${command[@]}"
 if [ "$dry_run" = 1 ]; then exit 0; fi
 export COPPICE_HOME=$home
 "${command[@]}"

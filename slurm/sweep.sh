@@ -20,11 +20,6 @@ home=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=slurm/plan.sh
 . "$home/plan.sh"
 
-usage() {
-    sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//p}' "$0"
-    exit "$1"
-}
-
 seed_list() { # 1-8 or 1,5,9: one a line
     local part
     for part in ${1//,/ }; do
@@ -34,35 +29,22 @@ seed_list() { # 1-8 or 1,5,9: one a line
     done
 }
 
-dry_run=0 workers='' nodes='' time='' rate=$site_rate measure=0 more=() seeds='' out='' at_once='' by_job=0
+seeds='' out='' at_once='' by_job=0 words=1
 while [ $# -gt 0 ]; do
     case $1 in
-        --dry-run) dry_run=1 ;;
-        --measure) measure=1 ;;
         --jobs)
             by_job=1
             shift
             break
             ;;
-        --workers | --nodes | --time | --rate | --sbatch | --seeds | --out | --at-once)
-            [ $# -ge 2 ] || die "$1 needs a value"
-            case $1 in
-                --workers) workers=$(whole_number "$1" "$2") ;;
-                --nodes) nodes=$(whole_number "$1" "$2") ;;
-                --time) time=$2 ;;
-                --rate) rate=$(whole_number "$1" "$2") ;;
-                --sbatch) more+=("$2") ;;
-                --seeds) seeds=$(seed_list "$2") ;;
-                --out) out=$2 ;;
-                --at-once) at_once=%$(whole_number "$1" "$2") ;;
-            esac
-            shift
-            ;;
+        --seeds) need_value "$@" && seeds=$(seed_list "$2") ;;
+        --out) need_value "$@" && out=$2 ;;
+        --at-once) need_value "$@" && at_once=%$(whole_number "$1" "$2") ;;
         -h | --help) usage 0 ;;
-        -*) die "$1: no such option here (options of coppice run go after the job file); see --help" ;;
+        -*) take_option "$@" ;;
         *) break ;;
     esac
-    shift
+    shift "$words"
 done
 
 # Members: a job file and its arguments, tab-separated as coppice.sbatch reads them.
@@ -109,23 +91,16 @@ done
 doubles=$(printf '%s\n' "${members[@]}" | cut -f 3 | sort | uniq -d)
 [ -z "$doubles" ] || die "two members would share $doubles"
 
-read_job "${files[0]}" "${arguments[@]}"
-read_cluster "${more[@]}"
-plan_ranks "$workers" "$nodes"
-[ "$measure" = 0 ] || rate=$(measure_rate)
-plan_time "$time" "$rate"
+make_plan "${files[0]}" "${arguments[@]}"
 echo "sweep       ${#members[@]} members in $out, each:"
 print_plan
 
 list=$out/members.tsv
 array=(sbatch --parsable --job-name="$job_name" --output="$out/%a-%A.log" --array="1-${#members[@]}$at_once"
-    --nodes="$plan_nodes" --ntasks="$plan_tasks" --cpus-per-task="$job_threads" --time="$plan_time"
-    "${site_sbatch[@]}" "${more[@]}" "$home/coppice.sbatch" --sweep "$list")
+    "${plan_sbatch[@]}" "$home/coppice.sbatch" --sweep "$list")
 gather=(sbatch --parsable --job-name="$job_name-table" --output="$out/table.log"
     "${site_sbatch[@]}" "${more[@]}" "$home/gather.sbatch" "$list")
-printf '+'
-printf ' %q' "${array[@]}"
-printf '\n'
+show_command "${array[@]}"
 if [ "$dry_run" = 1 ]; then exit 0; fi
 mkdir -p "$out"
 # Members that are still queued read their line of the list when they start.
