@@ -91,13 +91,13 @@ typedef struct cop_decode_row {
 typedef struct cop_decode {
     const cop_decode_row *rows; /**< [count] */
     size_t count;
-    size_t most_rows; /**< that a step has room for; at least count */
+    size_t most_rows;            /**< that a step has room for; at least count */
     int32_t prefix, prefix_slot; /**< as in cop_batch */
     const int32_t *stops;        /**< [stop_count] ids that end a sequence */
     size_t stop_count;
     const cop_buffer *logits; /**< [rows of a step, vocabulary], where a step leaves them */
     size_t vocabulary;        /**< rows of the embedding table too */
-    cop_draw draw;            /**< temperature 0: the best id; otherwise uniform [steps, count] */
+    cop_draw draw; /**< temperature 0: the best id; otherwise uniform [steps, count] */
     /** Feeds ids [batch->rows], one row to a span, and leaves their logits: embed, the layers,
      * norm and head, and nothing that synchronises. It hands `ids` and `batch` on to embed,
      * rope_store and attention as they are: where both are on the device, `ids` and

@@ -142,7 +142,7 @@ typedef struct cop_generate_options {
 
 /** Tokens that went through the model, summed over calls. */
 typedef struct cop_model_counters {
-    uint64_t prompt_tokens; /**< computed, a shared prefix counted once */
+    uint64_t prompt_tokens;    /**< computed, a shared prefix counted once */
     uint64_t generated_tokens; /**< in answers: without stop tokens and dropped ones */
     /** Passes of one token per sequence in which some answer was still going on; a pass that
      *  was over before the host saw that all had ended is not counted. */

@@ -1,6 +1,6 @@
 /* The reference backend: memory, weights and KV cache. One thread, plain loops. */
-#include "backend/host_decode.h"
 #include "backend/ref.h"
+#include "backend/host_decode.h"
 
 #include "coppice/memory.h"
 #include "coppice/timer.h"

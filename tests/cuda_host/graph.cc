@@ -1,5 +1,5 @@
-/* The stand-in's graphs: what a stream is asked for during a capture is noted, and done when the
- * graph is launched. See cuda_runtime.h.
+/* The stand-in's graphs: what a stream is asked for during a capture is noted, and done when
+ * the graph is launched. See cuda_runtime.h.
  *
  * For tests of what goes wrong, COPPICE_CUDA_HOST_GRAPHS: "none" (the driver has no graphs) or
  * "full" (there is no memory for one). */

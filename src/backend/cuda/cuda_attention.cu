@@ -23,9 +23,9 @@ static constexpr int MOST_WORDS = COP_CUDA_MOST_HEAD_SIZE / WARP;
 typedef struct attention_arguments {
     void *out; /* [T, H E] of out_type */
     cop_dtype out_type;
-    const float *qkv;       /* [T, (H + 2 G) E] */
-    const uint32_t *keys;   /* of the layer: [slot, G, length, E], in words of 4 bytes */
-    const uint32_t *values; /* likewise */
+    const float *qkv;           /* [T, (H + 2 G) E] */
+    const uint32_t *keys;       /* of the layer: [slot, G, length, E], in words of 4 bytes */
+    const uint32_t *values;     /* likewise */
     const cop_cuda_tile *tiles; /* NULL: those of rows */
     const cop_cuda_row *rows;
     uint32_t group, kv_heads, size;
@@ -51,9 +51,10 @@ typedef struct running {
 } running;
 
 /* Row of keys or values of a position. */
-static __device__ __forceinline__ const uint32_t *
-row_at(const attention_arguments &a, const uint32_t *rows, const cop_cuda_tile &tile,
-       int32_t position)
+static __device__ __forceinline__ const uint32_t *row_at(const attention_arguments &a,
+                                                         const uint32_t *rows,
+                                                         const cop_cuda_tile &tile,
+                                                         int32_t position)
 {
     const int32_t owner = position < tile.prefix ? tile.prefix_slot : tile.slot;
     return rows +
@@ -178,7 +179,8 @@ static __device__ void write_result(const attention_arguments &a, const cop_cuda
     }
 }
 
-/* This block's part of the one query row of a sequence that decodes; empty if that has ended. */
+/* This block's part of the one query row of a sequence that decodes; empty if that has ended.
+ */
 static __device__ cop_cuda_tile tile_of_row(const attention_arguments &a)
 {
     const uint32_t parts = (a.group + COP_CUDA_PAIRS - 1) / COP_CUDA_PAIRS;

@@ -17,8 +17,8 @@ static cop_status send_rows(cop_cuda *cuda, const cop_batch *batch, cop_error *e
     for (size_t s = 0; s < batch->span_count; s++) {
         const cop_span *const span = &batch->spans[s];
         for (int32_t r = 0; r < span->rows; r++)
-            rows[span->first_row + r] = (cop_cuda_row){
-                span->slot, span->past + r, batch->prefix, batch->prefix_slot};
+            rows[span->first_row + r] =
+                (cop_cuda_row){span->slot, span->past + r, batch->prefix, batch->prefix_slot};
     }
     const cop_status status =
         cop_cuda_send(cuda, &cuda->batch.device_rows, rows, batch->rows * sizeof *rows, err);

@@ -1,7 +1,7 @@
 /* Decoding: the sequences live on the device, where the kernels that choose their ids move them
  * on, so that steps follow each other without the host. A step's first run is an ordinary one,
- * which makes the memory that it takes; the next is captured, and from then on it is replayed as
- * a graph. */
+ * which makes the memory that it takes; the next is captured, and from then on it is replayed
+ * as a graph. */
 #include "backend/cuda/cuda_backend.h"
 
 extern "C" {
@@ -15,7 +15,8 @@ void cop_cuda_forget_graphs(cop_cuda *cuda)
     cop_cuda_decoder *const decoder = &cuda->decoder;
     for (size_t i = 0; i < decoder->graph_count; i++) {
         /* Fails only after a failure that is kept already. */
-        if (decoder->graphs[i].step != NULL) (void)cudaGraphExecDestroy(decoder->graphs[i].step);
+        if (decoder->graphs[i].step != NULL)
+            (void)cudaGraphExecDestroy(decoder->graphs[i].step);
     }
     decoder->graph_count = 0;
 }
@@ -143,8 +144,8 @@ static size_t step_rows(size_t count, size_t most)
     return rows < most ? rows : most;
 }
 
-/* Where the sequences lie in memory that is sent, or in the device's: rows, ids, left, stops and
- * taken, then those got, which are not sent. */
+/* Where the sequences lie in memory that is sent, or in the device's: rows, ids, left, stops
+ * and taken, then those got, which are not sent. */
 static cop_cuda_sequences lay_out(char *memory, size_t count, size_t stop_count)
 {
     cop_cuda_sequences s = {};
@@ -196,17 +197,16 @@ static cop_status send_sequences(cop_cuda *cuda, const cop_decode *decode, cop_e
         s.rows[r].slot = -1;
         if (r >= decode->count) continue;
         const cop_decode_row *const row = &decode->rows[r];
-        s.rows[r] =
-            (cop_cuda_row){row->slot, row->past, decode->prefix, decode->prefix_slot};
+        s.rows[r] = (cop_cuda_row){row->slot, row->past, decode->prefix, decode->prefix_slot};
         s.ids[r] = row->next;
         s.left[r] = row->left;
     }
     /* At once for the largest, so that what was captured stays good as the batch changes. */
-    cop_status status = cop_cuda_reserve(
-        cuda, &decoder->state,
-        sent_bytes(decode->most_rows, decode->stop_count) +
-            (size_t)COP_CUDA_DECODE_STEPS * decode->most_rows * sizeof(int32_t),
-        err);
+    cop_status status = cop_cuda_reserve(cuda, &decoder->state,
+                                         sent_bytes(decode->most_rows, decode->stop_count) +
+                                             (size_t)COP_CUDA_DECODE_STEPS * decode->most_rows *
+                                                 sizeof(int32_t),
+                                         err);
     if (status == COP_OK) status = cop_cuda_send(cuda, &decoder->state, memory, bytes, err);
     cop_memory_free(memory);
     COP_TRY(status);
@@ -230,8 +230,8 @@ static cop_status send_uniform(cop_cuda *cuda, const cop_decode *decode, size_t 
         cuda, &cuda->uniform,
         (size_t)COP_CUDA_DECODE_STEPS * decode->most_rows * sizeof *uniform, err);
     if (status == COP_OK) {
-        status = cop_cuda_send(cuda, &cuda->uniform, uniform, steps * count * sizeof *uniform,
-                               err);
+        status =
+            cop_cuda_send(cuda, &cuda->uniform, uniform, steps * count * sizeof *uniform, err);
     }
     cop_memory_free(uniform);
     return status;

@@ -22,11 +22,16 @@ cop_cuda *cop_cuda_of(cop_backend *backend)
 static void destroy(cop_backend *backend)
 {
     cop_cuda *const cuda = cop_cuda_of(backend);
-    cop_buffer *const buffers[] = {
-        &cuda->workspace,          &cuda->stage,        &cuda->components,
-        &cuda->ids,                &cuda->uniform,      &cuda->results,
-        &cuda->draws,              &cuda->batch.device_rows,
-        &cuda->batch.device_tiles, &cuda->decoder.state};
+    cop_buffer *const buffers[] = {&cuda->workspace,
+                                   &cuda->stage,
+                                   &cuda->components,
+                                   &cuda->ids,
+                                   &cuda->uniform,
+                                   &cuda->results,
+                                   &cuda->draws,
+                                   &cuda->batch.device_rows,
+                                   &cuda->batch.device_tiles,
+                                   &cuda->decoder.state};
     /* Nothing that a failed device answers now could be acted on. */
     if (cuda->stream != NULL) (void)cudaStreamSynchronize(cuda->stream);
     cop_cuda_forget_graphs(cuda);

@@ -66,7 +66,8 @@ static cop_status take_pinned(cop_cuda *cuda, size_t bytes, void **memory, cop_e
     static constexpr int ALIGNMENT = 64;
     *memory = NULL;
     const size_t wanted = (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
-    if (wanted > cuda->pinned_bytes - cuda->pinned_used) COP_TRY(synchronise(cuda, err));
+    if (cuda->pinned_used > 0 && wanted > cuda->pinned_bytes - cuda->pinned_used)
+        COP_TRY(synchronise(cuda, err));
     if (wanted > cuda->pinned_bytes) {
         const size_t size = wanted > LEAST ? 2 * wanted : LEAST;
         if (cuda->pinned != NULL)

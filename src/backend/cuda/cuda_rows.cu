@@ -35,8 +35,8 @@ static __global__ void pick_kernel(const row_arguments a)
 }
 
 /* The ids that a decode step feeds; they are below its vocabulary. */
-static cop_status find_fed(const cop_cuda *cuda, size_t count, size_t held,
-                           const int32_t **ids, cop_error *err)
+static cop_status find_fed(const cop_cuda *cuda, size_t count, size_t held, const int32_t **ids,
+                           cop_error *err)
 {
     const cop_cuda_sequences *const sequences = &cuda->decoder.sequences;
     COP_CHECK(sequences->rows != NULL && sequences->count == count, err, COP_ERR_INTERNAL,
