@@ -260,7 +260,7 @@ static void check_looks(const test_backend *backend, const cop_generate_options 
     const cop_model_counters want = answer_by_looks(&s, backend, options, 1, s.alone);
     const uint64_t all = 2 * (uint64_t)PROMPTS * LONG_NEW;
     if (stop_count > 0 || options->stop != NULL) {
-        assert_in_range(want.generated_tokens, all / 20, all / 2);
+        assert_in_range(want.generated_tokens, all / 20, all - all / 10);
     } else {
         assert_int_equal(want.generated_tokens, all);
     }
