@@ -186,8 +186,8 @@ static cop_status measure_decode(shape_bench *b, cop_error *err)
         (void)snprintf(what, sizeof what, "decode step, batch %zu", rows);
         show(b, what, step.seconds, step_bound_s(b, rows));
         b->backend->decode_steps = 1;
-        const cop_status status = cop_bench_measure_step(
-            &b->generator, rows, b->setting.tokens, repeats(b), &alone, err);
+        const cop_status status = cop_bench_measure_step(&b->generator, rows, b->setting.tokens,
+                                                         repeats(b), &alone, err);
         b->backend->decode_steps = steps;
         COP_TRY(status);
         show_one_by_one(b, alone.seconds, step.seconds);

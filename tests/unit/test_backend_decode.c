@@ -170,7 +170,7 @@ static void answer(cop_backend *b, const scene *s, rng *r, size_t most_steps, an
 static void test_answers(void **state)
 {
     const backend_case *const c = *state;
-    const size_t scenes = c->emulated ? 24 : 40;
+    const size_t scenes = c->emulated ? 12 : 40;
     pair p = make_pair(c);
     rng r = {41};
     size_t lengths[3] = {0}; /* answers that ended at once, in the middle, by their limit */
