@@ -45,6 +45,7 @@ static void make_rows(scene *s, rng *r)
                              .past = s->prefix + own,
                              .next = (int32_t)(rng_next(r) % usable),
                              .left = (int32_t)rng_between(r, 1, q % 4 == 0 ? 2 : MOST_NEW)};
+        if (s->shape.has_bad && q % 5 == 1) s->rows[q].next = (int32_t)usable;
         const int32_t fed = s->rows[q].past + s->rows[q].left;
         if (fed > longest) longest = fed;
     }
