@@ -22,7 +22,7 @@ if [ ! -x "$sanitizer" ]; then
     echo "skip: compute-sanitizer is not installed"
     exit $failed
 fi
-for test in rows gemm attention logits sample rebuild repeat; do
+for test in rows gemm attention logits sample decode rebuild repeat; do
     for tool in memcheck racecheck synccheck initcheck; do
         if "$sanitizer" --tool $tool --error-exitcode 1 "$build/tests/test_backend_$test" \
             >"$build/sanitizer.log" 2>&1; then

@@ -39,7 +39,9 @@ typedef struct cop_span {
  *  `prefix_slot`, shared by all sequences; later positions are each slot's own. A span whose
  *  slot is prefix_slot itself writes the prefix (past + rows <= prefix). */
 typedef struct cop_batch {
-    const cop_span *spans; /**< [span_count], not owned */
+    /** [span_count], not owned. NULL for rows that only the backend knows the places of: see
+     * cop_decode::step. */
+    const cop_span *spans;
     size_t span_count;
     size_t rows;    /**< T */
     int32_t prefix; /**< shared positions, 0 for none */
@@ -77,6 +79,37 @@ typedef struct cop_draw {
     const double *uniform; /**< [T] in (0, 1), one number for each row; not owned */
 } cop_draw;
 
+/** A sequence that decoding goes on with. */
+typedef struct cop_decode_row {
+    int32_t slot;
+    int32_t past; /**< tokens in the cache, the shared prefix included */
+    int32_t next; /**< id to feed first */
+    int32_t left; /**< most ids that it may still get, at least 1 */
+} cop_decode_row;
+
+/** What cop_backend_ops::decode works on. Nothing is owned. */
+typedef struct cop_decode {
+    const cop_decode_row *rows; /**< [count] */
+    size_t count;
+    size_t most_rows;            /**< that a step has room for; at least count */
+    int32_t prefix, prefix_slot; /**< as in cop_batch */
+    const int32_t *stops;        /**< [stop_count] ids that end a sequence */
+    size_t stop_count;
+    const cop_buffer *logits; /**< [rows of a step, vocabulary], where a step leaves them */
+    size_t vocabulary;        /**< rows of the embedding table too */
+    cop_draw draw; /**< temperature 0: the best id; otherwise uniform [steps, count] */
+    /** Feeds ids [batch->rows], one row to a span, and leaves their logits: embed, the layers,
+     * norm and head, and nothing that synchronises. It hands `ids` and `batch` on to embed,
+     * rope_store and attention as they are: where both are on the device, `ids` and
+     * batch->spans are NULL. There may be up to most_rows rows, some of sequences that have
+     * ended or of none. A backend may repeat what a call with this context and as many rows
+     * has asked for, without asking again, until one of its buffers, caches or matrices is
+     * destroyed or a matrix is packed from another place. */
+    cop_status (*step)(void *context, const int32_t *ids, const cop_batch *batch,
+                       cop_error *err);
+    void *context;
+} cop_decode;
+
 /** Memory that a plan needs, in bytes, by cop_backend_ops::plan. */
 typedef struct cop_backend_plan {
     size_t matrices;       /**< elements of all GEMM weights */
@@ -87,6 +120,9 @@ typedef struct cop_backend_plan {
     size_t activations;    /**< elements */
     cop_dtype storage;
 } cop_backend_plan;
+
+/** In place of an id: the sequence has ended before. */
+enum { COP_DECODE_NONE = -2 };
 
 /** The operations. All are required. Those without a status cannot fail on valid arguments; a
  *  device error is sticky and reported by the next call that returns a status. */
@@ -143,7 +179,8 @@ typedef struct cop_backend_ops {
 
     /* --- forward --- */
 
-    /** residual [T, D] = table [V, D] (dtype) at ids [T] (host memory). */
+    /** residual [T, D] = table [V, D] (dtype) at ids [T] (host memory, or NULL as a step of
+     *  decode has them). */
     cop_status (*embed)(cop_backend *backend, cop_buffer *residual, const cop_buffer *table,
                         cop_dtype dtype, const int32_t *ids, size_t rows, size_t width,
                         cop_error *err);
@@ -200,6 +237,14 @@ typedef struct cop_backend_ops {
                                   size_t vocabulary, const int32_t *targets, double *out,
                                   cop_error *err);
 
+    /** `steps` steps of decoding: each feeds every sequence's next id and chooses the one
+     *  after, as argmax or sample do. ids [steps, count] (host memory) are those chosen; a
+     *  sequence ends with a stop, with its last one `left`, or with -1 (logits not finite), and
+     *  has COP_DECODE_NONE from then on. steps <= cop_backend::decode_steps or 1.
+     *  Synchronises, once. */
+    cop_status (*decode)(cop_backend *backend, const cop_decode *decode, size_t steps,
+                         int32_t *ids, cop_error *err);
+
     /* --- KV cache --- */
 
     /** A cache of `layers` layers, slots [S], `length` positions per slot. */
@@ -228,6 +273,9 @@ struct cop_backend {
     cop_dtype residual; /**< dtype of the residual stream */
     cop_dtype input;    /**< dtype of GEMM operands */
     cop_dtype output;   /**< dtype of GEMM results; logits too */
+    /** Most steps to ask decode for at a time: 1 where the host computes, and nothing is gained
+     * by more. May be lowered: at 1 a device, too, is asked anew for each step. */
+    size_t decode_steps;
     /** Time spent in each part since creation; 0 where operations run after their call has
      *  returned (CUDA). */
     double seconds[COP_PART_COUNT];

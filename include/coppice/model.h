@@ -129,19 +129,23 @@ typedef struct cop_generate_options {
      *  answers are drawn by; NULL: their places in the call. Not owned. */
     const size_t *examples;
     bool want_logits; /**< fill in logits and prompt_log_probability */
-    /** Asked after every step with what sequence `index` has generated so far; true ends it
-     *  (stop strings). May be NULL. */
+    /** Asked after every token with what sequence `index` has generated so far; true ends it
+     *  (stop strings). May be NULL. Where several tokens are generated before it is asked, it
+     *  is shown them one by one, and those after its end are dropped. */
     bool (*stop)(void *context, size_t index, const cop_ids *ids);
     void *stop_context;
-    /** Polled once per step; true abandons the generation with COP_INTERRUPTED. May be NULL. */
+    /** Polled once per pass over prompts and every few steps, every step on the CPU; true
+     *  abandons the generation with COP_INTERRUPTED. May be NULL. */
     bool (*cancelled)(void *context);
     void *cancelled_context;
 } cop_generate_options;
 
 /** Tokens that went through the model, summed over calls. */
 typedef struct cop_model_counters {
-    uint64_t prompt_tokens; /**< computed, a shared prefix counted once */
-    uint64_t generated_tokens;
+    uint64_t prompt_tokens;    /**< computed, a shared prefix counted once */
+    uint64_t generated_tokens; /**< in answers: without stop tokens and dropped ones */
+    /** Passes of one token per sequence in which some answer was still going on; a pass that
+     *  was over before the host saw that all had ended is not counted. */
     uint64_t decode_steps;
 } cop_model_counters;
 

@@ -161,15 +161,36 @@ static cop_status measure_prefill(shape_bench *b, cop_error *err)
     return COP_OK;
 }
 
+/* A decode step that the host asks for and looks at by itself, beside one of a graph. */
+static void show_one_by_one(const shape_bench *b, double seconds, double step_s)
+{
+    if (b->rows == NULL) {
+        (void)printf("    one by one, without a graph      %11.3f ms %19.2f times that\n",
+                     1e3 * seconds, seconds / step_s);
+        return;
+    }
+    json_t *const figure = json_array_get(b->rows, json_array_size(b->rows) - 1);
+    (void)json_object_set_new(figure, "one_by_one_seconds", json_real(seconds));
+    (void)json_object_set_new(figure, "one_by_one_ratio", json_real(seconds / step_s));
+}
+
 static cop_status measure_decode(shape_bench *b, cop_error *err)
 {
+    const size_t steps = b->backend->decode_steps;
     for (size_t rows = 1; rows <= b->setting.batch; rows *= 4) {
         cop_bench_step step;
+        cop_bench_step alone;
         char what[64];
         COP_TRY(cop_bench_measure_step(&b->generator, rows, b->setting.tokens, repeats(b),
                                        &step, err));
         (void)snprintf(what, sizeof what, "decode step, batch %zu", rows);
         show(b, what, step.seconds, step_bound_s(b, rows));
+        b->backend->decode_steps = 1;
+        const cop_status status = cop_bench_measure_step(&b->generator, rows, b->setting.tokens,
+                                                         repeats(b), &alone, err);
+        b->backend->decode_steps = steps;
+        COP_TRY(status);
+        show_one_by_one(b, alone.seconds, step.seconds);
     }
     return COP_OK;
 }

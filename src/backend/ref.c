@@ -1,5 +1,6 @@
 /* The reference backend: memory, weights and KV cache. One thread, plain loops. */
 #include "backend/ref.h"
+#include "backend/host_decode.h"
 
 #include "coppice/memory.h"
 #include "coppice/timer.h"
@@ -274,6 +275,7 @@ static const cop_backend_ops ref_ops = {
     .argmax = cop_ref_argmax,
     .sample = cop_ref_sample,
     .log_probability = cop_ref_log_probability,
+    .decode = cop_decode_on_host,
     .kv_create = kv_create,
     .kv_destroy = kv_destroy,
 };
@@ -283,8 +285,11 @@ cop_status cop_backend_create_ref(cop_backend **backend, cop_error *err)
     ref_backend *const ref = cop_memory_alloc(1, sizeof *ref, err);
     *backend = NULL;
     if (ref == NULL) return COP_ERR_MEMORY;
-    ref->base = (cop_backend){
-        .ops = &ref_ops, .residual = COP_F32, .input = COP_F32, .output = COP_F32};
+    ref->base = (cop_backend){.ops = &ref_ops,
+                              .residual = COP_F32,
+                              .input = COP_F32,
+                              .output = COP_F32,
+                              .decode_steps = 1};
     *backend = &ref->base;
     return COP_OK;
 }

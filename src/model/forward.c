@@ -105,9 +105,11 @@ cop_status cop_model_logits(cop_model *model, const int32_t *rows, size_t count,
     cop_backend *const backend = model->backend;
     const model_scratch *const s = &model->scratch;
     const cop_matrix *const head = c->tied_head ? model->tied_head : model->head->matrix;
-    COP_TRY(backend->ops->gather(backend, s->head_residual, s->residual, rows, count,
-                                 (size_t)c->width, err));
-    backend->ops->rmsnorm(backend, s->head_input, s->head_residual, model->final_norm->buffer,
-                          count, (size_t)c->width, c->norm_eps);
+    if (rows != NULL) {
+        COP_TRY(backend->ops->gather(backend, s->head_residual, s->residual, rows, count,
+                                     (size_t)c->width, err));
+    }
+    backend->ops->rmsnorm(backend, s->head_input, rows != NULL ? s->head_residual : s->residual,
+                          model->final_norm->buffer, count, (size_t)c->width, c->norm_eps);
     return backend->ops->gemm(backend, s->logits, s->head_input, head, NULL, count, err);
 }

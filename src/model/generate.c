@@ -1,4 +1,4 @@
-/* Answers: groups, decoding. */
+/* Answers: prompts in groups, and how tokens are chosen and taken. */
 #include "model/group.h"
 
 #include "coppice/memory.h"
@@ -7,16 +7,31 @@
 
 #include <float.h>
 
-cop_status cop_group_forward(sequence_group *group, cop_error *err)
+cop_status cop_group_poll(const sequence_group *group, cop_error *err)
 {
     const cop_generate_options *const options = group->options;
     if (options->cancelled != NULL && options->cancelled(options->cancelled_context)) {
         return cop_error_set(err, COP_INTERRUPTED, "the generation was cancelled");
     }
+    return COP_OK;
+}
+
+cop_status cop_group_forward(sequence_group *group, cop_error *err)
+{
+    COP_TRY(cop_group_poll(group, err));
     COP_TRY(cop_model_forward(group->model, group->ids, &group->batch, err));
     group->batch.rows = 0;
     group->batch.span_count = 0;
     return COP_OK;
+}
+
+double cop_group_uniform(const sequence_group *group, const sequence *of, size_t position)
+{
+    const cop_sampling *const how = &group->options->sampling;
+    const size_t *const examples = group->options->examples;
+    const size_t example = examples == NULL ? of->index : examples[of->index];
+    const uint64_t index = (uint64_t)how->sample << 32 | position;
+    return cop_noise_uniform(how->seed, COP_STREAM_SAMPLING, (uint32_t)example, index);
 }
 
 cop_status cop_group_choose(sequence_group *group, size_t count, cop_error *err)
@@ -30,13 +45,9 @@ cop_status cop_group_choose(sequence_group *group, size_t count, cop_error *err)
         return backend->ops->argmax(backend, model->scratch.logits, count, vocabulary,
                                     group->results, err);
     }
-    const size_t *const examples = group->options->examples;
     for (size_t i = 0; i < count; i++) {
         const sequence *const of = group->owners[i];
-        const size_t example = examples == NULL ? of->index : examples[of->index];
-        const uint64_t index = (uint64_t)how->sample << 32 | of->out->ids.count;
-        group->uniform[i] =
-            cop_noise_uniform(how->seed, COP_STREAM_SAMPLING, (uint32_t)example, index);
+        group->uniform[i] = cop_group_uniform(group, of, of->out->ids.count);
     }
     const cop_draw draw = {
         .temperature = how->temperature, .top_p = how->top_p, .uniform = group->uniform};
@@ -74,39 +85,6 @@ cop_status cop_group_accept(sequence_group *group, sequence *of, int32_t id, cop
     return COP_OK;
 }
 
-/* Puts the last token of every active sequence into the batch; the batch shrinks as they end.
- */
-static void add_active(sequence_group *group)
-{
-    cop_batch *const batch = &group->batch;
-    for (size_t i = 0; i < group->count; i++) {
-        sequence *const of = &group->sequences[i];
-        if (!of->active) continue;
-        const size_t row = batch->rows++;
-        group->ids[row] = of->next;
-        group->rows[row] = (int32_t)row;
-        group->owners[row] = of;
-        group->spans[batch->span_count++] = (cop_span){
-            .slot = of->slot, .first_row = (int32_t)row, .rows = 1, .past = of->past++};
-    }
-}
-
-cop_status cop_group_decode(sequence_group *group, cop_error *err)
-{
-    cop_model *const model = group->model;
-    for (;;) {
-        add_active(group);
-        const size_t count = group->batch.rows;
-        if (count == 0) return COP_OK;
-        COP_TRY(cop_group_forward(group, err));
-        COP_TRY(cop_group_choose(group, count, err));
-        model->counters.decode_steps++;
-        for (size_t i = 0; i < count; i++) {
-            COP_TRY(cop_group_accept(group, group->owners[i], group->results[i], err));
-        }
-    }
-}
-
 static void group_free(sequence_group *group)
 {
     cop_memory_free(group->sequences);
@@ -118,12 +96,16 @@ static void group_free(sequence_group *group)
     cop_memory_free(group->scores);
     cop_memory_free(group->uniform);
     cop_memory_free(group->owners);
+    cop_memory_free(group->fed);
+    cop_memory_free(group->tokens);
 }
 
 static cop_status group_alloc(sequence_group *group, cop_error *err)
 {
     const model_scratch *const s = &group->model->scratch;
     const size_t batch = group->model->limits.batch;
+    const size_t steps = group->model->backend->decode_steps;
+    const size_t draws = steps * batch > s->head_rows ? steps * batch : s->head_rows;
     group->sequences = cop_memory_alloc(batch, sizeof *group->sequences, err);
     group->spans = cop_memory_alloc(batch + 1, sizeof *group->spans, err);
     group->ids = cop_memory_alloc(s->rows, sizeof *group->ids, err);
@@ -131,11 +113,14 @@ static cop_status group_alloc(sequence_group *group, cop_error *err)
     group->results = cop_memory_alloc(s->head_rows, sizeof *group->results, err);
     group->targets = cop_memory_alloc(s->head_rows, sizeof *group->targets, err);
     group->scores = cop_memory_alloc(s->head_rows, sizeof *group->scores, err);
-    group->uniform = cop_memory_alloc(s->head_rows, sizeof *group->uniform, err);
+    group->uniform = cop_memory_alloc(draws, sizeof *group->uniform, err);
     group->owners = cop_memory_alloc(s->head_rows, sizeof *group->owners, err);
+    group->fed = cop_memory_alloc(batch, sizeof *group->fed, err);
+    group->tokens = cop_memory_alloc(steps * batch, sizeof *group->tokens, err);
     const bool ok = group->sequences != NULL && group->spans != NULL && group->ids != NULL &&
                     group->rows != NULL && group->results != NULL && group->targets != NULL &&
-                    group->scores != NULL && group->uniform != NULL && group->owners != NULL;
+                    group->scores != NULL && group->uniform != NULL && group->owners != NULL &&
+                    group->fed != NULL && group->tokens != NULL;
     return ok ? COP_OK : COP_ERR_MEMORY;
 }
 

@@ -29,25 +29,34 @@ typedef struct sequence_group {
     int32_t *results;  /* [scratch.head_rows] chosen ids */
     int32_t *targets;  /* [scratch.head_rows] */
     double *scores;    /* [scratch.head_rows] */
-    double *uniform;   /* [scratch.head_rows] */
-    sequence **owners; /* [scratch.head_rows] sequence of each of `rows` */
+    double *uniform;   /* [scratch.head_rows], or for all decode steps between two looks */
+    sequence **owners; /* [scratch.head_rows] sequence of each of `rows`, or of `fed` */
+
+    cop_decode_row *fed; /* [limits.batch] sequences that decode */
+    int32_t *tokens;     /* [decode_steps, limits.batch] what they got between two looks */
 } sequence_group;
 
 /* Computes the prompts (their common prefix once), and from them the first token of each
  * answer; logits and log-probabilities if the options ask for them. */
 cop_status cop_group_prefill(sequence_group *group, cop_error *err);
 
-/* Feeds a sequence's last token and takes the next until none is active. */
+/* Feeds every sequence's last token and takes the next until none is active (decode.c). */
 cop_status cop_group_decode(sequence_group *group, cop_error *err);
 
 /* Computes the logits of group->rows [count] and chooses group->results from them. */
 cop_status cop_group_choose(sequence_group *group, size_t count, cop_error *err);
 
+/* The number that draws the sequence's token `position`. */
+double cop_group_uniform(const sequence_group *group, const sequence *of, size_t position);
+
 /* Takes a token as the sequence's next: -1 is not finite logits. Ends the sequence on a stop
  * token, the stop callback or the limit. */
 cop_status cop_group_accept(sequence_group *group, sequence *of, int32_t id, cop_error *err);
 
-/* Runs the batch that was put together. COP_INTERRUPTED if the caller wants to stop. */
+/* COP_INTERRUPTED if the caller wants to stop. */
+cop_status cop_group_poll(const sequence_group *group, cop_error *err);
+
+/* Runs the batch that was put together, unless the caller wants to stop. */
 cop_status cop_group_forward(sequence_group *group, cop_error *err);
 
 #endif

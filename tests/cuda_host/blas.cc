@@ -133,6 +133,31 @@ static bool fits(cublasLtMatmulDesc_t operation, cublasLtMatrixLayout_t a,
            algorithm->data[2] == d->columns;
 }
 
+/* All that a product takes, by value but for the matrices. */
+struct product {
+    const void *a, *b;
+    float *out;
+    cuda_host_layout left, right, result;
+    float scale, keep;
+};
+
+static void multiply(const product &p)
+{
+    for (uint64_t column = 0; column < p.result.columns; column++) {
+        for (uint64_t row = 0; row < p.result.rows; row++) {
+            double sum = 0.0;
+            for (uint64_t i = 0; i < p.left.rows; i++)
+                sum +=
+                    (double)element(p.a, p.left.type, row * (uint64_t)p.left.leading + i) *
+                    (double)element(p.b, p.right.type, column * (uint64_t)p.right.leading + i);
+            float *const to = &p.out[column * (uint64_t)p.result.leading + row];
+            /* Without `keep`, what is there is not read: it may be a NaN. */
+            const double old = p.keep == 0.0F ? 0.0 : (double)p.keep * (double)*to;
+            *to = (float)(old + (double)p.scale * sum);
+        }
+    }
+}
+
 cublasStatus_t cublasLtMatmul(cublasLtHandle_t handle, cublasLtMatmulDesc_t operation,
                               const void *alpha, const void *a, cublasLtMatrixLayout_t a_layout,
                               const void *b, cublasLtMatrixLayout_t b_layout, const void *beta,
@@ -144,26 +169,20 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t handle, cublasLtMatmulDesc_t oper
     (void)handle;
     (void)workspace;
     (void)workspace_bytes;
-    (void)stream;
     if (!fits(operation, a_layout, b_layout, d_layout, algorithm) || c != d ||
         c_layout != d_layout)
         return CUBLAS_STATUS_INVALID_VALUE;
-    const double scale = (double)*(const float *)alpha;
-    const float keep = *(const float *)beta;
-    float *const out = (float *)d;
-    for (uint64_t column = 0; column < d_layout->columns; column++) {
-        for (uint64_t row = 0; row < d_layout->rows; row++) {
-            double sum = 0.0;
-            for (uint64_t i = 0; i < a_layout->rows; i++)
-                sum +=
-                    (double)element(a, a_layout->type, row * (uint64_t)a_layout->leading + i) *
-                    (double)element(b, b_layout->type,
-                                    column * (uint64_t)b_layout->leading + i);
-            float *const to = &out[column * (uint64_t)d_layout->leading + row];
-            /* Without `keep`, what is there is not read: it may be a NaN. */
-            const double old = keep == 0.0F ? 0.0 : (double)keep * (double)*to;
-            *to = (float)(old + scale * sum);
-        }
-    }
-    return CUBLAS_STATUS_SUCCESS;
+    const product p = {.a = a,
+                       .b = b,
+                       .out = (float *)d,
+                       .left = *a_layout,
+                       .right = *b_layout,
+                       .result = *d_layout,
+                       .scale = *(const float *)alpha,
+                       .keep = *(const float *)beta};
+    const cudaError_t code = cuda_host_submit(stream, [p]() {
+        multiply(p);
+        return cudaSuccess;
+    });
+    return code == cudaSuccess ? CUBLAS_STATUS_SUCCESS : CUBLAS_STATUS_EXECUTION_FAILED;
 }

@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <functional>
 
 #define __global__
 #define __device__
@@ -33,6 +34,8 @@ typedef enum cudaError {
     cudaErrorLaunchFailure = 719,
     cudaErrorHardwareStackError = 714,
     cudaErrorNotSupported = 801,
+    cudaErrorStreamCaptureUnsupported = 900,
+    cudaErrorStreamCaptureInvalidated = 901,
     cudaErrorUnknown = 999
 } cudaError_t;
 
@@ -45,6 +48,15 @@ typedef struct cudaDeviceProp {
 } cudaDeviceProp;
 
 enum { cudaStreamNonBlocking = 1, cudaDeviceScheduleBlockingSync = 4 };
+
+typedef struct cuda_host_graph *cudaGraph_t;
+typedef struct cuda_host_graph_run *cudaGraphExec_t;
+
+typedef enum cudaStreamCaptureMode {
+    cudaStreamCaptureModeGlobal = 0,
+    cudaStreamCaptureModeThreadLocal = 1,
+    cudaStreamCaptureModeRelaxed = 2
+} cudaStreamCaptureMode;
 
 typedef enum cudaMemcpyKind {
     cudaMemcpyHostToDevice = 1,
@@ -92,6 +104,13 @@ cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, cudaMemcpy
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t *stream, unsigned flags);
 cudaError_t cudaStreamDestroy(cudaStream_t stream);
 cudaError_t cudaStreamSynchronize(cudaStream_t stream);
+cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode mode);
+cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t *graph);
+cudaError_t cudaGraphInstantiateWithFlags(cudaGraphExec_t *run, cudaGraph_t graph,
+                                          unsigned long long flags);
+cudaError_t cudaGraphLaunch(cudaGraphExec_t run, cudaStream_t stream);
+cudaError_t cudaGraphDestroy(cudaGraph_t graph);
+cudaError_t cudaGraphExecDestroy(cudaGraphExec_t run);
 cudaError_t cudaGetLastError(void);
 cudaError_t cudaPeekAtLastError(void);
 const char *cudaGetErrorString(cudaError_t code);
@@ -139,6 +158,16 @@ using std::isfinite;
 
 /* --- launches --- */
 
+/* What a stream is asked for: done at once, or noted for the graph that is being captured, by
+ * value but for the memory that it points to. */
+cudaError_t cuda_host_submit(cudaStream_t stream, std::function<cudaError_t()> work);
+/* True during a capture, which it spoils: for calls that a device does not allow there. */
+bool cuda_host_spoils_capture(void);
+/* Keeps a code for cudaGetLastError(). */
+cudaError_t cuda_host_remember(cudaError_t code);
+/* Counts an event of that name, which tests ask for by cuda_host_counted(). */
+void cuda_host_count(const char *what, long change);
+
 cudaError_t cuda_host_launch(void (*call)(const void *kernel, const void *argument),
                              const void *kernel, const void *argument, dim3 grid, dim3 block,
                              size_t shared_bytes);
@@ -148,10 +177,12 @@ static inline cudaError_t cudaLaunchKernel(void (*kernel)(Argument), dim3 grid, 
                                            void **arguments, size_t shared_bytes,
                                            cudaStream_t stream)
 {
-    (void)stream; /* what is asked for is done at once */
-    return cuda_host_launch(
-        [](const void *k, const void *a) { ((void (*)(Argument))k)(*(const Argument *)a); },
-        (const void *)kernel, arguments[0], grid, block, shared_bytes);
+    const Argument argument = *(const Argument *)arguments[0];
+    return cuda_host_submit(stream, [=]() {
+        return cuda_host_launch(
+            [](const void *k, const void *a) { ((void (*)(Argument))k)(*(const Argument *)a); },
+            (const void *)kernel, &argument, grid, block, shared_bytes);
+    });
 }
 
 #endif

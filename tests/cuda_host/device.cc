@@ -2,11 +2,12 @@
  *
  * For tests of what goes wrong: COPPICE_CUDA_HOST_DEVICES (how many there are, default 1),
  * COPPICE_CUDA_HOST_MAJOR (their compute capability), COPPICE_CUDA_HOST_BYTES (their memory),
- * COPPICE_CUDA_HOST_FAIL (set: every launch fails). */
+ * COPPICE_CUDA_HOST_FAIL (set: every launch fails), COPPICE_CUDA_HOST_GRAPHS (see graph.cc). */
 #include "cuda_runtime.h"
 
 #include <cstdio>
 #include <cstdlib>
+#include <map>
 #include <setjmp.h>
 #include <sys/mman.h>
 #include <ucontext.h>
@@ -199,10 +200,15 @@ static unsigned long setting(const char *name, unsigned long otherwise)
 
 static cudaError_t last_error;
 
-static cudaError_t remember(cudaError_t code)
+cudaError_t cuda_host_remember(cudaError_t code)
 {
     if (code != cudaSuccess) last_error = code;
     return code;
+}
+
+static cudaError_t remember(cudaError_t code)
+{
+    return cuda_host_remember(code);
 }
 
 cudaError_t cuda_host_launch(void (*how)(const void *kernel, const void *argument),
@@ -298,6 +304,7 @@ cudaError_t cudaMemGetInfo(size_t *unused, size_t *total)
 cudaError_t cudaMalloc(void **memory, size_t bytes)
 {
     *memory = NULL;
+    if (cuda_host_spoils_capture()) return remember(cudaErrorStreamCaptureUnsupported);
     if (bytes > total_bytes() - used_bytes) return remember(cudaErrorMemoryAllocation);
     allocation *const made =
         (allocation *)aligned_alloc(256, (sizeof(allocation) + bytes + 255) / 256 * 256);
@@ -312,44 +319,69 @@ cudaError_t cudaMalloc(void **memory, size_t bytes)
 cudaError_t cudaFree(void *memory)
 {
     if (memory == NULL) return cudaSuccess;
+    if (cuda_host_spoils_capture()) return remember(cudaErrorStreamCaptureUnsupported);
     allocation *const made = (allocation *)memory - 1;
     used_bytes -= made->bytes;
     free(made);
     return cudaSuccess;
 }
 
+static std::map<const char *, size_t> pinned; /* bytes of each allocation */
+
+static bool is_pinned(const void *memory, size_t bytes)
+{
+    const char *const at = (const char *)memory;
+    for (const auto &[start, size] : pinned) {
+        if (at >= start && bytes <= size && at <= start + (size - bytes)) return true;
+    }
+    return false;
+}
+
 cudaError_t cudaMallocHost(void **memory, size_t bytes)
 {
+    *memory = NULL;
+    if (cuda_host_spoils_capture()) return remember(cudaErrorStreamCaptureUnsupported);
     *memory = malloc(bytes);
-    return *memory != NULL ? cudaSuccess : remember(cudaErrorMemoryAllocation);
+    if (*memory == NULL) return remember(cudaErrorMemoryAllocation);
+    pinned[(const char *)*memory] = bytes;
+    return cudaSuccess;
 }
 
 cudaError_t cudaFreeHost(void *memory)
 {
+    if (cuda_host_spoils_capture()) return remember(cudaErrorStreamCaptureUnsupported);
+    pinned.erase((const char *)memory);
     free(memory);
     return cudaSuccess;
 }
 
 cudaError_t cudaMemsetAsync(void *memory, int value, size_t bytes, cudaStream_t stream)
 {
-    (void)stream;
-    memset(memory, value, bytes);
-    return cudaSuccess;
+    return cuda_host_submit(stream, [=]() {
+        memset(memory, value, bytes);
+        return cudaSuccess;
+    });
 }
 
+/* Pageable memory is copied before the call returns, which a capture cannot. */
 cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, cudaMemcpyKind kind,
                             cudaStream_t stream)
 {
-    (void)kind;
-    (void)stream;
-    memcpy(to, from, bytes);
-    return cudaSuccess;
+    const void *const host = kind == cudaMemcpyHostToDevice   ? from
+                             : kind == cudaMemcpyDeviceToHost ? to
+                                                              : NULL;
+    if (host != NULL && !is_pinned(host, bytes) && cuda_host_spoils_capture())
+        return remember(cudaErrorStreamCaptureUnsupported);
+    return cuda_host_submit(stream, [=]() {
+        memcpy(to, from, bytes);
+        return cudaSuccess;
+    });
 }
 
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t *stream, unsigned flags)
 {
     (void)flags;
-    *stream = (cudaStream_t)&launches;
+    *stream = (cudaStream_t)&launches; /* one is enough */
     return cudaSuccess;
 }
 
@@ -362,6 +394,8 @@ cudaError_t cudaStreamDestroy(cudaStream_t stream)
 cudaError_t cudaStreamSynchronize(cudaStream_t stream)
 {
     (void)stream;
+    if (cuda_host_spoils_capture()) return remember(cudaErrorStreamCaptureUnsupported);
+    cuda_host_count("synchronisations", 1);
     return cudaSuccess;
 }
 
@@ -388,6 +422,10 @@ const char *cudaGetErrorString(cudaError_t code)
         return "no CUDA-capable device is detected";
     case cudaErrorLaunchFailure:
         return "unspecified launch failure";
+    case cudaErrorStreamCaptureUnsupported:
+        return "operation not permitted when stream is capturing";
+    case cudaErrorStreamCaptureInvalidated:
+        return "operation failed due to a previous error during capture";
     case cudaErrorInvalidConfiguration:
         return "invalid configuration argument";
     default:

@@ -206,6 +206,24 @@ static void test_sharp(void **state)
     }
 }
 
+/* The same spans twice, without a prefix and then with one. */
+static void test_other_prefix(void **state)
+{
+    scenario s = {.p = make_pair(*state), .r = {10}};
+    s.shape = (cop_attention_shape){.heads = 4, .kv_heads = 2, .head_size = 16, .scale = 0.25F};
+    s.slots = 2;
+    begin(&s);
+    s.prefix = 10;
+    run_batch(&s, &(cop_span){.slot = 1, .rows = 10}, 1);
+    s.prefix = 0;
+    run_batch(&s, &(cop_span){.slot = 0, .rows = 10}, 1);
+    const cop_span span = {.slot = 0, .rows = 7, .past = 10};
+    run_batch(&s, &span, 1);
+    s.prefix = 10;
+    run_batch(&s, &span, 1);
+    end(&s);
+}
+
 static void test_empty(void **state)
 {
     scenario s = {.p = make_pair(*state), .r = {9}};
@@ -223,6 +241,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_scenarios),
         cmocka_unit_test(test_sharp),
+        cmocka_unit_test(test_other_prefix),
         cmocka_unit_test(test_empty),
     };
     return run_backend_tests("backend attention", tests, sizeof tests / sizeof tests[0]);

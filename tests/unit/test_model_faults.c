@@ -77,6 +77,9 @@ FAULTY(log_probability,
        (cop_backend * b, const cop_buffer *logits, size_t rows, size_t vocabulary,
         const int32_t *targets, double *out, cop_error *err),
        (b, logits, rows, vocabulary, targets, out, err))
+FAULTY(decode,
+       (cop_backend * b, const cop_decode *decode, size_t steps, int32_t *ids, cop_error *err),
+       (b, decode, steps, ids, err))
 FAULTY(kv_create,
        (cop_backend * b, size_t layers, size_t slots, size_t length,
         const cop_attention_shape *shape, cop_kv **kv, cop_error *err),
@@ -102,6 +105,7 @@ static cop_backend_ops make_faulty(const cop_backend_ops *ops)
     faulty.argmax = faulty_argmax;
     faulty.sample = faulty_sample;
     faulty.log_probability = faulty_log_probability;
+    faulty.decode = faulty_decode;
     faulty.kv_create = faulty_kv_create;
     return faulty;
 }

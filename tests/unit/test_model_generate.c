@@ -111,26 +111,28 @@ static void test_batches(void **state)
 static void test_prefix_counted_once(void **state)
 {
     (void)state;
-    scene s = {0};
-    test_model test;
-    cop_generation got[PROMPTS];
-    scene_create(&s, 10);
-    cop_prompt same[3] = {s.prompts[0], s.prompts[0], s.prompts[0]};
-    const size_t count = same[0].count;
-    const cop_generate_options options = {.max_new_tokens = 3};
-    const cop_model_limits limits = {.batch = 4, .prompt_tokens = 40, .new_tokens = NEW};
-    tiny_open(&test, &s.tiny, &test_backends[0], limits);
-    generate(test.model, same, 3, &options, got);
-    const cop_model_counters counters = cop_model_count(test.model);
-    assert_int_equal(counters.prompt_tokens, count - 1 + 3);
-    assert_int_equal(counters.generated_tokens, 9);
-    assert_int_equal(counters.decode_steps, 2);
-    assert_same(&got[0], &got[1]);
-    assert_same(&got[0], &got[2]);
-    for (size_t i = 0; i < 3; i++)
-        cop_generation_free(&got[i]);
-    test_model_close(&test);
-    scene_destroy(&s);
+    for (size_t b = 0; b < TEST_BACKEND_COUNT; b++) {
+        scene s = {0};
+        test_model test;
+        cop_generation got[PROMPTS];
+        scene_create(&s, 10);
+        cop_prompt same[3] = {s.prompts[0], s.prompts[0], s.prompts[0]};
+        const size_t count = same[0].count;
+        const cop_generate_options options = {.max_new_tokens = 3};
+        const cop_model_limits limits = {.batch = 4, .prompt_tokens = 40, .new_tokens = NEW};
+        tiny_open(&test, &s.tiny, &test_backends[b], limits);
+        generate(test.model, same, 3, &options, got);
+        const cop_model_counters counters = cop_model_count(test.model);
+        assert_int_equal(counters.prompt_tokens, count - 1 + 3);
+        assert_int_equal(counters.generated_tokens, 9);
+        assert_int_equal(counters.decode_steps, 2);
+        assert_same(&got[0], &got[1]);
+        assert_same(&got[0], &got[2]);
+        for (size_t i = 0; i < 3; i++)
+            cop_generation_free(&got[i]);
+        test_model_close(&test);
+        scene_destroy(&s);
+    }
 }
 
 /* A prompt and a prefix longer than a pass: split over passes, the result as in one pass. */
@@ -185,24 +187,110 @@ static bool stop_by_index(void *context, size_t index, const cop_ids *ids)
 static void test_stop_callback(void **state)
 {
     (void)state;
-    scene s = {0};
-    test_model test;
-    size_t calls = 0;
-    cop_generation got[PROMPTS];
-    scene_create(&s, 4);
-    const cop_generate_options options = {
-        .max_new_tokens = NEW, .stop = stop_by_index, .stop_context = &calls};
-    const cop_model_limits limits = {.batch = 5, .prompt_tokens = 40, .new_tokens = NEW};
-    tiny_open(&test, &s.tiny, &test_backends[0], limits);
-    generate(test.model, s.prompts, PROMPTS, &options, got);
-    for (size_t i = 0; i < PROMPTS; i++) {
-        assert_true(got[i].stopped);
-        assert_int_equal(got[i].ids.count, i + 1);
-        cop_generation_free(&got[i]);
+    for (size_t b = 0; b < TEST_BACKEND_COUNT; b++) {
+        scene s = {0};
+        test_model test;
+        size_t calls = 0;
+        cop_generation got[PROMPTS];
+        scene_create(&s, 4);
+        const cop_generate_options options = {
+            .max_new_tokens = NEW, .stop = stop_by_index, .stop_context = &calls};
+        const cop_model_limits limits = {.batch = 5, .prompt_tokens = 40, .new_tokens = NEW};
+        tiny_open(&test, &s.tiny, &test_backends[b], limits);
+        generate(test.model, s.prompts, PROMPTS, &options, got);
+        for (size_t i = 0; i < PROMPTS; i++) {
+            assert_true(got[i].stopped);
+            assert_int_equal(got[i].ids.count, i + 1);
+            cop_generation_free(&got[i]);
+        }
+        assert_int_equal(calls, PROMPTS * (PROMPTS + 1) / 2);
+        assert_int_equal(cop_model_count(test.model).generated_tokens, calls);
+        test_model_close(&test);
+        scene_destroy(&s);
     }
-    assert_int_equal(calls, PROMPTS * (PROMPTS + 1) / 2);
+}
+
+/* --- looks of the host --- */
+
+enum { LONG_NEW = 48 };
+
+/* A stop string of sorts. */
+static bool stop_at_pair(void *context, size_t index, const cop_ids *ids)
+{
+    (void)context;
+    (void)index;
+    const size_t n = ids->count;
+    return n >= 2 && (ids->data[n - 1] + ids->data[n - 2]) % 19 == 0;
+}
+
+static cop_status create_cuda_bf16(cop_backend **backend, cop_error *err)
+{
+    return cuda_test_create("cuda_host", COP_COMPUTE_BF16, backend, err);
+}
+
+/* Answers and counters of one kind of request on a backend whose host looks at least every
+ * `most` steps. */
+static cop_model_counters answer_by_looks(scene *s, const test_backend *backend,
+                                          const cop_generate_options *options, size_t most,
+                                          cop_generation *got)
+{
+    test_model test;
+    const cop_model_limits limits = {
+        .batch = PROMPTS, .prompt_tokens = 40, .new_tokens = LONG_NEW};
+    tiny_open(&test, &s->tiny, backend, limits);
+    if (test.backend->decode_steps > most) test.backend->decode_steps = most;
+    generate(test.model, s->prompts, PROMPTS, options, got);
+    const cop_model_counters counters = cop_model_count(test.model);
     test_model_close(&test);
+    return counters;
+}
+
+static void check_looks(const test_backend *backend, const cop_generate_options *options,
+                        int32_t stop_count)
+{
+    scene s = {0};
+    cop_generation got[PROMPTS];
+    scene_create(&s, 6);
+    s.tiny.config.stop_count = stop_count;
+    for (int32_t i = 0; i < stop_count; i++)
+        s.tiny.config.stops[i] = 3 + i * 9;
+    const cop_model_counters want = answer_by_looks(&s, backend, options, 1, s.alone);
+    const uint64_t all = (uint64_t)PROMPTS * LONG_NEW;
+    if (stop_count > 0 || options->stop != NULL) {
+        assert_in_range(want.generated_tokens, all / 20, all - all / 10);
+    } else {
+        assert_int_equal(want.generated_tokens, all);
+    }
+    static const size_t looks[] = {32, 3};
+    for (size_t k = 0; k < sizeof looks / sizeof looks[0]; k++) {
+        const cop_model_counters counters =
+            answer_by_looks(&s, backend, options, looks[k], got);
+        assert_int_equal(counters.prompt_tokens, want.prompt_tokens);
+        assert_int_equal(counters.generated_tokens, want.generated_tokens);
+        assert_int_equal(counters.decode_steps, want.decode_steps);
+        for (size_t i = 0; i < PROMPTS; i++) {
+            assert_same(&s.alone[i], &got[i]);
+            cop_generation_free(&got[i]);
+        }
+    }
     scene_destroy(&s);
+}
+
+/* How often the host looks changes neither answers nor counters: greedy or drawn, with stop
+ * tokens, stop strings, both or none. */
+static void test_looks(void **state)
+{
+    (void)state;
+    const test_backend bf16 = {"cuda in bf16", create_cuda_bf16};
+    for (int kind = 0; kind < 8; kind++) {
+        const cop_generate_options options = {
+            .max_new_tokens = LONG_NEW,
+            .sampling = {.temperature = kind % 2 == 0 ? 0 : 1.2, .top_p = 0.95, .seed = 8},
+            .stop = kind / 2 % 2 == 0 ? NULL : stop_at_pair};
+        const int32_t stop_count = kind / 4 % 2 == 0 ? 0 : 3;
+        const bool narrow = test_cuda_is_emulated() && kind % 3 == 1;
+        check_looks(narrow ? &bf16 : &test_backends[TEST_BACKEND_CUDA], &options, stop_count);
+    }
 }
 
 static bool cancel_after(void *context)
@@ -211,16 +299,17 @@ static bool cancel_after(void *context)
     return (*left)-- == 0;
 }
 
-static void test_cancelled(void **state)
+static void check_cancelled(const test_backend *backend)
 {
-    (void)state;
     scene s = {0};
     test_model test;
     cop_generation got[PROMPTS];
     scene_create(&s, 4);
     const cop_model_limits limits = {.batch = PROMPTS, .prompt_tokens = 40, .new_tokens = NEW};
-    tiny_open(&test, &s.tiny, &test_backends[0], limits);
-    for (int polls = 0; polls < 6; polls++) {
+    tiny_open(&test, &s.tiny, backend, limits);
+    /* Passes over prompts and looks: one each, then 4 steps and the 7 others. */
+    const int most = test.backend->decode_steps > 1 ? 3 : 6;
+    for (int polls = 0; polls < most; polls++) {
         int left = polls;
         cop_error err = {0};
         const cop_generate_options options = {
@@ -240,6 +329,13 @@ static void test_cancelled(void **state)
     }
     test_model_close(&test);
     scene_destroy(&s);
+}
+
+static void test_cancelled(void **state)
+{
+    (void)state;
+    check_cancelled(&test_backends[0]);
+    check_cancelled(&test_backends[TEST_BACKEND_CUDA]);
 }
 
 /* An infinite embedding ruins the sequences that meet it and no other. */
@@ -320,7 +416,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_batches),      cmocka_unit_test(test_prefix_counted_once),
         cmocka_unit_test(test_long_prompts), cmocka_unit_test(test_stop_callback),
-        cmocka_unit_test(test_cancelled),    cmocka_unit_test(test_not_finite),
-        cmocka_unit_test(test_refused)};
+        cmocka_unit_test(test_looks),        cmocka_unit_test(test_cancelled),
+        cmocka_unit_test(test_not_finite),   cmocka_unit_test(test_refused)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,7 @@
 /* The CPU backend: creation and the table of its operations. */
 #include "backend/cpu/cpu_backend.h"
 
+#include "backend/host_decode.h"
 #include "coppice/memory.h"
 
 #include <omp.h>
@@ -67,6 +68,7 @@ static const cop_backend_ops cpu_ops = {
     .argmax = cop_cpu_argmax,
     .sample = cop_cpu_sample,
     .log_probability = cop_cpu_log_probability,
+    .decode = cop_decode_on_host,
     .kv_create = cop_cpu_kv_create,
     .kv_destroy = cop_cpu_kv_destroy,
 };
@@ -90,6 +92,7 @@ cop_status cop_backend_create_cpu(const cop_backend_options *options, cop_backen
     cpu->base.residual = COP_F32;
     cpu->base.input = choose_compute(options);
     cpu->base.output = COP_F32;
+    cpu->base.decode_steps = 1;
     cpu->threads = options->threads;
     cpu->isa = options->isa;
     cpu->memory_bytes = options->memory_bytes;

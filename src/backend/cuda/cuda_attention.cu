@@ -23,11 +23,11 @@ static constexpr int MOST_WORDS = COP_CUDA_MOST_HEAD_SIZE / WARP;
 typedef struct attention_arguments {
     void *out; /* [T, H E] of out_type */
     cop_dtype out_type;
-    const float *qkv;       /* [T, (H + 2 G) E] */
-    const uint32_t *keys;   /* of the layer: [slot, G, length, E], in words of 4 bytes */
-    const uint32_t *values; /* likewise */
-    const cop_cuda_tile *tiles;
-    int32_t prefix, prefix_slot;
+    const float *qkv;           /* [T, (H + 2 G) E] */
+    const uint32_t *keys;       /* of the layer: [slot, G, length, E], in words of 4 bytes */
+    const uint32_t *values;     /* likewise */
+    const cop_cuda_tile *tiles; /* NULL: those of rows */
+    const cop_cuda_row *rows;
     uint32_t group, kv_heads, size;
     uint32_t words; /* of a row of keys or values */
     size_t length;
@@ -51,10 +51,12 @@ typedef struct running {
 } running;
 
 /* Row of keys or values of a position. */
-static __device__ __forceinline__ const uint32_t *
-row_at(const attention_arguments &a, const uint32_t *rows, int32_t slot, int32_t position)
+static __device__ __forceinline__ const uint32_t *row_at(const attention_arguments &a,
+                                                         const uint32_t *rows,
+                                                         const cop_cuda_tile &tile,
+                                                         int32_t position)
 {
-    const int32_t owner = position < a.prefix ? a.prefix_slot : slot;
+    const int32_t owner = position < tile.prefix ? tile.prefix_slot : tile.slot;
     return rows +
            (((size_t)owner * a.kv_heads + blockIdx.y) * a.length + (size_t)position) * a.words;
 }
@@ -78,7 +80,7 @@ static __device__ void load_keys(const attention_arguments &a, const cop_cuda_ti
     for (int32_t k = (int32_t)threadIdx.x / WARP; k < STEP; k += WARPS) {
         uint32_t *const to = m.keys + (uint32_t)k * m.stride;
         if (start + k > last) continue;
-        const uint32_t *const from = row_at(a, a.keys, tile.slot, start + k);
+        const uint32_t *const from = row_at(a, a.keys, tile, start + k);
         for (uint32_t w = threadIdx.x % WARP; w < a.words; w += WARP)
             to[w] = from[w];
     }
@@ -112,14 +114,14 @@ static __device__ float score_key(const attention_arguments &a, const block_memo
 
 /* Adds the values of one step, weighted, to this lane's columns. */
 template <bool NARROW>
-static __device__ void add_values(const attention_arguments &a, int32_t slot,
+static __device__ void add_values(const attention_arguments &a, const cop_cuda_tile &tile,
                                   const float *weights, int32_t start, int32_t last,
                                   running *state)
 {
     const uint32_t lane = threadIdx.x % WARP;
     const int32_t count = last - start < STEP ? last - start + 1 : STEP;
     for (int32_t k = 0; k < count; k++) {
-        const uint32_t *const row = row_at(a, a.values, slot, start + k);
+        const uint32_t *const row = row_at(a, a.values, tile, start + k);
         const float weight = weights[k];
 #pragma unroll
         for (uint32_t i = 0; i < (NARROW ? MOST_WORDS / 2 : MOST_WORDS); i++) {
@@ -157,7 +159,7 @@ static __device__ void take_step(const attention_arguments &a, const cop_cuda_ti
     state->sum = fmaf(state->sum, shrink, weight);
     for (int i = 0; i < MOST_WORDS; i++)
         state->out[i] *= shrink;
-    add_values<NARROW>(a, tile.slot, weights, start, position, state);
+    add_values<NARROW>(a, tile, weights, start, position, state);
 }
 
 template <bool NARROW>
@@ -177,10 +179,31 @@ static __device__ void write_result(const attention_arguments &a, const cop_cuda
     }
 }
 
+/* This block's part of the one query row of a sequence that decodes; empty if that has ended.
+ */
+static __device__ cop_cuda_tile tile_of_row(const attention_arguments &a)
+{
+    const uint32_t parts = (a.group + COP_CUDA_PAIRS - 1) / COP_CUDA_PAIRS;
+    const int32_t index = (int32_t)(blockIdx.x / parts);
+    const int32_t first = (int32_t)(blockIdx.x % parts) * COP_CUDA_PAIRS;
+    const int32_t left = (int32_t)a.group - first;
+    const cop_cuda_row row = a.rows[index];
+    return cop_cuda_tile{.slot = row.slot,
+                         .past = row.position,
+                         .first_row = index,
+                         .first_pair = first,
+                         .pairs = row.slot < 0            ? 0
+                                  : left < COP_CUDA_PAIRS ? left
+                                                          : COP_CUDA_PAIRS,
+                         .prefix = row.prefix,
+                         .prefix_slot = row.prefix_slot};
+}
+
 template <bool NARROW> static __global__ void attention_kernel(const attention_arguments a)
 {
     CUDA_DYNAMIC_SHARED(memory);
-    const cop_cuda_tile tile = a.tiles[blockIdx.x];
+    const cop_cuda_tile tile = a.tiles != NULL ? a.tiles[blockIdx.x] : tile_of_row(a);
+    if (tile.pairs == 0) return;
     const block_memory m = {.queries = memory,
                             .weights = memory + COP_CUDA_PAIRS * a.size,
                             .keys = (uint32_t *)(memory + COP_CUDA_PAIRS * (a.size + STEP)),
@@ -220,10 +243,8 @@ void cop_cuda_attention(cop_backend *backend, cop_buffer *input, const cop_buffe
                         const cop_attention_shape *shape)
 {
     cop_cuda *const cuda = cop_cuda_of(backend);
-    if (cop_cuda_describe_batch(cuda, batch, kv->group, NULL) != COP_OK) {
-        cop_cuda_note(cuda, cudaErrorMemoryAllocation, "describing a batch");
-        return;
-    }
+    cop_cuda_places places;
+    cop_cuda_find_places(cuda, batch, kv->group, &places);
     const size_t item = cop_dtype_size(backend->input);
     const size_t place = layer * kv->slots * kv->kv_heads * kv->length * kv->head_size * item;
     const attention_arguments a = {.out = input->data,
@@ -231,10 +252,8 @@ void cop_cuda_attention(cop_backend *backend, cop_buffer *input, const cop_buffe
                                    .qkv = (const float *)qkv->data,
                                    .keys = (const uint32_t *)(kv->keys.data + place),
                                    .values = (const uint32_t *)(kv->values.data + place),
-                                   .tiles =
-                                       (const cop_cuda_tile *)cuda->batch.device_tiles.data,
-                                   .prefix = batch->prefix,
-                                   .prefix_slot = batch->prefix_slot,
+                                   .tiles = places.tiles,
+                                   .rows = places.rows,
                                    .group = (uint32_t)kv->group,
                                    .kv_heads = (uint32_t)kv->kv_heads,
                                    .size = (uint32_t)kv->head_size,
@@ -242,7 +261,7 @@ void cop_cuda_attention(cop_backend *backend, cop_buffer *input, const cop_buffe
                                    .length = kv->length,
                                    .window = shape->window,
                                    .scale = shape->scale};
-    const cop_cuda_grid grid = {.blocks = cuda->batch.tiles,
+    const cop_cuda_grid grid = {.blocks = places.tiles_count,
                                 .blocks_y = kv->kv_heads,
                                 .threads = THREADS,
                                 .shared_bytes = (COP_CUDA_PAIRS * (size_t)(a.size + STEP) +

@@ -36,6 +36,7 @@ struct cop_kv {
 typedef struct cop_cuda_row {
     int32_t slot; /* -1: to no span */
     int32_t position;
+    int32_t prefix, prefix_slot; /* of the batch */
 } cop_cuda_row;
 
 /* Up to COP_CUDA_PAIRS queries that one block of the attention computes: pair p of a span is
@@ -43,6 +44,7 @@ typedef struct cop_cuda_row {
 typedef struct cop_cuda_tile {
     int32_t slot, past, first_row; /* of the span */
     int32_t first_pair, pairs;
+    int32_t prefix, prefix_slot; /* of the batch */
 } cop_cuda_tile;
 
 static constexpr int COP_CUDA_PAIRS = 8;
@@ -54,8 +56,40 @@ typedef struct cop_cuda_batch {
     cop_span *spans; /* [span_count] host copy */
     size_t span_count, span_capacity;
     size_t rows, group, tiles;
+    int32_t prefix, prefix_slot;
     cop_buffer device_rows, device_tiles;
 } cop_cuda_batch;
+
+/* The sequences of a decode step, on the device: [count] each. An ended one has slot -1. */
+typedef struct cop_cuda_sequences {
+    cop_cuda_row *rows; /* NULL: this is no decode step */
+    int32_t *ids;       /* to feed next */
+    int32_t *left;      /* most ids that it may still get */
+    uint32_t *taken;    /* ids that it got in this call */
+    int32_t *got;       /* [steps, count] them */
+    const int32_t *stops;
+    uint32_t stop_count, count;
+} cop_cuda_sequences;
+
+/* What a decode step of that many rows asks the device for. */
+typedef struct cop_cuda_graph {
+    cop_decode of;        /* what counts of it: see is_same() */
+    size_t rows;          /* of the step */
+    cudaGraphExec_t step; /* NULL: run once, and not captured yet */
+} cop_cuda_graph;
+
+static constexpr int COP_CUDA_DECODE_STEPS = 32;
+static constexpr int COP_CUDA_MOST_GRAPHS = 64;
+
+/* Decoding on the device (cuda_decode.cu). */
+typedef struct cop_cuda_decoder {
+    cop_buffer state;             /* memory of the sequences */
+    cop_cuda_sequences sequences; /* of the call under way */
+    size_t vocabulary;            /* likewise */
+    cop_cuda_graph *graphs;       /* [graph_count] */
+    size_t graph_count, graph_capacity;
+    bool no_graphs; /* the driver has none */
+} cop_cuda_decoder;
 
 /* How cuBLASLt multiplies one shape. */
 typedef struct cop_cuda_algorithm {
@@ -90,6 +124,7 @@ typedef struct cop_cuda {
     cop_buffer results; /* ids or log-probabilities */
     cop_buffer draws;   /* weights and order of a draw */
     cop_cuda_batch batch;
+    cop_cuda_decoder decoder;
 } cop_cuda;
 
 /* The backend, its device made the calling thread's. */
@@ -148,7 +183,7 @@ static inline unsigned cop_cuda_threads(size_t width, unsigned most)
 /* Makes the memory of an embedded buffer at least that large; contents are lost when it grows.
  */
 cop_status cop_cuda_reserve(cop_cuda *cuda, cop_buffer *buffer, size_t bytes, cop_error *err);
-void cop_cuda_release(cop_buffer *buffer);
+void cop_cuda_release(cop_cuda *cuda, cop_buffer *buffer);
 
 /* Copies host memory, free to change at once, to a device list that grows as needed. */
 cop_status cop_cuda_send(cop_cuda *cuda, cop_buffer *to, const void *data, size_t bytes,
@@ -157,9 +192,19 @@ cop_status cop_cuda_send(cop_cuda *cuda, cop_buffer *to, const void *data, size_
 cop_status cop_cuda_fetch(cop_cuda *cuda, void *out, const void *from, size_t bytes,
                           cop_error *err);
 
-/* Describes `batch` for the kernels, unless that is the one described last. */
-cop_status cop_cuda_describe_batch(cop_cuda *cuda, const cop_batch *batch, size_t group,
-                                   cop_error *err);
+/* cuda_batch.cu: */
+
+/* Rows and tiles that the kernels of a layer work on. */
+typedef struct cop_cuda_places {
+    const cop_cuda_row *rows;   /* [T] */
+    const cop_cuda_tile *tiles; /* NULL: those of a decode step, which follow from its rows */
+    size_t tiles_count;
+} cop_cuda_places;
+
+/* Those of the decode step under way, or of `batch`, which is described to the device unless it
+ * was the last. `group`: heads to a KV head. A failure is kept; *places is empty then. */
+void cop_cuda_find_places(cop_cuda *cuda, const cop_batch *batch, size_t group,
+                          cop_cuda_places *places);
 
 /* True if `buffer` holds count elements of `item` bytes. */
 static inline bool cop_cuda_holds(const cop_buffer *buffer, size_t count, size_t item)
@@ -244,6 +289,23 @@ cop_status cop_cuda_log_probability(cop_backend *backend, const cop_buffer *logi
 cop_status cop_cuda_sample(cop_backend *backend, const cop_buffer *logits, size_t rows,
                            size_t vocabulary, const cop_draw *draw, int32_t *ids,
                            cop_error *err);
+
+/* Launches what chooses rows [count] of logits: into ids, or for the sequences of a decode step
+ * where they have rows. Bounds are checked; nothing is copied. */
+cop_status cop_cuda_launch_argmax(cop_cuda *cuda, const cop_buffer *logits, size_t rows,
+                                  size_t vocabulary, const cop_cuda_sequences *sequences,
+                                  int32_t *ids, cop_error *err);
+/* Likewise, by draw->uniform in device memory: [rows], or [steps, rows] of a decode step. */
+cop_status cop_cuda_launch_draws(cop_cuda *cuda, const cop_buffer *logits, size_t rows,
+                                 size_t vocabulary, const cop_draw *draw,
+                                 const cop_cuda_sequences *sequences, int32_t *ids,
+                                 cop_error *err);
+
+/* cuda_decode.cu: */
+cop_status cop_cuda_decode(cop_backend *backend, const cop_decode *decode, size_t steps,
+                           int32_t *ids, cop_error *err);
+/* What was captured is not run again: memory that it works on is gone, or was replaced. */
+void cop_cuda_forget_graphs(cop_cuda *cuda);
 
 /* cuda_device.cu: */
 cop_status cop_backend_create_cuda(const cop_backend_options *options, cop_backend **backend,

@@ -22,20 +22,28 @@ cop_cuda *cop_cuda_of(cop_backend *backend)
 static void destroy(cop_backend *backend)
 {
     cop_cuda *const cuda = cop_cuda_of(backend);
-    cop_buffer *const buffers[] = {
-        &cuda->workspace,         &cuda->stage,   &cuda->components, &cuda->ids,
-        &cuda->uniform,           &cuda->results, &cuda->draws,      &cuda->batch.device_rows,
-        &cuda->batch.device_tiles};
+    cop_buffer *const buffers[] = {&cuda->workspace,
+                                   &cuda->stage,
+                                   &cuda->components,
+                                   &cuda->ids,
+                                   &cuda->uniform,
+                                   &cuda->results,
+                                   &cuda->draws,
+                                   &cuda->batch.device_rows,
+                                   &cuda->batch.device_tiles,
+                                   &cuda->decoder.state};
     /* Nothing that a failed device answers now could be acted on. */
     if (cuda->stream != NULL) (void)cudaStreamSynchronize(cuda->stream);
+    cop_cuda_forget_graphs(cuda);
     if (cuda->blas != NULL) (void)cublasLtDestroy(cuda->blas);
     for (cop_buffer *const buffer : buffers)
-        cop_cuda_release(buffer);
+        cop_cuda_release(cuda, buffer);
     if (cuda->pinned != NULL) (void)cudaFreeHost(cuda->pinned);
     if (cuda->stream != NULL) (void)cudaStreamDestroy(cuda->stream);
     cop_memory_free(cuda->algorithms);
     cop_memory_free(cuda->sent);
     cop_memory_free(cuda->batch.spans);
+    cop_memory_free(cuda->decoder.graphs);
     cop_memory_free(cuda);
 }
 
@@ -55,8 +63,9 @@ static void plan(const cop_backend *backend, const cop_backend_plan *plan, uint6
                  uint64_t *have_bytes)
 {
     const cop_cuda *const cuda = (const cop_cuda *)backend;
-    /* Workspace of the products, lists of a batch, draws, and what cudaMalloc rounds up. */
-    const uint64_t fixed = UINT64_C(288) << 20;
+    /* Workspace of the products, lists of a batch, draws, graphs of decode steps, and what
+     * cudaMalloc rounds up. */
+    const uint64_t fixed = UINT64_C(320) << 20;
     const uint64_t compute = cop_dtype_size(backend->input);
     const uint64_t storage = cop_dtype_size(plan->storage);
     const bool same = plan->storage == backend->input;
@@ -104,6 +113,7 @@ static const cop_backend_ops cuda_ops = {
     .argmax = cop_cuda_argmax,
     .sample = cop_cuda_sample,
     .log_probability = cop_cuda_log_probability,
+    .decode = cop_cuda_decode,
     .kv_create = cop_cuda_kv_create,
     .kv_destroy = cop_cuda_kv_destroy,
 };
@@ -162,6 +172,7 @@ static cop_status choose_compute(cop_cuda *cuda, const cop_backend_options *opti
     cuda->base.input = options->compute == COP_COMPUTE_BF16 || automatic ? COP_BF16 : COP_F32;
     cuda->base.residual = COP_F32;
     cuda->base.output = COP_F32;
+    cuda->base.decode_steps = COP_CUDA_DECODE_STEPS;
     return COP_OK;
 }
 

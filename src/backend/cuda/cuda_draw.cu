@@ -3,6 +3,7 @@
  * ordering the nucleus, whose results do not depend on how they are found, are shared out.
  * Compiled with -fmad=false. */
 #include "backend/cuda/cuda_backend.h"
+#include "backend/cuda/decode.cuh"
 #include "backend/cuda/reduce.cuh"
 #include "backend/cuda/storage.cuh"
 
@@ -20,6 +21,7 @@ typedef struct draw_arguments {
     int32_t *ids;
     float factor; /* 1 / temperature */
     double top_p;
+    cop_cuda_sequences sequences;
 } draw_arguments;
 
 /* What the threads of a block share. */
@@ -131,10 +133,11 @@ static __device__ void draw_row(draw_memory *m, const draw_arguments &a, uint32_
     const float *const logits = a.logits + (size_t)row * a.vocabulary;
     float *const weights = a.weights + (size_t)blockIdx.x * a.vocabulary;
     uint64_t *const keys = a.keys + (size_t)blockIdx.x * a.room;
-    const double u = a.uniform[row];
+    if (has_ended(a.sequences, row)) return;
+    const double u = a.uniform[uniform_index(a.sequences, row)];
     const row_top top = find_row_top(logits, (int32_t)a.vocabulary, m->tops);
     if (top.special != 0) {
-        if (threadIdx.x == 0) a.ids[row] = -1;
+        if (threadIdx.x == 0) give_id(a.sequences, a.ids, row, -1);
         return;
     }
     for (uint32_t i = threadIdx.x; i < a.vocabulary; i += blockDim.x)
@@ -145,11 +148,12 @@ static __device__ void draw_row(draw_memory *m, const draw_arguments &a, uint32_
         const double target = u * m->sum;
         __syncthreads();
         walk(m, weights, a.vocabulary, target);
-        if (threadIdx.x == 0) a.ids[row] = (int32_t)m->last;
+        if (threadIdx.x == 0) give_id(a.sequences, a.ids, row, (int32_t)m->last);
     } else {
         const uint32_t size = gather(m, a, weights, keys);
         sort_keys(keys, size);
-        if (threadIdx.x == 0) a.ids[row] = draw_nucleus(m, keys, a.top_p, u);
+        if (threadIdx.x == 0)
+            give_id(a.sequences, a.ids, row, draw_nucleus(m, keys, a.top_p, u));
     }
     __syncthreads();
 }
@@ -174,11 +178,11 @@ static cop_status reserve(cop_cuda *cuda, size_t blocks, draw_arguments *a, cop_
     return COP_OK;
 }
 
-cop_status cop_cuda_sample(cop_backend *backend, const cop_buffer *logits, size_t rows,
-                           size_t vocabulary, const cop_draw *draw, int32_t *ids,
-                           cop_error *err)
+cop_status cop_cuda_launch_draws(cop_cuda *cuda, const cop_buffer *logits, size_t rows,
+                                 size_t vocabulary, const cop_draw *draw,
+                                 const cop_cuda_sequences *sequences, int32_t *ids,
+                                 cop_error *err)
 {
-    cop_cuda *const cuda = cop_cuda_of(backend);
     COP_CHECK(vocabulary > 0 && vocabulary <= 1U << 30 && rows <= INT32_MAX &&
                   cop_cuda_holds(logits, rows * vocabulary, sizeof(float)),
               err, COP_ERR_INTERNAL, "%zu rows of %zu logits are out of bounds", rows,
@@ -189,15 +193,29 @@ cop_status cop_cuda_sample(cop_backend *backend, const cop_buffer *logits, size_
     draw_arguments a = {.logits = (const float *)logits->data,
                         .rows = (uint32_t)rows,
                         .vocabulary = (uint32_t)vocabulary,
+                        .uniform = draw->uniform,
+                        .ids = ids,
                         .factor = (float)factor,
-                        .top_p = draw->top_p};
+                        .top_p = draw->top_p,
+                        .sequences = *sequences};
     COP_TRY(reserve(cuda, blocks, &a, err));
-    COP_TRY(cop_cuda_reserve(cuda, &cuda->results, rows * sizeof *ids, err));
-    COP_TRY(cop_cuda_send(cuda, &cuda->uniform, draw->uniform, rows * sizeof(double), err));
-    a.uniform = (const double *)cuda->uniform.data;
-    a.ids = (int32_t *)cuda->results.data;
     const cop_cuda_grid grid = {.blocks = blocks,
                                 .threads = cop_cuda_threads(vocabulary, MOST_THREADS)};
     cop_cuda_launch(cuda, draw_kernel, grid, a, "drawing tokens");
-    return cop_cuda_fetch(cuda, ids, a.ids, rows * sizeof *ids, err);
+    return cop_cuda_check(cuda, err);
+}
+
+cop_status cop_cuda_sample(cop_backend *backend, const cop_buffer *logits, size_t rows,
+                           size_t vocabulary, const cop_draw *draw, int32_t *ids,
+                           cop_error *err)
+{
+    cop_cuda *const cuda = cop_cuda_of(backend);
+    const cop_cuda_sequences none = {};
+    cop_draw there = *draw;
+    COP_TRY(cop_cuda_reserve(cuda, &cuda->results, rows * sizeof *ids, err));
+    COP_TRY(cop_cuda_send(cuda, &cuda->uniform, draw->uniform, rows * sizeof(double), err));
+    there.uniform = (const double *)cuda->uniform.data;
+    int32_t *const results = (int32_t *)cuda->results.data;
+    COP_TRY(cop_cuda_launch_draws(cuda, logits, rows, vocabulary, &there, &none, results, err));
+    return cop_cuda_fetch(cuda, ids, results, rows * sizeof *ids, err);
 }

@@ -25,8 +25,7 @@ cop_status cop_cuda_matrix_create(cop_backend *backend, size_t n, size_t k, cop_
 void cop_cuda_matrix_destroy(cop_backend *backend, cop_matrix **matrix)
 {
     if (*matrix == NULL) return;
-    (void)cop_cuda_of(backend);
-    cop_cuda_release(&(*matrix)->own);
+    cop_cuda_release(cop_cuda_of(backend), &(*matrix)->own);
     cop_memory_free(*matrix);
     *matrix = NULL;
 }
@@ -54,14 +53,17 @@ cop_status cop_cuda_matrix_commit(cop_backend *backend, cop_matrix *matrix,
     COP_CHECK(cop_cuda_holds(source, count, cop_dtype_size(matrix->dtype)), err,
               COP_ERR_INTERNAL, "packing a matrix of %zu x %zu from a buffer of %zu bytes",
               matrix->n, matrix->k, source->bytes);
+    const void *const before = matrix->values;
     if (matrix->dtype == backend->input) {
         matrix->values = source->data;
+        if (before != matrix->values) cop_cuda_forget_graphs(cuda);
         return cop_cuda_check(cuda, err);
     }
     COP_TRY(cop_cuda_reserve(cuda, &matrix->own, count * cop_dtype_size(backend->input), err));
     cop_cuda_convert_elements(cuda, matrix->own.data, backend->input, source->data,
                               matrix->dtype, count);
     matrix->values = matrix->own.data;
+    if (before != matrix->values) cop_cuda_forget_graphs(cuda);
     return cop_cuda_check(cuda, err);
 }
 

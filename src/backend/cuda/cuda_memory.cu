@@ -1,4 +1,4 @@
-/* Device memory, copies to and from it, the description of a batch, the KV cache. */
+/* Device memory, copies to and from it, the KV cache. */
 #include "backend/cuda/cuda_backend.h"
 
 extern "C" {
@@ -37,14 +37,16 @@ static cop_status allocate(cop_cuda *cuda, cop_buffer *buffer, size_t bytes, cop
 cop_status cop_cuda_reserve(cop_cuda *cuda, cop_buffer *buffer, size_t bytes, cop_error *err)
 {
     if (bytes <= buffer->bytes) return COP_OK;
-    cop_cuda_release(buffer); /* waits for what uses it */
+    cop_cuda_release(cuda, buffer); /* waits for what uses it */
     return allocate(cuda, buffer, bytes, err);
 }
 
-void cop_cuda_release(cop_buffer *buffer)
+void cop_cuda_release(cop_cuda *cuda, cop_buffer *buffer)
 {
+    if (buffer->data == NULL) return;
+    cop_cuda_forget_graphs(cuda);
     /* Fails only after a failure that is kept already. */
-    if (buffer->data != NULL) (void)cudaFree(buffer->data);
+    (void)cudaFree(buffer->data);
     *buffer = (cop_buffer){};
 }
 
@@ -64,7 +66,8 @@ static cop_status take_pinned(cop_cuda *cuda, size_t bytes, void **memory, cop_e
     static constexpr int ALIGNMENT = 64;
     *memory = NULL;
     const size_t wanted = (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
-    if (wanted > cuda->pinned_bytes - cuda->pinned_used) COP_TRY(synchronise(cuda, err));
+    if (cuda->pinned_used > 0 && wanted > cuda->pinned_bytes - cuda->pinned_used)
+        COP_TRY(synchronise(cuda, err));
     if (wanted > cuda->pinned_bytes) {
         const size_t size = wanted > LEAST ? 2 * wanted : LEAST;
         if (cuda->pinned != NULL)
@@ -149,8 +152,7 @@ cop_status cop_cuda_buffer_wrap(cop_backend *backend, const void *data, size_t b
 void cop_cuda_buffer_destroy(cop_backend *backend, cop_buffer **buffer)
 {
     if (*buffer == NULL) return;
-    (void)cop_cuda_of(backend);
-    cop_cuda_release(*buffer);
+    cop_cuda_release(cop_cuda_of(backend), *buffer);
     cop_memory_free(*buffer);
     *buffer = NULL;
 }
@@ -178,78 +180,6 @@ cop_status cop_cuda_download(cop_backend *backend, const cop_buffer *buffer,
               COP_ERR_INTERNAL, "download of %zu bytes at %zu from a buffer of %zu", bytes,
               offset_bytes, buffer->bytes);
     return cop_cuda_fetch(cop_cuda_of(backend), data, buffer->data + offset_bytes, bytes, err);
-}
-
-/* --- batches --- */
-
-static cop_status send_rows(cop_cuda *cuda, const cop_batch *batch, cop_error *err)
-{
-    cop_cuda_row *const rows =
-        (cop_cuda_row *)cop_memory_alloc_raw(batch->rows, sizeof *rows, err);
-    if (rows == NULL) return COP_ERR_MEMORY;
-    for (size_t r = 0; r < batch->rows; r++)
-        rows[r] = (cop_cuda_row){.slot = -1, .position = 0};
-    for (size_t s = 0; s < batch->span_count; s++) {
-        const cop_span *const span = &batch->spans[s];
-        for (int32_t r = 0; r < span->rows; r++)
-            rows[span->first_row + r] = (cop_cuda_row){span->slot, span->past + r};
-    }
-    const cop_status status =
-        cop_cuda_send(cuda, &cuda->batch.device_rows, rows, batch->rows * sizeof *rows, err);
-    cop_memory_free(rows);
-    return status;
-}
-
-static cop_status send_tiles(cop_cuda *cuda, const cop_batch *batch, size_t group,
-                             cop_error *err)
-{
-    const size_t most = batch->span_count + batch->rows * group / COP_CUDA_PAIRS;
-    cop_cuda_tile *const tiles =
-        (cop_cuda_tile *)cop_memory_alloc_raw(most, sizeof *tiles, err);
-    if (tiles == NULL) return COP_ERR_MEMORY;
-    size_t count = 0;
-    for (size_t s = 0; s < batch->span_count; s++) {
-        const cop_span *const span = &batch->spans[s];
-        const int32_t pairs = span->rows * (int32_t)group;
-        for (int32_t first = 0; first < pairs; first += COP_CUDA_PAIRS) {
-            const int32_t left = pairs - first;
-            tiles[count++] =
-                (cop_cuda_tile){.slot = span->slot,
-                                .past = span->past,
-                                .first_row = span->first_row,
-                                .first_pair = first,
-                                .pairs = left < COP_CUDA_PAIRS ? left : COP_CUDA_PAIRS};
-        }
-    }
-    const cop_status status =
-        cop_cuda_send(cuda, &cuda->batch.device_tiles, tiles, count * sizeof *tiles, err);
-    cop_memory_free(tiles);
-    cuda->batch.tiles = count;
-    return status;
-}
-
-cop_status cop_cuda_describe_batch(cop_cuda *cuda, const cop_batch *batch, size_t group,
-                                   cop_error *err)
-{
-    cop_cuda_batch *const known = &cuda->batch;
-    const size_t bytes = batch->span_count * sizeof *batch->spans;
-    if (known->rows == batch->rows && known->group == group && batch->span_count > 0 &&
-        known->span_count == batch->span_count &&
-        memcmp(known->spans, batch->spans, bytes) == 0)
-        return COP_OK;
-    known->span_count = 0;
-    known->tiles = 0;
-    void *spans = known->spans;
-    COP_TRY(cop_memory_grow(&spans, &known->span_capacity, batch->span_count,
-                            sizeof *known->spans, err));
-    known->spans = (cop_span *)spans;
-    COP_TRY(send_rows(cuda, batch, err));
-    COP_TRY(send_tiles(cuda, batch, group, err));
-    if (bytes > 0) memcpy(known->spans, batch->spans, bytes);
-    known->span_count = batch->span_count;
-    known->rows = batch->rows;
-    known->group = group;
-    return COP_OK;
 }
 
 /* --- KV cache --- */
@@ -290,9 +220,9 @@ cop_status cop_cuda_kv_create(cop_backend *backend, size_t layers, size_t slots,
 void cop_cuda_kv_destroy(cop_backend *backend, cop_kv **kv)
 {
     if (*kv == NULL) return;
-    (void)cop_cuda_of(backend);
-    cop_cuda_release(&(*kv)->keys);
-    cop_cuda_release(&(*kv)->values);
+    cop_cuda *const cuda = cop_cuda_of(backend);
+    cop_cuda_release(cuda, &(*kv)->keys);
+    cop_cuda_release(cuda, &(*kv)->values);
     cop_memory_free(*kv);
     *kv = NULL;
 }

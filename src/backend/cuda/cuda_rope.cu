@@ -111,17 +111,15 @@ void cop_cuda_rope_store(cop_backend *backend, cop_buffer *qkv, cop_kv *kv, size
                          const cop_buffer *k_norm)
 {
     cop_cuda *const cuda = cop_cuda_of(backend);
-    if (cop_cuda_describe_batch(cuda, batch, kv->group, NULL) != COP_OK) {
-        cop_cuda_note(cuda, cudaErrorMemoryAllocation, "describing a batch");
-        return;
-    }
+    cop_cuda_places places;
+    cop_cuda_find_places(cuda, batch, kv->group, &places);
     const size_t place = layer * kv->slots * kv->kv_heads * kv->length * kv->head_size *
                          cop_dtype_size(backend->input);
     const rope_arguments a = {.qkv = (float *)qkv->data,
                               .keys = kv->keys.data + place,
                               .values = kv->values.data + place,
                               .dtype = backend->input,
-                              .rows = (const cop_cuda_row *)cuda->batch.device_rows.data,
+                              .rows = places.rows,
                               .table = (const float *)rope->data,
                               .q_norm = q_norm == NULL ? NULL : (const float *)q_norm->data,
                               .k_norm = k_norm == NULL ? NULL : (const float *)k_norm->data,

@@ -34,7 +34,33 @@ static __global__ void pick_kernel(const row_arguments a)
         store_element(a.out, a.out_type, to + i, load_element(a.in, a.in_type, from + i));
 }
 
-/* out [count, width] (f32) = rows `ids` [count] (host memory) of in [., width]. */
+/* The ids that a decode step feeds; they are below its vocabulary. */
+static cop_status find_fed(const cop_cuda *cuda, size_t count, size_t held, const int32_t **ids,
+                           cop_error *err)
+{
+    const cop_cuda_sequences *const sequences = &cuda->decoder.sequences;
+    COP_CHECK(sequences->rows != NULL && sequences->count == count, err, COP_ERR_INTERNAL,
+              "no ids for %zu rows", count);
+    COP_CHECK(cuda->decoder.vocabulary <= held, err, COP_ERR_INTERNAL,
+              "a table of %zu rows for a vocabulary of %zu", held, cuda->decoder.vocabulary);
+    *ids = sequences->ids;
+    return COP_OK;
+}
+
+static cop_status send_ids(cop_cuda *cuda, const int32_t *ids, size_t count, size_t held,
+                           const int32_t **sent, cop_error *err)
+{
+    for (size_t i = 0; i < count; i++) {
+        COP_CHECK(ids[i] >= 0 && (size_t)ids[i] < held, err, COP_ERR_INTERNAL,
+                  "row %d of a table of %zu rows", (int)ids[i], held);
+    }
+    COP_TRY(cop_cuda_send(cuda, &cuda->ids, ids, count * sizeof *ids, err));
+    *sent = (const int32_t *)cuda->ids.data;
+    return COP_OK;
+}
+
+/* out [count, width] (f32) = rows `ids` [count] (host memory, or NULL: those that a decode step
+ * feeds) of in [., width]. */
 static cop_status pick_rows(cop_backend *backend, cop_buffer *out, const cop_buffer *in,
                             cop_dtype dtype, const int32_t *ids, size_t count, size_t width,
                             cop_error *err)
@@ -45,16 +71,14 @@ static cop_status pick_rows(cop_backend *backend, cop_buffer *out, const cop_buf
               err, COP_ERR_INTERNAL, "%zu rows of %zu elements are out of bounds", count,
               width);
     const size_t held = in->bytes / (width * cop_dtype_size(dtype));
-    for (size_t i = 0; i < count; i++) {
-        COP_CHECK(ids[i] >= 0 && (size_t)ids[i] < held, err, COP_ERR_INTERNAL,
-                  "row %d of a table of %zu rows", (int)ids[i], held);
-    }
-    COP_TRY(cop_cuda_send(cuda, &cuda->ids, ids, count * sizeof *ids, err));
+    const int32_t *there = NULL;
+    COP_TRY(ids == NULL && count > 0 ? find_fed(cuda, count, held, &there, err)
+                                     : send_ids(cuda, ids, count, held, &there, err));
     const row_arguments a = {.out = out->data,
                              .out_type = COP_F32,
                              .in = in->data,
                              .in_type = dtype,
-                             .ids = (const int32_t *)cuda->ids.data,
+                             .ids = there,
                              .width = width};
     launch_rows(cuda, pick_kernel, count, a, "picking rows");
     return cop_cuda_check(cuda, err);

@@ -1,0 +1,12 @@
+/* Decode steps where the host computes. Private to backend/. */
+#ifndef COPPICE_BACKEND_HOST_DECODE_H
+#define COPPICE_BACKEND_HOST_DECODE_H
+
+#include "coppice/backend.h"
+
+/* cop_backend_ops::decode by the backend's other operations, one step after the other; any
+ * number of steps. Ended sequences leave the batch at once. */
+cop_status cop_decode_on_host(cop_backend *backend, const cop_decode *decode, size_t steps,
+                              int32_t *ids, cop_error *err);
+
+#endif

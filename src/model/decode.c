@@ -1,0 +1,112 @@
+/* Decoding: one token per sequence and step. A device takes several steps before the host looks
+ * at their tokens; what an answer gets does not depend on how many. */
+#include "model/group.h"
+
+#include "model/forward.h"
+
+static cop_status feed(void *context, const int32_t *ids, const cop_batch *batch,
+                       cop_error *err)
+{
+    cop_model *const model = context;
+    COP_TRY(cop_model_forward(model, ids, batch, err));
+    return cop_model_logits(model, NULL, batch->rows, err);
+}
+
+/* Lists the active sequences; returns their number, and the most tokens that one may get. */
+static size_t list_active(sequence_group *group, size_t *most_left)
+{
+    size_t count = 0;
+    *most_left = 0;
+    for (size_t i = 0; i < group->count; i++) {
+        sequence *const of = &group->sequences[i];
+        if (!of->active) continue;
+        const size_t left = group->options->max_new_tokens - of->out->ids.count;
+        if (left > *most_left) *most_left = left;
+        group->owners[count] = of;
+        group->fed[count++] = (cop_decode_row){
+            .slot = of->slot, .past = of->past, .next = of->next, .left = (int32_t)left};
+    }
+    return count;
+}
+
+static cop_status run_steps(sequence_group *group, size_t count, size_t steps, cop_error *err)
+{
+    cop_model *const model = group->model;
+    const cop_model_config *const c = model->config;
+    const cop_sampling *const how = &group->options->sampling;
+    const bool draws = how->temperature > 0;
+    for (size_t s = 0; s < steps && draws; s++) {
+        for (size_t r = 0; r < count; r++) {
+            const sequence *const of = group->owners[r];
+            group->uniform[s * count + r] =
+                cop_group_uniform(group, of, of->out->ids.count + s);
+        }
+    }
+    const cop_decode decode = {.rows = group->fed,
+                               .count = count,
+                               .most_rows = model->limits.batch,
+                               .prefix = group->batch.prefix,
+                               .prefix_slot = group->batch.prefix_slot,
+                               .stops = c->stops,
+                               .stop_count = (size_t)c->stop_count,
+                               .logits = model->scratch.logits,
+                               .vocabulary = (size_t)c->vocabulary,
+                               .draw = {.temperature = how->temperature,
+                                        .top_p = how->top_p,
+                                        .uniform = group->uniform},
+                               .step = feed,
+                               .context = model};
+    return model->backend->ops->decode(model->backend, &decode, steps, group->tokens, err);
+}
+
+/* Hands the tokens of all steps to their sequences, up to where each ends. \return in *taken
+ * how many there were. */
+static cop_status take_tokens(sequence_group *group, size_t count, size_t steps, size_t *taken,
+                              cop_error *err)
+{
+    *taken = 0;
+    for (size_t s = 0; s < steps; s++) {
+        const size_t before = *taken;
+        for (size_t r = 0; r < count; r++) {
+            sequence *const of = group->owners[r];
+            const int32_t id = group->tokens[s * count + r];
+            if (!of->active) continue;
+            COP_CHECK(id != COP_DECODE_NONE, err, COP_ERR_INTERNAL,
+                      "prompt %zu got no token %zu", of->index, of->out->ids.count);
+            of->past++;
+            (*taken)++;
+            COP_TRY(cop_group_accept(group, of, id, err));
+        }
+        if (*taken == before) break;
+        group->model->counters.decode_steps++;
+    }
+    return COP_OK;
+}
+
+/* Steps until the next look: more while sequences go on, fewer where many of the tokens that
+ * were computed (count x steps) came after an end. */
+static size_t adapt_steps(size_t steps, size_t computed, size_t taken)
+{
+    const size_t wasted = computed - taken;
+    if (wasted > computed / 4) return steps > 1 ? steps / 2 : 1;
+    return wasted > computed / 16 ? steps : 2 * steps;
+}
+
+cop_status cop_group_decode(sequence_group *group, cop_error *err)
+{
+    enum { FIRST_STEPS = 4 };
+    const size_t most = group->model->backend->decode_steps;
+    size_t wanted = FIRST_STEPS;
+    for (;;) {
+        size_t left = 0;
+        size_t taken = 0;
+        const size_t count = list_active(group, &left);
+        if (count == 0) return COP_OK;
+        if (wanted > most) wanted = most;
+        const size_t steps = wanted < left ? wanted : left;
+        COP_TRY(cop_group_poll(group, err));
+        COP_TRY(run_steps(group, count, steps, err));
+        COP_TRY(take_tokens(group, count, steps, &taken, err));
+        wanted = adapt_steps(wanted, count * steps, taken);
+    }
+}
