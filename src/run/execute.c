@@ -155,11 +155,10 @@ static void show_progress(void *context, bool before)
 static cop_status lead(cop_run *run, cop_error *err)
 {
     cop_log_set_terminal_hook(run->log, show_progress, run);
-    static const double patience_s = 2;
     const cop_status status = cop_driver_run(run, err);
     cop_progress_clear(&run->progress);
     cop_error saving = {0};
-    if (status != COP_OK && cop_rundir_flush(run, patience_s, &saving) != COP_OK &&
+    if (status != COP_OK && cop_rundir_save_and_leave(run, &saving) != COP_OK &&
         saving.status != status) {
         cop_log_write(run->log, COP_LOG_WARN, "no last checkpoint: %s", saving.message);
     }

@@ -309,7 +309,7 @@ cop_status cop_phase_run(cop_run *run, cop_phase *phase, cop_error *err)
     if (keep(run, phase, &saving) == COP_OK) {
         if (status == COP_INTERRUPTED)
             (void)cop_rundir_save_and_leave(run, &saving);
-        else if (run->unsaved)
+        else if (cop_rundir_is_due(run))
             (void)cop_rundir_save(run, &saving);
     }
     if (saving.status != COP_OK) {

@@ -156,7 +156,6 @@ cop_status cop_rundir_flush(cop_run *run, double patience_s, cop_error *err)
 cop_status cop_rundir_save_and_leave(cop_run *run, cop_error *err)
 {
     static const double patience_s = 2;
-    if (run->unsaved) COP_TRY(cop_rundir_save(run, err));
     return cop_rundir_flush(run, patience_s, err);
 }
 
