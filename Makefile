@@ -30,7 +30,9 @@ BOX_PKGS   := python3-embed libseccomp jansson
 BOX_CFLAGS = $(eval BOX_CFLAGS := $$(patsubst -I%,-isystem %,$$(shell pkg-config --cflags $(BOX_PKGS) 2>/dev/null)))$(BOX_CFLAGS)
 BOX_LIBS   = $(eval BOX_LIBS := $$(shell pkg-config --libs $(BOX_PKGS) 2>/dev/null) -lm)$(BOX_LIBS)
 VERSION   := 0.1.0
-NVCC      ?= $(shell command -v nvcc 2>/dev/null || { test -x /usr/local/cuda/bin/nvcc && echo /usr/local/cuda/bin/nvcc; })
+# C++20 came with CUDA 12.
+NVCC      ?= $(eval NVCC := $$(shell for n in "$$$$(command -v nvcc)" /usr/local/cuda/bin/nvcc; do \
+               "$$$$n" --help 2>/dev/null | grep -q c++20 && echo "$$$$n" && break; done))$(NVCC)
 GIT       := $(shell git describe --always --dirty --tags 2>/dev/null || echo unknown)
 
 WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes \
@@ -106,7 +108,7 @@ UNIT_BIN := $(UNIT_SRC:tests/unit/%.c=$(BUILD)/tests/%)
 all: $(BIN) $(BOX) $(PLUGIN)
 
 help:
-	@echo 'make               builds $(BIN), $(BOX) and, where nvcc is found, the plug-in for GPUs'
+	@echo 'make               builds $(BIN), $(BOX) and, where nvcc (CUDA 12 or later) is found, the plug-in for GPUs'
 	@echo 'make demo          installs what is missing, builds, runs the main job on the embedded model'
 	@echo 'make check         installs what is missing, builds, runs all tests'
 	@echo 'make check-unit    unit tests only;  make check-e2e: end-to-end tests only'
@@ -286,7 +288,7 @@ info:
 	@echo 'flags       $(BASE_CFLAGS)'
 	@for p in $(PKGS) python3-embed libseccomp ompi-c cmocka; do printf '%-12s%s\n' $$p "$$(pkg-config --modversion $$p 2>/dev/null || echo 'not found')"; done
 	@printf '%-12s%s\n' oneDNN "$$(sed -n 's/^#define DNNL_VERSION_\(MAJOR\|MINOR\|PATCH\) *//p' /usr/include/oneapi/dnnl/dnnl_version.h 2>/dev/null | paste -sd. | grep . || echo 'not found')"
-	@printf '%-12s%s\n' nvcc "$(if $(NVCC),$$($(NVCC) --version | sed -n 's/.*release \(.*\),.*/\1/p') at $(NVCC): CUDA plug-in for$(CUDA_SM:%= sm_%) and PTX$(if $(filter-out $(CUDA_KNOWN),$(CUDA_WANTED)),; this nvcc no longer knows$(patsubst %, sm_%,$(filter-out $(CUDA_KNOWN),$(CUDA_WANTED)))),not found: no CUDA plug-in)"
+	@printf '%-12s%s\n' nvcc "$(if $(NVCC),$$($(NVCC) --version | sed -n 's/.*release \(.*\),.*/\1/p') at $(NVCC): CUDA plug-in for$(CUDA_SM:%= sm_%) and PTX$(if $(filter-out $(CUDA_KNOWN),$(CUDA_WANTED)),; this nvcc no longer knows$(patsubst %, sm_%,$(filter-out $(CUDA_KNOWN),$(CUDA_WANTED)))),not found in CUDA 12 or later: no CUDA plug-in)"
 	@printf '%-12s%s\n' processor "$$(sed -n 's/^model name.*: //p' /proc/cpuinfo | head -n 1), $$(nproc) cores"
 	@printf '%-12s%s\n' isa "$$(grep -m1 -ow avx512bw /proc/cpuinfo || grep -m1 -ow avx2 /proc/cpuinfo || echo scalar)$$(grep -qow avx512_bf16 /proc/cpuinfo && echo ' avx512_bf16')$$(grep -qow amx_bf16 /proc/cpuinfo && echo ' amx_bf16')"
 

@@ -30,10 +30,7 @@ static cop_status take(void *context, const cop_queue_result *result, cop_error 
             q->schedule, 0, result->unit, result->seconds, cop_queue_clock(q));
         COP_CHECK(verdict == COP_SCHEDULE_TAKEN, err, COP_ERR_INTERNAL,
                   "unit %llu came out of turn", (unsigned long long)result->unit);
-        q->stats.units++;
-        q->stats.scores += result->score_count;
-        if (result->has_answers) q->stats.answers += result->score_count;
-        return q->phase->done(q->phase->context, result, err);
+        return cop_queue_keep(q, result, err);
     }
     /* A device that has failed would fail at every other attempt, too. */
     COP_CHECK(result->status != COP_ERR_BACKEND, err, result->status, "%s", result->message);

@@ -62,6 +62,9 @@ void cop_queue_note(const cop_queue *queue, const char *format, ...)
 const char *cop_queue_judge(const cop_queue *queue, const cop_queue_result *result,
                             cop_error *why);
 
+/* Counts a unit's result and hands it to the phase. */
+cop_status cop_queue_keep(cop_queue *queue, const cop_queue_result *result, cop_error *err);
+
 /* Counts a failed attempt of a unit; COP_ERR_UNIT after the last one. */
 cop_status cop_queue_take_failure(cop_queue *queue, const cop_queue_result *result,
                                   int attempts, cop_error *err);

@@ -138,6 +138,14 @@ static cop_status take_out(cop_queue *q, const cop_queue_result *result, cop_err
     return cop_queue_take_away(q, result->rank, PEER_OUT, err);
 }
 
+cop_status cop_queue_keep(cop_queue *q, const cop_queue_result *result, cop_error *err)
+{
+    q->stats.units++;
+    q->stats.scores += result->score_count;
+    if (result->has_answers) q->stats.answers += result->score_count;
+    return q->phase->done(q->phase->context, result, err);
+}
+
 /* A result that could be true. */
 static cop_status take_good(cop_queue *q, cop_error *err)
 {
@@ -164,10 +172,7 @@ static cop_status take_good(cop_queue *q, cop_error *err)
         return COP_OK;
     }
     if (failed) return cop_queue_take_failure(q, r, attempts, err);
-    q->stats.units++;
-    q->stats.scores += r->score_count;
-    if (r->has_answers) q->stats.answers += r->score_count;
-    return q->phase->done(q->phase->context, r, err);
+    return cop_queue_keep(q, r, err);
 }
 
 static cop_status take_result(cop_queue *q, cop_error *err)

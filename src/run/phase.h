@@ -33,6 +33,19 @@ typedef struct cop_phase {
     int32_t *rank;     /* [R, chunks] who computed it */
 } cop_phase;
 
+/* The examples of its row that a unit covers; none where the row has no such unit. */
+typedef struct cop_unit_range {
+    size_t first, count;
+} cop_unit_range;
+
+static inline cop_unit_range cop_unit_range_of(uint64_t unit, size_t chunks,
+                                               size_t example_count, size_t batch)
+{
+    const size_t first = unit % chunks * batch;
+    const size_t left = first < example_count ? example_count - first : 0;
+    return (cop_unit_range){.first = first, .count = left < batch ? left : batch};
+}
+
 /* An empty phase over examples [example_count] (copied). */
 cop_status cop_phase_create(const cop_run *run, const char *path, const char *title,
                             const size_t *examples, size_t example_count, cop_phase **phase,

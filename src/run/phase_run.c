@@ -17,6 +17,12 @@ typedef struct running {
     cop_phase *phase;
 } running;
 
+static cop_unit_range unit_range(const cop_run *run, const cop_phase *p, uint64_t unit)
+{
+    return cop_unit_range_of(unit, p->chunks, p->example_count,
+                             (size_t)run->job->backend.batch);
+}
+
 /* --- rank 0: bookkeeping --- */
 
 static cop_status set_array(cop_run *run, const cop_phase *p, const char *name,
@@ -128,15 +134,13 @@ static cop_status restore(cop_run *run, cop_phase *p, cop_error *err)
         p->seconds[u] = ((const float *)seconds->data)[u];
         p->rank[u] = (int32_t)((const int64_t *)rank->data)[u];
         if (p->state[u] == COP_UNIT_PENDING) continue;
-        const size_t batch = (size_t)run->job->backend.batch;
-        const size_t first = u / p->chunks * p->example_count + u % p->chunks * batch;
-        const size_t left = p->example_count - u % p->chunks * batch;
-        const size_t count = left < batch ? left : batch;
+        const cop_unit_range range = unit_range(run, p, u);
+        const size_t first = u / p->chunks * p->example_count + range.first;
         memcpy(p->scores + first, (const float *)scores->data + first,
-               count * sizeof *p->scores);
+               range.count * sizeof *p->scores);
         if (p->keeps_answers)
             memcpy(p->answers + first, (const uint64_t *)answers->data + first,
-                   count * sizeof *p->answers);
+                   range.count * sizeof *p->answers);
     }
     return COP_OK;
 }
@@ -149,21 +153,13 @@ static void note_best(cop_run *run, const cop_phase *p, size_t row)
     if (mean > run->progress.best) run->progress.best = mean;
 }
 
-/* Examples of a unit. */
-static size_t unit_size(const running *w, uint64_t unit)
-{
-    const size_t batch = (size_t)w->run->job->backend.batch;
-    const size_t left = w->phase->example_count - unit % w->phase->chunks * batch;
-    return left < batch ? left : batch;
-}
-
 /* Whatever a rank may have sent. */
 static cop_status check(void *context, const cop_queue_result *result, cop_error *err)
 {
     const running *const w = context;
     COP_CHECK(result->unit < w->phase->row_count * w->phase->chunks, err, COP_ERR_MPI,
               "a result of unit %llu, which there is not", (unsigned long long)result->unit);
-    const size_t count = unit_size(w, result->unit);
+    const size_t count = unit_range(w->run, w->phase, result->unit).count;
     COP_CHECK(result->status != COP_OK || result->score_count == count, err, COP_ERR_MPI,
               "%zu scores instead of %zu", result->score_count, count);
     COP_CHECK(result->status != COP_OK || result->has_answers == w->phase->keeps_answers, err,
@@ -180,9 +176,9 @@ static cop_status done(void *context, const cop_queue_result *result, cop_error 
     running *const w = context;
     cop_phase *const p = w->phase;
     const size_t row = result->unit / p->chunks;
-    const size_t count = unit_size(w, result->unit);
-    const size_t batch = (size_t)w->run->job->backend.batch;
-    float *const scores = p->scores + row * p->example_count + result->unit % p->chunks * batch;
+    const cop_unit_range range = unit_range(w->run, p, result->unit);
+    const size_t count = range.count;
+    float *const scores = p->scores + row * p->example_count + range.first;
     if (result->status == COP_OK) {
         memcpy(scores, result->scores, count * sizeof *scores);
         if (p->keeps_answers)
@@ -265,11 +261,11 @@ static cop_status compute(cop_run *run, cop_phase *phase, const uint64_t *pendin
     COP_TRY(open_queue(run, err));
     cop_status status = cop_work_order_pack(run, phase, &order, err);
     const size_t batch = (size_t)run->job->backend.batch;
+    const cop_unit_range last = unit_range(run, phase, phase->chunks - 1);
     const cop_queue_phase work = {.units = pending,
                                   .unit_count = count,
                                   .row_units = phase->chunks,
-                                  .last_size =
-                                      (double)unit_size(&w, phase->chunks - 1) / (double)batch,
+                                  .last_size = (double)last.count / (double)batch,
                                   .order = order.data,
                                   .order_bytes = order.length,
                                   .context = &w,

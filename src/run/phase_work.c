@@ -18,6 +18,12 @@ struct cop_phase_work {
     int pending_count;
 };
 
+static cop_unit_range unit_range(const cop_phase_work *w, uint64_t unit)
+{
+    return cop_unit_range_of(unit, w->order.chunks, w->order.example_count,
+                             (size_t)w->run->job->backend.batch);
+}
+
 static bool should_drop(void *context)
 {
     const cop_phase_work *const w = context;
@@ -46,19 +52,17 @@ static cop_status chunk(void *context, uint64_t first, size_t count, const void 
 static cop_status begin(void *context, uint64_t unit, cop_error *err)
 {
     cop_phase_work *const w = context;
-    const size_t batch = (size_t)w->run->job->backend.batch;
     const size_t row = unit / w->order.chunks;
-    const size_t first = unit % w->order.chunks * batch;
-    COP_CHECK(row >= w->rows.first && row - w->rows.first < w->rows.count &&
-                  first < w->order.example_count && w->pending_count < MOST_PENDING,
+    const cop_unit_range range = unit_range(w, unit);
+    COP_CHECK(row >= w->rows.first && row - w->rows.first < w->rows.count && range.count > 0 &&
+                  w->pending_count < MOST_PENDING,
               err, COP_ERR_MPI, "unit %llu is not in this chunk", (unsigned long long)unit);
     const size_t start = w->rows.start[row - w->rows.first];
     const size_t end = w->rows.start[row - w->rows.first + 1];
     COP_TRY(cop_recipe_set_components(w->recipe, w->rows.components + start, end - start, err));
-    const size_t left = w->order.example_count - first;
     cop_unit work = {.recipe = w->recipe,
-                     .examples = w->order.examples + first,
-                     .count = left < batch ? left : batch,
+                     .examples = w->order.examples + range.first,
+                     .count = range.count,
                      .sampling = w->order.sampling};
     work.sampling.sample = (uint32_t)row;
     COP_TRY(cop_evaluator_begin(w->run->evaluator, &work, should_drop, w,
@@ -94,9 +98,7 @@ static cop_status finish(void *context, uint64_t unit, cop_queue_result *result,
     cop_unit_result got = {.rewards = result->scores,
                            .extracted = answers ? w->extracted : NULL};
     COP_TRY(cop_evaluator_finish(w->run->evaluator, &oldest, should_drop, w, &got, err));
-    const size_t batch = (size_t)w->run->job->backend.batch;
-    const size_t left = w->order.example_count - unit % w->order.chunks * batch;
-    const size_t count = left < batch ? left : batch;
+    const size_t count = unit_range(w, unit).count;
     result->tokens = got.generated_tokens;
     if (answers) COP_TRY(take_answers(w, count, result, err));
     if (got.status != COP_OK)
