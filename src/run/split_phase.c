@@ -70,11 +70,14 @@ cop_status cop_split_phase_run(cop_run *run, cop_error *err)
         print_result(run, "known");
         return COP_OK;
     }
+    cop_error failure = {0};
+    /* A large population's analysis takes longer than checkpoints may be apart. */
+    if (run->unsaved && cop_rundir_save(run, &failure) != COP_OK)
+        cop_log_write(run->log, COP_LOG_WARN, "no checkpoint: %s", failure.message);
     const double start_s = cop_timer_now_s();
     run->progress.best = -1;
     cop_progress_begin(&run->progress, "split-half", request.halvings + request.permutations, 0,
                        1);
-    cop_error failure = {0};
     const cop_status status = cop_split_analyse(run->store, &request, run->store, &failure);
     cop_progress_clear(&run->progress);
     if (status == COP_INTERRUPTED) {
