@@ -53,6 +53,17 @@ static inline void command_echo(long most)
     free(line);
 }
 
+/* Reads ten requests before it answers the first `count` of them, and no more. */
+static inline void command_some(long count)
+{
+    char lines[10][256] = {""};
+    for (size_t i = 0; i < 10; i++) {
+        if (fgets(lines[i], sizeof lines[i], stdin) == NULL) return;
+    }
+    for (long i = 0; i < count && i < 10; i++)
+        command_answer(lines[i], NULL, 0);
+}
+
 /* Reads `count` requests before it answers the last of them first. */
 static inline void command_reverse(size_t count)
 {
@@ -130,9 +141,10 @@ static inline void command_misbehave(const char *kind, const char *line, int id)
     if (strcmp(kind, "unknown") == 0) (void)printf("{\"id\": %d}\n", id + 1000);
     if (strcmp(kind, "negative") == 0) (void)printf("{\"id\": -%d}\n", id);
     if (strcmp(kind, "both") == 0) (void)printf("{\"id\": %d, \"id\": %d}\n", id, id);
-    if (strcmp(kind, "twice") == 0) {
+    if (strcmp(kind, "twice") == 0) { /* again once there is another request */
+        char next[4096];
         command_answer(line, NULL, 0);
-        command_answer(line, NULL, 0);
+        if (fgets(next, sizeof next, stdin) != NULL) command_answer(line, NULL, 0);
     }
     if (strcmp(kind, "huge") == 0) {
         for (int i = 0; i < 3000; i++)
@@ -168,6 +180,8 @@ static inline bool command_run(int argc, char **argv)
     char line[4096] = "";
     if (strcmp(kind, "echo") == 0) {
         command_echo(number);
+    } else if (strcmp(kind, "some") == 0) {
+        command_some(number);
     } else if (strcmp(kind, "reverse") == 0) {
         command_reverse((size_t)number);
         command_echo(-1);
