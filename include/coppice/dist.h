@@ -33,9 +33,9 @@ const char *cop_world_host(const cop_world *world);
 typedef struct cop_traffic {
     uint64_t sent_bytes, received_bytes; /**< messages between two ranks, payload */
     uint64_t messages;                   /**< of these, both ways */
-    uint64_t collective_bytes;           /**< gathers and agreements: what this rank would send
-                                          * and receive if rank 0 talked to every other rank by itself,
-                                          * the most that any algorithm moves through it */
+    /** Gathers and agreements: what this rank would send and receive if rank 0 talked to every
+     * other rank by itself, the most that any algorithm moves through it. */
+    uint64_t collective_bytes;
 } cop_traffic;
 
 /** Not collective. */
