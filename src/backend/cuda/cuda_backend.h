@@ -85,15 +85,16 @@ static constexpr int COP_CUDA_MOST_GRAPHS = 64;
 typedef struct cop_cuda_decoder {
     cop_buffer state;             /* memory of the sequences */
     cop_cuda_sequences sequences; /* of the call under way */
-    size_t vocabulary;            /* likewise */
+    size_t vocabulary, most_rows; /* likewise */
     cop_cuda_graph *graphs;       /* [graph_count] */
     size_t graph_count, graph_capacity;
     bool no_graphs; /* the driver has none */
 } cop_cuda_decoder;
 
-/* How cuBLASLt multiplies one shape. */
+/* How cuBLASLt multiplies with matrices of one shape. */
 typedef struct cop_cuda_algorithm {
-    size_t n, k, rows;
+    size_t n, k;
+    size_t rows; /* that it was asked for */
     cublasLtMatmulAlgo_t algorithm;
 } cop_cuda_algorithm;
 
