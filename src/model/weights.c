@@ -19,7 +19,7 @@ static cop_status create_weight(cop_model *model, cop_weight *weight, cop_error 
     }
     switch (weight->kind) {
     case COP_WEIGHT_MATRIX:
-        return ops->matrix_create(backend, weight->rows, weight->columns, weight->dtype,
+        return ops->matrix_create(backend, weight->rows, weight->columns, weight->dtype, 1,
                                   &weight->matrix, err);
     case COP_WEIGHT_VECTOR:
         return ops->buffer_create(backend, weight->rows * sizeof(float), &weight->buffer, err);
@@ -41,7 +41,7 @@ cop_status cop_model_create_weights(cop_model *model, cop_error *err)
     }
     if (model->config->tied_head) {
         COP_TRY(ops->matrix_create(model->backend, model->embedding->rows,
-                                   model->embedding->columns, model->embedding->dtype,
+                                   model->embedding->columns, model->embedding->dtype, 1,
                                    &model->tied_head, err));
     }
     return ops->buffer_create(model->backend, longest * sizeof(float), &model->vector_stage,
@@ -94,17 +94,17 @@ static cop_status load_parts(cop_model *model, const cop_weight *weight, const p
     case COP_WEIGHT_MATRIX:
         COP_TRY(ops->matrix_stage(backend, weight->matrix, &stage, err));
         COP_TRY(rebuild_parts(model, weight, list, stage, err));
-        return ops->matrix_commit(backend, weight->matrix, stage, err);
+        return ops->matrix_commit(backend, weight->matrix, 0, stage, err);
     case COP_WEIGHT_VECTOR:
         /* Rounded to the storage type first: what runs is what an export would hold. */
         COP_TRY(rebuild_parts(model, weight, list, model->vector_stage, err));
-        return ops->widen(backend, weight->buffer, model->vector_stage, weight->dtype,
+        return ops->widen(backend, weight->buffer, 0, model->vector_stage, weight->dtype,
                           weight->rows, err);
     case COP_WEIGHT_TABLE:
     default:
         COP_TRY(rebuild_parts(model, weight, list, weight->buffer, err));
         if (model->tied_head == NULL) return COP_OK;
-        return ops->matrix_commit(backend, model->tied_head, weight->buffer, err);
+        return ops->matrix_commit(backend, model->tied_head, 0, weight->buffer, err);
     }
 }
 

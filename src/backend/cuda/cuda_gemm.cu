@@ -7,17 +7,18 @@ extern "C" {
 }
 
 cop_status cop_cuda_matrix_create(cop_backend *backend, size_t n, size_t k, cop_dtype dtype,
-                                  cop_matrix **matrix, cop_error *err)
+                                  size_t lanes, cop_matrix **matrix, cop_error *err)
 {
     *matrix = NULL;
     size_t count = 0;
-    COP_CHECK(n > 0 && k > 0 && cop_dtype_size(dtype) != 0, err, COP_ERR_INTERNAL,
-              "a matrix of %zu x %zu %s", n, k, cop_dtype_name(dtype));
-    COP_CHECK(cop_memory_multiply(n, k, &count) && count <= SIZE_MAX / sizeof(float), err,
-              COP_ERR_MEMORY, "a matrix of %zu x %zu elements cannot be addressed", n, k);
+    COP_CHECK(n > 0 && k > 0 && lanes > 0 && cop_dtype_size(dtype) != 0, err, COP_ERR_INTERNAL,
+              "a matrix of %zu x %zu %s in %zu lanes", n, k, cop_dtype_name(dtype), lanes);
+    COP_CHECK(cop_memory_multiply(n, k, &count) && cop_memory_multiply(count, lanes, &count) &&
+                  count <= SIZE_MAX / sizeof(float),
+              err, COP_ERR_MEMORY, "a matrix of %zu x %zu elements cannot be addressed", n, k);
     cop_matrix *const made = (cop_matrix *)cop_memory_alloc(1, sizeof *made, err);
     if (made == NULL) return COP_ERR_MEMORY;
-    *made = (cop_matrix){.n = n, .k = k, .dtype = dtype};
+    *made = (cop_matrix){.n = n, .k = k, .lanes = lanes, .dtype = dtype};
     *matrix = made;
     return cop_cuda_check(cop_cuda_of(backend), err);
 }
@@ -39,19 +40,22 @@ cop_status cop_cuda_matrix_stage(cop_backend *backend, cop_matrix *matrix, cop_b
     *stage = NULL;
     const bool same = matrix->dtype == backend->input;
     cop_buffer *const found = same ? &matrix->own : &cuda->stage;
-    COP_TRY(cop_cuda_reserve(cuda, found, matrix->n * matrix->k * cop_dtype_size(matrix->dtype),
-                             err));
+    const size_t count = matrix->lanes * matrix->n * matrix->k;
+    COP_TRY(cop_cuda_reserve(cuda, found, count * cop_dtype_size(matrix->dtype), err));
     *stage = found;
     return COP_OK;
 }
 
-cop_status cop_cuda_matrix_commit(cop_backend *backend, cop_matrix *matrix,
+cop_status cop_cuda_matrix_commit(cop_backend *backend, cop_matrix *matrix, size_t lane,
                                   const cop_buffer *source, cop_error *err)
 {
     cop_cuda *const cuda = cop_cuda_of(backend);
     const size_t count = matrix->n * matrix->k;
-    COP_CHECK(cop_cuda_holds(source, count, cop_dtype_size(matrix->dtype)), err,
-              COP_ERR_INTERNAL, "packing a matrix of %zu x %zu from a buffer of %zu bytes",
+    const size_t all = matrix->lanes * count;
+    COP_CHECK(lane < matrix->lanes &&
+                  cop_cuda_holds(source, all, cop_dtype_size(matrix->dtype)),
+              err, COP_ERR_INTERNAL,
+              "packing copy %zu of a matrix of %zu x %zu from a buffer of %zu bytes", lane,
               matrix->n, matrix->k, source->bytes);
     const void *const before = matrix->values;
     if (matrix->dtype == backend->input) {
@@ -59,8 +63,10 @@ cop_status cop_cuda_matrix_commit(cop_backend *backend, cop_matrix *matrix,
         if (before != matrix->values) cop_cuda_forget_graphs(cuda);
         return cop_cuda_check(cuda, err);
     }
-    COP_TRY(cop_cuda_reserve(cuda, &matrix->own, count * cop_dtype_size(backend->input), err));
-    cop_cuda_convert_elements(cuda, matrix->own.data, backend->input, source->data,
+    const size_t size = cop_dtype_size(backend->input);
+    COP_TRY(cop_cuda_reserve(cuda, &matrix->own, all * size, err));
+    cop_cuda_convert_elements(cuda, matrix->own.data + lane * count * size, backend->input,
+                              source->data + lane * count * cop_dtype_size(matrix->dtype),
                               matrix->dtype, count);
     matrix->values = matrix->own.data;
     if (before != matrix->values) cop_cuda_forget_graphs(cuda);
@@ -218,7 +224,7 @@ static bool suits(cop_cuda *cuda, const cop_matrix *matrix, size_t rows, size_t 
     return suited;
 }
 
-/* The first proposal that also multiplies one row. */
+/* The first proposal that also multiplies one row, and several lanes. */
 static void choose_algorithm(cop_cuda *cuda, const cop_matrix *matrix, size_t rows,
                              cublasLtMatmulAlgo_t *algorithm)
 {
@@ -227,7 +233,8 @@ static void choose_algorithm(cop_cuda *cuda, const cop_matrix *matrix, size_t ro
     const int count = ask_algorithms(cuda, matrix, rows, found, PROPOSALS);
     for (int i = 0; i < count; i++) {
         const cublasLtMatmulAlgo_t *const proposed = &found[i].algo;
-        if (!suits(cuda, matrix, 1, 1, proposed) || !suits(cuda, matrix, rows, 1, proposed))
+        if (!suits(cuda, matrix, 1, 1, proposed) || !suits(cuda, matrix, rows, 1, proposed) ||
+            !suits(cuda, matrix, 1, 2, proposed) || !suits(cuda, matrix, rows, 2, proposed))
             continue;
         *algorithm = *proposed;
         return;
@@ -268,8 +275,9 @@ static cop_status multiply(cop_cuda *cuda, float *out, const cop_buffer *input,
     const float one = 1.0F;
     product p = {};
     const cublasLtMatmulAlgo_t *algorithm = NULL;
-    COP_TRY(find_algorithm(cuda, matrix, rows, &algorithm, err));
-    create_product(cuda, matrix, rows, 1, &p);
+    const size_t lanes = cuda->base.lanes;
+    COP_TRY(find_algorithm(cuda, matrix, rows / lanes, &algorithm, err));
+    create_product(cuda, matrix, rows / lanes, lanes, &p);
     cop_status status = cop_cuda_check(cuda, err);
     if (status == COP_OK) {
         cop_cuda_note_blas(cuda,
@@ -289,6 +297,9 @@ static cop_status check_product(const cop_backend *backend, const cop_buffer *ou
                                 cop_error *err)
 {
     COP_CHECK(matrix->values != NULL, err, COP_ERR_INTERNAL, "a matrix without values");
+    COP_CHECK(backend->lanes <= matrix->lanes && rows % backend->lanes == 0, err,
+              COP_ERR_INTERNAL, "%zu rows in %zu lanes by a matrix in %zu", rows,
+              backend->lanes, matrix->lanes);
     COP_CHECK(cop_cuda_holds(out, rows * matrix->n, sizeof(float)) &&
                   cop_cuda_holds(input, rows * matrix->k, cop_dtype_size(backend->input)),
               err, COP_ERR_INTERNAL, "a product of %zu rows is out of bounds", rows);

@@ -229,13 +229,14 @@ void cop_cuda_convert_elements(cop_cuda *cuda, void *out, cop_dtype to, const vo
     cop_cuda_launch(cuda, convert_kernel, grid, a, "converting elements");
 }
 
-cop_status cop_cuda_widen(cop_backend *backend, cop_buffer *out, const cop_buffer *in,
-                          cop_dtype dtype, size_t count, cop_error *err)
+cop_status cop_cuda_widen(cop_backend *backend, cop_buffer *out, size_t offset,
+                          const cop_buffer *in, cop_dtype dtype, size_t count, cop_error *err)
 {
     cop_cuda *const cuda = cop_cuda_of(backend);
     COP_CHECK(cop_cuda_holds(in, count, cop_dtype_size(dtype)) &&
-                  cop_cuda_holds(out, count, sizeof(float)),
+                  cop_cuda_holds(out, offset + count, sizeof(float)),
               err, COP_ERR_INTERNAL, "widening %zu elements is out of bounds", count);
-    cop_cuda_convert_elements(cuda, out->data, COP_F32, in->data, dtype, count);
+    cop_cuda_convert_elements(cuda, (float *)out->data + offset, COP_F32, in->data, dtype,
+                              count);
     return cop_cuda_check(cuda, err);
 }
