@@ -110,7 +110,7 @@ static cop_status rebuild(const shape_bench *b, size_t count, double *seconds, c
     COP_TRY_OUT(cop_recipe_create(&recipe, err));
     COP_TRY_OUT(cop_recipe_set_components(recipe, components, count, err));
     const double start_s = cop_timer_now_s();
-    COP_TRY_OUT(cop_model_apply(b->generator.model, recipe, err));
+    COP_TRY_OUT(cop_model_apply(b->generator.model, 0, recipe, err));
     COP_TRY_OUT(cop_bench_wait(b->backend, b->any, err));
     *seconds = cop_timer_now_s() - start_s;
 out:

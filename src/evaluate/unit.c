@@ -34,7 +34,7 @@ static cop_status apply_recipe(cop_evaluator *evaluator, const cop_recipe *recip
     evaluator->components = copy;
     evaluator->component_count = count;
     evaluator->applied = false;
-    COP_TRY(cop_model_apply(evaluator->model, recipe, err));
+    COP_TRY(cop_model_apply(evaluator->model, 0, recipe, err));
     evaluator->applied = true;
     return COP_OK;
 }

@@ -5,7 +5,10 @@
 #include "model/model_internal.h"
 
 /* Checks that the bound weights, the cache and the scratch fit; COP_ERR_MEMORY with the figures
- * and the largest batch that would fit. */
+ * and what would fit: fewer lanes, or a smaller batch. */
 cop_status cop_model_check_memory(const cop_model *model, cop_error *err);
+
+/* As many lanes as fit, at most model->lanes, at least one. */
+size_t cop_model_fitting_lanes(const cop_model *model);
 
 #endif

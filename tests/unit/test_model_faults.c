@@ -129,7 +129,7 @@ static cop_status run_all(const tiny_model *tiny, const cop_checkpoint *checkpoi
     cop_status status =
         cop_model_create(&tiny->config, checkpoint, backend, &limits, NULL, &model, err);
     assert_true((status == COP_OK) == (model != NULL));
-    if (status == COP_OK) status = cop_model_apply(model, recipe, err);
+    if (status == COP_OK) status = cop_model_apply(model, 0, recipe, err);
     for (size_t r = 0; r < 3 && status == COP_OK; r++) {
         status = cop_model_generate(model, prompts, 2, runs[r], got, err);
         for (size_t i = 0; i < 2; i++) {
