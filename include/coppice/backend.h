@@ -293,6 +293,9 @@ struct cop_backend {
     /** Most steps to ask decode for at a time: 1 where the host computes, and nothing is gained
      * by more. May be lowered: at 1 a device, too, is asked anew for each step. */
     size_t decode_steps;
+    /** Lanes worth having where nobody asks for a number: one candidate keeps processor cores
+     * busy, but a small one no GPU. */
+    size_t auto_lanes;
     /** Lanes of the calls to come, 1 at first; whoever makes them sets it. */
     size_t lanes;
     /** Time spent in each part since creation; 0 where operations run after their call has

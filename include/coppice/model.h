@@ -80,7 +80,7 @@ typedef struct cop_model_limits {
     size_t prompt_tokens; /**< most tokens of one prompt */
     size_t new_tokens;    /**< most tokens generated per prompt */
     /** Candidates that are held and generate side by side, each with weights and cache of its
-     * own; 0 as 1. */
+     * own; 0: one, or with fit_lanes at most cop_backend::auto_lanes. */
     size_t lanes;
     bool fit_lanes; /**< as many as there is memory for, at most `lanes` and at least one */
 } cop_model_limits;

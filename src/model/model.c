@@ -107,6 +107,12 @@ static cop_status build(cop_model *model, cop_text *unused, cop_error *err)
     return COP_OK;
 }
 
+static size_t lanes_of(const cop_model_limits *limits, const cop_backend *backend)
+{
+    if (limits->lanes > 0) return limits->lanes;
+    return limits->fit_lanes ? backend->auto_lanes : 1;
+}
+
 cop_status cop_model_create(const cop_model_config *config, const cop_checkpoint *checkpoint,
                             cop_backend *backend, const cop_model_limits *limits,
                             cop_text *unused, cop_model **model, cop_error *err)
@@ -119,7 +125,7 @@ cop_status cop_model_create(const cop_model_config *config, const cop_checkpoint
                         .checkpoint = checkpoint,
                         .backend = backend,
                         .limits = *limits,
-                        .lanes = limits->lanes == 0 ? 1 : limits->lanes,
+                        .lanes = lanes_of(limits, backend),
                         .length = cop_model_cache_length(config, limits),
                         /* One more slot than sequences holds the shared prefix. */
                         .slots = limits->batch == 1 ? 1 : limits->batch + 1};

@@ -116,6 +116,7 @@ typedef struct rank_facts {
     char host[128];
     int node; /* lowest rank of its node */
     int computing, busy, cores_allowed, cores_node;
+    int candidates; /* side by side */
     uint64_t planned_bytes, memory_bytes, base_bytes;
 } rank_facts;
 
@@ -125,6 +126,7 @@ static void collect(const cop_run *run, rank_facts *mine)
     if (run->evaluator != NULL) {
         const cop_backend *const backend = cop_evaluator_backend(run->evaluator);
         backend->ops->describe(backend, mine->backend, sizeof mine->backend);
+        mine->candidates = (int)cop_evaluator_lanes(run->evaluator);
         mine->planned_bytes = cop_model_planned_bytes(cop_evaluator_model(run->evaluator));
         mine->base_bytes = cop_checkpoint_bytes(cop_evaluator_checkpoint(run->evaluator));
     }
@@ -163,13 +165,16 @@ static void print_node(cop_run *run, const rank_facts *r)
     if (r->memory_bytes > 0)
         print_bytes(have, sizeof have,
                     r->memory_bytes * (uint64_t)r->computing + r->base_bytes);
+    char beside[64] = "";
+    if (r->candidates > 1)
+        (void)snprintf(beside, sizeof beside, "; %d candidates side by side", r->candidates);
     cop_progress_print(&run->progress,
-                       "%s: %d computing thread%s on %d of %d cores%s; memory %d x %s and the "
-                       "base once, %s, of %s",
+                       "%s: %d computing thread%s on %d of %d cores%s%s; memory %d x %s and "
+                       "the base once, %s, of %s",
                        r->host, r->busy, r->busy == 1 ? "" : "s", r->cores_allowed,
                        r->cores_node,
                        strncmp(r->cores, "bound", 5) == 0 ? ", each its own" : ", not bound",
-                       r->computing, need, base, have);
+                       beside, r->computing, need, base, have);
 }
 
 static void print_nodes(cop_run *run, const rank_facts *all, size_t ranks)
@@ -214,9 +219,13 @@ static cop_status record(cop_run *run, const rank_facts *all, size_t ranks, cop_
     cop_status status = lines == NULL || text == NULL ? COP_ERR_MEMORY : COP_OK;
     for (size_t r = 0; r < ranks && status == COP_OK; r++) {
         lines[r] = text + r * LINE;
-        (void)snprintf(text + r * LINE, LINE, "%s on %s; %s; planned memory %.2f GiB",
+        char beside[64] = "";
+        if (all[r].candidates > 1)
+            (void)snprintf(beside, sizeof beside, "; %d candidates side by side",
+                           all[r].candidates);
+        (void)snprintf(text + r * LINE, LINE, "%s on %s; %s%s; planned memory %.2f GiB",
                        all[r].backend[0] != '\0' ? all[r].backend : "coordinates", all[r].host,
-                       all[r].cores, (double)all[r].planned_bytes / gib);
+                       all[r].cores, beside, (double)all[r].planned_bytes / gib);
         cop_log_write(run->log, COP_LOG_INFO, "rank %zu: %s", r, lines[r]);
     }
     if (status == COP_OK) {

@@ -163,6 +163,7 @@ static cop_status choose_device(cop_cuda *cuda, const cop_backend_options *optio
 static cop_status choose_compute(cop_cuda *cuda, const cop_backend_options *options,
                                  cop_error *err)
 {
+    static constexpr size_t AUTO_LANES = 16; /* the job file's reference names it */
     const bool has_bf16 = cuda->properties.major >= 8;
     COP_CHECK(options->compute != COP_COMPUTE_BF16 || has_bf16, err, COP_ERR_UNSUPPORTED,
               "backend.compute: bf16: GPU %d (%s, sm_%d%d) does not multiply bf16; choose auto "
@@ -175,6 +176,7 @@ static cop_status choose_compute(cop_cuda *cuda, const cop_backend_options *opti
     cuda->base.residual = COP_F32;
     cuda->base.output = COP_F32;
     cuda->base.decode_steps = COP_CUDA_DECODE_STEPS;
+    cuda->base.auto_lanes = AUTO_LANES;
     cuda->base.lanes = 1;
     return COP_OK;
 }
