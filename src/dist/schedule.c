@@ -170,6 +170,8 @@ static double note_time(const cop_schedule *s, worker_state *w, double now_s)
     const bool late = elapsed_s > size * cop_schedule_deadline_s(s);
     w->late = late || (w->late && !w->fresh);
     w->spare_s = (w->fresh ? 0 : w->spare_s) + elapsed_s;
+    /* Answers that come together share the time before them. */
+    w->most_s = fmax(elapsed_s, w->spare_s / (double)w->held[0].band.count);
     w->started_s = now_s;
     return elapsed_s / size;
 }
@@ -194,7 +196,7 @@ static void learn(cop_schedule *s, worker_state *w, double size, double seconds,
     static const double least_s = 1e-7; /* a unit takes some time, whatever the clock says */
     if (w->late) return;
     if (took_s > s->slowest) s->slowest = took_s;
-    const double counted_s = fmin(seconds, w->spare_s);
+    const double counted_s = fmin(seconds, w->most_s);
     const double spent_s = fmax(counted_s, least_s) / size;
     w->spare_s -= counted_s;
     count_speed(s, w, -1);

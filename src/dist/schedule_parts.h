@@ -24,6 +24,7 @@ typedef struct worker_state {
     bool late;                  /* its first one came after the deadline */
     double started_s;           /* of what is left of it */
     double spare_s;             /* time of it that its answers so far did not account for */
+    double most_s;              /* of that, what its last answer can have taken */
     double rate; /* seconds for a unit of size 1, smoothed; its share where there were others
                   * beside it; 0: not known */
 } worker_state;

@@ -133,7 +133,8 @@ static void chunks_shrink_to_a_share(void **state)
             const size_t left = cop_schedule_waiting(s);
             const cop_schedule_chunk chunk = take(s, w, now_s);
             if (left > 4 * WIDE && chunk.count > 0) assert_int_equal(chunk.count % WIDE, 0);
-            if (left == WIDE && chunk.count > 0) assert_int_equal(chunk.count, WIDE / 2);
+            if (left == WIDE && chunk.count > 0)
+                assert_in_range(chunk.count, WIDE / 2, WIDE / 2 + 1);
             if (chunk.count > largest) largest = chunk.count;
             if (chunk.count > 0 && chunk.count < smallest) smallest = chunk.count;
             for (size_t i = 0; i < chunk.count; i++) {
@@ -171,8 +172,9 @@ static void times_are_shared(void **state)
     assert_int_equal(cop_schedule_overdue(s, 0, 6 + 14.9), 2);
     assert_int_equal(cop_schedule_overdue(s, 0, 6 + 15.1), 0);
     /* It cannot have taken longer than rank 0 has waited for all of them. */
-    assert_int_equal(cop_schedule_done(s, 0, 3, 100, 6), COP_SCHEDULE_TAKEN);
-    assert_true(cop_schedule_unit_s(s) < 2.5);
+    for (uint64_t unit = 3; unit < (size_t)WIDE * ROW; unit += ROW)
+        assert_int_equal(cop_schedule_done(s, 0, unit, 100, 6), COP_SCHEDULE_TAKEN);
+    assert_true(fabs(cop_schedule_unit_s(s) - 1) < 1e-9);
     cop_schedule_destroy(&s);
 }
 
