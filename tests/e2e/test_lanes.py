@@ -19,8 +19,8 @@ if not os.path.exists(EMULATED):
     print("skip: the emulated plug-in was not built (make unit)")
     raise SystemExit(77)
 
-SMALL = [*QUICK, "backend.kind=cuda", "backend.batch=8", "population.size=9", "splits.support=12", "splits.probe=8",
-         "splits.validate=12", "splits.test=8", "recenter.rounds=1", "recenter.size=2", "generation.max_new_tokens=12",
+SMALL = [*QUICK, "backend.kind=cuda", "backend.batch=8", "population.size=7", "splits.support=10", "splits.probe=8",
+         "splits.validate=8", "splits.test=8", "recenter.rounds=1", "recenter.size=2", "generation.max_new_tokens=8",
          "consolidate.q=[0.5]", "consolidate.beta=[1]", "consolidate.scale=[1]", "consolidate.max_scale=1",
          "baselines.randopt=[1]", "baselines.self_consistency=[3]", "analysis.split_half=false"]
 
