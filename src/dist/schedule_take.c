@@ -59,6 +59,7 @@ static size_t fill_lanes(const cop_schedule *s, const worker_state *w, size_t le
                          size_t count)
 {
     const size_t row_units = s->phase.row_units;
+    assert(row_units > 0);
     const size_t wide = w->lanes * row_units;
     const size_t rows = wide - s->phase.units[s->next] % row_units;
     if (w->lanes == 1) return count;
