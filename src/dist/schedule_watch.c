@@ -70,16 +70,21 @@ static double busy_s(const cop_schedule *s, const worker_state *w, double now_s)
     return present_s + (double)(more - beside) * rate;
 }
 
-/* The last unit that a worker owes and that nobody else has; false if there is none. */
+/* The unit that a worker will come to last, of those that it owes and nobody else has; false if
+ * there is none. */
 static bool last_uncopied(const cop_schedule *s, const worker_state *w, size_t *at)
 {
-    for (int h = w->held_count - 1; h >= 0; h--) {
-        for (size_t p = w->held[h].at + w->held[h].count; p > w->held[h].at; p--) {
-            *at = p - 1;
-            if ((s->flags[p - 1] & (UNIT_DONE | UNIT_COPIED)) == 0) return true;
+    bool found = false;
+    for (int h = w->held_count - 1; h >= 0 && !found; h--) {
+        held_range rest = w->held[h];
+        size_t next = 0;
+        while (cop_schedule_next_held(s, &rest, &next)) {
+            if (s->flags[next] & (UNIT_DONE | UNIT_COPIED)) continue;
+            *at = next;
+            found = true;
         }
     }
-    return false;
+    return found;
 }
 
 cop_status cop_schedule_copy(cop_schedule *s, double now_s, size_t *copies, cop_error *err)

@@ -99,9 +99,10 @@ static const cop_job_key keys[] = {
      .unit = "candidates",
      .describes_run = true,
      .meaning =
-         "Candidates that a rank generates for side by side, on the same examples, each "
-         "with weights and cache of its own; auto: on a GPU as many as fit in its memory, "
-         "at most 16, on a CPU one. No result depends on it."},
+         "Candidates that a rank with a GPU generates for side by side, on the same "
+         "examples, each with weights and cache of its own; auto: as many as fit in its "
+         "memory, at most 16. A rank without one takes one at a time. No result depends on "
+         "it."},
 
     {.name = "schedule.deadline_factor",
      .type = COP_JOB_NUMBER,

@@ -80,12 +80,13 @@ static cop_status plan_with(cop_run *run, const neighbour *all, size_t base_byte
 }
 
 /* Which GPU this rank is going to compute on, if it is one. */
-static void find_gpu(const cop_run *run, cop_affinity_rank *mine)
+static void find_gpu(cop_run *run, cop_affinity_rank *mine)
 {
     cop_backend_options options = {.local_rank = run->computing_rank,
                                    .local_ranks = run->computing_ranks};
     (void)cop_backend_kind_parse(run->job->backend.kind, &options.kind); /* a checked key */
     cop_backend_locate(&options, mine->gpu, sizeof mine->gpu);
+    run->has_gpu = mine->gpu[0] != '\0';
 }
 
 cop_status cop_placement_plan(cop_run *run, size_t base_bytes, cop_error *err)

@@ -234,6 +234,43 @@ static void what_is_left_goes_to_others(void **state)
     cop_schedule_destroy(&s);
 }
 
+/* What a slow worker has answered is no more its own, even if it has failed at it: whoever
+ * computes it now is not slow. */
+static void no_copies_of_what_was_answered(void **state)
+{
+    (void)state;
+    cop_error err = {0};
+    cop_schedule *s = make(3, 12, 1, 1);
+    cop_schedule_verdict verdict;
+    int attempts = 0;
+    size_t copies = 0;
+    cop_schedule_join(s, 0, 2);
+    assert_int_equal(take(s, 0, 0).count, 2);
+    cop_schedule_join(s, 1, 1);
+    cop_schedule_join(s, 2, 1);
+    double now_s = 0;
+    while (cop_schedule_waiting(s) > 0) {
+        const cop_schedule_chunk chunk = take(s, 1, now_s);
+        for (size_t i = 0; i < chunk.count; i++) {
+            now_s += 1;
+            assert_int_equal(cop_schedule_done(s, 1, chunk.first + i, 1, now_s),
+                             COP_SCHEDULE_TAKEN);
+        }
+    }
+    assert_int_equal(cop_schedule_failed(s, 0, 0, now_s, &verdict, &attempts, &err), COP_OK);
+    assert_int_equal(take(s, 2, now_s).first, 0);
+    assert_int_equal(cop_schedule_copy(s, now_s + 3, &copies, &err), COP_OK);
+    assert_int_equal(copies, 1);
+    assert_int_equal(take(s, 1, now_s + 3).first, 1);
+    assert_int_equal(cop_schedule_done(s, 1, 1, 1, now_s + 4), COP_SCHEDULE_TAKEN);
+    cop_schedule_excuse(s, 2, now_s + 4);
+    assert_int_equal(cop_schedule_copy(s, now_s + 5, &copies, &err), COP_OK);
+    assert_int_equal(copies, 0);
+    assert_int_equal(cop_schedule_done(s, 2, 0, 2, now_s + 6), COP_SCHEDULE_TAKEN);
+    assert_int_equal(cop_schedule_left(s), 0);
+    cop_schedule_destroy(&s);
+}
+
 /* What one worker owes, as the test knows it. */
 typedef struct owed {
     uint64_t units[2][MOST]; /* in order of answers */
@@ -322,6 +359,7 @@ int main(void)
         cmocka_unit_test(times_are_shared),
         cmocka_unit_test(a_late_group_teaches_nothing),
         cmocka_unit_test(what_is_left_goes_to_others),
+        cmocka_unit_test(no_copies_of_what_was_answered),
         cmocka_unit_test(any_history_ends_with_every_unit_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
