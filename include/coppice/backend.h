@@ -13,7 +13,8 @@
  * Several candidates can be computed side by side, in lanes. Weights have a copy for each then,
  * one after the other: vectors [lanes, N], tables [lanes, V, D], matrices as matrix_create()
  * says. The rows T of a call are cop_backend::lanes equal blocks, and block l is computed with
- * copy l of the weights. What a block gets is, bit for bit, what it would get alone.
+ * copy l of the weights. What a block gets is, bit for bit, what it would get alone; on a GPU a
+ * row's bits do not follow the number of rows in its block either.
  */
 #ifndef COPPICE_BACKEND_H
 #define COPPICE_BACKEND_H
@@ -185,7 +186,7 @@ typedef struct cop_backend_ops {
     void (*matrix_destroy)(cop_backend *backend, cop_matrix **matrix);
     /** Where to rebuild the matrix, row-major [lanes, n, k] in the storage type: a scratch
      * buffer shared by all matrices, or the matrix's own memory. Borrowed, valid until the next
-     *  call. */
+     * call. */
     cop_status (*matrix_stage)(cop_backend *backend, cop_matrix *matrix, cop_buffer **stage,
                                cop_error *err);
     /** Packs copy `lane` of the matrix from that of `source`: its stage, or another buffer of
@@ -246,7 +247,7 @@ typedef struct cop_backend_ops {
      * reach top_p (Holtzman et al., arXiv 1904.09751). The id is where the running sum of the
      * weights, in order of the ids or, with top_p < 1, of falling weight, passes uniform * its
      * total: a function of these arguments alone, the same on every processor. -1 as argmax.
-     *  Synchronises. */
+     * Synchronises. */
     cop_status (*sample)(cop_backend *backend, const cop_buffer *logits, size_t rows,
                          size_t vocabulary, const cop_draw *draw, int32_t *ids, cop_error *err);
     /** Natural log-probability of targets [T] (host) under logits [T, V]; to host memory. */
@@ -255,10 +256,10 @@ typedef struct cop_backend_ops {
                                   cop_error *err);
 
     /** `steps` steps of decoding: each feeds every sequence's next id and chooses the one
-     *  after, as argmax or sample do. ids [steps, lanes, count] (host memory) are those chosen;
+     * after, as argmax or sample do. ids [steps, lanes, count] (host memory) are those chosen;
      * a sequence ends with a stop, with its last one `left`, or with -1 (logits not finite),
      * and has COP_DECODE_NONE from then on. steps <= cop_backend::decode_steps or 1.
-     *  Synchronises, once. */
+     * Synchronises, once. */
     cop_status (*decode)(cop_backend *backend, const cop_decode *decode, size_t steps,
                          int32_t *ids, cop_error *err);
 

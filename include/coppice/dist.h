@@ -94,12 +94,12 @@ typedef struct cop_queue_options {
 enum { COP_QUEUE_MOST_LANES = 256 };
 
 /** How a rank evaluates. A unit takes two steps, so that slow scoring of one can run beside the
- *  generation of the next: after begin of a unit comes finish of the one before it, or at once
- *  its own, if no other unit is at hand or `overlap` is not set.
+ * generation of the next: after begin of a unit comes finish of the one before it, or at once
+ * its own, if no other unit is at hand or `overlap` is not set.
  *
- *  With several lanes, units of that many rows on the same examples, unit % row_units, take
+ * With several lanes, units of that many rows on the same examples, unit % row_units, take
  * each step together: prepare for all of them where there is more than one, begin of each, then
- *  finish of those before, or at once their own. At most 2 * lanes units are begun at a time.
+ * finish of those before, or at once their own. At most 2 * lanes units are begun at a time.
  */
 typedef struct cop_queue_work {
     void *context;
@@ -167,20 +167,20 @@ cop_status cop_queue_open(cop_world *world, const cop_queue_options *options,
 
 /** Rank 0. Has all units of a phase evaluated.
  *
- *  A unit that fails is tried again, on another rank where there is one; three failures end the
- *  phase with COP_ERR_UNIT. A rank whose unit is overdue
- *  (cop_schedule_deadline_s()) is asked whether it lives. One that says so, from within
- *  cop_queue_cancelled(), gets the same time again, three times at most. One that is silent for
- *  deadline_least_s more, or uses that up, has failed at its unit and loses all its units to
- *  others; an answer that still comes is used or ignored, and the rank gets work again once it
- *  says that it is ready. A result that cannot be true is refused and its unit done elsewhere;
- *  a rank that does this three times gets no more work. A rank whose device fails
- *  (COP_ERR_BACKEND) hands its units back, uncounted, and gets no more. Without a rank that
+ * A unit that fails is tried again, on another rank where there is one; three failures end the
+ * phase with COP_ERR_UNIT. A rank whose unit is overdue
+ * (cop_schedule_deadline_s()) is asked whether it lives. One that says so, from within
+ * cop_queue_cancelled(), gets the same time again, three times at most. One that is silent for
+ * deadline_least_s more, or uses that up, has failed at its unit and loses all its units to
+ * others; an answer that still comes is used or ignored, and the rank gets work again once it
+ * says that it is ready. A result that cannot be true is refused and its unit done elsewhere;
+ * a rank that does this three times gets no more work. A rank whose device fails
+ * (COP_ERR_BACKEND) hands its units back, uncounted, and gets no more. Without a rank that
  * could work the phase ends: COP_INTERRUPTED if one of them is merely silent, else
  * COP_ERR_UNIT, or the reason if none of them can work any more (cop_queue_decline(), a
  * device).
  *
- *  On failure the units under way are dropped; the queue can be used on. */
+ * On failure the units under way are dropped; the queue can be used on. */
 cop_status cop_queue_run(cop_queue *queue, const cop_queue_phase *phase, cop_error *err);
 
 /** Rank 0. */

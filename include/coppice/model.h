@@ -178,8 +178,9 @@ void cop_generation_free(cop_generation *generation);
 /** Counters since the model was created. */
 cop_model_counters cop_model_count(const cop_model *model);
 
-/** What the memory plan says that the model takes on its backend, in bytes. */
-uint64_t cop_model_planned_bytes(const cop_model *model);
+/** What the memory plan says that the model takes on its backend, in bytes, and of how many
+ * that was planned. */
+uint64_t cop_model_planned_bytes(const cop_model *model, uint64_t *room_bytes);
 
 /** Frees *model and sets it to NULL; NULL is allowed. */
 void cop_model_destroy(cop_model **model);

@@ -77,7 +77,7 @@ cop_status cop_schedule_take(cop_schedule *schedule, size_t worker, double now_s
                              cop_schedule_chunk *chunk, cop_error *err);
 
 /** A worker has evaluated a unit. Answers come in the order in which units were handed out; of
- *  a chunk, `lanes` rows at a time, and of these, unit 0 of each row, then unit 1 of each, and
+ * a chunk, `lanes` rows at a time, and of these, unit 0 of each row, then unit 1 of each, and
  * so on. `seconds`: what the worker says it took, its share of the time of those that were side
  * by side; finite and not negative. */
 cop_schedule_verdict cop_schedule_done(cop_schedule *schedule, size_t worker, uint64_t unit,

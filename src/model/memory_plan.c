@@ -92,8 +92,9 @@ static uint64_t needed_bytes(const cop_model *model, size_t batch, size_t lanes,
     return need;
 }
 
-uint64_t cop_model_planned_bytes(const cop_model *model)
+uint64_t cop_model_planned_bytes(const cop_model *model, uint64_t *room_bytes)
 {
+    *room_bytes = model->room_bytes; /* what there is now is without the model */
     uint64_t have = 0;
     return needed_bytes(model, model->limits.batch, model->lanes, &have);
 }
@@ -127,11 +128,12 @@ size_t cop_model_fitting_lanes(const cop_model *model)
     return larger(largest_fitting(model, model->lanes + 1, true), 1);
 }
 
-cop_status cop_model_check_memory(const cop_model *model, cop_error *err)
+cop_status cop_model_check_memory(cop_model *model, cop_error *err)
 {
     static const double gib = 1024.0 * 1024.0 * 1024.0;
     uint64_t have = 0;
     const uint64_t need = needed_bytes(model, model->limits.batch, model->lanes, &have);
+    model->room_bytes = have;
     if (need <= have) return COP_OK;
     const size_t lanes = largest_fitting(model, model->lanes, true);
     const size_t batch = lanes > 0 ? 0 : largest_fitting(model, model->limits.batch, false);

@@ -62,8 +62,9 @@ struct cop_model {
     cop_backend *backend;
     cop_model_limits limits;
     size_t lanes;
-    size_t length; /* positions per slot of the cache */
-    size_t slots;  /* of a lane */
+    size_t length;       /* positions per slot of the cache */
+    size_t slots;        /* of a lane */
+    uint64_t room_bytes; /* that the memory plan had */
 
     cop_weight *weights; /* [weight_count] */
     size_t weight_count, weight_capacity;

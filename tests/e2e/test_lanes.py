@@ -36,7 +36,7 @@ with scratch() as folder:
         return out, run_job(ranks, out, [*SMALL, *settings, *asked])
 
     def side_by_side(text):
-        return [int(number) for number in re.findall(r"; (\d+) candidates side by side; memory", text)]
+        return [int(number) for number in re.findall(r"; (\d+) candidates side by side; GPU memory", text)]
 
     one, text = job("one", 1)
     check(side_by_side(text) == [], f"one candidate at a time is no news: {text}")
