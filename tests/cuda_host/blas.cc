@@ -125,7 +125,9 @@ cublasLtMatmulPreferenceSetAttribute(cublasLtMatmulPreference_t wishes,
     return CUBLAS_STATUS_SUCCESS;
 }
 
-/* Proposes one algorithm that fewer rows would be refused by, and one for all. */
+/* Proposes one algorithm that fewer rows would be refused by, and one for all; where
+ * COPPICE_CUDA_HOST_ALGORITHMS says `picky`, the former only, and where it says `none`, none.
+ */
 cublasStatus_t
 cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t handle, cublasLtMatmulDesc_t operation,
                                cublasLtMatrixLayout_t a, cublasLtMatrixLayout_t b,
@@ -138,7 +140,9 @@ cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t handle, cublasLtMatmulDesc_t ope
     (void)a;
     (void)c;
     if (wanted < 2) return CUBLAS_STATUS_INVALID_VALUE;
-    for (int i = 0; i < 2; i++) {
+    const char *const which = getenv("COPPICE_CUDA_HOST_ALGORITHMS");
+    *count = which == NULL ? 2 : strcmp(which, "picky") == 0 ? 1 : 0;
+    for (int i = 0; i < *count; i++) {
         uint64_t *const words = found[i].algo.data;
         words[ALGO_ROWS] = d->rows;
         words[ALGO_DEPTH] = b->rows;
@@ -148,7 +152,6 @@ cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t handle, cublasLtMatmulDesc_t ope
         for (int m = 0; m < 3; m++)
             words[ALGO_ALIGNMENT + m] = wishes->alignment[m];
     }
-    *count = 2;
     return CUBLAS_STATUS_SUCCESS;
 }
 

@@ -270,12 +270,52 @@ static void test_too_many_lanes(void **state)
     cop_backend_destroy(&b);
 }
 
+static void multiply_picky(cop_backend *b, size_t rows, cop_status expected)
+{
+    enum { N = 6, K = 9, MOST = 300 };
+    static const float x[MOST * K] = {1, 2, 3};
+    static const float weights[N * K] = {4, 5, 6};
+    cop_error err = {0};
+    cop_matrix *matrix = make_matrix(b, weights, N, K, 1);
+    cop_buffer *const input = make_buffer(b, x, MOST * K, b->input);
+    cop_buffer *const output = make_buffer(b, NULL, MOST * N, b->output);
+    assert_int_equal(b->ops->gemm(b, output, input, matrix, NULL, rows, &err), expected);
+    if (expected == COP_OK) {
+        float *const got = read_buffer(b, output, 1, b->output);
+        assert_true(got[0] == 32);
+        free(got);
+    } else {
+        assert_non_null(strstr(err.message, "no algorithm"));
+        assert_non_null(strstr(err.message, "6 x 9"));
+    }
+    cop_buffer *const used[] = {input, output};
+    drop_buffers(b, used, 2);
+    b->ops->matrix_destroy(b, &matrix);
+}
+
+/* Where no algorithm for many rows is one for few, one for few serves; where there is none, it
+ * is said, and the device is as good as before. */
+static void test_picky_algorithms(void **state)
+{
+    const backend_case *const c = *state;
+    if (!c->emulated) return; /* only there algorithms can be kept back */
+    cop_backend *b = make_backend(*state);
+    assert_int_equal(setenv("COPPICE_CUDA_HOST_ALGORITHMS", "none", 1), 0);
+    multiply_picky(b, 300, COP_ERR_UNSUPPORTED);
+    assert_int_equal(setenv("COPPICE_CUDA_HOST_ALGORITHMS", "picky", 1), 0);
+    multiply_picky(b, 300, COP_OK);
+    multiply_picky(b, 1, COP_OK);
+    assert_int_equal(unsetenv("COPPICE_CUDA_HOST_ALGORITHMS"), 0);
+    cop_backend_destroy(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rows_alone),
         cmocka_unit_test(test_lanes_alone),
         cmocka_unit_test(test_too_many_lanes),
+        cmocka_unit_test(test_picky_algorithms),
     };
     return run_backend_tests("backend lanes", tests, sizeof tests / sizeof tests[0]);
 }

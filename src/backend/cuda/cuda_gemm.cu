@@ -224,22 +224,23 @@ static bool suits(cop_cuda *cuda, const cop_matrix *matrix, size_t rows, size_t 
     return suited;
 }
 
-/* The first proposal that also multiplies one row, and several lanes. */
-static void choose_algorithm(cop_cuda *cuda, const cop_matrix *matrix, size_t rows,
-                             cublasLtMatmulAlgo_t *algorithm)
+/* The first proposal for `asked` rows that also multiplies one row, as many as there can be,
+ * and several lanes; false if there is none. */
+static bool choose_algorithm(cop_cuda *cuda, const cop_matrix *matrix, size_t asked,
+                             size_t rows, cublasLtMatmulAlgo_t *algorithm)
 {
-    static constexpr int PROPOSALS = 16;
+    static constexpr int PROPOSALS = 32;
     cublasLtMatmulHeuristicResult_t found[PROPOSALS] = {};
-    const int count = ask_algorithms(cuda, matrix, rows, found, PROPOSALS);
+    const int count = ask_algorithms(cuda, matrix, asked, found, PROPOSALS);
     for (int i = 0; i < count; i++) {
         const cublasLtMatmulAlgo_t *const proposed = &found[i].algo;
         if (!suits(cuda, matrix, 1, 1, proposed) || !suits(cuda, matrix, rows, 1, proposed) ||
             !suits(cuda, matrix, 1, 2, proposed) || !suits(cuda, matrix, rows, 2, proposed))
             continue;
         *algorithm = *proposed;
-        return;
+        return true;
     }
-    cop_cuda_note(cuda, cudaErrorNotSupported, "choosing how to multiply");
+    return false;
 }
 
 /* The algorithm of a matrix's shape: the same for the life of the backend. */
@@ -261,8 +262,14 @@ static cop_status find_algorithm(cop_cuda *cuda, const cop_matrix *matrix, size_
     cop_cuda_algorithm *const made = &cuda->algorithms[cuda->algorithm_count];
     *made =
         (cop_cuda_algorithm){.n = matrix->n, .k = matrix->k, .rows = asked, .algorithm = {}};
-    choose_algorithm(cuda, matrix, asked, &made->algorithm);
+    /* What is fast for many rows may be nothing for one; the other way round it is but slow. */
+    const bool found = choose_algorithm(cuda, matrix, asked, asked, &made->algorithm) ||
+                       choose_algorithm(cuda, matrix, 1, asked, &made->algorithm);
     COP_TRY(cop_cuda_check(cuda, err));
+    COP_CHECK(found, err, COP_ERR_UNSUPPORTED,
+              "cuBLASLt has no algorithm for 1 to %zu rows of %s by a matrix of %zu x %zu; "
+              "choose another backend.compute, or backend.kind: cpu",
+              asked, cop_dtype_name(cuda->base.input), matrix->n, matrix->k);
     cuda->algorithm_count++;
     *algorithm = &made->algorithm;
     return COP_OK;
