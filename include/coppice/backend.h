@@ -9,6 +9,12 @@
  * stream between blocks), `input` (operand of a GEMM: output of a norm, of attention, of the
  * gated unit) and `output` (result of a GEMM). Buffers are plain memory of the device; a view
  * is a buffer and an element offset.
+ *
+ * Several candidates can be computed side by side, in lanes. Weights have a copy for each then,
+ * one after the other: vectors [lanes, N], tables [lanes, V, D], matrices as matrix_create()
+ * says. The rows T of a call are cop_backend::lanes equal blocks, and block l is computed with
+ * copy l of the weights. What a block gets is, bit for bit, what it would get alone; on a GPU a
+ * row's bits do not follow the number of rows in its block either.
  */
 #ifndef COPPICE_BACKEND_H
 #define COPPICE_BACKEND_H
@@ -46,7 +52,17 @@ typedef struct cop_batch {
     size_t rows;    /**< T */
     int32_t prefix; /**< shared positions, 0 for none */
     int32_t prefix_slot;
+    /** Of each lane: lane l has the slots from l * lane_slots on, and its prefix in slot
+     * prefix_slot + l * lane_slots. 0 where there is one lane. */
+    int32_t lane_slots;
 } cop_batch;
+
+/** The slot that holds the prefix which a sequence in `slot` sees. */
+static inline int32_t cop_batch_prefix_slot(const cop_batch *batch, int32_t slot)
+{
+    const int32_t lanes = batch->lane_slots;
+    return lanes == 0 ? batch->prefix_slot : batch->prefix_slot + slot / lanes * lanes;
+}
 
 /** Normalisation of queries and keys before rope. */
 typedef enum cop_qk_norm { COP_QK_NORM_NONE, COP_QK_NORM_HEAD, COP_QK_NORM_WIDTH } cop_qk_norm;
@@ -81,7 +97,7 @@ typedef struct cop_draw {
 
 /** A sequence that decoding goes on with. */
 typedef struct cop_decode_row {
-    int32_t slot;
+    int32_t slot; /**< -1: this is a row of no sequence, and gets no ids */
     int32_t past; /**< tokens in the cache, the shared prefix included */
     int32_t next; /**< id to feed first */
     int32_t left; /**< most ids that it may still get, at least 1 */
@@ -89,22 +105,22 @@ typedef struct cop_decode_row {
 
 /** What cop_backend_ops::decode works on. Nothing is owned. */
 typedef struct cop_decode {
-    const cop_decode_row *rows; /**< [count] */
+    const cop_decode_row *rows; /**< [lanes, count] */
     size_t count;
-    size_t most_rows;            /**< that a step has room for; at least count */
-    int32_t prefix, prefix_slot; /**< as in cop_batch */
-    const int32_t *stops;        /**< [stop_count] ids that end a sequence */
+    size_t most_rows; /**< that a step has room for in each lane; at least count */
+    int32_t prefix, prefix_slot, lane_slots; /**< as in cop_batch */
+    const int32_t *stops;                    /**< [stop_count] ids that end a sequence */
     size_t stop_count;
     const cop_buffer *logits; /**< [rows of a step, vocabulary], where a step leaves them */
-    size_t vocabulary;        /**< rows of the embedding table too */
-    cop_draw draw; /**< temperature 0: the best id; otherwise uniform [steps, count] */
-    /** Feeds ids [batch->rows], one row to a span, and leaves their logits: embed, the layers,
-     * norm and head, and nothing that synchronises. It hands `ids` and `batch` on to embed,
-     * rope_store and attention as they are: where both are on the device, `ids` and
-     * batch->spans are NULL. There may be up to most_rows rows, some of sequences that have
-     * ended or of none. A backend may repeat what a call with this context and as many rows
-     * has asked for, without asking again, until one of its buffers, caches or matrices is
-     * destroyed or a matrix is packed from another place. */
+    size_t vocabulary;        /**< rows of a lane's embedding table too */
+    cop_draw draw; /**< temperature 0: the best id; otherwise uniform [steps, lanes, count] */
+    /** Feeds ids [batch->rows] (of lane l: l * vocabulary more, as embed takes them), one row
+     * to a span, and leaves their logits: embed, the layers, norm and head, and nothing that
+     * synchronises. It hands `ids` and `batch` on to embed, rope_store and attention as they
+     * are: where both are on the device, `ids` and batch->spans are NULL. There may be up to
+     * most_rows rows, some of sequences that have ended or of none. A backend may repeat what a
+     * call with this context and as many rows has asked for, without asking again, until one of
+     * its buffers, caches or matrices is destroyed or a matrix is packed from another place. */
     cop_status (*step)(void *context, const int32_t *ids, const cop_batch *batch,
                        cop_error *err);
     void *context;
@@ -112,12 +128,13 @@ typedef struct cop_decode {
 
 /** Memory that a plan needs, in bytes, by cop_backend_ops::plan. */
 typedef struct cop_backend_plan {
-    size_t matrices;       /**< elements of all GEMM weights */
+    size_t lanes;          /**< copies of the weights, 0 as 1 */
+    size_t matrices;       /**< elements of all GEMM weights, once */
     size_t largest_matrix; /**< elements */
     size_t shared;         /**< of these, elements committed from a table that is in others */
-    size_t others;         /**< elements of vectors and tables */
-    size_t kv;             /**< elements of the KV cache */
-    size_t activations;    /**< elements */
+    size_t others;         /**< elements of vectors and tables, once */
+    size_t kv;             /**< elements of the KV cache, of all lanes */
+    size_t activations;    /**< elements, of all lanes */
     cop_dtype storage;
 } cop_backend_plan;
 
@@ -160,27 +177,28 @@ typedef struct cop_backend_ops {
                           const cop_weight_part *parts, size_t count,
                           const cop_component *components, size_t component_count,
                           cop_error *err);
-    /** Widens count elements of `in` (dtype) to binary32 in `out`. */
-    cop_status (*widen)(cop_backend *backend, cop_buffer *out, const cop_buffer *in,
-                        cop_dtype dtype, size_t count, cop_error *err);
-    /** A GEMM weight [n, k] whose elements are stored as `dtype`. */
+    /** Widens count elements of `in` (dtype) to binary32 in `out`, from element `offset`. */
+    cop_status (*widen)(cop_backend *backend, cop_buffer *out, size_t offset,
+                        const cop_buffer *in, cop_dtype dtype, size_t count, cop_error *err);
+    /** A GEMM weight [n, k] whose elements are stored as `dtype`, in `lanes` copies. */
     cop_status (*matrix_create)(cop_backend *backend, size_t n, size_t k, cop_dtype dtype,
-                                cop_matrix **matrix, cop_error *err);
+                                size_t lanes, cop_matrix **matrix, cop_error *err);
     void (*matrix_destroy)(cop_backend *backend, cop_matrix **matrix);
-    /** Where to rebuild the matrix, row-major [n, k] in the storage type: a scratch buffer
-     *  shared by all matrices, or the matrix's own memory. Borrowed, valid until the next
-     *  call. */
+    /** Where to rebuild the matrix, row-major [lanes, n, k] in the storage type: a scratch
+     * buffer shared by all matrices, or the matrix's own memory. Borrowed, valid until the next
+     * call. */
     cop_status (*matrix_stage)(cop_backend *backend, cop_matrix *matrix, cop_buffer **stage,
                                cop_error *err);
-    /** Packs the matrix from `source`: its stage, or another buffer of the same layout (a tied
-     *  embedding table) that outlives the next commit. */
-    cop_status (*matrix_commit)(cop_backend *backend, cop_matrix *matrix,
+    /** Packs copy `lane` of the matrix from that of `source`: its stage, or another buffer of
+     *  the same layout (a tied embedding table) that outlives the next commit. All copies of a
+     *  matrix come from the same source. */
+    cop_status (*matrix_commit)(cop_backend *backend, cop_matrix *matrix, size_t lane,
                                 const cop_buffer *source, cop_error *err);
 
     /* --- forward --- */
 
-    /** residual [T, D] = table [V, D] (dtype) at ids [T] (host memory, or NULL as a step of
-     *  decode has them). */
+    /** residual [T, D] = rows ids [T] (host memory, or NULL as a step of decode has them) of
+     *  table [lanes * V, D] (dtype): id i of lane l is row l * V + i. */
     cop_status (*embed)(cop_backend *backend, cop_buffer *residual, const cop_buffer *table,
                         cop_dtype dtype, const int32_t *ids, size_t rows, size_t width,
                         cop_error *err);
@@ -229,7 +247,7 @@ typedef struct cop_backend_ops {
      * reach top_p (Holtzman et al., arXiv 1904.09751). The id is where the running sum of the
      * weights, in order of the ids or, with top_p < 1, of falling weight, passes uniform * its
      * total: a function of these arguments alone, the same on every processor. -1 as argmax.
-     *  Synchronises. */
+     * Synchronises. */
     cop_status (*sample)(cop_backend *backend, const cop_buffer *logits, size_t rows,
                          size_t vocabulary, const cop_draw *draw, int32_t *ids, cop_error *err);
     /** Natural log-probability of targets [T] (host) under logits [T, V]; to host memory. */
@@ -238,10 +256,10 @@ typedef struct cop_backend_ops {
                                   cop_error *err);
 
     /** `steps` steps of decoding: each feeds every sequence's next id and chooses the one
-     *  after, as argmax or sample do. ids [steps, count] (host memory) are those chosen; a
-     *  sequence ends with a stop, with its last one `left`, or with -1 (logits not finite), and
-     *  has COP_DECODE_NONE from then on. steps <= cop_backend::decode_steps or 1.
-     *  Synchronises, once. */
+     * after, as argmax or sample do. ids [steps, lanes, count] (host memory) are those chosen;
+     * a sequence ends with a stop, with its last one `left`, or with -1 (logits not finite),
+     * and has COP_DECODE_NONE from then on. steps <= cop_backend::decode_steps or 1.
+     * Synchronises, once. */
     cop_status (*decode)(cop_backend *backend, const cop_decode *decode, size_t steps,
                          int32_t *ids, cop_error *err);
 
@@ -276,6 +294,11 @@ struct cop_backend {
     /** Most steps to ask decode for at a time: 1 where the host computes, and nothing is gained
      * by more. May be lowered: at 1 a device, too, is asked anew for each step. */
     size_t decode_steps;
+    /** Lanes worth having where nobody asks for a number: one candidate keeps processor cores
+     * busy, but a small one no GPU. */
+    size_t auto_lanes;
+    /** Lanes of the calls to come, 1 at first; whoever makes them sets it. */
+    size_t lanes;
     /** Time spent in each part since creation; 0 where operations run after their call has
      *  returned (CUDA). */
     double seconds[COP_PART_COUNT];

@@ -77,7 +77,8 @@ typedef struct cop_queue_result {
     uint64_t *answers; /**< [score_count] digests beside the scores; owned as they are */
     bool has_answers;  /**< set by finish: they are filled in and travel too */
     uint64_t tokens;   /**< generated */
-    double seconds;    /**< of the rank's time; filled in by the queue */
+    double seconds;    /**< of the rank's time, of what units took together its share; filled
+                        *   in by the queue */
     char message[256]; /**< for a failure */
     int rank;          /**< who computed it; filled in by the queue */
 } cop_queue_result;
@@ -89,12 +90,21 @@ typedef struct cop_queue_options {
     double deadline_factor, deadline_least_s;
 } cop_queue_options;
 
+/** Most rows that a rank may compute side by side. */
+enum { COP_QUEUE_MOST_LANES = 256 };
+
 /** How a rank evaluates. A unit takes two steps, so that slow scoring of one can run beside the
- *  generation of the next: after begin of a unit comes finish of the one before it, or at once
- *  its own, if no other unit is at hand or `overlap` is not set. */
+ * generation of the next: after begin of a unit comes finish of the one before it, or at once
+ * its own, if no other unit is at hand or `overlap` is not set.
+ *
+ * With several lanes, units of that many rows on the same examples, unit % row_units, take
+ * each step together: prepare for all of them where there is more than one, begin of each, then
+ * finish of those before, or at once their own. At most 2 * lanes units are begun at a time.
+ */
 typedef struct cop_queue_work {
     void *context;
     bool overlap;
+    size_t lanes; /**< at most COP_QUEUE_MOST_LANES; 0 as 1. The same on every rank or not */
     /** A phase begins; data [bytes] is what its order held. A failure becomes that of its
      * units. */
     cop_status (*order)(void *context, const void *data, size_t bytes, cop_error *err);
@@ -102,6 +112,10 @@ typedef struct cop_queue_work {
      *  them. A failure becomes that of these units. */
     cop_status (*chunk)(void *context, uint64_t first, size_t count, const void *data,
                         size_t bytes, cop_error *err);
+    /** Units [count, 2 .. lanes] of the last chunk are begun next, in this order. A failure is
+     *  nobody's, each is begun all the same; but COP_INTERRUPTED is that of all. NULL: nothing
+     *  to do. */
+    cop_status (*prepare)(void *context, const uint64_t *units, size_t count, cop_error *err);
     /** Begins a unit of the last chunk. After a failure there is no finish. */
     cop_status (*begin)(void *context, uint64_t unit, cop_error *err);
     /** Fills in scores [score_capacity], score_count and tokens of the unit begun first, and
@@ -153,20 +167,20 @@ cop_status cop_queue_open(cop_world *world, const cop_queue_options *options,
 
 /** Rank 0. Has all units of a phase evaluated.
  *
- *  A unit that fails is tried again, on another rank where there is one; three failures end the
- *  phase with COP_ERR_UNIT. A rank whose unit is overdue
- *  (cop_schedule_deadline_s()) is asked whether it lives. One that says so, from within
- *  cop_queue_cancelled(), gets the same time again, three times at most. One that is silent for
- *  deadline_least_s more, or uses that up, has failed at its unit and loses all its units to
- *  others; an answer that still comes is used or ignored, and the rank gets work again once it
- *  says that it is ready. A result that cannot be true is refused and its unit done elsewhere;
- *  a rank that does this three times gets no more work. A rank whose device fails
- *  (COP_ERR_BACKEND) hands its units back, uncounted, and gets no more. Without a rank that
+ * A unit that fails is tried again, on another rank where there is one; three failures end the
+ * phase with COP_ERR_UNIT. A rank whose unit is overdue
+ * (cop_schedule_deadline_s()) is asked whether it lives. One that says so, from within
+ * cop_queue_cancelled(), gets the same time again, three times at most. One that is silent for
+ * deadline_least_s more, or uses that up, has failed at its unit and loses all its units to
+ * others; an answer that still comes is used or ignored, and the rank gets work again once it
+ * says that it is ready. A result that cannot be true is refused and its unit done elsewhere;
+ * a rank that does this three times gets no more work. A rank whose device fails
+ * (COP_ERR_BACKEND) hands its units back, uncounted, and gets no more. Without a rank that
  * could work the phase ends: COP_INTERRUPTED if one of them is merely silent, else
  * COP_ERR_UNIT, or the reason if none of them can work any more (cop_queue_decline(), a
  * device).
  *
- *  On failure the units under way are dropped; the queue can be used on. */
+ * On failure the units under way are dropped; the queue can be used on. */
 cop_status cop_queue_run(cop_queue *queue, const cop_queue_phase *phase, cop_error *err);
 
 /** Rank 0. */

@@ -33,7 +33,9 @@ typedef struct cop_evaluator_options {
     const char *const *stop;     /**< [stop_count] stop strings, cut from the response */
     size_t stop_count;
     size_t max_new_tokens;
-    size_t batch; /**< most sequences at a time */
+    size_t batch; /**< most sequences at a time, of one unit */
+    size_t lanes; /**< units whose answers are generated side by side, as cop_model_limits */
+    bool fit_lanes;
     cop_backend_options backend;
 } cop_evaluator_options;
 
@@ -66,6 +68,18 @@ typedef struct cop_unit_result {
 
 /** A unit that is generated and on its way to its rewards. */
 typedef struct cop_unit_pending cop_unit_pending;
+
+/** Units that cop_evaluator_prepare() takes at a time. */
+size_t cop_evaluator_lanes(const cop_evaluator *evaluator);
+
+/** Generates the responses of units [count, at most cop_evaluator_lanes()] side by side. They
+ *  have the same examples and draw alike, but for the number of the sample. Then
+ *  cop_evaluator_begin() of each of them takes its responses from here, and its time is a
+ *  `count`th of this call's. What is not begun before the next call, or before a unit that is
+ *  none of them, is dropped. On failure nothing is prepared, and each can be begun alone.
+ *  `cancelled` as below. */
+cop_status cop_evaluator_prepare(cop_evaluator *evaluator, const cop_unit *units, size_t count,
+                                 bool (*cancelled)(void *), void *context, cop_error *err);
 
 /** Generates a unit's responses and hands them to the scorer. Consecutive units with the same
  *  components share one rebuild. `cancelled` (may be NULL) is polled during generation; true

@@ -97,6 +97,7 @@ typedef struct cop_job {
         char *compute; /**< auto, f32, bf16 */
         char *gemm;    /**< onednn, openblas */
         int64_t threads, batch;
+        int64_t candidates; /**< side by side; 0: auto */
     } backend;
     struct {
         double deadline_factor; /**< on the slowest unit seen */

@@ -79,20 +79,29 @@ typedef struct cop_model_limits {
     size_t batch;         /**< most sequences at a time */
     size_t prompt_tokens; /**< most tokens of one prompt */
     size_t new_tokens;    /**< most tokens generated per prompt */
+    /** Candidates that are held and generate side by side, each with weights and cache of its
+     * own; 0: one, or with fit_lanes at most cop_backend::auto_lanes. */
+    size_t lanes;
+    bool fit_lanes; /**< as many as there is memory for, at most `lanes` and at least one */
 } cop_model_limits;
 
 /** Binds the checkpoint's tensors to the configuration on a backend and loads the base weights.
  *  Missing tensors and wrong shapes are errors that name the tensor; tensors that the
  *  configuration has no use for are listed in *unused (if not NULL) for a warning. The memory
- *  plan is checked first: COP_ERR_MEMORY with the figures and the largest batch that would fit.
+ *  plan is checked first: COP_ERR_MEMORY with the figures and what would fit. Every lane holds
+ *  the base then.
  *  Config, checkpoint and backend are borrowed and must outlive the model. */
 cop_status cop_model_create(const cop_model_config *config, const cop_checkpoint *checkpoint,
                             cop_backend *backend, const cop_model_limits *limits,
                             cop_text *unused, cop_model **model, cop_error *err);
 
-/** Rebuilds all weights as base + recipe (NULL: the base) and packs them. Always from the
- *  untouched base. */
-cop_status cop_model_apply(cop_model *model, const cop_recipe *recipe, cop_error *err);
+/** Rebuilds all weights of a lane (below cop_model_lanes()) as base + recipe (NULL: the base)
+ *  and packs them. Always from the untouched base. */
+cop_status cop_model_apply(cop_model *model, size_t lane, const cop_recipe *recipe,
+                           cop_error *err);
+
+/** Lanes that the model has. */
+size_t cop_model_lanes(const cop_model *model);
 
 /** A prompt; ids not owned. */
 typedef struct cop_prompt {
@@ -128,10 +137,15 @@ typedef struct cop_generate_options {
     /** [count] numbers of the examples that the prompts stand for, whose random numbers their
      *  answers are drawn by; NULL: their places in the call. Not owned. */
     const size_t *examples;
-    bool want_logits; /**< fill in logits and prompt_log_probability */
-    /** Asked after every token with what sequence `index` has generated so far; true ends it
-     *  (stop strings). May be NULL. Where several tokens are generated before it is asked, it
-     *  is shown them one by one, and those after its end are dropped. */
+    /** The first so many lanes answer; 0 as 1. What a lane answers does not depend on the
+     *  others. */
+    size_t lanes;
+    /** [lanes] numbers that stand for sampling.sample; NULL: the same for all. Not owned. */
+    const uint32_t *samples;
+    bool want_logits; /**< of one lane: fill in logits and prompt_log_probability */
+    /** Asked after every token with what prompt `index` of some lane has generated so far; true
+     * ends it (stop strings). May be NULL. Where several tokens are generated before it is
+     * asked, it is shown them one by one, and those after its end are dropped. */
     bool (*stop)(void *context, size_t index, const cop_ids *ids);
     void *stop_context;
     /** Polled once per pass over prompts and every few steps, every step on the CPU; true
@@ -151,8 +165,8 @@ typedef struct cop_model_counters {
 
 /** Answers, greedy or drawn, to prompts [count], any count: they are taken in groups of at most
  *  limits.batch, in order. Within a group the common prefix is computed once, prompts are
- *  packed without padding, and the batch shrinks as sequences end. generations [count] are
- *  filled in order of the prompts. A prompt that does not fit the limits or the model's
+ *  packed without padding, and the batch shrinks as sequences end. generations [lanes, count]
+ *  are filled in order of the prompts. A prompt that does not fit the limits or the model's
  *  positions is COP_ERR_CONFIG. */
 cop_status cop_model_generate(cop_model *model, const cop_prompt *prompts, size_t count,
                               const cop_generate_options *options, cop_generation *generations,
@@ -164,8 +178,9 @@ void cop_generation_free(cop_generation *generation);
 /** Counters since the model was created. */
 cop_model_counters cop_model_count(const cop_model *model);
 
-/** What the memory plan says that the model takes on its backend, in bytes. */
-uint64_t cop_model_planned_bytes(const cop_model *model);
+/** What the memory plan says that the model takes on its backend, in bytes, and of how many
+ * that was planned. */
+uint64_t cop_model_planned_bytes(const cop_model *model, uint64_t *room_bytes);
 
 /** Frees *model and sets it to NULL; NULL is allowed. */
 void cop_model_destroy(cop_model **model);

@@ -5,10 +5,11 @@
  * Guided self-scheduling with measured speeds. A worker that asks gets a chunk of consecutive
  * units: half of its share (by its speed) of what is left, at most `chunk_s` of its time, ended
  * at a row's border where that fits, for the units of a row share one rebuild of the weights.
- * Chunks so shrink towards the end. While there is more than one unit for every worker, the
- * next chunk is handed out before the last unit of the present one is done. Once all is handed
- * out, idle workers get copies of units that lie with workers much slower than they are; the
- * first answer counts.
+ * A worker that computes several rows side by side gets at least so many, near the end as many
+ * as its share of what is left. Chunks so shrink towards the end. While there is more than one
+ * unit for every worker, the next chunk is handed out before the last units of the present one
+ * are done. Once all is handed out, idle workers get copies of units that lie with workers much
+ * slower than they are; the first answer counts.
  *
  * Workers are numbered from 0, times are seconds of any clock that does not go back. Not for
  * use by several threads at a time.
@@ -61,8 +62,9 @@ cop_status cop_schedule_create(const cop_schedule_options *options, cop_schedule
 cop_status cop_schedule_begin(cop_schedule *schedule, const cop_schedule_phase *phase,
                               cop_error *err);
 
-/** A worker may get units from now on; it owes none. */
-void cop_schedule_join(cop_schedule *schedule, size_t worker);
+/** A worker may get units from now on; it owes none. It computes units of `lanes` (>= 1) rows
+ *  on the same examples side by side. */
+void cop_schedule_join(cop_schedule *schedule, size_t worker, size_t lanes);
 
 /** A worker gets no more units until it joins again; those that it owes go to others. Answers
  *  that it sends all the same are good. */
@@ -74,8 +76,10 @@ cop_status cop_schedule_leave(cop_schedule *schedule, size_t worker, cop_error *
 cop_status cop_schedule_take(cop_schedule *schedule, size_t worker, double now_s,
                              cop_schedule_chunk *chunk, cop_error *err);
 
-/** A worker has evaluated a unit. Answers come in the order in which units were handed out.
- *  `seconds`: what the worker says it took, finite and not negative. */
+/** A worker has evaluated a unit. Answers come in the order in which units were handed out; of
+ * a chunk, `lanes` rows at a time, and of these, unit 0 of each row, then unit 1 of each, and
+ * so on. `seconds`: what the worker says it took, its share of the time of those that were side
+ * by side; finite and not negative. */
 cop_schedule_verdict cop_schedule_done(cop_schedule *schedule, size_t worker, uint64_t unit,
                                        double seconds, double now_s);
 
@@ -100,21 +104,23 @@ bool cop_schedule_owes(const cop_schedule *schedule, size_t worker);
 /** True if the worker may get units and has none. */
 bool cop_schedule_is_idle(const cop_schedule *schedule, size_t worker);
 
-/** Time after which a unit of size 1 is overdue: deadline_factor times the slowest unit that
- * was ever done in time (scaled by size), at least deadline_least_s; INFINITY before any was.
+/** Time after which a unit of size 1 is overdue, several side by side after the sum of theirs:
+ * deadline_factor times the slowest unit that was ever done in time (scaled by size), at least
+ * deadline_least_s; INFINITY before any was.
  */
 double cop_schedule_deadline_s(const cop_schedule *schedule);
 
 /** Typical time of a unit of size 1, 0 before any was done. */
 double cop_schedule_unit_s(const cop_schedule *schedule);
 
-/** The first worker from `from` on whose present unit is overdue, or the number of workers. */
+/** The first worker from `from` on whose present units are overdue, or the number of workers.
+ */
 size_t cop_schedule_overdue(const cop_schedule *schedule, size_t from, double now_s);
 
-/** The worker is known to be at its present unit: its time begins anew. */
+/** The worker is known to be at its present units: its time begins anew. */
 void cop_schedule_excuse(cop_schedule *schedule, size_t worker, double now_s);
 
-/** Counts a failure of the unit that the worker is at, which then goes to others with
+/** Counts a failure of the (first) unit that the worker is at, which then goes to others with
  *  cop_schedule_leave(); *unit is its number. \return its failures, 0 if the worker has left or
  *  owes none, or if the unit is answered already. */
 int cop_schedule_blame(cop_schedule *schedule, size_t worker, uint64_t *unit);
@@ -134,9 +140,11 @@ typedef struct cop_simulation {
     cop_schedule_options schedule; /**< workers >= 1 */
     size_t rows, row_units;        /**< units: rows * row_units */
     double unit_s;                 /**< of a worker of speed 1 */
-    double spread;    /**< a unit takes up to so much longer or shorter, share in [0, 1) */
-    double slowest;   /**< speeds lie evenly in [slowest, 1] */
-    double message_s; /**< one way */
+    double spread;     /**< a unit takes up to so much longer or shorter, share in [0, 1) */
+    double slowest;    /**< speeds lie evenly in [slowest, 1] */
+    size_t lanes;      /**< rows that the wide workers compute side by side, 0 as 1 */
+    double wide_share; /**< so many of the workers are; theirs take as long as one alone */
+    double message_s;  /**< one way */
     double late_share, late_s; /**< so many of the workers join so late */
     double hang_share;         /**< so many stop answering at a random moment, for ever */
     double fail_share;         /**< so many of the evaluations fail */

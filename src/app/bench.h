@@ -54,6 +54,7 @@ typedef struct cop_bench_setting {
     const cop_checkpoint *checkpoint;
     size_t batch;          /* most prompts at a time */
     size_t prompt, tokens; /* of each prompt, and most of its answer */
+    bool fit_lanes;        /* as many candidates side by side as is usual and fits, else one */
 } cop_bench_setting;
 
 /* A model ready to generate; the backend is borrowed. */
@@ -62,7 +63,8 @@ typedef struct cop_bench_generator {
     cop_model *model;
     int32_t *ids;            /* [batch, prompt] random */
     cop_prompt *prompts;     /* [batch] */
-    cop_generation *answers; /* [batch] */
+    cop_generation *answers; /* [lanes, batch] */
+    size_t lanes;
 } cop_bench_generator;
 
 typedef struct cop_bench_step {
@@ -76,7 +78,7 @@ cop_status cop_bench_generator_open(const cop_bench_setting *setting, cop_backen
                                     cop_bench_generator *generator, cop_error *err);
 void cop_bench_generator_close(cop_bench_generator *generator);
 
-/* Time of answers of `tokens` tokens to the first `count` prompts. */
+/* Time of answers of `tokens` tokens to the first `count` prompts, by all lanes. */
 cop_status cop_bench_answer(cop_bench_generator *generator, size_t count, size_t tokens,
                             cop_bench_step *taken, cop_error *err);
 

@@ -12,7 +12,7 @@ static cop_status fill_prompts(const cop_bench_setting *s, cop_bench_generator *
 {
     g->ids = cop_memory_alloc(s->batch * s->prompt, sizeof *g->ids, err);
     g->prompts = cop_memory_alloc(s->batch, sizeof *g->prompts, err);
-    g->answers = cop_memory_alloc(s->batch, sizeof *g->answers, err);
+    g->answers = cop_memory_alloc(g->lanes * s->batch, sizeof *g->answers, err);
     if (g->ids == NULL || g->prompts == NULL || g->answers == NULL) return COP_ERR_MEMORY;
     for (size_t i = 0; i < s->batch * s->prompt; i++) {
         const uint64_t bits = cop_noise_bits(3, COP_STREAM_SAMPLING, 0, i);
@@ -27,12 +27,17 @@ static cop_status fill_prompts(const cop_bench_setting *s, cop_bench_generator *
 cop_status cop_bench_generator_open(const cop_bench_setting *s, cop_backend *backend,
                                     cop_bench_generator *g, cop_error *err)
 {
-    const cop_model_limits limits = {
-        .batch = s->batch, .prompt_tokens = s->prompt, .new_tokens = s->tokens};
+    const cop_model_limits limits = {.batch = s->batch,
+                                     .prompt_tokens = s->prompt,
+                                     .new_tokens = s->tokens,
+                                     .fit_lanes = s->fit_lanes};
     *g = (cop_bench_generator){.backend = backend};
     cop_status status =
         cop_model_create(s->config, s->checkpoint, backend, &limits, NULL, &g->model, err);
-    if (status == COP_OK) status = fill_prompts(s, g, err);
+    if (status == COP_OK) {
+        g->lanes = cop_model_lanes(g->model);
+        status = fill_prompts(s, g, err);
+    }
     if (status != COP_OK) cop_bench_generator_close(g);
     return status;
 }
@@ -51,12 +56,12 @@ cop_status cop_bench_answer(cop_bench_generator *g, size_t count, size_t tokens,
 {
     double before[COP_PART_COUNT];
     memcpy(before, g->backend->seconds, sizeof before);
-    const cop_generate_options how = {.max_new_tokens = tokens};
+    const cop_generate_options how = {.max_new_tokens = tokens, .lanes = g->lanes};
     const double start_s = cop_timer_now_s();
     COP_TRY(cop_model_generate(g->model, g->prompts, count, &how, g->answers, err));
     taken->seconds = cop_timer_now_s() - start_s;
     bool whole = true;
-    for (size_t b = 0; b < count; b++) {
+    for (size_t b = 0; b < g->lanes * count; b++) {
         whole = whole && g->answers[b].ids.count == tokens;
         cop_generation_free(&g->answers[b]);
     }

@@ -98,7 +98,7 @@ static void show(const shape_bench *b, const char *what, double seconds, double 
     (void)fflush(stdout);
 }
 
-/* Weights of a candidate of that many components, in place when it returns. */
+/* Weights of candidates of that many components, in place in every lane when it returns. */
 static cop_status rebuild(const shape_bench *b, size_t count, double *seconds, cop_error *err)
 {
     cop_recipe *recipe = NULL;
@@ -110,7 +110,8 @@ static cop_status rebuild(const shape_bench *b, size_t count, double *seconds, c
     COP_TRY_OUT(cop_recipe_create(&recipe, err));
     COP_TRY_OUT(cop_recipe_set_components(recipe, components, count, err));
     const double start_s = cop_timer_now_s();
-    COP_TRY_OUT(cop_model_apply(b->generator.model, recipe, err));
+    for (size_t l = 0; l < b->generator.lanes; l++)
+        COP_TRY_OUT(cop_model_apply(b->generator.model, l, recipe, err));
     COP_TRY_OUT(cop_bench_wait(b->backend, b->any, err));
     *seconds = cop_timer_now_s() - start_s;
 out:
@@ -195,15 +196,22 @@ static cop_status measure_decode(shape_bench *b, cop_error *err)
     return COP_OK;
 }
 
-/* A candidate's weights, and answers of full length to one batch of prompts. */
-static cop_status measure_unit(shape_bench *b, cop_error *err)
+/* Weights of a candidate in every lane, and answers of full length to one batch of prompts. */
+static cop_status time_units(shape_bench *b, double *seconds, cop_error *err)
 {
-    const size_t steps = b->setting.tokens - 1;
     double rebuild_s = 0;
     cop_bench_step taken;
     COP_TRY(rebuild(b, 1, &rebuild_s, err));
     COP_TRY(cop_bench_answer(&b->generator, b->setting.batch, b->setting.tokens, &taken, err));
-    const double seconds = rebuild_s + taken.seconds;
+    *seconds = rebuild_s + taken.seconds;
+    return COP_OK;
+}
+
+static cop_status measure_unit(shape_bench *b, double *unit_s, cop_error *err)
+{
+    const size_t steps = b->setting.tokens - 1;
+    COP_TRY(time_units(b, unit_s, err));
+    const double seconds = *unit_s;
     const double bound_s = rebuild_bound_s(b) + prefill_bound_s(b) +
                            (double)steps * step_bound_s(b, b->setting.batch);
     char what[64];
@@ -215,6 +223,34 @@ static cop_status measure_unit(shape_bench *b, cop_error *err)
     }
     (void)printf("  %.4g units per second, %zu examples each; the bounds allow %.4g\n",
                  1 / seconds, b->setting.batch, 1 / bound_s);
+    return COP_OK;
+}
+
+/* Units side by side, as many as is usual and fits, against one that takes unit_s alone. */
+static cop_status measure_lanes(shape_bench *b, double unit_s, cop_error *err)
+{
+    double best_s = 1e9;
+    cop_bench_setting setting = b->setting;
+    setting.fit_lanes = true;
+    cop_bench_generator_close(&b->generator);
+    COP_TRY(cop_bench_generator_open(&setting, b->backend, &b->generator, err));
+    const size_t lanes = b->generator.lanes;
+    for (int n = 0; n <= repeats(b) && lanes > 1; n++) { /* the first one warms up */
+        double seconds = 0;
+        COP_TRY(time_units(b, &seconds, err));
+        if (n > 0 && seconds < best_s) best_s = seconds;
+    }
+    if (lanes == 1) return COP_OK; /* there is no room for more */
+    const double rate = (double)lanes / best_s;
+    if (b->entry != NULL) {
+        json_t *const figure = json_pack("{s:I, s:f, s:f}", "candidates", (json_int_t)lanes,
+                                         "units_per_second", rate, "ratio", rate * unit_s);
+        (void)json_object_set_new(b->entry, "side_by_side", figure);
+        return COP_OK;
+    }
+    (void)printf(
+        "  %.4g units per second with %zu candidates side by side, %.2f times as many\n", rate,
+        lanes, rate * unit_s);
     return COP_OK;
 }
 
@@ -248,7 +284,9 @@ static cop_status measure_all(shape_bench *b, cop_error *err)
     COP_TRY(measure_rebuilds(b, err));
     COP_TRY(measure_prefill(b, err));
     COP_TRY(measure_decode(b, err));
-    return measure_unit(b, err);
+    double unit_s = 0;
+    COP_TRY(measure_unit(b, &unit_s, err));
+    return measure_lanes(b, unit_s, err);
 }
 
 /* Measures one model on the device. */

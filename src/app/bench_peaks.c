@@ -131,10 +131,10 @@ static cop_status time_product(cop_backend *backend, size_t size, double budget_
     COP_TRY_OUT(ops->buffer_create(backend, count * cop_dtype_size(type), &o.in, err));
     COP_TRY_OUT(
         ops->buffer_create(backend, count * cop_dtype_size(backend->output), &o.out, err));
-    COP_TRY_OUT(ops->matrix_create(backend, size, size, type, &o.matrix, err));
+    COP_TRY_OUT(ops->matrix_create(backend, size, size, type, 1, &o.matrix, err));
     COP_TRY_OUT(ops->matrix_stage(backend, o.matrix, &stage, err));
     COP_TRY_OUT(fill(backend, stage, type, count, err));
-    COP_TRY_OUT(ops->matrix_commit(backend, o.matrix, stage, err));
+    COP_TRY_OUT(ops->matrix_commit(backend, o.matrix, 0, stage, err));
     COP_TRY_OUT(fill(backend, o.in, type, count, err));
     COP_TRY_OUT(measure(&o, budget_s, seconds, err));
 out:

@@ -95,6 +95,8 @@ static cop_status run_parts(cop_bench *bench, const arguments *a, cop_error *err
                  {"gemm", cop_bench_gemm},     {"generation", generate_default},
                  {"decode", cop_bench_decode}, {"queue", cop_bench_queue}};
     bool any = false;
+    COP_CHECK(a->model == NULL || a->only == NULL || strcmp(a->only, "generation") == 0, err,
+              COP_ERR_USAGE, "--model is for generation, not for --only %s", a->only);
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
         if (a->only != NULL && strcmp(a->only, parts[i].name) != 0) continue;
         any = true;

@@ -27,9 +27,10 @@ static void plan_bytes(const cop_backend *backend, const cop_backend_plan *plan,
                        uint64_t *need_bytes, uint64_t *have_bytes)
 {
     (void)backend;
-    const uint64_t in_f32 =
-        (uint64_t)plan->matrices + plan->others + plan->kv + plan->activations;
-    *need_bytes = 4 * in_f32 + cop_dtype_size(plan->storage) * (uint64_t)plan->largest_matrix;
+    const uint64_t lanes = plan->lanes == 0 ? 1 : plan->lanes;
+    const uint64_t weights = (uint64_t)plan->matrices + plan->others;
+    *need_bytes = 4 * (lanes * weights + plan->kv + plan->activations) +
+                  lanes * cop_dtype_size(plan->storage) * plan->largest_matrix;
     const uint64_t available = cop_memory_available_bytes();
     *have_bytes = available == 0 ? UINT64_MAX : available;
 }
@@ -139,14 +140,15 @@ static cop_status rebuild(cop_backend *backend, cop_buffer *out, size_t offset,
     return COP_OK;
 }
 
-static cop_status widen(cop_backend *backend, cop_buffer *out, const cop_buffer *in,
-                        cop_dtype dtype, size_t count, cop_error *err)
+static cop_status widen(cop_backend *backend, cop_buffer *out, size_t offset,
+                        const cop_buffer *in, cop_dtype dtype, size_t count, cop_error *err)
 {
     (void)backend;
-    COP_CHECK(count * sizeof(float) <= out->bytes && count * cop_dtype_size(dtype) <= in->bytes,
+    COP_CHECK((offset + count) * sizeof(float) <= out->bytes &&
+                  count * cop_dtype_size(dtype) <= in->bytes,
               err, COP_ERR_INTERNAL, "widen: %zu elements do not fit", count);
     for (size_t i = 0; i < count; i++)
-        ref_f32(out)[i] = cop_ref_element(in, dtype, i);
+        ref_f32(out)[offset + i] = cop_ref_element(in, dtype, i);
     return COP_OK;
 }
 
@@ -160,15 +162,15 @@ static void matrix_destroy(cop_backend *backend, cop_matrix **matrix)
 }
 
 static cop_status matrix_create(cop_backend *backend, size_t n, size_t k, cop_dtype dtype,
-                                cop_matrix **matrix, cop_error *err)
+                                size_t lanes, cop_matrix **matrix, cop_error *err)
 {
     *matrix = NULL;
     size_t count = 0;
-    COP_CHECK(cop_memory_multiply(n, k, &count), err, COP_ERR_MEMORY,
-              "a matrix of %zu x %zu elements cannot be addressed", n, k);
+    COP_CHECK(cop_memory_multiply(n, k, &count) && cop_memory_multiply(count, lanes, &count),
+              err, COP_ERR_MEMORY, "a matrix of %zu x %zu elements cannot be addressed", n, k);
     cop_matrix *made = cop_memory_alloc(1, sizeof *made, err);
     if (made == NULL) return COP_ERR_MEMORY;
-    *made = (cop_matrix){.n = n, .k = k, .dtype = dtype};
+    *made = (cop_matrix){.n = n, .k = k, .lanes = lanes, .dtype = dtype};
     made->values = cop_memory_alloc(count, sizeof(float), err);
     if (made->values == NULL) {
         matrix_destroy(backend, &made);
@@ -182,7 +184,7 @@ static cop_status matrix_stage(cop_backend *backend, cop_matrix *matrix, cop_buf
                                cop_error *err)
 {
     ref_backend *const ref = (ref_backend *)backend;
-    const size_t bytes = matrix->n * matrix->k * cop_dtype_size(matrix->dtype);
+    const size_t bytes = matrix->lanes * matrix->n * matrix->k * cop_dtype_size(matrix->dtype);
     *stage = NULL;
     if (ref->stage.bytes < bytes) {
         void *const memory = cop_memory_alloc_raw(bytes, 1, err);
@@ -194,14 +196,16 @@ static cop_status matrix_stage(cop_backend *backend, cop_matrix *matrix, cop_buf
     return COP_OK;
 }
 
-static cop_status matrix_commit(cop_backend *backend, cop_matrix *matrix,
+static cop_status matrix_commit(cop_backend *backend, cop_matrix *matrix, size_t lane,
                                 const cop_buffer *source, cop_error *err)
 {
     const double start = cop_timer_now_s();
     const size_t count = matrix->n * matrix->k;
-    COP_CHECK(count * cop_dtype_size(matrix->dtype) <= source->bytes, err, COP_ERR_INTERNAL,
-              "matrix_commit: the source is smaller than %zu x %zu", matrix->n, matrix->k);
-    for (size_t i = 0; i < count; i++) {
+    COP_CHECK(lane < matrix->lanes, err, COP_ERR_INTERNAL, "matrix_commit: no copy %zu", lane);
+    COP_CHECK((lane + 1) * count * cop_dtype_size(matrix->dtype) <= source->bytes, err,
+              COP_ERR_INTERNAL, "matrix_commit: the source is smaller than %zu x %zu",
+              matrix->n, matrix->k);
+    for (size_t i = lane * count; i < (lane + 1) * count; i++) {
         matrix->values[i] = cop_ref_element(source, matrix->dtype, i);
     }
     backend->seconds[COP_PART_PACK] += cop_timer_now_s() - start;
@@ -289,7 +293,9 @@ cop_status cop_backend_create_ref(cop_backend **backend, cop_error *err)
                               .residual = COP_F32,
                               .input = COP_F32,
                               .output = COP_F32,
-                              .decode_steps = 1};
+                              .decode_steps = 1,
+                              .auto_lanes = 1,
+                              .lanes = 1};
     *backend = &ref->base;
     return COP_OK;
 }

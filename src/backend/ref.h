@@ -11,9 +11,9 @@ struct cop_buffer {
     size_t bytes;
 };
 
-/* A weight [n, k], row-major; rebuilt in the storage type, widened by the commit. */
+/* A weight [lanes, n, k], row-major; rebuilt in the storage type, widened by the commit. */
 struct cop_matrix {
-    size_t n, k;
+    size_t n, k, lanes;
     cop_dtype dtype;
     float *values;
 };
@@ -40,6 +40,12 @@ static inline float *ref_f32(cop_buffer *buffer)
 static inline const float *ref_f32_const(const cop_buffer *buffer)
 {
     return buffer->data;
+}
+
+/* Lane of row `row` of a call with `rows` rows. */
+static inline size_t ref_lane(const cop_backend *backend, size_t row, size_t rows)
+{
+    return row / (rows / backend->lanes);
 }
 
 /* Element `index` of a buffer of `dtype`, widened. */

@@ -10,7 +10,7 @@
 static size_t cache_offset(const cop_kv *kv, size_t layer, const cop_batch *batch, int32_t slot,
                            int32_t position)
 {
-    const int32_t owner = position < batch->prefix ? batch->prefix_slot : slot;
+    const int32_t owner = position < batch->prefix ? cop_batch_prefix_slot(batch, slot) : slot;
     assert(layer < kv->layers && (size_t)owner < kv->slots && (size_t)position < kv->length);
     return ((layer * kv->slots + (size_t)owner) * kv->length + (size_t)position) * kv->width;
 }
@@ -26,15 +26,15 @@ static void normalise(float *x, const float *weight, size_t width, float eps)
 }
 
 /* q/k norm of `heads` heads that lie one after the other. */
-static void norm_heads(float *x, const cop_buffer *weight, size_t heads,
+static void norm_heads(float *x, const cop_buffer *weight, size_t lane, size_t heads,
                        const cop_attention_shape *shape)
 {
     const size_t size = (size_t)shape->head_size;
     if (shape->qk_norm == COP_QK_NORM_WIDTH) {
-        normalise(x, ref_f32_const(weight), heads * size, shape->eps);
+        normalise(x, ref_f32_const(weight) + lane * heads * size, heads * size, shape->eps);
     } else if (shape->qk_norm == COP_QK_NORM_HEAD) {
         for (size_t h = 0; h < heads; h++) {
-            normalise(x + h * size, ref_f32_const(weight), size, shape->eps);
+            normalise(x + h * size, ref_f32_const(weight) + lane * size, size, shape->eps);
         }
     }
 }
@@ -57,7 +57,14 @@ static void rotate_heads(float *x, const float *angles, size_t heads, size_t siz
     }
 }
 
-static void store_row(float *row, cop_kv *kv, size_t offset, const float *angles,
+/* Where a row's keys and values go, and what turns it. */
+typedef struct row_place {
+    size_t offset; /* in the cache */
+    size_t lane;
+    const float *angles;
+} row_place;
+
+static void store_row(float *row, cop_kv *kv, const row_place *place,
                       const cop_attention_shape *shape, const cop_buffer *const norms[2])
 {
     const size_t size = (size_t)shape->head_size;
@@ -65,13 +72,13 @@ static void store_row(float *row, cop_kv *kv, size_t offset, const float *angles
     const size_t kv_heads = (size_t)shape->kv_heads;
     float *const key = row + heads * size;
     const float *const value = key + kv_heads * size;
-    norm_heads(row, norms[0], heads, shape);
-    norm_heads(key, norms[1], kv_heads, shape);
-    rotate_heads(row, angles, heads, size);
-    rotate_heads(key, angles, kv_heads, size);
+    norm_heads(row, norms[0], place->lane, heads, shape);
+    norm_heads(key, norms[1], place->lane, kv_heads, shape);
+    rotate_heads(row, place->angles, heads, size);
+    rotate_heads(key, place->angles, kv_heads, size);
     for (size_t i = 0; i < kv->width; i++) {
-        kv->keys[offset + i] = key[i];
-        kv->values[offset + i] = value[i];
+        kv->keys[place->offset + i] = key[i];
+        kv->values[place->offset + i] = value[i];
     }
 }
 
@@ -88,11 +95,13 @@ void cop_ref_rope_store(cop_backend *backend, cop_buffer *qkv, cop_kv *kv, size_
         const cop_span *const span = &batch->spans[s];
         for (int32_t r = 0; r < span->rows; r++) {
             const int32_t position = span->past + r;
-            const float *const angles = ref_f32_const(rope) + (size_t)position * size;
+            const size_t row = (size_t)span->first_row + (size_t)r;
+            const row_place place = {.offset =
+                                         cache_offset(kv, layer, batch, span->slot, position),
+                                     .lane = ref_lane(backend, row, batch->rows),
+                                     .angles = ref_f32_const(rope) + (size_t)position * size};
             assert(((size_t)position + 1) * size * sizeof(float) <= rope->bytes);
-            store_row(ref_f32(qkv) + (size_t)(span->first_row + r) * row_width, kv,
-                      cache_offset(kv, layer, batch, span->slot, position), angles, shape,
-                      norms);
+            store_row(ref_f32(qkv) + row * row_width, kv, &place, shape, norms);
         }
     }
     backend->seconds[COP_PART_ROPE] += cop_timer_now_s() - start;

@@ -47,8 +47,8 @@ void cop_ref_rmsnorm(cop_backend *backend, cop_buffer *input, const cop_buffer *
                      const cop_buffer *weight, size_t rows, size_t width, float eps)
 {
     const double start = cop_timer_now_s();
-    const float *const w = ref_f32_const(weight);
     for (size_t t = 0; t < rows; t++) {
+        const float *const w = ref_f32_const(weight) + ref_lane(backend, t, rows) * width;
         const float *const x = ref_f32_const(residual) + t * width;
         float *const y = ref_f32(input) + t * width;
         const double factor = inverse_rms(x, width, eps);
@@ -62,8 +62,8 @@ void cop_ref_rmsnorm_add(cop_backend *backend, cop_buffer *residual, const cop_b
                          const cop_buffer *weight, size_t rows, size_t width, float eps)
 {
     const double start = cop_timer_now_s();
-    const float *const w = ref_f32_const(weight);
     for (size_t t = 0; t < rows; t++) {
+        const float *const w = ref_f32_const(weight) + ref_lane(backend, t, rows) * width;
         const float *const x = ref_f32_const(output) + t * width;
         float *const y = ref_f32(residual) + t * width;
         const double factor = inverse_rms(x, width, eps);
@@ -80,17 +80,28 @@ void cop_ref_convert(cop_backend *backend, cop_buffer *input, const cop_buffer *
     memcpy(input->owned, residual->data, rows * width * sizeof(float));
 }
 
-/* y [T, N] = keep * y + x [T, K] * matrix' + bias. */
-static void multiply(float *y, const float *x, const cop_matrix *matrix, const cop_buffer *bias,
-                     size_t rows, bool keep)
+/* One product: y [T, N] = keep * y + x [T, K] * matrix' + bias. */
+typedef struct product {
+    float *y;
+    const float *x;
+    const cop_matrix *matrix;
+    const cop_buffer *bias; /* or NULL */
+    size_t rows;
+    bool keep;
+} product;
+
+static void multiply(const cop_backend *backend, const product *p)
 {
-    const size_t n = matrix->n;
-    const size_t k = matrix->k;
-    for (size_t t = 0; t < rows; t++) {
+    const size_t n = p->matrix->n;
+    const size_t k = p->matrix->k;
+    float *const y = p->y;
+    const float *const x = p->x;
+    for (size_t t = 0; t < p->rows; t++) {
+        const size_t lane = ref_lane(backend, t, p->rows);
         for (size_t j = 0; j < n; j++) {
-            double sum = bias == NULL ? 0.0 : (double)ref_f32_const(bias)[j];
-            if (keep) sum += (double)y[t * n + j];
-            const float *const row = matrix->values + j * k;
+            double sum = p->bias == NULL ? 0.0 : (double)ref_f32_const(p->bias)[lane * n + j];
+            if (p->keep) sum += (double)y[t * n + j];
+            const float *const row = p->matrix->values + (lane * n + j) * k;
             for (size_t i = 0; i < k; i++)
                 sum += (double)x[t * k + i] * row[i];
             y[t * n + j] = (float)sum;
@@ -105,7 +116,13 @@ cop_status cop_ref_gemm(cop_backend *backend, cop_buffer *output, const cop_buff
     (void)err;
     assert(rows * matrix->n * sizeof(float) <= output->bytes);
     const double start = cop_timer_now_s();
-    multiply(ref_f32(output), ref_f32_const(input), matrix, bias, rows, false);
+    const product p = {.y = ref_f32(output),
+                       .x = ref_f32_const(input),
+                       .matrix = matrix,
+                       .bias = bias,
+                       .rows = rows,
+                       .keep = false};
+    multiply(backend, &p);
     add_time(backend, COP_PART_GEMM, start);
     return COP_OK;
 }
@@ -117,7 +134,13 @@ cop_status cop_ref_gemm_add(cop_backend *backend, cop_buffer *residual, const co
     (void)err;
     assert(rows * matrix->n * sizeof(float) <= residual->bytes);
     const double start = cop_timer_now_s();
-    multiply(ref_f32(residual), ref_f32_const(input), matrix, bias, rows, true);
+    const product p = {.y = ref_f32(residual),
+                       .x = ref_f32_const(input),
+                       .matrix = matrix,
+                       .bias = bias,
+                       .rows = rows,
+                       .keep = true};
+    multiply(backend, &p);
     add_time(backend, COP_PART_GEMM, start);
     return COP_OK;
 }

@@ -44,9 +44,9 @@ static cop_status run_chunk(cop_queue *q, const cop_schedule_chunk *chunk, cop_e
     cop_pipeline_chunk(&q->pipeline, chunk->first, chunk->count, q->packed.data,
                        q->packed.length);
     q->stats.chunks++;
-    for (size_t i = 0; i < chunk->count; i++) {
+    while (cop_pipeline_has_units(&q->pipeline)) {
         COP_TRY(q->phase->tick(q->phase->context, err));
-        COP_TRY(cop_pipeline_begin(&q->pipeline, chunk->first + i, err));
+        COP_TRY(cop_pipeline_begin(&q->pipeline, err));
     }
     return COP_OK;
 }
@@ -56,8 +56,9 @@ cop_status cop_queue_run_alone(cop_queue *q, cop_error *err)
     cop_status status = COP_OK;
     q->pipeline.emit = take;
     q->pipeline.emit_context = q;
-    cop_pipeline_order(&q->pipeline, q->phase->order, q->phase->order_bytes);
-    cop_schedule_join(q->schedule, 0);
+    cop_pipeline_order(&q->pipeline, q->phase->row_units, q->phase->order,
+                       q->phase->order_bytes);
+    cop_schedule_join(q->schedule, 0, q->pipeline.lanes);
     while (cop_schedule_left(q->schedule) > 0 && status == COP_OK) {
         cop_schedule_chunk chunk;
         status = cop_schedule_take(q->schedule, 0, cop_queue_clock(q), &chunk, err);

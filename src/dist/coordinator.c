@@ -77,7 +77,10 @@ static cop_status send_order(cop_queue *q, int rank, cop_error *err)
     peer *const p = &q->peers[rank];
     if (p->order == q->number) return COP_OK;
     p->order = q->number;
-    const phase_header header = {.phase = (uint16_t)q->number};
+    const size_t row_units = q->phase->row_units;
+    const phase_header header = {.row_units =
+                                     row_units < UINT32_MAX ? (uint32_t)row_units : UINT32_MAX,
+                                 .phase = (uint16_t)q->number};
     return cop_message_send(q->world, rank, TAG_ORDER, &header, sizeof header, q->phase->order,
                             q->phase->order_bytes, err);
 }

@@ -34,6 +34,7 @@ enum {
 typedef struct ready_message {
     uint32_t serial; /* of the cancel that this answers, 0: the first of all */
     int32_t status;  /* not COP_OK: this rank cannot work, the text says why */
+    uint32_t lanes;  /* rows that it computes side by side, 1 .. COP_QUEUE_MOST_LANES */
 } ready_message;
 
 typedef struct result_header {
@@ -47,6 +48,7 @@ typedef struct result_header {
 enum { RESULT_HAS_ANSWERS = 0x8000 };
 
 typedef struct phase_header {
+    uint32_t row_units; /* at most 2^32 - 1: a longer row is none that ends */
     uint16_t phase;
 } phase_header;
 

@@ -79,9 +79,11 @@ static cop_status take_ready(cop_queue *q, cop_error *err)
     if (p->state == PEER_OUT) return COP_OK;
     if (!expected || p->state == PEER_READY)
         return refuse(q, rank, "ready without having been asked", err);
+    if (ready.lanes < 1 || ready.lanes > COP_QUEUE_MOST_LANES)
+        return refuse(q, rank, "ready for a number of rows that cannot be", err);
     if (p->state == PEER_SILENT) cop_queue_note(q, "rank %d is back", rank);
     p->state = PEER_READY;
-    cop_schedule_join(q->schedule, (size_t)rank);
+    cop_schedule_join(q->schedule, (size_t)rank, ready.lanes);
     return cop_queue_offer(q, rank, err);
 }
 

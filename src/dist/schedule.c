@@ -3,6 +3,7 @@
 
 #include "coppice/memory.h"
 
+#include <assert.h>
 #include <math.h>
 #include <string.h>
 
@@ -72,10 +73,14 @@ cop_status cop_schedule_begin(cop_schedule *s, const cop_schedule_phase *phase, 
     return COP_OK;
 }
 
-void cop_schedule_join(cop_schedule *s, size_t worker)
+void cop_schedule_join(cop_schedule *s, size_t worker, size_t lanes)
 {
     worker_state *const w = &s->workers[worker];
+    assert(lanes >= 1);
     w->held_count = 0;
+    if (w->joined) s->joined_lanes -= w->lanes;
+    w->lanes = lanes;
+    s->joined_lanes += lanes;
     if (w->joined) return;
     w->joined = true;
     s->joined_count++;
@@ -99,8 +104,11 @@ cop_status cop_schedule_leave(cop_schedule *s, size_t worker, cop_error *err)
     count_speed(s, w, -1);
     w->joined = false;
     s->joined_count--;
+    s->joined_lanes -= w->lanes;
     for (int h = 0; h < w->held_count; h++) {
-        for (size_t at = w->held[h].at; at < w->held[h].end; at++) {
+        held_range rest = w->held[h];
+        size_t at = 0;
+        while (cop_schedule_next_held(s, &rest, &at)) {
             if (s->flags[at] & UNIT_DONE) continue;
             const returned_unit unit = {.at = at, .avoid = worker, .within_s = INFINITY};
             COP_TRY(cop_schedule_put_back(s, &unit, err));
@@ -115,6 +123,34 @@ double cop_schedule_size(const cop_schedule *s, size_t at)
     return s->phase.units[at] % row_units == row_units - 1 ? s->phase.last_size : 1;
 }
 
+/* Position of a unit of the chunk. */
+static size_t place_of(const cop_schedule *s, const held_range *held, uint64_t unit)
+{
+    return held->at + (size_t)(unit - s->phase.units[held->at]);
+}
+
+size_t cop_schedule_present(const cop_schedule *s, const worker_state *w)
+{
+    assert(w->held_count > 0);
+    return place_of(s, &w->held[0], w->held[0].band.first);
+}
+
+/* Of the units of a band all or none are the last of their rows. */
+double cop_schedule_present_size(const cop_schedule *s, const worker_state *w)
+{
+    return (double)w->held[0].band.count * cop_schedule_size(s, cop_schedule_present(s, w));
+}
+
+bool cop_schedule_next_held(const cop_schedule *s, held_range *held, size_t *at)
+{
+    if (held->left == 0) return false;
+    *at = place_of(s, held, held->band.first);
+    held->left--;
+    held->band.first += held->band.step;
+    if (--held->band.count == 0) (void)cop_bands_next(&held->bands, &held->band);
+    return true;
+}
+
 /* A unit that is answered need not be handed out again. */
 static void drop_returned(cop_schedule *s, size_t at)
 {
@@ -125,27 +161,44 @@ static void drop_returned(cop_schedule *s, size_t at)
     s->returned_count = kept;
 }
 
-/* Takes the unit that a worker computes off its list; false if that is another one. */
-static bool pop_unit(cop_schedule *s, worker_state *w, uint64_t unit, double now_s, size_t *at,
-                     double *elapsed_s)
+/* Notes how long the worker took for what it has just answered: what is left of a band is
+ * computed together. \return seconds for work of size 1. */
+static double note_time(const cop_schedule *s, worker_state *w, double now_s)
 {
-    if (w->held_count == 0 || s->phase.units[w->held[0].at] != unit) return false;
-    *at = w->held[0].at++;
-    if (w->held[0].at == w->held[0].end) w->held[0] = w->held[--w->held_count];
-    *elapsed_s = now_s - w->started_s;
+    const double size = cop_schedule_present_size(s, w);
+    const double elapsed_s = now_s - w->started_s;
+    const bool late = elapsed_s > size * cop_schedule_deadline_s(s);
+    w->late = late || (w->late && !w->fresh);
+    w->spare_s = (w->fresh ? 0 : w->spare_s) + elapsed_s;
+    /* Answers that come together share the time before them. */
+    w->most_s = fmax(elapsed_s, w->spare_s / (double)w->held[0].band.count);
     w->started_s = now_s;
+    return elapsed_s / size;
+}
+
+/* Takes the unit that a worker is to answer next off its list; false if that is another one. */
+static bool pop_unit(const cop_schedule *s, worker_state *w, uint64_t unit, double now_s,
+                     size_t *at, double *took_s)
+{
+    if (w->held_count == 0 || w->held[0].band.first != unit) return false;
+    *took_s = note_time(s, w, now_s);
+    w->fresh = w->held[0].band.count == 1;
+    (void)cop_schedule_next_held(s, &w->held[0], at);
+    if (w->held[0].left == 0) w->held[0] = w->held[--w->held_count];
     return true;
 }
 
-/* Learns from a unit that was done in time. */
-static void learn(cop_schedule *s, worker_state *w, double size, double seconds,
-                  double elapsed_s)
+/* Learns from a unit that was done in time. A worker cannot have spent more than rank 0 has
+ * waited for it and those beside it. */
+static void learn(cop_schedule *s, worker_state *w, double size, double seconds, double took_s)
 {
     static const double newest_share = 0.3;
     static const double least_s = 1e-7; /* a unit takes some time, whatever the clock says */
-    if (elapsed_s > size * cop_schedule_deadline_s(s)) return;
-    if (elapsed_s > s->slowest * size) s->slowest = elapsed_s / size;
-    const double spent_s = fmax(fmin(seconds, elapsed_s), least_s) / size;
+    if (w->late) return;
+    if (took_s > s->slowest) s->slowest = took_s;
+    const double counted_s = fmin(seconds, w->most_s);
+    const double spent_s = fmax(counted_s, least_s) / size;
+    w->spare_s -= counted_s;
     count_speed(s, w, -1);
     w->rate = w->rate > 0 ? w->rate + newest_share * (spent_s - w->rate) : spent_s;
     count_speed(s, w, +1);
@@ -156,9 +209,9 @@ cop_schedule_verdict cop_schedule_done(cop_schedule *s, size_t worker, uint64_t 
 {
     worker_state *const w = &s->workers[worker];
     size_t at = 0;
-    double elapsed_s = 0;
-    if (!pop_unit(s, w, unit, now_s, &at, &elapsed_s)) return COP_SCHEDULE_UNKNOWN;
-    if (w->joined) learn(s, w, cop_schedule_size(s, at), seconds, elapsed_s);
+    double took_s = 0;
+    if (!pop_unit(s, w, unit, now_s, &at, &took_s)) return COP_SCHEDULE_UNKNOWN;
+    if (w->joined) learn(s, w, cop_schedule_size(s, at), seconds, took_s);
     if (s->flags[at] & UNIT_DONE) return COP_SCHEDULE_REPEATED;
     s->flags[at] |= UNIT_DONE;
     s->left--;
@@ -171,10 +224,10 @@ cop_status cop_schedule_failed(cop_schedule *s, size_t worker, uint64_t unit, do
 {
     worker_state *const w = &s->workers[worker];
     size_t at = 0;
-    double elapsed_s = 0;
     *attempts = 0;
     *verdict = COP_SCHEDULE_UNKNOWN;
-    if (!pop_unit(s, w, unit, now_s, &at, &elapsed_s)) return COP_OK;
+    double took_s = 0;
+    if (!pop_unit(s, w, unit, now_s, &at, &took_s)) return COP_OK;
     *verdict = COP_SCHEDULE_REPEATED;
     if (s->flags[at] & UNIT_DONE) return COP_OK;
     *verdict = COP_SCHEDULE_TAKEN;

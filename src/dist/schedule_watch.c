@@ -16,7 +16,7 @@ size_t cop_schedule_overdue(const cop_schedule *s, size_t from, double now_s)
         const worker_state *const w = &s->workers[i];
         if (!w->joined || w->held_count == 0) continue;
         const double scaled_s =
-            s->options.deadline_factor * s->slowest * cop_schedule_size(s, w->held[0].at);
+            s->options.deadline_factor * s->slowest * cop_schedule_present_size(s, w);
         if (now_s - w->started_s > fmax(s->options.deadline_least_s, scaled_s)) return i;
     }
     return s->options.workers;
@@ -32,14 +32,15 @@ int cop_schedule_blame(cop_schedule *s, size_t worker, uint64_t *unit)
     const worker_state *const w = &s->workers[worker];
     *unit = 0;
     if (!w->joined || w->held_count == 0) return 0;
-    const size_t at = w->held[0].at;
+    const size_t at = cop_schedule_present(s, w);
     if (s->flags[at] & UNIT_DONE) return 0;
     *unit = s->phase.units[at];
     if (s->attempts[at] < UINT8_MAX) s->attempts[at]++;
     return s->attempts[at];
 }
 
-/* The fastest worker without work: seconds for a unit, 0 if there is none. *idle counts. */
+/* The fastest worker without work: seconds for a unit alone, 0 if there is none. *idle counts.
+ * One that would compute several beside it is taken to need as long for one. */
 static double fastest_idle(const cop_schedule *s, size_t *idle)
 {
     const double mean_s = cop_schedule_unit_s(s);
@@ -48,35 +49,42 @@ static double fastest_idle(const cop_schedule *s, size_t *idle)
     for (size_t i = 0; i < s->options.workers; i++) {
         const worker_state *const w = &s->workers[i];
         if (!w->joined || w->held_count > 0) continue;
-        const double rate = w->rate > 0 ? w->rate : mean_s;
+        const double rate = (w->rate > 0 ? w->rate : mean_s) * (double)w->lanes;
         if (*idle == 0 || rate < fastest) fastest = rate;
         ++*idle;
     }
     return fastest;
 }
 
-/* How long a worker will be busy; an overdue unit is expected to take as long again. */
+/* How long a worker will be busy; an overdue band is expected to take as long again. */
 static double busy_s(const cop_schedule *s, const worker_state *w, double now_s)
 {
     const double rate = w->rate > 0 ? w->rate : cop_schedule_unit_s(s);
     const double elapsed_s = now_s - w->started_s;
     size_t more = 0;
     for (int h = 0; h < w->held_count; h++)
-        more += w->held[h].end - w->held[h].at;
-    const double present_s = elapsed_s < rate ? rate - elapsed_s : elapsed_s;
-    return present_s + (double)(more - 1) * rate;
+        more += w->held[h].left;
+    const size_t beside = w->held[0].band.count;
+    const double band_s = (double)beside * rate;
+    const double present_s = elapsed_s < band_s ? band_s - elapsed_s : elapsed_s;
+    return present_s + (double)(more - beside) * rate;
 }
 
-/* The last unit that a worker owes and that nobody else has; false if there is none. */
+/* The unit that a worker will come to last, of those that it owes and nobody else has; false if
+ * there is none. */
 static bool last_uncopied(const cop_schedule *s, const worker_state *w, size_t *at)
 {
-    for (int h = w->held_count - 1; h >= 0; h--) {
-        for (size_t p = w->held[h].end; p > w->held[h].at; p--) {
-            *at = p - 1;
-            if ((s->flags[p - 1] & (UNIT_DONE | UNIT_COPIED)) == 0) return true;
+    bool found = false;
+    for (int h = w->held_count - 1; h >= 0 && !found; h--) {
+        held_range rest = w->held[h];
+        size_t next = 0;
+        while (cop_schedule_next_held(s, &rest, &next)) {
+            if (s->flags[next] & (UNIT_DONE | UNIT_COPIED)) continue;
+            *at = next;
+            found = true;
         }
     }
-    return false;
+    return found;
 }
 
 cop_status cop_schedule_copy(cop_schedule *s, double now_s, size_t *copies, cop_error *err)

@@ -3,6 +3,7 @@
 #include "coppice/schedule.h"
 
 #include "coppice/memory.h"
+#include "dist/bands.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -23,14 +24,17 @@ typedef struct event {
     event_kind kind;
     bool failed;
     size_t worker;
-    uint64_t unit;            /* FINISH, ANSWER */
+    double seconds;           /* ANSWER */
+    uint64_t unit;            /* ANSWER */
+    band band;                /* FINISH */
     cop_schedule_chunk chunk; /* CHUNK */
 } event;
 
 typedef struct sim_worker {
     double speed;
-    double hangs_s;              /* from then on it is silent; INFINITY: never */
-    cop_schedule_chunk queue[3]; /* chunks that have arrived */
+    size_t lanes;
+    double hangs_s;     /* from then on it is silent; INFINITY: never */
+    cop_bands queue[3]; /* chunks that have arrived */
     int queued;
     bool busy;
     double idle_since_s; /* negative: it has computed nothing yet */
@@ -100,8 +104,8 @@ static event pop(simulator *s)
 
 /* --- what happens --- */
 
-/* The worker goes on with the next unit that it has. */
-static cop_status start_unit(simulator *s, size_t worker, cop_error *err)
+/* The worker goes on with what it has next. Several units side by side take as long as one. */
+static cop_status start_band(simulator *s, size_t worker, cop_error *err)
 {
     sim_worker *const w = &s->workers[worker];
     w->busy = w->queued > 0;
@@ -110,21 +114,33 @@ static cop_status start_unit(simulator *s, size_t worker, cop_error *err)
         s->gap_sum_s += s->now_s - w->idle_since_s;
         s->gaps++;
     }
-    const uint64_t unit = w->queue[0].first++;
-    if (--w->queue[0].count == 0) {
+    event finish = {.kind = EVENT_FINISH, .worker = worker};
+    (void)cop_bands_next(&w->queue[0], &finish.band);
+    if (w->queue[0].left == 0) {
         w->queued--;
         memmove(w->queue, w->queue + 1, (size_t)w->queued * sizeof *w->queue);
     }
     const double luck = 1 + s->sim->spread * (2 * draw(s) - 1);
-    const double end_s = s->now_s + s->sim->unit_s * luck / w->speed;
-    s->result->evaluations++;
-    if (end_s >= w->hangs_s) return COP_OK;
-    const event finish = {.at_s = end_s,
-                          .kind = EVENT_FINISH,
-                          .worker = worker,
-                          .unit = unit,
-                          .failed = draw(s) < s->sim->fail_share};
-    return push(s, finish, err);
+    finish.at_s = s->now_s + s->sim->unit_s * luck / w->speed;
+    s->result->evaluations += finish.band.count;
+    return finish.at_s >= w->hangs_s ? COP_OK : push(s, finish, err);
+}
+
+/* It sends its answers. */
+static cop_status finish_band(simulator *s, const event *e, cop_error *err)
+{
+    sim_worker *const w = &s->workers[e->worker];
+    event answer = {.at_s = s->now_s + s->sim->message_s,
+                    .kind = EVENT_ANSWER,
+                    .worker = e->worker,
+                    .seconds = s->sim->unit_s / w->speed / (double)e->band.count};
+    w->idle_since_s = s->now_s;
+    for (size_t i = 0; i < e->band.count; i++) {
+        answer.unit = e->band.first + i * e->band.step;
+        answer.failed = draw(s) < s->sim->fail_share;
+        COP_TRY(push(s, answer, err));
+    }
+    return start_band(s, e->worker, err);
 }
 
 /* The coordinator gives the worker what the schedule has for it. */
@@ -159,8 +175,7 @@ static cop_status take_answer(simulator *s, const event *e, cop_error *err)
         COP_CHECK(attempts < 100, err, COP_ERR_UNIT, "a unit failed %d times", attempts);
         COP_TRY(offer_idle(s, err));
     } else {
-        const double seconds = s->sim->unit_s / s->workers[e->worker].speed;
-        verdict = cop_schedule_done(s->schedule, e->worker, e->unit, seconds, s->now_s);
+        verdict = cop_schedule_done(s->schedule, e->worker, e->unit, e->seconds, s->now_s);
         if (verdict == COP_SCHEDULE_TAKEN) {
             s->answers[e->unit]++;
             s->result->done++;
@@ -195,19 +210,14 @@ static cop_status handle(simulator *s, const event *e, cop_error *err)
     sim_worker *const w = &s->workers[e->worker];
     switch (e->kind) {
     case EVENT_JOIN:
-        cop_schedule_join(s->schedule, e->worker);
+        cop_schedule_join(s->schedule, e->worker, w->lanes);
         return offer(s, e->worker, err);
     case EVENT_CHUNK:
-        w->queue[w->queued++] = e->chunk;
-        return w->busy ? COP_OK : start_unit(s, e->worker, err);
-    case EVENT_FINISH: {
-        event answer = *e;
-        answer.kind = EVENT_ANSWER;
-        answer.at_s = s->now_s + s->sim->message_s;
-        w->idle_since_s = s->now_s;
-        COP_TRY(push(s, answer, err));
-        return start_unit(s, e->worker, err);
-    }
+        w->queue[w->queued++] =
+            cop_bands_of(e->chunk.first, e->chunk.count, s->sim->row_units, w->lanes);
+        return w->busy ? COP_OK : start_band(s, e->worker, err);
+    case EVENT_FINISH:
+        return finish_band(s, e, err);
     case EVENT_ANSWER:
         return take_answer(s, e, err);
     case EVENT_REVIEW:
@@ -228,10 +238,12 @@ static cop_status set_up_workers(simulator *s, cop_error *err)
     for (size_t i = 0; i < count; i++) {
         sim_worker *const w = &s->workers[i];
         w->speed = sim->slowest + (1 - sim->slowest) * draw(s);
+        w->lanes = sim->lanes > 1 && draw(s) < sim->wide_share ? sim->lanes : 1;
         w->idle_since_s = -1;
         const bool late = draw(s) < sim->late_share;
-        speed += w->speed;
-        if (late) late_speed += w->speed;
+        const double all_speed = w->speed * (double)w->lanes;
+        speed += all_speed;
+        if (late) late_speed += all_speed;
         const event join = {.at_s = late ? sim->late_s : 0, .kind = EVENT_JOIN, .worker = i};
         COP_TRY(push(s, join, err));
     }

@@ -8,7 +8,7 @@
 #include <limits.h>
 #include <string.h>
 
-/* Chunks that lie here: the one at hand and the next ones. Rank 0 sends at most two ahead. */
+/* Chunks that lie here, beside the one at hand. Rank 0 sends at most two ahead. */
 enum { MOST_CHUNKS = 4 };
 
 typedef struct worker {
@@ -17,21 +17,22 @@ typedef struct worker {
     uint16_t phase;
     message chunks[MOST_CHUNKS]; /* [chunk_count] as they came */
     size_t chunk_count;
-    bool opened;   /* chunks[0] was announced to the pipeline */
-    uint64_t next; /* unit of chunks[0] to begin */
     message inbox;
     cop_text body;        /* of a result on its way */
     uint32_t told_serial; /* of the cancel that was answered last */
 } worker;
 
-static cop_status say_ready(cop_world *world, uint32_t serial, const cop_error *why,
-                            cop_error *err)
+static cop_status say_ready(const worker *w, uint32_t serial, cop_error *err)
 {
-    const ready_message ready = {.serial = serial,
-                                 .status = why == NULL ? COP_OK : (int32_t)why->status};
-    const size_t bytes = why == NULL ? 0 : strnlen(why->message, 255);
-    return cop_message_send(world, 0, TAG_READY, &ready, sizeof ready,
-                            why == NULL ? NULL : why->message, bytes, err);
+    const ready_message ready = {.serial = serial, .lanes = (uint32_t)w->pipeline.lanes};
+    return cop_message_send(w->world, 0, TAG_READY, &ready, sizeof ready, NULL, 0, err);
+}
+
+static cop_status say_why(cop_world *world, const cop_error *why, cop_error *err)
+{
+    const ready_message ready = {.status = (int32_t)why->status};
+    return cop_message_send(world, 0, TAG_READY, &ready, sizeof ready, why->message,
+                            strnlen(why->message, 255), err);
 }
 
 /* Scores, and answers where there are any, one after the other. */
@@ -77,7 +78,6 @@ static void drop_first_chunk(worker *w)
     w->chunk_count--;
     memmove(w->chunks, w->chunks + 1, w->chunk_count * sizeof *w->chunks);
     w->chunks[w->chunk_count] = used; /* its memory serves again */
-    w->opened = false;
 }
 
 /* Drops what rank 0 does not want any more, and says so. */
@@ -89,7 +89,7 @@ static cop_status obey_cancel(worker *w, cop_error *err)
     while (w->chunk_count > 0 && header_of(&w->chunks[0]).serial <= serial)
         drop_first_chunk(w);
     w->told_serial = serial;
-    return say_ready(w->world, serial, NULL, err);
+    return say_ready(w, serial, err);
 }
 
 static void note_cancel(cop_world *world, const message *m)
@@ -125,8 +125,9 @@ static cop_status take_order(worker *w, cop_error *err)
     phase_header header;
     COP_CHECK(w->inbox.bytes >= sizeof header, err, COP_ERR_MPI, "rank 0 sent half a phase");
     memcpy(&header, w->inbox.data, sizeof header);
+    COP_CHECK(header.row_units > 0, err, COP_ERR_MPI, "rank 0 sent rows without units");
     w->phase = header.phase;
-    cop_pipeline_order(&w->pipeline, w->inbox.data + sizeof header,
+    cop_pipeline_order(&w->pipeline, header.row_units, w->inbox.data + sizeof header,
                        w->inbox.bytes - sizeof header);
     return COP_OK;
 }
@@ -177,21 +178,18 @@ static cop_status take_messages(worker *w, bool *any, cop_error *err)
     return obey_cancel(w, err);
 }
 
-/* Begins the next unit at hand. */
+/* Begins the next units at hand. */
 static cop_status evaluate_next(worker *w, cop_error *err)
 {
-    const work_header header = header_of(&w->chunks[0]);
-    w->world->serial = header.serial;
-    if (!w->opened) {
-        w->opened = true;
-        w->next = header.first;
+    if (!cop_pipeline_has_units(&w->pipeline)) {
+        const work_header header = header_of(&w->chunks[0]);
+        w->world->serial = header.serial;
         cop_pipeline_chunk(&w->pipeline, header.first, header.count,
                            w->chunks[0].data + sizeof header,
                            w->chunks[0].bytes - sizeof header);
+        drop_first_chunk(w);
     }
-    const uint64_t unit = w->next++;
-    if (w->next == header.first + header.count) drop_first_chunk(w);
-    return cop_pipeline_begin(&w->pipeline, unit, err);
+    return cop_pipeline_begin(&w->pipeline, err);
 }
 
 static cop_status serve(worker *w, cop_error *err)
@@ -203,9 +201,9 @@ static cop_status serve(worker *w, cop_error *err)
         bool any = false;
         COP_TRY(take_messages(w, &any, err));
         if (w->world->stopped) break;
-        if (w->chunk_count > 0) {
+        if (cop_pipeline_has_units(&w->pipeline) || w->chunk_count > 0) {
             COP_TRY(evaluate_next(w, err));
-        } else if (w->pipeline.pending) {
+        } else if (cop_pipeline_is_pending(&w->pipeline)) {
             COP_TRY(cop_pipeline_flush(&w->pipeline, err));
         } else if (!any) {
             const bool patient = cop_timer_now_s() - idle_since_s > patient_after_s;
@@ -231,7 +229,7 @@ cop_status cop_queue_serve(cop_world *world, const cop_queue_options *options,
     world->serial = 1;
     world->cancelled_serial = 0;
     cop_status status = cop_pipeline_create(&w.pipeline, options->score_capacity, err);
-    if (status == COP_OK) status = say_ready(world, 0, NULL, err);
+    if (status == COP_OK) status = say_ready(&w, 0, err);
     if (status == COP_OK) status = serve(&w, err);
     cop_pipeline_free(&w.pipeline);
     for (size_t i = 0; i < MOST_CHUNKS; i++)
@@ -245,7 +243,7 @@ cop_status cop_queue_decline(cop_world *world, const cop_error *why, cop_error *
 {
     message inbox = {0};
     double pause_s = 0;
-    cop_status status = say_ready(world, 0, why, err);
+    cop_status status = say_why(world, why, err);
     while (status == COP_OK) {
         bool there = false;
         status = cop_message_poll(world, 0, MPI_ANY_TAG, INT_MAX, &inbox, &there, err);

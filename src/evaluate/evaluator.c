@@ -40,9 +40,30 @@ static cop_status load_model(cop_evaluator *evaluator, cop_error *err)
     COP_TRY(cop_backend_create(&options->backend, &evaluator->backend, err));
     const cop_model_limits limits = {.batch = options->batch,
                                      .prompt_tokens = longest,
-                                     .new_tokens = options->max_new_tokens};
+                                     .new_tokens = options->max_new_tokens,
+                                     .lanes = options->lanes,
+                                     .fit_lanes = options->fit_lanes};
     return cop_model_create(&evaluator->config, evaluator->checkpoint, evaluator->backend,
                             &limits, &evaluator->unused, &evaluator->model, err);
+}
+
+static cop_status make_room(cop_evaluator *evaluator, cop_error *err)
+{
+    cop_evaluator *const e = evaluator;
+    const size_t batch = e->options.batch;
+    const size_t lanes = cop_evaluator_lanes(e);
+    e->lanes = cop_memory_alloc(lanes, sizeof *e->lanes, err);
+    e->generations = cop_memory_alloc(lanes * batch, sizeof *e->generations, err);
+    e->samples = cop_memory_alloc(lanes, sizeof *e->samples, err);
+    e->batch_prompts = cop_memory_alloc(batch, sizeof *e->batch_prompts, err);
+    e->prepared.examples = cop_memory_alloc(batch, sizeof *e->prepared.examples, err);
+    e->prepared.taken = cop_memory_alloc(lanes, sizeof *e->prepared.taken, err);
+    if (e->lanes == NULL || e->generations == NULL || e->samples == NULL ||
+        e->batch_prompts == NULL || e->prepared.examples == NULL || e->prepared.taken == NULL)
+        return COP_ERR_MEMORY;
+    for (size_t l = 0; l < lanes; l++)
+        e->lanes[l].applied = true; /* cop_model_create() loads the base */
+    return COP_OK;
 }
 
 cop_status cop_evaluator_create(const cop_evaluator_options *options, cop_evaluator **evaluator,
@@ -52,15 +73,9 @@ cop_status cop_evaluator_create(const cop_evaluator_options *options, cop_evalua
     cop_evaluator *created = cop_memory_alloc(1, sizeof *created, err);
     if (created == NULL) return COP_ERR_MEMORY;
     created->options = *options;
-    created->applied = true; /* cop_model_create() loads the base */
-    created->generations = cop_memory_alloc(options->batch, sizeof *created->generations, err);
-    created->batch_prompts =
-        cop_memory_alloc(options->batch, sizeof *created->batch_prompts, err);
-    cop_status status = COP_ERR_MEMORY;
-    if (created->generations != NULL && created->batch_prompts != NULL) {
-        status = cop_scorer_create(options->task, options->setup, &created->scorer, err);
-        if (status == COP_OK) status = load_model(created, err);
-    }
+    cop_status status = cop_scorer_create(options->task, options->setup, &created->scorer, err);
+    if (status == COP_OK) status = load_model(created, err);
+    if (status == COP_OK) status = make_room(created, err);
     if (status != COP_OK) {
         cop_evaluator_destroy(&created);
         return status;
@@ -98,6 +113,9 @@ void cop_evaluator_destroy(cop_evaluator **evaluator)
 {
     if (evaluator == NULL || *evaluator == NULL) return;
     cop_evaluator *const e = *evaluator;
+    cop_evaluator_drop_prepared(e);
+    for (size_t l = 0; e->lanes != NULL && l < cop_evaluator_lanes(e); l++)
+        cop_memory_free(e->lanes[l].components);
     cop_scorer_destroy(&e->scorer);
     cop_model_destroy(&e->model);
     cop_backend_destroy(&e->backend);
@@ -105,9 +123,12 @@ void cop_evaluator_destroy(cop_evaluator **evaluator)
     cop_prompts_free(&e->prompts);
     cop_tokenizer_destroy(&e->tokenizer);
     cop_text_free(&e->unused);
-    cop_memory_free(e->components);
+    cop_memory_free(e->lanes);
     cop_memory_free(e->generations);
+    cop_memory_free(e->samples);
     cop_memory_free(e->batch_prompts);
+    cop_memory_free(e->prepared.examples);
+    cop_memory_free(e->prepared.taken);
     cop_memory_free(e);
     *evaluator = NULL;
 }

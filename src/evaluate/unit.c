@@ -1,11 +1,10 @@
-/* Units: rebuild, generate, hand over for scoring; later, collect. */
+/* Units: have answers generated, hand them over for scoring; later, collect. */
 #include "evaluate/evaluator.h"
 
 #include "coppice/memory.h"
 #include "coppice/timer.h"
 
 #include <assert.h>
-#include <string.h>
 
 struct cop_unit_pending {
     size_t count;
@@ -17,63 +16,6 @@ struct cop_unit_pending {
     double reward_seconds; /* of these */
 };
 
-/* Rebuilds the weights unless the model already holds this recipe. */
-static cop_status apply_recipe(cop_evaluator *evaluator, const cop_recipe *recipe,
-                               cop_error *err)
-{
-    const size_t count = recipe == NULL ? 0 : recipe->component_count;
-    const size_t bytes = count * sizeof(cop_component);
-    if (evaluator->applied && evaluator->component_count == count &&
-        (count == 0 || memcmp(evaluator->components, recipe->components, bytes) == 0)) {
-        return COP_OK;
-    }
-    cop_component *const copy = cop_memory_alloc(count, sizeof *copy, err);
-    if (copy == NULL) return COP_ERR_MEMORY;
-    if (count > 0) memcpy(copy, recipe->components, bytes);
-    cop_memory_free(evaluator->components);
-    evaluator->components = copy;
-    evaluator->component_count = count;
-    evaluator->applied = false;
-    COP_TRY(cop_model_apply(evaluator->model, recipe, err));
-    evaluator->applied = true;
-    return COP_OK;
-}
-
-/* Where the first stop string begins in text; its length if there is none. */
-static size_t find_stop(const cop_evaluator_options *options, const cop_text *text)
-{
-    size_t cut = text->length;
-    for (size_t i = 0; i < options->stop_count; i++) {
-        const char *const stop = options->stop[i];
-        const char *const found = memmem(text->data, text->length, stop, strlen(stop));
-        if (found != NULL && (size_t)(found - text->data) < cut)
-            cut = (size_t)(found - text->data);
-    }
-    return cut;
-}
-
-/* Stop strings: looks at the text of the last tokens, enough of them to hold the longest. */
-static bool reached_stop(void *context, size_t index, const cop_ids *ids)
-{
-    (void)index;
-    const cop_evaluator *const evaluator = context;
-    size_t longest = 0;
-    for (size_t i = 0; i < evaluator->options.stop_count; i++) {
-        const size_t length = strlen(evaluator->options.stop[i]);
-        if (length > longest) longest = length;
-    }
-    /* Every token gives at least one byte, except special ones: a margin for those. */
-    const size_t tail = ids->count < longest + 8 ? ids->count : longest + 8;
-    cop_text text = {0};
-    bool found = false;
-    if (cop_tokenizer_decode(evaluator->tokenizer, ids->data + (ids->count - tail), tail, false,
-                             &text, NULL) == COP_OK) {
-        found = text.length > 0 && find_stop(&evaluator->options, &text) < text.length;
-    }
-    cop_text_free(&text);
-    return found;
-}
-
 static void free_pending(cop_unit_pending *pending)
 {
     for (size_t i = 0; pending->responses != NULL && i < pending->count; i++)
@@ -82,37 +24,14 @@ static void free_pending(cop_unit_pending *pending)
     cop_memory_free(pending);
 }
 
-static cop_status generate_unit(cop_evaluator *evaluator, const cop_unit *unit,
-                                bool (*cancelled)(void *), void *context, cop_error *err)
+/* The text of a generation, without its stop string. */
+static cop_status decode_response(const cop_evaluator *evaluator, const cop_ids *ids,
+                                  cop_text *text, cop_error *err)
 {
-    const cop_generate_options generate = {
-        .max_new_tokens = evaluator->options.max_new_tokens,
-        .sampling = unit->sampling,
-        .examples = unit->examples,
-        .stop = evaluator->options.stop_count > 0 ? reached_stop : NULL,
-        .stop_context = evaluator,
-        .cancelled = cancelled,
-        .cancelled_context = context};
-    const prompt_set *const prompts = &evaluator->prompts;
-    for (size_t i = 0; i < unit->count; i++) {
-        const size_t start = prompts->start[unit->examples[i]];
-        evaluator->batch_prompts[i] =
-            (cop_prompt){.ids = prompts->ids.data + start,
-                         .count = prompts->start[unit->examples[i] + 1] - start};
-    }
-    return cop_model_generate(evaluator->model, evaluator->batch_prompts, unit->count,
-                              &generate, evaluator->generations, err);
-}
-
-/* The text of generation `slot`, without its stop string. */
-static cop_status decode_response(const cop_evaluator *evaluator, size_t slot, cop_text *text,
-                                  cop_error *err)
-{
-    const cop_ids *const ids = &evaluator->generations[slot].ids;
     COP_TRY(
         cop_tokenizer_decode(evaluator->tokenizer, ids->data, ids->count, false, text, err));
     COP_TRY(cop_text_append(text, "", 0, err));
-    text->length = find_stop(&evaluator->options, text);
+    text->length = cop_evaluator_find_stop(&evaluator->options, text);
     text->data[text->length] = '\0';
     return COP_OK;
 }
@@ -160,16 +79,16 @@ static cop_status submit_unit(cop_evaluator *evaluator, const cop_unit *unit,
 }
 
 /* What became of the generations: texts, tokens, finite or not. */
-static cop_status take_generations(cop_evaluator *evaluator, cop_unit_pending *pending,
-                                   cop_error *err)
+static cop_status take_generations(cop_evaluator *evaluator, cop_generation *generations,
+                                   cop_unit_pending *pending, cop_error *err)
 {
     cop_status status = COP_OK;
     for (size_t i = 0; i < pending->count; i++) {
-        cop_generation *const generation = &evaluator->generations[i];
+        cop_generation *const generation = &generations[i];
         pending->generated_tokens += generation->ids.count;
         if (!generation->finite) pending->status = COP_ERR_NUMERIC;
         if (status == COP_OK)
-            status = decode_response(evaluator, i, &pending->responses[i], err);
+            status = decode_response(evaluator, &generation->ids, &pending->responses[i], err);
         cop_generation_free(generation);
     }
     return status;
@@ -193,14 +112,17 @@ cop_status cop_evaluator_begin(cop_evaluator *evaluator, const cop_unit *unit,
         status = COP_ERR_MEMORY;
         goto out;
     }
-    COP_TRY_OUT(apply_recipe(evaluator, unit->recipe, err));
-    COP_TRY_OUT(generate_unit(evaluator, unit, cancelled, context, err));
-    COP_TRY_OUT(take_generations(evaluator, begun, err));
+    cop_generation *generations = NULL;
+    double before_s = 0;
+    if (!cop_evaluator_take_prepared(evaluator, unit, &generations, &before_s))
+        COP_TRY_OUT(
+            cop_evaluator_answer(evaluator, unit, cancelled, context, &generations, err));
+    COP_TRY_OUT(take_generations(evaluator, generations, begun, err));
     const double generated_s = cop_timer_now_s();
     if (begun->status == COP_OK) COP_TRY_OUT(submit_unit(evaluator, unit, begun, err));
     const double end_s = cop_timer_now_s();
     begun->reward_seconds = end_s - generated_s;
-    begun->seconds = end_s - start_s;
+    begun->seconds = before_s + end_s - start_s;
     *pending = begun;
     return COP_OK;
 out:

@@ -39,6 +39,7 @@ cop_status cop_job_key_print_range(const cop_job_key *key, cop_text *text, cop_e
     switch (key->type) {
     case COP_JOB_INTEGER:
     case COP_JOB_INTEGERS:
+        if (key->zero != NULL) COP_TRY(cop_text_format(text, err, "%s | ", key->zero));
         if (key->most == INT64_MAX)
             return cop_text_format(text, err, ">= %" PRId64, key->least);
         return cop_text_format(text, err, "%" PRId64 " .. %" PRId64, key->least, key->most);

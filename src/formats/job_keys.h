@@ -27,8 +27,10 @@ typedef struct cop_job_key {
     const char *initial; /* default as YAML; "null": absent is allowed; NULL: required */
     const char *example; /* value to show where a required key is missing */
     int64_t least,
-        most;         /* integers, or each of a list: both allowed; INT64_MAX: no upper bound */
-    double low, high; /* numbers, or each of a list */
+        most; /* integers, or each of a list: both allowed; INT64_MAX: no upper bound */
+    const char
+        *zero; /* an integer: word that is allowed besides and stands for 0; NULL: none */
+    double low, high;           /* numbers, or each of a list */
     const char *const *choices; /* strings: NULL-terminated; NULL: any text */
     const char *unit;           /* NULL: none */
     const char *meaning;        /* one sentence */

@@ -89,6 +89,20 @@ static const cop_job_key keys[] = {
      .most = 65536,
      .unit = "examples",
      .meaning = "Most examples that are generated for at a time; units of work are cut by it."},
+    {.name = "backend.candidates",
+     .type = COP_JOB_INTEGER,
+     .offset = FIELD(backend.candidates),
+     .initial = "auto",
+     .zero = "auto",
+     .least = 1,
+     .most = 256,
+     .unit = "candidates",
+     .describes_run = true,
+     .meaning =
+         "Candidates that a rank with a GPU generates for side by side, on the same "
+         "examples, each with weights and cache of its own; auto: as many as fit in its "
+         "memory, at most 16. A rank without one takes one at a time. No result depends on "
+         "it."},
 
     {.name = "schedule.deadline_factor",
      .type = COP_JOB_NUMBER,

@@ -136,6 +136,8 @@ cop_status cop_job_print_value(const cop_job *job, size_t index, cop_text *text,
     const void *const field = (const char *)job + key->offset;
     switch (key->type) {
     case COP_JOB_INTEGER:
+        if (key->zero != NULL && *(const int64_t *)field == 0)
+            return cop_text_append(text, key->zero, strlen(key->zero), err);
         return cop_text_format(text, err, "%" PRId64, *(const int64_t *)field);
     case COP_JOB_NUMBER:
         return print_number(*(const double *)field, text, err);

@@ -95,6 +95,10 @@ static bool looks_infinite(const char *text)
 static cop_status parse_integer(const cop_job_key *key, const cop_job_item *item,
                                 int64_t *value, cop_error *err)
 {
+    if (key->zero != NULL && strcmp(item->text, key->zero) == 0) {
+        *value = 0;
+        return COP_OK;
+    }
     if (item->quoted || !looks_like_integer(item->text)) {
         return fail_type(key, key->type == COP_JOB_INTEGERS ? "integers" : "an integer", item,
                          err);

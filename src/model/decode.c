@@ -12,21 +12,42 @@ static cop_status feed(void *context, const int32_t *ids, const cop_batch *batch
     return cop_model_logits(model, NULL, batch->rows, err);
 }
 
-/* Lists the active sequences; returns their number, and the most tokens that one may get. */
+/* Most active sequences of a lane. */
+static size_t longest_lane(const sequence_group *group)
+{
+    size_t most = 0;
+    for (size_t l = 0; l < group->lanes; l++) {
+        size_t count = 0;
+        for (size_t i = 0; i < group->count; i++)
+            count += group->sequences[l * group->count + i].active;
+        if (count > most) most = count;
+    }
+    return most;
+}
+
+/* Lists the active sequences [lanes, count]: a lane with fewer has rows of none at its end.
+ * \return count, and the most tokens that one may get. */
 static size_t list_active(sequence_group *group, size_t *most_left)
 {
-    size_t count = 0;
+    const size_t rows = longest_lane(group);
     *most_left = 0;
-    for (size_t i = 0; i < group->count; i++) {
-        sequence *const of = &group->sequences[i];
-        if (!of->active) continue;
-        const size_t left = group->options->max_new_tokens - of->out->ids.count;
-        if (left > *most_left) *most_left = left;
-        group->owners[count] = of;
-        group->fed[count++] = (cop_decode_row){
-            .slot = of->slot, .past = of->past, .next = of->next, .left = (int32_t)left};
+    for (size_t l = 0; l < group->lanes; l++) {
+        size_t at = l * rows;
+        for (size_t i = 0; i < group->count; i++) {
+            sequence *const of = &group->sequences[l * group->count + i];
+            if (!of->active) continue;
+            const size_t left = group->options->max_new_tokens - of->out->ids.count;
+            if (left > *most_left) *most_left = left;
+            group->owners[at] = of;
+            group->fed[at++] = (cop_decode_row){
+                .slot = of->slot, .past = of->past, .next = of->next, .left = (int32_t)left};
+        }
+        for (; at < (l + 1) * rows; at++) {
+            group->owners[at] = NULL;
+            group->fed[at] = (cop_decode_row){.slot = -1};
+        }
     }
-    return count;
+    return rows;
 }
 
 static cop_status run_steps(sequence_group *group, size_t count, size_t steps, cop_error *err)
@@ -35,11 +56,12 @@ static cop_status run_steps(sequence_group *group, size_t count, size_t steps, c
     const cop_model_config *const c = model->config;
     const cop_sampling *const how = &group->options->sampling;
     const bool draws = how->temperature > 0;
+    const size_t all = group->lanes * count;
     for (size_t s = 0; s < steps && draws; s++) {
-        for (size_t r = 0; r < count; r++) {
+        for (size_t r = 0; r < all; r++) {
             const sequence *const of = group->owners[r];
-            group->uniform[s * count + r] =
-                cop_group_uniform(group, of, of->out->ids.count + s);
+            if (of == NULL) continue;
+            group->uniform[s * all + r] = cop_group_uniform(group, of, of->out->ids.count + s);
         }
     }
     const cop_decode decode = {.rows = group->fed,
@@ -47,6 +69,7 @@ static cop_status run_steps(sequence_group *group, size_t count, size_t steps, c
                                .most_rows = model->limits.batch,
                                .prefix = group->batch.prefix,
                                .prefix_slot = group->batch.prefix_slot,
+                               .lane_slots = group->batch.lane_slots,
                                .stops = c->stops,
                                .stop_count = (size_t)c->stop_count,
                                .logits = model->scratch.logits,
@@ -64,13 +87,14 @@ static cop_status run_steps(sequence_group *group, size_t count, size_t steps, c
 static cop_status take_tokens(sequence_group *group, size_t count, size_t steps, size_t *taken,
                               cop_error *err)
 {
+    const size_t all = group->lanes * count;
     *taken = 0;
     for (size_t s = 0; s < steps; s++) {
         const size_t before = *taken;
-        for (size_t r = 0; r < count; r++) {
+        for (size_t r = 0; r < all; r++) {
             sequence *const of = group->owners[r];
-            const int32_t id = group->tokens[s * count + r];
-            if (!of->active) continue;
+            const int32_t id = group->tokens[s * all + r];
+            if (of == NULL || !of->active) continue;
             COP_CHECK(id != COP_DECODE_NONE, err, COP_ERR_INTERNAL,
                       "prompt %zu got no token %zu", of->index, of->out->ids.count);
             of->past++;
@@ -107,6 +131,6 @@ cop_status cop_group_decode(sequence_group *group, cop_error *err)
         COP_TRY(cop_group_poll(group, err));
         COP_TRY(run_steps(group, count, steps, err));
         COP_TRY(take_tokens(group, count, steps, &taken, err));
-        wanted = adapt_steps(wanted, count * steps, taken);
+        wanted = adapt_steps(wanted, group->lanes * count * steps, taken);
     }
 }

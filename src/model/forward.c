@@ -86,7 +86,7 @@ static cop_status feed_forward_block(cop_model *model, size_t index, size_t rows
 cop_status cop_model_forward(cop_model *model, const int32_t *ids, const cop_batch *batch,
                              cop_error *err)
 {
-    assert(batch->rows >= 1 && batch->rows <= model->scratch.rows);
+    assert(batch->rows >= 1 && batch->rows <= model->lanes * model->scratch.rows);
     const cop_model_config *const c = model->config;
     const cop_weight *const table = model->embedding;
     COP_TRY(model->backend->ops->embed(model->backend, model->scratch.residual, table->buffer,
@@ -100,7 +100,7 @@ cop_status cop_model_forward(cop_model *model, const int32_t *ids, const cop_bat
 
 cop_status cop_model_logits(cop_model *model, const int32_t *rows, size_t count, cop_error *err)
 {
-    assert(count <= model->scratch.head_rows);
+    assert(count <= model->lanes * model->scratch.head_rows);
     const cop_model_config *const c = model->config;
     cop_backend *const backend = model->backend;
     const model_scratch *const s = &model->scratch;

@@ -16,10 +16,29 @@ cop_status cop_group_poll(const sequence_group *group, cop_error *err)
     return COP_OK;
 }
 
+/* The pass that was put together for the first lane, for the others too. */
+static cop_batch repeat_for_lanes(sequence_group *group)
+{
+    cop_batch batch = group->batch;
+    const int32_t vocabulary = group->model->config->vocabulary;
+    for (size_t l = 1; l < group->lanes; l++) {
+        for (size_t s = 0; s < group->batch.span_count; s++) {
+            cop_span span = group->spans[s];
+            span.slot += (int32_t)(l * group->model->slots);
+            span.first_row += (int32_t)(l * group->batch.rows);
+            group->spans[batch.span_count++] = span;
+        }
+        for (size_t r = 0; r < group->batch.rows; r++)
+            group->ids[batch.rows++] = group->ids[r] + (int32_t)l * vocabulary;
+    }
+    return batch;
+}
+
 cop_status cop_group_forward(sequence_group *group, cop_error *err)
 {
     COP_TRY(cop_group_poll(group, err));
-    COP_TRY(cop_model_forward(group->model, group->ids, &group->batch, err));
+    const cop_batch batch = repeat_for_lanes(group);
+    COP_TRY(cop_model_forward(group->model, group->ids, &batch, err));
     group->batch.rows = 0;
     group->batch.span_count = 0;
     return COP_OK;
@@ -30,7 +49,9 @@ double cop_group_uniform(const sequence_group *group, const sequence *of, size_t
     const cop_sampling *const how = &group->options->sampling;
     const size_t *const examples = group->options->examples;
     const size_t example = examples == NULL ? of->index : examples[of->index];
-    const uint64_t index = (uint64_t)how->sample << 32 | position;
+    const uint32_t *const samples = group->options->samples;
+    const uint32_t sample = samples == NULL ? how->sample : samples[of->lane];
+    const uint64_t index = (uint64_t)sample << 32 | position;
     return cop_noise_uniform(how->seed, COP_STREAM_SAMPLING, (uint32_t)example, index);
 }
 
@@ -103,18 +124,19 @@ static void group_free(sequence_group *group)
 static cop_status group_alloc(sequence_group *group, cop_error *err)
 {
     const model_scratch *const s = &group->model->scratch;
-    const size_t batch = group->model->limits.batch;
+    const size_t batch = group->lanes * group->model->limits.batch;
+    const size_t head_rows = group->lanes * s->head_rows;
     const size_t steps = group->model->backend->decode_steps;
-    const size_t draws = steps * batch > s->head_rows ? steps * batch : s->head_rows;
+    const size_t draws = steps * batch > head_rows ? steps * batch : head_rows;
     group->sequences = cop_memory_alloc(batch, sizeof *group->sequences, err);
-    group->spans = cop_memory_alloc(batch + 1, sizeof *group->spans, err);
-    group->ids = cop_memory_alloc(s->rows, sizeof *group->ids, err);
-    group->rows = cop_memory_alloc(s->head_rows, sizeof *group->rows, err);
-    group->results = cop_memory_alloc(s->head_rows, sizeof *group->results, err);
+    group->spans = cop_memory_alloc(batch + group->lanes, sizeof *group->spans, err);
+    group->ids = cop_memory_alloc(group->lanes * s->rows, sizeof *group->ids, err);
+    group->rows = cop_memory_alloc(head_rows, sizeof *group->rows, err);
+    group->results = cop_memory_alloc(head_rows, sizeof *group->results, err);
     group->targets = cop_memory_alloc(s->head_rows, sizeof *group->targets, err);
     group->scores = cop_memory_alloc(s->head_rows, sizeof *group->scores, err);
     group->uniform = cop_memory_alloc(draws, sizeof *group->uniform, err);
-    group->owners = cop_memory_alloc(s->head_rows, sizeof *group->owners, err);
+    group->owners = cop_memory_alloc(head_rows, sizeof *group->owners, err);
     group->fed = cop_memory_alloc(batch, sizeof *group->fed, err);
     group->tokens = cop_memory_alloc(steps * batch, sizeof *group->tokens, err);
     const bool ok = group->sequences != NULL && group->spans != NULL && group->ids != NULL &&
@@ -167,8 +189,14 @@ static cop_status check_sampling(const cop_generate_options *options, size_t cou
 }
 
 static cop_status check_request(const cop_model *model, const cop_prompt *prompts, size_t count,
-                                size_t max_new_tokens, cop_error *err)
+                                const cop_generate_options *options, cop_error *err)
 {
+    const size_t max_new_tokens = options->max_new_tokens;
+    COP_CHECK(options->lanes <= model->lanes, err, COP_ERR_INTERNAL,
+              "%zu candidates are to answer, but the model holds %zu", options->lanes,
+              model->lanes);
+    COP_CHECK(options->lanes <= 1 || !options->want_logits, err, COP_ERR_INTERNAL,
+              "logits of several candidates at a time");
     COP_CHECK(max_new_tokens <= model->limits.new_tokens, err, COP_ERR_CONFIG,
               "%zu tokens are to be generated, but the model was set up for at most %zu",
               max_new_tokens, model->limits.new_tokens);
@@ -178,38 +206,61 @@ static cop_status check_request(const cop_model *model, const cop_prompt *prompt
     return COP_OK;
 }
 
-static cop_status run_group(sequence_group *group, const cop_prompt *prompts, size_t first,
-                            size_t count, cop_generation *generations, cop_error *err)
+/* The prompts and answers of a call: [count] and [lanes, count]. */
+typedef struct request {
+    const cop_prompt *prompts;
+    cop_generation *generations;
+    size_t count;
+} request;
+
+static cop_status run_group(sequence_group *group, const request *all, size_t first,
+                            size_t count, cop_error *err)
 {
-    for (size_t i = 0; i < count; i++) {
-        group->sequences[i] = (sequence){.prompt = &prompts[first + i],
-                                         .out = &generations[first + i],
-                                         .index = first + i,
-                                         .slot = (int32_t)i};
+    const size_t slots = group->model->slots;
+    for (size_t l = 0; l < group->lanes; l++) {
+        for (size_t i = 0; i < count; i++) {
+            group->sequences[l * count + i] =
+                (sequence){.prompt = &all->prompts[first + i],
+                           .out = &all->generations[l * all->count + first + i],
+                           .lane = l,
+                           .index = first + i,
+                           .slot = (int32_t)(l * slots + i)};
+        }
     }
     group->count = count;
-    group->batch = (cop_batch){.spans = group->spans};
+    group->batch =
+        (cop_batch){.spans = group->spans, .lane_slots = group->lanes > 1 ? (int32_t)slots : 0};
     COP_TRY(cop_group_prefill(group, err));
     return cop_group_decode(group, err);
+}
+
+static cop_status run_groups(sequence_group *group, const request *all, cop_error *err)
+{
+    const size_t batch = group->model->limits.batch;
+    COP_TRY(group_alloc(group, err));
+    for (size_t first = 0; first < all->count; first += group->count) {
+        const size_t left = all->count - first;
+        COP_TRY(run_group(group, all, first, left < batch ? left : batch, err));
+    }
+    return COP_OK;
 }
 
 cop_status cop_model_generate(cop_model *model, const cop_prompt *prompts, size_t count,
                               const cop_generate_options *options, cop_generation *generations,
                               cop_error *err)
 {
-    for (size_t i = 0; i < count; i++)
+    const size_t lanes = options->lanes == 0 ? 1 : options->lanes;
+    const request all = {.prompts = prompts, .generations = generations, .count = count};
+    for (size_t i = 0; i < lanes * count; i++)
         generations[i] = (cop_generation){.finite = true};
-    sequence_group group = {.model = model, .options = options};
-    cop_status status = check_request(model, prompts, count, options->max_new_tokens, err);
+    sequence_group group = {.model = model, .options = options, .lanes = lanes};
+    cop_status status = check_request(model, prompts, count, options, err);
     if (status == COP_OK) status = check_sampling(options, count, err);
-    if (status == COP_OK) status = group_alloc(&group, err);
-    for (size_t first = 0; first < count && status == COP_OK; first += group.count) {
-        const size_t left = count - first;
-        const size_t size = left < model->limits.batch ? left : model->limits.batch;
-        status = run_group(&group, prompts, first, size, generations, err);
-    }
+    model->backend->lanes = lanes;
+    if (status == COP_OK) status = run_groups(&group, &all, err);
+    model->backend->lanes = 1;
     if (status != COP_OK) {
-        for (size_t i = 0; i < count; i++)
+        for (size_t i = 0; i < lanes * count; i++)
             cop_generation_free(&generations[i]);
     }
     group_free(&group);

@@ -1,13 +1,14 @@
-/* A group of prompts that go through the model side by side. */
+/* A group of prompts that go through the model side by side, in every lane that is asked. */
 #ifndef COPPICE_MODEL_GROUP_H
 #define COPPICE_MODEL_GROUP_H
 
 #include "model/model_internal.h"
 
-/* One prompt of a group. */
+/* One prompt of a group, in one lane. */
 typedef struct sequence {
     const cop_prompt *prompt;
     cop_generation *out;
+    size_t lane;
     size_t index; /* of the prompt in the call */
     int32_t slot; /* in the cache */
     int32_t past; /* tokens in the cache, the shared prefix included */
@@ -15,25 +16,29 @@ typedef struct sequence {
     bool active;  /* wants more tokens */
 } sequence;
 
-/* The group with its host scratch; sequence i has slot i. */
+/* The group with its host scratch; sequence i of lane l has slot l * slots + i. The passes over
+ * prompts are put together for the first lane, and cop_group_forward() repeats them for the
+ * others. */
 typedef struct sequence_group {
     cop_model *model;
     const cop_generate_options *options;
-    sequence *sequences; /* [count] */
+    size_t lanes;
+    sequence *sequences; /* [lanes, count] */
     size_t count;
     cop_batch batch; /* of the pass that is being put together; spans is below */
 
-    cop_span *spans;   /* [limits.batch + 1]: one more for the prefix */
-    int32_t *ids;      /* [scratch.rows] */
-    int32_t *rows;     /* [scratch.head_rows] that go through the head */
-    int32_t *results;  /* [scratch.head_rows] chosen ids */
+    cop_span *spans;   /* [lanes, limits.batch + 1]: one more for the prefix */
+    int32_t *ids;      /* [lanes, scratch.rows] */
+    int32_t *rows;     /* [lanes, scratch.head_rows] that go through the head */
+    int32_t *results;  /* [lanes, scratch.head_rows] chosen ids */
     int32_t *targets;  /* [scratch.head_rows] */
     double *scores;    /* [scratch.head_rows] */
-    double *uniform;   /* [scratch.head_rows], or for all decode steps between two looks */
-    sequence **owners; /* [scratch.head_rows] sequence of each of `rows`, or of `fed` */
+    double *uniform;   /* as results, or for all decode steps between two looks */
+    sequence **owners; /* [lanes, scratch.head_rows] sequence of each of `rows`, or of `fed`;
+                        * there NULL for a row of none */
 
-    cop_decode_row *fed; /* [limits.batch] sequences that decode */
-    int32_t *tokens;     /* [decode_steps, limits.batch] what they got between two looks */
+    cop_decode_row *fed; /* [lanes, limits.batch] sequences that decode */
+    int32_t *tokens;     /* [decode_steps, lanes, limits.batch] what they got between looks */
 } sequence_group;
 
 /* Computes the prompts (their common prefix once), and from them the first token of each
@@ -43,7 +48,8 @@ cop_status cop_group_prefill(sequence_group *group, cop_error *err);
 /* Feeds every sequence's last token and takes the next until none is active (decode.c). */
 cop_status cop_group_decode(sequence_group *group, cop_error *err);
 
-/* Computes the logits of group->rows [count] and chooses group->results from them. */
+/* Computes the logits of group->rows [count], as many of each lane, and chooses group->results
+ * from them. */
 cop_status cop_group_choose(sequence_group *group, size_t count, cop_error *err);
 
 /* The number that draws the sequence's token `position`. */

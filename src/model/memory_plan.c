@@ -64,16 +64,18 @@ static void add_weights(const cop_model *model, cop_backend_plan *plan)
     }
 }
 
-static cop_backend_plan make_plan(const cop_model *model, const cop_model_limits *limits)
+static cop_backend_plan make_plan(const cop_model *model, size_t batch, size_t lanes)
 {
+    cop_model_limits limits = model->limits;
+    limits.batch = batch;
     const cop_model_config *const c = model->config;
     const model_widths widths = cop_model_widths(c);
-    const size_t length = cop_model_cache_length(c, limits);
-    const size_t slots = limits->batch == 1 ? 1 : limits->batch + 1;
-    const size_t rows = cop_model_batch_rows(limits);
-    const size_t head_rows = cop_model_head_rows(limits);
+    const size_t length = cop_model_cache_length(c, &limits);
+    const size_t slots = lanes * (batch == 1 ? 1 : batch + 1);
+    const size_t rows = lanes * cop_model_batch_rows(&limits);
+    const size_t head_rows = lanes * cop_model_head_rows(&limits);
     const size_t width = (size_t)c->width;
-    cop_backend_plan plan = {0};
+    cop_backend_plan plan = {.lanes = lanes};
     add_weights(model, &plan);
     plan.others += 2 * length * (size_t)c->head_size;
     plan.kv = (size_t)c->layers * slots * length * 2 * (size_t)(c->kv_heads * c->head_size);
@@ -82,54 +84,74 @@ static cop_backend_plan make_plan(const cop_model *model, const cop_model_limits
     return plan;
 }
 
-static uint64_t needed_bytes(const cop_model *model, size_t batch, uint64_t *have)
+static uint64_t needed_bytes(const cop_model *model, size_t batch, size_t lanes, uint64_t *have)
 {
-    cop_model_limits limits = model->limits;
-    limits.batch = batch;
-    const cop_backend_plan plan = make_plan(model, &limits);
+    const cop_backend_plan plan = make_plan(model, batch, lanes);
     uint64_t need = 0;
     model->backend->ops->plan(model->backend, &plan, &need, have);
     return need;
 }
 
-uint64_t cop_model_planned_bytes(const cop_model *model)
+uint64_t cop_model_planned_bytes(const cop_model *model, uint64_t *room_bytes)
 {
+    *room_bytes = model->room_bytes; /* what there is now is without the model */
     uint64_t have = 0;
-    return needed_bytes(model, model->limits.batch, &have);
+    return needed_bytes(model, model->limits.batch, model->lanes, &have);
 }
 
-/* The largest batch below limits.batch that fits, 0 for none. */
-static size_t largest_batch(const cop_model *model)
+static bool fits(const cop_model *model, size_t batch, size_t lanes)
 {
-    size_t fits = 0;
-    size_t fails = model->limits.batch;
-    while (fails - fits > 1) {
-        const size_t middle = fits + (fails - fits) / 2;
-        uint64_t have = 0;
-        if (needed_bytes(model, middle, &have) <= have) {
-            fits = middle;
+    uint64_t have = 0;
+    const uint64_t need = needed_bytes(model, batch, lanes, &have);
+    return need <= have;
+}
+
+/* The largest number below `fails` that fits: of lanes, or of sequences in one lane; 0 for
+ * none. */
+static size_t largest_fitting(const cop_model *model, size_t fails, bool of_lanes)
+{
+    size_t found = 0;
+    while (fails - found > 1) {
+        const size_t middle = found + (fails - found) / 2;
+        const size_t batch = of_lanes ? model->limits.batch : middle;
+        if (fits(model, batch, of_lanes ? middle : 1)) {
+            found = middle;
         } else {
             fails = middle;
         }
     }
-    return fits;
+    return found;
 }
 
-cop_status cop_model_check_memory(const cop_model *model, cop_error *err)
+size_t cop_model_fitting_lanes(const cop_model *model)
+{
+    return larger(largest_fitting(model, model->lanes + 1, true), 1);
+}
+
+cop_status cop_model_check_memory(cop_model *model, cop_error *err)
 {
     static const double gib = 1024.0 * 1024.0 * 1024.0;
     uint64_t have = 0;
-    const uint64_t need = needed_bytes(model, model->limits.batch, &have);
+    const uint64_t need = needed_bytes(model, model->limits.batch, model->lanes, &have);
+    model->room_bytes = have;
     if (need <= have) return COP_OK;
-    const size_t batch = largest_batch(model);
+    const size_t lanes = largest_fitting(model, model->lanes, true);
+    const size_t batch = lanes > 0 ? 0 : largest_fitting(model, model->limits.batch, false);
+    char beside[64] = "";
     char remedy[128] = "not even one sequence at a time fits";
-    if (batch > 0) {
-        (void)snprintf(remedy, sizeof remedy, "a batch of %zu would fit", batch);
+    if (model->lanes > 1)
+        (void)snprintf(beside, sizeof beside, " for each of %zu candidates", model->lanes);
+    if (lanes > 0) {
+        (void)snprintf(remedy, sizeof remedy, "%zu candidate%s would fit", lanes,
+                       lanes == 1 ? "" : "s side by side");
+    } else if (batch > 0) {
+        (void)snprintf(remedy, sizeof remedy, "a batch of %zu would fit%s", batch,
+                       model->lanes > 1 ? " with one candidate" : "");
     }
     return cop_error_set(
         err, COP_ERR_MEMORY,
-        "the model needs %.2f GiB at batch %zu with %zu + %zu tokens per sequence, "
+        "the model needs %.2f GiB at batch %zu%s with %zu + %zu tokens per sequence, "
         "but there are %.2f GiB: %s",
-        (double)need / gib, model->limits.batch, model->limits.prompt_tokens,
+        (double)need / gib, model->limits.batch, beside, model->limits.prompt_tokens,
         model->limits.new_tokens, (double)have / gib, remedy);
 }

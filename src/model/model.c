@@ -11,7 +11,7 @@
 
 static cop_status check_limits(const cop_model_limits *limits, cop_error *err)
 {
-    enum { MOST_BATCH = 1 << 20, MOST_TOKENS = 1 << 28 };
+    enum { MOST_BATCH = 1 << 20, MOST_TOKENS = 1 << 28, MOST_LANES = 1024 };
     COP_CHECK(limits->batch >= 1 && limits->batch <= MOST_BATCH, err, COP_ERR_CONFIG,
               "a batch of %zu sequences is not in 1 .. %d", limits->batch, (int)MOST_BATCH);
     COP_CHECK(limits->prompt_tokens >= 1 && limits->prompt_tokens <= MOST_TOKENS, err,
@@ -19,6 +19,8 @@ static cop_status check_limits(const cop_model_limits *limits, cop_error *err)
               (int)MOST_TOKENS);
     COP_CHECK(limits->new_tokens <= MOST_TOKENS, err, COP_ERR_CONFIG,
               "%zu new tokens are above %d", limits->new_tokens, (int)MOST_TOKENS);
+    COP_CHECK(limits->lanes <= MOST_LANES, err, COP_ERR_CONFIG,
+              "%zu candidates side by side are above %d", limits->lanes, (int)MOST_LANES);
     return COP_OK;
 }
 
@@ -58,8 +60,9 @@ static cop_status create_cache(cop_model *model, cop_error *err)
         .heads = c->heads, .kv_heads = c->kv_heads, .head_size = c->head_size};
     COP_TRY(create_rope(model, 0, err));
     COP_TRY(create_rope(model, 1, err));
-    return model->backend->ops->kv_create(model->backend, (size_t)c->layers, model->slots,
-                                          model->length, &shape, &model->kv, err);
+    return model->backend->ops->kv_create(model->backend, (size_t)c->layers,
+                                          model->lanes * model->slots, model->length, &shape,
+                                          &model->kv, err);
 }
 
 static cop_status create_scratch(cop_model *model, cop_error *err)
@@ -84,7 +87,8 @@ static cop_status create_scratch(cop_model *model, cop_error *err)
         {&s->logits, s->head_rows, (size_t)c->vocabulary, backend->output},
     };
     for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++) {
-        const size_t bytes = wanted[i].rows * wanted[i].width * cop_dtype_size(wanted[i].dtype);
+        const size_t rows = model->lanes * wanted[i].rows;
+        const size_t bytes = rows * wanted[i].width * cop_dtype_size(wanted[i].dtype);
         COP_TRY(backend->ops->buffer_create(backend, bytes, wanted[i].buffer, err));
     }
     return COP_OK;
@@ -93,11 +97,20 @@ static cop_status create_scratch(cop_model *model, cop_error *err)
 static cop_status build(cop_model *model, cop_text *unused, cop_error *err)
 {
     COP_TRY(cop_model_bind(model, unused, err));
+    if (model->limits.fit_lanes) model->lanes = cop_model_fitting_lanes(model);
     COP_TRY(cop_model_check_memory(model, err));
     COP_TRY(cop_model_create_weights(model, err));
     COP_TRY(create_cache(model, err));
     COP_TRY(create_scratch(model, err));
-    return cop_model_apply(model, NULL, err);
+    for (size_t l = 0; l < model->lanes; l++)
+        COP_TRY(cop_model_apply(model, l, NULL, err));
+    return COP_OK;
+}
+
+static size_t lanes_of(const cop_model_limits *limits, const cop_backend *backend)
+{
+    if (limits->lanes > 0) return limits->lanes;
+    return limits->fit_lanes ? backend->auto_lanes : 1;
 }
 
 cop_status cop_model_create(const cop_model_config *config, const cop_checkpoint *checkpoint,
@@ -112,6 +125,7 @@ cop_status cop_model_create(const cop_model_config *config, const cop_checkpoint
                         .checkpoint = checkpoint,
                         .backend = backend,
                         .limits = *limits,
+                        .lanes = lanes_of(limits, backend),
                         .length = cop_model_cache_length(config, limits),
                         /* One more slot than sequences holds the shared prefix. */
                         .slots = limits->batch == 1 ? 1 : limits->batch + 1};
@@ -122,6 +136,11 @@ cop_status cop_model_create(const cop_model_config *config, const cop_checkpoint
     }
     *model = made;
     return COP_OK;
+}
+
+size_t cop_model_lanes(const cop_model *model)
+{
+    return model->lanes;
 }
 
 cop_model_counters cop_model_count(const cop_model *model)

@@ -22,8 +22,8 @@ typedef struct cop_weight {
     cop_buffer *bases[COP_WEIGHT_MAX_PARTS];              /* wrapped */
     size_t part_count;
     cop_matrix *matrix; /* COP_WEIGHT_MATRIX */
-    cop_buffer *buffer; /* vector in binary32, or table */
-    bool holds_base;    /* the backend has the base's values now */
+    cop_buffer *buffer; /* [lanes] vector in binary32, or table */
+    bool *holds_base;   /* [lanes] the backend has the base's values in the lane now */
 } cop_weight;
 
 /* The weights of one layer; borrowed from model->weights, NULL where the description has none.
@@ -39,10 +39,10 @@ typedef struct model_layer {
 
 /* Device memory of a forward pass, allocated once. */
 typedef struct model_scratch {
-    size_t rows;      /* most rows of a batch */
-    size_t head_rows; /* most rows that go through the head at a time */
+    size_t rows;      /* most rows of a batch, in each lane */
+    size_t head_rows; /* most rows that go through the head at a time, in each lane */
     cop_buffer *residual, *input, *output;
-    cop_buffer *head_residual, *head_input, *logits; /* [head_rows, .] */
+    cop_buffer *head_residual, *head_input, *logits; /* [lanes, head_rows, .] */
 } model_scratch;
 
 /* Sums of the components that many candidates begin with: see centre.h. */
@@ -61,8 +61,10 @@ struct cop_model {
     const cop_checkpoint *checkpoint;
     cop_backend *backend;
     cop_model_limits limits;
-    size_t length; /* positions per slot of the cache */
-    size_t slots;
+    size_t lanes;
+    size_t length;       /* positions per slot of the cache */
+    size_t slots;        /* of a lane */
+    uint64_t room_bytes; /* that the memory plan had */
 
     cop_weight *weights; /* [weight_count] */
     size_t weight_count, weight_capacity;

@@ -98,6 +98,17 @@ static cop_status copy_logits(sequence_group *group, size_t row, cop_generation 
     return status;
 }
 
+/* Rows [count] of the first lane, of a pass with `block` rows in each, in the others too. */
+static void repeat_for_lanes(sequence_group *group, size_t count, size_t block)
+{
+    for (size_t l = 1; l < group->lanes; l++) {
+        for (size_t i = 0; i < count; i++) {
+            group->rows[l * count + i] = group->rows[i] + (int32_t)(l * block);
+            group->owners[l * count + i] = group->owners[i] + l * group->count;
+        }
+    }
+}
+
 /* The first tokens of the sequences whose prompts ended in the last pass. */
 static cop_status take_first_tokens(sequence_group *group, const cop_batch *done,
                                     cop_error *err)
@@ -112,9 +123,11 @@ static cop_status take_first_tokens(sequence_group *group, const cop_batch *done
         group->rows[count] = span->first_row + span->rows - 1;
         group->owners[count++] = of;
     }
+    repeat_for_lanes(group, count, done->rows);
     if (count == 0 || (options->max_new_tokens == 0 && !options->want_logits)) return COP_OK;
-    COP_TRY(cop_group_choose(group, count, err));
-    for (size_t i = 0; i < count; i++) {
+    const size_t all = group->lanes * count;
+    COP_TRY(cop_group_choose(group, all, err));
+    for (size_t i = 0; i < all; i++) {
         sequence *const of = group->owners[i];
         if (options->want_logits) COP_TRY(copy_logits(group, i, of->out, err));
         COP_TRY(cop_group_accept(group, of, group->results[i], err));
@@ -126,7 +139,7 @@ static cop_status flush(sequence_group *group, cop_error *err)
 {
     if (group->batch.rows == 0) return COP_OK;
     const cop_batch done = group->batch;
-    group->model->counters.prompt_tokens += done.rows;
+    group->model->counters.prompt_tokens += group->lanes * done.rows;
     COP_TRY(cop_group_forward(group, err));
     if (group->options->want_logits) COP_TRY(score_spans(group, &done, err));
     return take_first_tokens(group, &done, err);
@@ -163,6 +176,10 @@ cop_status cop_group_prefill(sequence_group *group, cop_error *err)
     for (size_t i = 0; i < group->count; i++) {
         sequence *const of = &group->sequences[i];
         COP_TRY(pack(group, of, of->prompt->count, err));
+    }
+    for (size_t l = 1; l < group->lanes; l++) {
+        for (size_t i = 0; i < group->count; i++)
+            group->sequences[l * group->count + i].past = group->sequences[i].past;
     }
     return flush(group, err);
 }

@@ -4,6 +4,8 @@
 #include "coppice/memory.h"
 #include "model/centre.h"
 
+#include <assert.h>
+
 static size_t count_of(const cop_weight *weight)
 {
     return weight->rows * weight->columns;
@@ -13,19 +15,24 @@ static cop_status create_weight(cop_model *model, cop_weight *weight, cop_error 
 {
     cop_backend *const backend = model->backend;
     const cop_backend_ops *const ops = backend->ops;
+    const size_t lanes = model->lanes;
+    weight->holds_base = cop_memory_alloc(lanes, sizeof *weight->holds_base, err);
+    if (weight->holds_base == NULL) return COP_ERR_MEMORY;
     for (size_t i = 0; i < weight->part_count; i++) {
         const cop_tensor_info *const info = weight->tensors[i];
         COP_TRY(ops->buffer_wrap(backend, info->data, info->bytes, &weight->bases[i], err));
     }
     switch (weight->kind) {
     case COP_WEIGHT_MATRIX:
-        return ops->matrix_create(backend, weight->rows, weight->columns, weight->dtype,
+        return ops->matrix_create(backend, weight->rows, weight->columns, weight->dtype, lanes,
                                   &weight->matrix, err);
     case COP_WEIGHT_VECTOR:
-        return ops->buffer_create(backend, weight->rows * sizeof(float), &weight->buffer, err);
+        return ops->buffer_create(backend, lanes * weight->rows * sizeof(float),
+                                  &weight->buffer, err);
     case COP_WEIGHT_TABLE:
     default:
-        return ops->buffer_create(backend, count_of(weight) * cop_dtype_size(weight->dtype),
+        return ops->buffer_create(backend,
+                                  lanes * count_of(weight) * cop_dtype_size(weight->dtype),
                                   &weight->buffer, err);
     }
 }
@@ -42,7 +49,7 @@ cop_status cop_model_create_weights(cop_model *model, cop_error *err)
     if (model->config->tied_head) {
         COP_TRY(ops->matrix_create(model->backend, model->embedding->rows,
                                    model->embedding->columns, model->embedding->dtype,
-                                   &model->tied_head, err));
+                                   model->lanes, &model->tied_head, err));
     }
     return ops->buffer_create(model->backend, longest * sizeof(float), &model->vector_stage,
                               err);
@@ -56,6 +63,7 @@ void cop_model_destroy_weights(cop_model *model)
         cop_weight *const weight = &model->weights[i];
         ops->matrix_destroy(backend, &weight->matrix);
         ops->buffer_destroy(backend, &weight->buffer);
+        cop_memory_free(weight->holds_base);
         for (size_t p = 0; p < weight->part_count; p++) {
             ops->buffer_destroy(backend, &weight->bases[p]);
         }
@@ -69,19 +77,22 @@ void cop_model_destroy_weights(cop_model *model)
     model->weight_count = 0;
 }
 
-/* Parts [weight->part_count] of a weight and what is added to each. */
+/* Parts [weight->part_count] of a weight, what is added to each, and for which lane. */
 typedef struct part_list {
+    size_t lane;
     cop_weight_part parts[COP_WEIGHT_MAX_PARTS];
     const cop_component *components; /* [component_count] */
     size_t component_count;
 } part_list;
 
-/* Rebuilds the parts, one after the other, into `out`. */
+/* Rebuilds the parts, one after the other, into copy `lane` of `out`. */
 static cop_status rebuild_parts(cop_model *model, const cop_weight *weight,
-                                const part_list *list, cop_buffer *out, cop_error *err)
+                                const part_list *list, cop_buffer *out, size_t lane,
+                                cop_error *err)
 {
-    return model->backend->ops->rebuild(model->backend, out, 0, list->parts, weight->part_count,
-                                        list->components, list->component_count, err);
+    return model->backend->ops->rebuild(model->backend, out, lane * count_of(weight),
+                                        list->parts, weight->part_count, list->components,
+                                        list->component_count, err);
 }
 
 static cop_status load_parts(cop_model *model, const cop_weight *weight, const part_list *list,
@@ -93,18 +104,18 @@ static cop_status load_parts(cop_model *model, const cop_weight *weight, const p
     switch (weight->kind) {
     case COP_WEIGHT_MATRIX:
         COP_TRY(ops->matrix_stage(backend, weight->matrix, &stage, err));
-        COP_TRY(rebuild_parts(model, weight, list, stage, err));
-        return ops->matrix_commit(backend, weight->matrix, stage, err);
+        COP_TRY(rebuild_parts(model, weight, list, stage, list->lane, err));
+        return ops->matrix_commit(backend, weight->matrix, list->lane, stage, err);
     case COP_WEIGHT_VECTOR:
         /* Rounded to the storage type first: what runs is what an export would hold. */
-        COP_TRY(rebuild_parts(model, weight, list, model->vector_stage, err));
-        return ops->widen(backend, weight->buffer, model->vector_stage, weight->dtype,
-                          weight->rows, err);
+        COP_TRY(rebuild_parts(model, weight, list, model->vector_stage, 0, err));
+        return ops->widen(backend, weight->buffer, list->lane * weight->rows,
+                          model->vector_stage, weight->dtype, weight->rows, err);
     case COP_WEIGHT_TABLE:
     default:
-        COP_TRY(rebuild_parts(model, weight, list, weight->buffer, err));
+        COP_TRY(rebuild_parts(model, weight, list, weight->buffer, list->lane, err));
         if (model->tied_head == NULL) return COP_OK;
-        return ops->matrix_commit(backend, model->tied_head, weight->buffer, err);
+        return ops->matrix_commit(backend, model->tied_head, list->lane, weight->buffer, err);
     }
 }
 
@@ -133,26 +144,28 @@ static bool list_parts(const cop_model *model, size_t index, const cop_recipe *r
     return moved;
 }
 
-static cop_status load_weight(cop_model *model, size_t index, const cop_recipe *recipe,
-                              size_t held, cop_error *err)
+static cop_status load_weight(cop_model *model, size_t index, size_t lane,
+                              const cop_recipe *recipe, size_t held, cop_error *err)
 {
     cop_weight *const weight = &model->weights[index];
-    part_list list;
+    part_list list = {.lane = lane};
     const bool moved = list_parts(model, index, recipe, held, &list);
     /* With a narrow scope most weights stay the base's from one candidate to the next. */
-    if (!moved && weight->holds_base) return COP_OK;
-    weight->holds_base = false;
+    if (!moved && weight->holds_base[lane]) return COP_OK;
+    weight->holds_base[lane] = false;
     COP_TRY(load_parts(model, weight, &list, err));
-    weight->holds_base = !moved;
+    weight->holds_base[lane] = !moved;
     return COP_OK;
 }
 
-cop_status cop_model_apply(cop_model *model, const cop_recipe *recipe, cop_error *err)
+cop_status cop_model_apply(cop_model *model, size_t lane, const cop_recipe *recipe,
+                           cop_error *err)
 {
     size_t held = 0;
+    assert(lane < model->lanes);
     COP_TRY(cop_model_follow_centre(model, recipe, &held, err));
     for (size_t i = 0; i < model->weight_count; i++) {
-        COP_TRY(load_weight(model, i, recipe, held, err));
+        COP_TRY(load_weight(model, i, lane, recipe, held, err));
     }
     return COP_OK;
 }

@@ -59,6 +59,7 @@ typedef struct cop_run {
     cop_affinity_plan plan;
     int computing_ranks;   /* of this node */
     int computing_rank;    /* this one's number among them, from 0 */
+    bool has_gpu;          /* this rank computes on one */
     uint64_t memory_bytes; /* that this rank may plan with, 0: not known */
 
     cop_queue *queue;            /* (0) NULL before the first phase */

@@ -40,6 +40,9 @@ static cop_status load_evaluator(cop_run *run, cop_error *err)
         .stop_count = job->generation.stop.count,
         .max_new_tokens = (size_t)job->generation.max_new_tokens,
         .batch = (size_t)job->backend.batch,
+        /* One keeps a processor busy, and the bits of its products may follow their rows. */
+        .lanes = run->has_gpu ? (size_t)job->backend.candidates : 1,
+        .fit_lanes = run->has_gpu && job->backend.candidates == 0,
         .backend = {.kind = kind_of(job),
                     .compute = compute_of(job),
                     .gemm = strcmp(job->backend.gemm, "openblas") == 0 ? COP_GEMM_OPENBLAS

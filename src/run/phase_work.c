@@ -5,17 +5,19 @@
 #include "run/signals.h"
 #include "run/work_order.h"
 
-enum { MOST_PENDING = 2 }; /* a unit is begun before the one before it is finished */
-
 struct cop_phase_work {
     cop_run *run;
     cop_queue_work callbacks;
     cop_work_order order;
-    cop_work_rows rows;                      /* of the chunk at hand */
-    cop_recipe *recipe;                      /* of the row at hand */
-    char **extracted;                        /* [batch] answers of a unit, NULL in between */
-    cop_unit_pending *pending[MOST_PENDING]; /* [pending_count], the oldest first */
-    int pending_count;
+    cop_work_rows rows; /* of the chunk at hand */
+    size_t lanes;
+    cop_recipe **recipes; /* [lanes] of the rows at hand */
+    cop_unit *units;      /* [lanes] those that are prepared together */
+    char **extracted;     /* [batch] answers of a unit, NULL in between */
+    /* Begun, a ring from the oldest on: [2 * lanes], as many are begun before those before them
+     * are finished. */
+    cop_unit_pending **pending;
+    size_t oldest, pending_count;
 };
 
 static cop_unit_range unit_range(const cop_phase_work *w, uint64_t unit)
@@ -49,24 +51,43 @@ static cop_status chunk(void *context, uint64_t first, size_t count, const void 
     return cop_work_rows_unpack(data, bytes, row, last - row + 1, &w->rows, err);
 }
 
-static cop_status begin(void *context, uint64_t unit, cop_error *err)
+/* A unit of this chunk as the evaluator wants it, with `recipe` for its row's. */
+static cop_status describe(const cop_phase_work *w, uint64_t unit, cop_recipe *recipe,
+                           cop_unit *work, cop_error *err)
 {
-    cop_phase_work *const w = context;
     const size_t row = unit / w->order.chunks;
     const cop_unit_range range = unit_range(w, unit);
-    COP_CHECK(row >= w->rows.first && row - w->rows.first < w->rows.count && range.count > 0 &&
-                  w->pending_count < MOST_PENDING,
+    COP_CHECK(row >= w->rows.first && row - w->rows.first < w->rows.count && range.count > 0,
               err, COP_ERR_MPI, "unit %llu is not in this chunk", (unsigned long long)unit);
     const size_t start = w->rows.start[row - w->rows.first];
     const size_t end = w->rows.start[row - w->rows.first + 1];
-    COP_TRY(cop_recipe_set_components(w->recipe, w->rows.components + start, end - start, err));
-    cop_unit work = {.recipe = w->recipe,
-                     .examples = w->order.examples + range.first,
-                     .count = range.count,
-                     .sampling = w->order.sampling};
-    work.sampling.sample = (uint32_t)row;
-    COP_TRY(cop_evaluator_begin(w->run->evaluator, &work, should_drop, w,
-                                &w->pending[w->pending_count], err));
+    COP_TRY(cop_recipe_set_components(recipe, w->rows.components + start, end - start, err));
+    *work = (cop_unit){.recipe = recipe,
+                       .examples = w->order.examples + range.first,
+                       .count = range.count,
+                       .sampling = w->order.sampling};
+    work->sampling.sample = (uint32_t)row;
+    return COP_OK;
+}
+
+static cop_status prepare(void *context, const uint64_t *units, size_t count, cop_error *err)
+{
+    cop_phase_work *const w = context;
+    for (size_t i = 0; i < count; i++)
+        COP_TRY(describe(w, units[i], w->recipes[i], &w->units[i], err));
+    return cop_evaluator_prepare(w->run->evaluator, w->units, count, should_drop, w, err);
+}
+
+static cop_status begin(void *context, uint64_t unit, cop_error *err)
+{
+    cop_phase_work *const w = context;
+    cop_unit work;
+    COP_CHECK(w->pending_count < 2 * w->lanes, err, COP_ERR_INTERNAL,
+              "more units are begun than finished");
+    COP_TRY(describe(w, unit, w->recipes[0], &work, err));
+    const size_t place = (w->oldest + w->pending_count) % (2 * w->lanes);
+    COP_TRY(
+        cop_evaluator_begin(w->run->evaluator, &work, should_drop, w, &w->pending[place], err));
     w->pending_count++;
     return COP_OK;
 }
@@ -89,8 +110,8 @@ static cop_status take_answers(cop_phase_work *w, size_t count, cop_queue_result
 static cop_status finish(void *context, uint64_t unit, cop_queue_result *result, cop_error *err)
 {
     cop_phase_work *const w = context;
-    cop_unit_pending *oldest = w->pending[0];
-    w->pending[0] = w->pending[1];
+    cop_unit_pending *oldest = w->pending[w->oldest];
+    w->oldest = (w->oldest + 1) % (2 * w->lanes);
     w->pending_count--;
     if (result == NULL)
         return cop_evaluator_finish(w->run->evaluator, &oldest, NULL, NULL, NULL, err);
@@ -107,24 +128,37 @@ static cop_status finish(void *context, uint64_t unit, cop_queue_result *result,
     return COP_OK;
 }
 
+static cop_status make_room(cop_phase_work *w, cop_error *err)
+{
+    w->extracted =
+        cop_memory_alloc((size_t)w->run->job->backend.batch, sizeof *w->extracted, err);
+    w->recipes = cop_memory_alloc(w->lanes, sizeof *w->recipes, err);
+    w->units = cop_memory_alloc(w->lanes, sizeof *w->units, err);
+    w->pending = cop_memory_alloc(2 * w->lanes, sizeof *w->pending, err);
+    if (w->extracted == NULL || w->recipes == NULL || w->units == NULL || w->pending == NULL)
+        return COP_ERR_MEMORY;
+    for (size_t i = 0; i < w->lanes; i++)
+        COP_TRY(cop_run_create_recipe(w->run->job, &w->recipes[i], err));
+    return COP_OK;
+}
+
 cop_status cop_phase_work_create(cop_run *run, cop_phase_work **work, cop_error *err)
 {
     *work = NULL;
     cop_phase_work *created = cop_memory_alloc(1, sizeof *created, err);
     if (created == NULL) return COP_ERR_MEMORY;
     created->run = run;
+    created->lanes = cop_evaluator_lanes(run->evaluator);
     created->callbacks =
         (cop_queue_work){.context = created,
                          .overlap = run->task->scorer != NULL, /* functions take no time */
+                         .lanes = created->lanes,
                          .order = order,
                          .chunk = chunk,
+                         .prepare = prepare,
                          .begin = begin,
                          .finish = finish};
-    created->extracted =
-        cop_memory_alloc((size_t)run->job->backend.batch, sizeof *created->extracted, err);
-    const cop_status status = created->extracted == NULL
-                                  ? COP_ERR_MEMORY
-                                  : cop_run_create_recipe(run->job, &created->recipe, err);
+    const cop_status status = make_room(created, err);
     if (status != COP_OK) {
         cop_phase_work_destroy(&created);
         return status;
@@ -150,10 +184,15 @@ cop_queue_options cop_phase_work_options(const cop_job *job)
 void cop_phase_work_destroy(cop_phase_work **work)
 {
     if (work == NULL || *work == NULL) return;
-    cop_work_order_free(&(*work)->order);
-    cop_work_rows_free(&(*work)->rows);
-    cop_recipe_destroy(&(*work)->recipe);
-    cop_memory_free((*work)->extracted);
-    cop_memory_free(*work);
+    cop_phase_work *const w = *work;
+    cop_work_order_free(&w->order);
+    cop_work_rows_free(&w->rows);
+    for (size_t i = 0; w->recipes != NULL && i < w->lanes; i++)
+        cop_recipe_destroy(&w->recipes[i]);
+    cop_memory_free(w->recipes);
+    cop_memory_free(w->units);
+    cop_memory_free(w->extracted);
+    cop_memory_free(w->pending);
+    cop_memory_free(w);
     *work = NULL;
 }

@@ -80,12 +80,13 @@ static cop_status plan_with(cop_run *run, const neighbour *all, size_t base_byte
 }
 
 /* Which GPU this rank is going to compute on, if it is one. */
-static void find_gpu(const cop_run *run, cop_affinity_rank *mine)
+static void find_gpu(cop_run *run, cop_affinity_rank *mine)
 {
     cop_backend_options options = {.local_rank = run->computing_rank,
                                    .local_ranks = run->computing_ranks};
     (void)cop_backend_kind_parse(run->job->backend.kind, &options.kind); /* a checked key */
     cop_backend_locate(&options, mine->gpu, sizeof mine->gpu);
+    run->has_gpu = mine->gpu[0] != '\0';
 }
 
 cop_status cop_placement_plan(cop_run *run, size_t base_bytes, cop_error *err)
@@ -116,7 +117,9 @@ typedef struct rank_facts {
     char host[128];
     int node; /* lowest rank of its node */
     int computing, busy, cores_allowed, cores_node;
+    int candidates; /* side by side */
     uint64_t planned_bytes, memory_bytes, base_bytes;
+    uint64_t gpu_bytes; /* of a GPU's memory that it may plan with, 0: on processor cores */
 } rank_facts;
 
 static void collect(const cop_run *run, rank_facts *mine)
@@ -125,7 +128,11 @@ static void collect(const cop_run *run, rank_facts *mine)
     if (run->evaluator != NULL) {
         const cop_backend *const backend = cop_evaluator_backend(run->evaluator);
         backend->ops->describe(backend, mine->backend, sizeof mine->backend);
-        mine->planned_bytes = cop_model_planned_bytes(cop_evaluator_model(run->evaluator));
+        mine->candidates = (int)cop_evaluator_lanes(run->evaluator);
+        uint64_t room_bytes = 0;
+        mine->planned_bytes =
+            cop_model_planned_bytes(cop_evaluator_model(run->evaluator), &room_bytes);
+        mine->gpu_bytes = run->has_gpu ? room_bytes : 0;
         mine->base_bytes = cop_checkpoint_bytes(cop_evaluator_checkpoint(run->evaluator));
     }
     (void)snprintf(mine->cores, sizeof mine->cores, "%s", run->plan.text);
@@ -148,6 +155,26 @@ static void print_bytes(char *text, size_t size, uint64_t bytes)
     }
 }
 
+/* Where candidates and base lie, and how much room there is. */
+static void print_memory(const rank_facts *r, char *text, size_t size)
+{
+    char need[24];
+    char base[24];
+    char have[24] = "unknown";
+    print_bytes(need, sizeof need, r->planned_bytes);
+    if (r->gpu_bytes > 0) {
+        print_bytes(have, sizeof have, r->gpu_bytes);
+        (void)snprintf(text, size, "GPU memory %d x %s, each of %s", r->computing, need, have);
+        return;
+    }
+    print_bytes(base, sizeof base, r->base_bytes);
+    if (r->memory_bytes > 0)
+        print_bytes(have, sizeof have,
+                    r->memory_bytes * (uint64_t)r->computing + r->base_bytes);
+    (void)snprintf(text, size, "memory %d x %s and the base once, %s, of %s", r->computing,
+                   need, base, have);
+}
+
 /* The plan of one node; `r` is its last rank, which computes wherever one does. */
 static void print_node(cop_run *run, const rank_facts *r)
 {
@@ -155,21 +182,15 @@ static void print_node(cop_run *run, const rank_facts *r)
         cop_progress_print(&run->progress, "%s: rank 0 coordinates", r->host);
         return;
     }
-    char need[24];
-    char base[24];
-    char have[24] = "unknown";
-    print_bytes(need, sizeof need, r->planned_bytes);
-    print_bytes(base, sizeof base, r->base_bytes);
-    if (r->memory_bytes > 0)
-        print_bytes(have, sizeof have,
-                    r->memory_bytes * (uint64_t)r->computing + r->base_bytes);
-    cop_progress_print(&run->progress,
-                       "%s: %d computing thread%s on %d of %d cores%s; memory %d x %s and the "
-                       "base once, %s, of %s",
-                       r->host, r->busy, r->busy == 1 ? "" : "s", r->cores_allowed,
-                       r->cores_node,
-                       strncmp(r->cores, "bound", 5) == 0 ? ", each its own" : ", not bound",
-                       r->computing, need, base, have);
+    char memory[160];
+    char beside[64] = "";
+    print_memory(r, memory, sizeof memory);
+    if (r->candidates > 1)
+        (void)snprintf(beside, sizeof beside, "; %d candidates side by side", r->candidates);
+    cop_progress_print(
+        &run->progress, "%s: %d computing thread%s on %d of %d cores%s%s; %s", r->host, r->busy,
+        r->busy == 1 ? "" : "s", r->cores_allowed, r->cores_node,
+        strncmp(r->cores, "bound", 5) == 0 ? ", each its own" : ", not bound", beside, memory);
 }
 
 static void print_nodes(cop_run *run, const rank_facts *all, size_t ranks)
@@ -214,9 +235,13 @@ static cop_status record(cop_run *run, const rank_facts *all, size_t ranks, cop_
     cop_status status = lines == NULL || text == NULL ? COP_ERR_MEMORY : COP_OK;
     for (size_t r = 0; r < ranks && status == COP_OK; r++) {
         lines[r] = text + r * LINE;
-        (void)snprintf(text + r * LINE, LINE, "%s on %s; %s; planned memory %.2f GiB",
+        char beside[64] = "";
+        if (all[r].candidates > 1)
+            (void)snprintf(beside, sizeof beside, "; %d candidates side by side",
+                           all[r].candidates);
+        (void)snprintf(text + r * LINE, LINE, "%s on %s; %s%s; planned memory %.2f GiB",
                        all[r].backend[0] != '\0' ? all[r].backend : "coordinates", all[r].host,
-                       all[r].cores, (double)all[r].planned_bytes / gib);
+                       all[r].cores, beside, (double)all[r].planned_bytes / gib);
         cop_log_write(run->log, COP_LOG_INFO, "rank %zu: %s", r, lines[r]);
     }
     if (status == COP_OK) {

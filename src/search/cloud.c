@@ -9,8 +9,6 @@
 #include "search/secular.h"
 #include "search/stats_private.h"
 
-#include <math.h>
-
 /* trace = sum_i w_i sigma_i^2 (1 - w_i), 1 - w_i as the sum of the other weights: where one
  * weight is nearly all, the difference would cancel. `others` [members] is scratch. */
 static double measure_trace(const cop_cloud_input *in, double *others)
@@ -28,17 +26,6 @@ static double measure_trace(const cop_cloud_input *in, double *others)
         sum += in->weight[i];
     }
     return trace;
-}
-
-static double measure_rank(double *eigenvalue, size_t count)
-{
-    double sum = 0.0;
-    for (size_t i = 0; i < count; i++)
-        sum += eigenvalue[i];
-    if (!(sum > 0.0)) return 0.0;
-    for (size_t i = 0; i < count; i++)
-        eigenvalue[i] /= sum;
-    return exp(cop_weights_entropy(eigenvalue, count));
 }
 
 /* Work space of one decomposition. */
@@ -60,7 +47,7 @@ static cop_status decompose(const cop_cloud_input *in, cloud_work *work, cop_clo
         for (size_t i = 0; i < in->members; i++)
             cloud->principal[k * in->count + in->member[i]] = work->vector[k * in->members + i];
     }
-    cloud->effective_rank = measure_rank(work->eigenvalue, in->members);
+    cloud->effective_rank = cop_stats_effective_rank(work->eigenvalue, in->members);
     return COP_OK;
 }
 

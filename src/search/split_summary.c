@@ -105,12 +105,8 @@ static void describe_spectrum(cop_split_half *result)
         square += result->eigenvalue[k] * result->eigenvalue[k];
     }
     if (!(sum > 0.0)) return;
-    double entropy = 0.0;
-    for (size_t k = 0; k < result->spectrum_count; k++) {
-        const double share = result->eigenvalue[k] / sum;
-        if (share > 0.0) entropy -= share * log(share);
-    }
-    result->effective_rank = exp(entropy);
+    result->effective_rank =
+        cop_stats_effective_rank(result->eigenvalue, result->spectrum_count);
     result->participation_ratio = sum * sum / square;
     while (result->parallel_rank < result->spectrum_count &&
            result->eigenvalue[result->parallel_rank] >

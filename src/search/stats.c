@@ -88,3 +88,17 @@ double cop_weights_entropy(const double *weight, size_t count)
         if (weight[i] > 0.0) entropy -= weight[i] * log(weight[i]);
     return entropy;
 }
+
+double cop_stats_effective_rank(const double *part, size_t count)
+{
+    double sum = 0.0;
+    for (size_t i = 0; i < count; i++)
+        sum += part[i];
+    if (!(sum > 0.0)) return 0.0;
+    double entropy = 0.0;
+    for (size_t i = 0; i < count; i++) {
+        const double share = part[i] / sum;
+        entropy += cop_weights_entropy(&share, 1);
+    }
+    return exp(entropy);
+}

@@ -10,6 +10,9 @@ double cop_weights_ess(const double *weight, size_t count);
 /** Entropy in nats, 0 log 0 = 0. */
 double cop_weights_entropy(const double *weight, size_t count);
 
+/** exp of the entropy of parts' shares in their sum; 0 if that vanishes. */
+double cop_stats_effective_rank(const double *part, size_t count);
+
 /** Sorts values [count] in rising order. */
 void cop_stats_sort(double *values, size_t count);
 

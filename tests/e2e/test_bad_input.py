@@ -41,6 +41,7 @@ with scratch() as folder:
     refuses(USAGE, ["unrecognized option"], "eval", "--modle", MODEL)
     refuses(USAGE, ["f64"], "generate", "--model", MODEL, "--compute", "f64", text_in=prompt)
     refuses(USAGE, ["-3"], "noise", "--seed", "-3", "--tensor", "x", "--count", 1)
+    refuses(USAGE, ["--only noise"], "bench", "--only", "noise", "--model", MODEL)
     refuses(CONFIG, ["gsm9k", "gsm8k"], "reward", "--task", "gsm9k", text_in="")
 
     # Model directories.

@@ -75,6 +75,12 @@ with scratch() as folder:
     check(len(bounds) == 1, f"a rebuild's bound is a copy, whatever the components: {bounds}")
     print(f"* {len(figures)} figures of a small model on the emulated device, each beside its bound")
 
+    # Several candidates side by side: their rate beside that of one.
+    beside_one = model["side_by_side"]
+    check(2 <= beside_one["candidates"] <= 16, f"{beside_one}")
+    ratio = beside_one["units_per_second"] / model["units_per_second"]
+    check(abs(beside_one["ratio"] / ratio - 1) < 1e-6, f"{beside_one} beside {model['units_per_second']}")
+
     # Shapes that do not fit are said, before their weights are made.
     text = bench(beside, "--quick")
     check(text.count("does not fit") == 4 and "the device has" in text, text)

@@ -45,7 +45,7 @@ with scratch() as folder:
 
     # The examples, and the two ways to name a command.
     program = os.path.join(folder, "reward_example")
-    subprocess.run([os.environ.get("CC", "cc"), "-O2", "-o", program, os.path.join(TOP, "jobs", "reward_example.c"),
+    subprocess.run([*os.environ.get("CC", "cc").split(), "-O2", "-o", program, os.path.join(TOP, "jobs", "reward_example.c"),
                     "-ljansson"], check=True)
     check(scores(reward(["--task", "exec", "--", program], lines)) == wanted, "the C example differs from arith")
     example = os.path.join(TOP, "jobs", "reward_example.py")

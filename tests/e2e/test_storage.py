@@ -18,7 +18,7 @@ SETTINGS = QUICK + ["population.size=24", "recenter.rounds=1", "checkpoint.inter
 
 def build_faults(folder):
     library = os.path.join(folder, "faults.so")
-    subprocess.run([os.environ.get("CC", "cc"), "-D_GNU_SOURCE", "-shared", "-fPIC", "-o", library,
+    subprocess.run([*os.environ.get("CC", "cc").split(), "-D_GNU_SOURCE", "-shared", "-fPIC", "-o", library,
                     os.path.join(TOP, "tests", "e2e", "faults.c"), "-ldl"], check=True)
     return library
 

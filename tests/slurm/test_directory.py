@@ -49,7 +49,7 @@ def full_and_taken(folder, whole):
 def build_faults(folder):
     """For a program with a file system that turns read-only and a wall clock that jumps: its environment."""
     library = os.path.join(folder, "faults.so")
-    subprocess.run([os.environ.get("CC", "cc"), "-D_GNU_SOURCE", "-shared", "-fPIC", "-o", library,
+    subprocess.run([*os.environ.get("CC", "cc").split(), "-D_GNU_SOURCE", "-shared", "-fPIC", "-o", library,
                     os.path.join(TOP, "tests", "e2e", "faults.c"), "-ldl"], check=True)
     return {"LD_PRELOAD": library, "FAULT_READONLY": os.path.join(folder, "readonly"),
             "FAULT_CLOCK": os.path.join(folder, "clock")}

@@ -33,10 +33,10 @@ static inline cop_matrix *toy_matrix(cop_backend *b, const float *values, size_t
     cop_error err = {0};
     cop_matrix *matrix = NULL;
     cop_buffer *stage = NULL;
-    must(b->ops->matrix_create(b, n, k, COP_F32, &matrix, &err), &err);
+    must(b->ops->matrix_create(b, n, k, COP_F32, 1, &matrix, &err), &err);
     must(b->ops->matrix_stage(b, matrix, &stage, &err), &err);
     must(b->ops->upload(b, stage, 0, values, n * k * sizeof(float), &err), &err);
-    must(b->ops->matrix_commit(b, matrix, stage, &err), &err);
+    must(b->ops->matrix_commit(b, matrix, 0, stage, &err), &err);
     return matrix;
 }
 

@@ -18,7 +18,7 @@
 
 #include <cmocka.h>
 
-enum { UNITS = 60, SCORES = 5, ROW_UNITS = 4 };
+enum { UNITS = 60, SCORES = 5, ROW_UNITS = 4, LANES = 3 };
 
 typedef struct toy toy;
 struct toy {
@@ -30,7 +30,8 @@ struct toy {
     int results, answers_right;
     int stop_after; /* results; 0: never */
     char notes[4096];
-    double deadline_s; /* least */
+    double least_seconds; /* of a result */
+    double deadline_s;    /* least */
     /* all */
     bool overlap;
     double unit_s;
@@ -38,8 +39,13 @@ struct toy {
     uint64_t not_finite;      /* this unit reports COP_ERR_NUMERIC */
     char order[16];
     uint64_t chunk_first, chunk_end;
-    uint64_t begun[2]; /* [begun_count] units begun and not finished */
+    uint64_t begun[2 * LANES]; /* [begun_count] units begun and not finished */
     int begun_count, most_begun, evaluated;
+    size_t lanes;
+    double group_s;           /* what units take that are prepared together */
+    cop_status group_status;  /* what comes of it */
+    int groups, wrong_groups; /* of units that were prepared together */
+    size_t largest_group;
     /* What this rank does to a unit besides. */
     cop_status (*spoil)(toy *t, uint64_t unit, cop_queue_result *result, cop_error *err);
     cop_status (*hinder)(toy *t, uint64_t unit, cop_error *err);
@@ -86,6 +92,21 @@ static inline cop_status toy_chunk(void *context, uint64_t first, size_t count,
     return COP_OK;
 }
 
+static inline cop_status toy_prepare(void *context, const uint64_t *units, size_t count,
+                                     cop_error *err)
+{
+    toy *const t = context;
+    t->groups++;
+    if (count > t->largest_group) t->largest_group = count;
+    for (size_t i = 0; i < count; i++) {
+        const bool there = units[i] >= t->chunk_first && units[i] < t->chunk_end;
+        if (!there || units[i] != units[0] + i * ROW_UNITS) t->wrong_groups++;
+    }
+    if (t->group_s > 0) cop_timer_sleep(t->group_s);
+    if (t->group_status == COP_OK) return COP_OK;
+    return cop_error_set(err, t->group_status, "no room for %zu", count);
+}
+
 static inline cop_status toy_begin(void *context, uint64_t unit, cop_error *err)
 {
     toy *const t = context;
@@ -104,6 +125,7 @@ static inline cop_status toy_begin(void *context, uint64_t unit, cop_error *err)
         t->failures_left[unit]--;
         return cop_error_set(err, COP_ERR_IO, "unit %d is unlucky", (int)unit);
     }
+    if (t->begun_count == 2 * LANES) return cop_error_set(err, COP_ERR_INTERNAL, "too many");
     t->begun[t->begun_count++] = unit;
     if (t->begun_count > t->most_begun) t->most_begun = t->begun_count;
     return COP_OK;
@@ -114,7 +136,8 @@ static inline cop_status toy_finish(void *context, uint64_t unit, cop_queue_resu
 {
     toy *const t = context;
     const bool in_turn = t->begun_count > 0 && t->begun[0] == unit;
-    t->begun[0] = t->begun[1];
+    for (int i = 1; i < t->begun_count; i++)
+        t->begun[i - 1] = t->begun[i];
     t->begun_count--;
     if (!in_turn) return cop_error_set(err, COP_ERR_INTERNAL, "finished out of turn");
     if (result == NULL) return COP_OK;
@@ -155,6 +178,7 @@ static inline cop_status toy_done(void *context, const cop_queue_result *result,
     toy *const t = context;
     t->seen[result->unit]++;
     t->by[result->unit] = result->rank;
+    if (result->seconds < t->least_seconds) t->least_seconds = result->seconds;
     t->results++;
     for (size_t i = 0; i < result->score_count; i++)
         t->got[result->unit][i] =
@@ -182,7 +206,10 @@ static inline cop_status toy_tick(void *context, cop_error *err)
 
 static inline toy make_toy(void)
 {
-    return (toy){.world = shared_world, .not_finite = UINT64_MAX, .deadline_s = 1000};
+    return (toy){.world = shared_world,
+                 .not_finite = UINT64_MAX,
+                 .deadline_s = 1000,
+                 .least_seconds = 1e9};
 }
 
 static inline bool is_first(void)
@@ -202,8 +229,10 @@ static inline cop_queue_work toy_work(toy *t)
 {
     return (cop_queue_work){.context = t,
                             .overlap = t->overlap,
+                            .lanes = t->lanes,
                             .order = toy_order,
                             .chunk = toy_chunk,
+                            .prepare = toy_prepare,
                             .begin = toy_begin,
                             .finish = toy_finish};
 }

@@ -188,6 +188,28 @@ static void test_scenarios(void **state)
     }
 }
 
+/* The largest heads that models have, and what does not fill a warp or a vector beside them. */
+static void test_large_heads(void **state)
+{
+    static const int32_t sizes[] = {160, 192, 250, 256};
+    rng r = {11};
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        scenario s = {.p = make_pair(*state), .r = {rng_next(&r)}};
+        s.shape = (cop_attention_shape){.heads = 4,
+                                        .kv_heads = 2,
+                                        .head_size = sizes[i],
+                                        .scale = 0.0625F,
+                                        .window = i % 2 == 0 ? 0 : 40,
+                                        .qk_norm = (cop_qk_norm)(i % 3),
+                                        .eps = 1e-6F};
+        s.slots = 3;
+        s.prefix = i < 2 ? 0 : 37;
+        begin(&s);
+        play(&s);
+        end(&s);
+    }
+}
+
 /* Sharp scores: one position takes all the weight, so that a wrong mask or place of a single
  * key shows in full. */
 static void test_sharp(void **state)
@@ -239,9 +261,8 @@ static void test_empty(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_scenarios),
-        cmocka_unit_test(test_sharp),
-        cmocka_unit_test(test_other_prefix),
+        cmocka_unit_test(test_scenarios), cmocka_unit_test(test_large_heads),
+        cmocka_unit_test(test_sharp),     cmocka_unit_test(test_other_prefix),
         cmocka_unit_test(test_empty),
     };
     return run_backend_tests("backend attention", tests, sizeof tests / sizeof tests[0]);

@@ -14,10 +14,10 @@ static cop_matrix *make_matrix(cop_backend *b, const gemm_setup *s, const float 
 {
     cop_error err = {0};
     cop_matrix *matrix = NULL;
-    must(b->ops->matrix_create(b, s->n, s->k, s->storage, &matrix, &err), &err);
+    must(b->ops->matrix_create(b, s->n, s->k, s->storage, 1, &matrix, &err), &err);
     if (tied != NULL) {
         *tied = make_buffer(b, weights, s->n * s->k, s->storage);
-        must(b->ops->matrix_commit(b, matrix, *tied, &err), &err);
+        must(b->ops->matrix_commit(b, matrix, 0, *tied, &err), &err);
         return matrix;
     }
     cop_buffer *stage = NULL;
@@ -26,7 +26,7 @@ static cop_matrix *make_matrix(cop_backend *b, const gemm_setup *s, const float 
     must(b->ops->upload(b, stage, 0, data, s->n * s->k * cop_dtype_size(s->storage), &err),
          &err);
     free(data);
-    must(b->ops->matrix_commit(b, matrix, stage, &err), &err);
+    must(b->ops->matrix_commit(b, matrix, 0, stage, &err), &err);
     return matrix;
 }
 
@@ -204,7 +204,7 @@ static void test_repack(void **state)
         must(b->ops->matrix_stage(b, matrix, &stage, &err), &err);
         void *const data = encode(second, N * K, COP_BF16);
         must(b->ops->upload(b, stage, 0, data, 2 * N * K, &err), &err);
-        must(b->ops->matrix_commit(b, matrix, stage, &err), &err);
+        must(b->ops->matrix_commit(b, matrix, 0, stage, &err), &err);
         free(data);
         must(b->ops->gemm(b, outputs[i], input, matrix, NULL, 3, &err), &err);
         must(b->ops->gemm_add(b, outputs[i], input, other, NULL, 3, &err), &err);

@@ -120,12 +120,12 @@ static void test_forgotten(void **state)
     float *const zeros = calloc(v * v, sizeof *zeros);
     cop_buffer *source = make_buffer(b, zeros, v * v, COP_F32);
     cop_buffer *stage = NULL;
-    must(b->ops->matrix_commit(b, t.head, source, &err), &err);
+    must(b->ops->matrix_commit(b, t.head, 0, source, &err), &err);
     assert_true(answer(&t, 4, 1, again, &err));
     for (size_t i = 0; i < STEPS * 4; i++)
         assert_int_equal(again[i], 0);
     must(b->ops->matrix_stage(b, t.head, &stage, &err), &err);
-    must(b->ops->matrix_commit(b, t.head, stage, &err), &err);
+    must(b->ops->matrix_commit(b, t.head, 0, stage, &err), &err);
     assert_true(answer(&t, 4, 1, again, &err));
     assert_memory_equal(first, again, sizeof first);
     assert_int_equal(counted("captures") - captures, 5);
@@ -256,7 +256,7 @@ static void test_bounds(void **state)
     toy_create(&t, b, &shape);
     const cop_decode_row good = {.slot = 0, .next = 1, .left = 1};
     cop_decode_row rows[4] = {good, good, good, good};
-    rows[0].slot = -1;
+    rows[0].slot = -2;
     rows[1].past = -1;
     rows[2].next = (int32_t)shape.vocabulary;
     rows[3].left = 0;

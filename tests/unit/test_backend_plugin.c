@@ -319,13 +319,14 @@ static void test_bounds(void **state)
     double score = 0;
     assert_int_equal(b->ops->log_probability(b, base, 1, 2, ids + 1, &score, &err),
                      COP_ERR_INTERNAL);
-    assert_int_equal(b->ops->widen(b, buffer, base, COP_F32, 5, &err), COP_ERR_INTERNAL);
+    assert_int_equal(b->ops->widen(b, buffer, 0, base, COP_F32, 5, &err), COP_ERR_INTERNAL);
     const cop_weight_part part = {.base = base, .dtype = COP_F32, .count = 4};
     assert_int_equal(b->ops->rebuild(b, buffer, 1, &part, 1, NULL, 0, &err), COP_ERR_INTERNAL);
     cop_matrix *matrix = NULL;
-    assert_int_equal(b->ops->matrix_create(b, 0, 4, COP_F32, &matrix, &err), COP_ERR_INTERNAL);
-    must(b->ops->matrix_create(b, 2, 4, COP_F32, &matrix, &err), &err);
-    assert_int_equal(b->ops->matrix_commit(b, matrix, base, &err), COP_ERR_INTERNAL);
+    assert_int_equal(b->ops->matrix_create(b, 0, 4, COP_F32, 1, &matrix, &err),
+                     COP_ERR_INTERNAL);
+    must(b->ops->matrix_create(b, 2, 4, COP_F32, 1, &matrix, &err), &err);
+    assert_int_equal(b->ops->matrix_commit(b, matrix, 0, base, &err), COP_ERR_INTERNAL);
     assert_int_equal(b->ops->gemm(b, buffer, base, matrix, NULL, 1, &err), COP_ERR_INTERNAL);
     b->ops->matrix_destroy(b, &matrix);
     cop_kv *kv = NULL;

@@ -19,10 +19,10 @@ static void run_products(cop_backend *b, results *out, rng *r, size_t other_rows
     float *const x = make_floats(r, ROWS * K, false);
     cop_matrix *matrix = NULL;
     cop_buffer *stage = NULL;
-    must(b->ops->matrix_create(b, N, K, COP_F32, &matrix, &err), &err);
+    must(b->ops->matrix_create(b, N, K, COP_F32, 1, &matrix, &err), &err);
     must(b->ops->matrix_stage(b, matrix, &stage, &err), &err);
     must(b->ops->upload(b, stage, 0, weights, N * K * sizeof(float), &err), &err);
-    must(b->ops->matrix_commit(b, matrix, stage, &err), &err);
+    must(b->ops->matrix_commit(b, matrix, 0, stage, &err), &err);
     cop_buffer *const residual = make_buffer(b, x, ROWS * K, b->residual);
     cop_buffer *const weight = make_buffer(b, weights, K, COP_F32);
     cop_buffer *const bias = make_buffer(b, weights, N, COP_F32);

@@ -179,7 +179,7 @@ static void test_widen(void **state)
         cop_error err = {0};
         cop_buffer *const in = make_buffer(b, values, COUNT, (cop_dtype)d);
         cop_buffer *const out = make_buffer(b, NULL, COUNT, COP_F32);
-        must(b->ops->widen(b, out, in, (cop_dtype)d, COUNT, &err), &err);
+        must(b->ops->widen(b, out, 0, in, (cop_dtype)d, COUNT, &err), &err);
         float *const got = read_buffer(b, out, COUNT, COP_F32);
         assert_memory_equal(got, values, COUNT * sizeof *got);
         free(got);

@@ -118,6 +118,7 @@ static void test_defaults(void **state)
     assert_string_equal(job->backend.gemm, "onednn");
     assert_int_equal(job->backend.threads, 1);
     assert_int_equal(job->backend.batch, 128);
+    assert_int_equal(job->backend.candidates, 0);
     assert_true(job->checkpoint.interval == 30);
     assert_string_equal(job->path, DATA "minimal.yaml");
     assert_string_equal(job->source, "---\nmodel: m\ntask: {name: gsm8k, data: d.jsonl}\n");

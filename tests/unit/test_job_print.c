@@ -66,6 +66,9 @@ static void test_values(void **state)
 {
     (void)state;
     assert_prints("population.size", "+12", "12");
+    assert_prints("backend.candidates", "auto", "auto");
+    assert_prints("backend.candidates", "\"auto\"", "auto");
+    assert_prints("backend.candidates", "256", "256");
     assert_prints("population.seed", "9223372036854775807", "9223372036854775807");
     assert_prints("splits.seed", "-1", "-1");
     assert_prints("gate.z", "1.0", "1");
@@ -226,6 +229,7 @@ static void test_table(void **state)
                              strncmp(key->name, "analysis.", 9) != 0 &&
                              strncmp(key->name, "schedule.", 9) != 0 &&
                              strcmp(key->name, "backend.threads") != 0 &&
+                             strcmp(key->name, "backend.candidates") != 0 &&
                              strcmp(key->name, "task.timeout") != 0);
         for (size_t j = 0; j < i; j++)
             assert_true(cop_job_key_at(j)->offset != key->offset);
@@ -262,6 +266,7 @@ static void test_reference(void **state)
         assert_null(strstr(at + 1, line_start));
     }
     assert_non_null(strstr(text.data, "1 .. 1000000"));
+    assert_non_null(strstr(text.data, "auto | 1 .. 256"));
     assert_non_null(strstr(text.data, "auto | f32 | bf16"));
     for (const char *at = text.data; *at != '\0';) {
         const size_t length = strcspn(at, "\n");

@@ -38,17 +38,19 @@ FAULTY(rebuild,
         const cop_component *components, size_t component_count, cop_error *err),
        (b, out, at, parts, count, components, component_count, err))
 FAULTY(widen,
-       (cop_backend * b, cop_buffer *out, const cop_buffer *in, cop_dtype dtype, size_t count,
-        cop_error *err),
-       (b, out, in, dtype, count, err))
+       (cop_backend * b, cop_buffer *out, size_t at, const cop_buffer *in, cop_dtype dtype,
+        size_t count, cop_error *err),
+       (b, out, at, in, dtype, count, err))
 FAULTY(matrix_create,
-       (cop_backend * b, size_t n, size_t k, cop_dtype dtype, cop_matrix **out, cop_error *err),
-       (b, n, k, dtype, out, err))
+       (cop_backend * b, size_t n, size_t k, cop_dtype dtype, size_t lanes, cop_matrix **out,
+        cop_error *err),
+       (b, n, k, dtype, lanes, out, err))
 FAULTY(matrix_stage, (cop_backend * b, cop_matrix *matrix, cop_buffer **out, cop_error *err),
        (b, matrix, out, err))
 FAULTY(matrix_commit,
-       (cop_backend * b, cop_matrix *matrix, const cop_buffer *from, cop_error *err),
-       (b, matrix, from, err))
+       (cop_backend * b, cop_matrix *matrix, size_t lane, const cop_buffer *from,
+        cop_error *err),
+       (b, matrix, lane, from, err))
 FAULTY(embed,
        (cop_backend * b, cop_buffer *out, const cop_buffer *table, cop_dtype dtype,
         const int32_t *ids, size_t rows, size_t width, cop_error *err),
@@ -127,7 +129,7 @@ static cop_status run_all(const tiny_model *tiny, const cop_checkpoint *checkpoi
     cop_status status =
         cop_model_create(&tiny->config, checkpoint, backend, &limits, NULL, &model, err);
     assert_true((status == COP_OK) == (model != NULL));
-    if (status == COP_OK) status = cop_model_apply(model, recipe, err);
+    if (status == COP_OK) status = cop_model_apply(model, 0, recipe, err);
     for (size_t r = 0; r < 3 && status == COP_OK; r++) {
         status = cop_model_generate(model, prompts, 2, runs[r], got, err);
         for (size_t i = 0; i < 2; i++) {

@@ -155,11 +155,13 @@ static void test_limits(void **state)
     cop_error err = {0};
     tiny_model tiny;
     tiny_create(&tiny, COP_BF16, COP_BF16, true);
-    static const cop_model_limits wrong[] = {{.batch = 0, .prompt_tokens = 1},
-                                             {.batch = 1},
-                                             {.batch = SIZE_MAX, .prompt_tokens = 1},
-                                             {.batch = 1, .prompt_tokens = SIZE_MAX},
-                                             {1, 1, SIZE_MAX}};
+    static const cop_model_limits wrong[] = {
+        {.batch = 0, .prompt_tokens = 1},
+        {.batch = 1},
+        {.batch = SIZE_MAX, .prompt_tokens = 1},
+        {.batch = 1, .prompt_tokens = SIZE_MAX},
+        {.batch = 1, .prompt_tokens = 1, .new_tokens = SIZE_MAX},
+        {.batch = 1, .prompt_tokens = 1, .lanes = SIZE_MAX}};
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         assert_int_equal(try_create(&tiny, wrong[i], NULL, &err), COP_ERR_CONFIG);
     }
@@ -211,11 +213,11 @@ static void check_apply(const test_backend *backend, cop_dtype matrices, cop_dty
     assert_ok(cop_recipe_set_components(recipe, components, 2, &err), &err);
     assert_ok(cop_recipe_set_scope(recipe, &scope, 1, &err), &err);
     float *const base = logits_of(test.model);
-    assert_ok(cop_model_apply(test.model, recipe, &err), &err);
+    assert_ok(cop_model_apply(test.model, 0, recipe, &err), &err);
     float *const candidate = logits_of(test.model);
-    assert_ok(cop_model_apply(test.model, NULL, &err), &err);
+    assert_ok(cop_model_apply(test.model, 0, NULL, &err), &err);
     float *const again = logits_of(test.model);
-    assert_ok(cop_model_apply(test.model, recipe, &err), &err);
+    assert_ok(cop_model_apply(test.model, 0, recipe, &err), &err);
     float *const second = logits_of(test.model);
     const size_t bytes = (size_t)tiny.config.vocabulary * sizeof(float);
     assert_memory_not_equal(base, candidate, bytes);
@@ -301,8 +303,8 @@ static void test_centre_keeps_the_bits(void **state)
             assert_ok(cop_recipe_create(&recipe, &err), &err);
             set_step(recipe, &steps[i], i);
             tiny_open(&fresh, &tiny, &test_backends[b], limits);
-            assert_ok(cop_model_apply(kept.model, recipe, &err), &err);
-            assert_ok(cop_model_apply(fresh.model, recipe, &err), &err);
+            assert_ok(cop_model_apply(kept.model, 0, recipe, &err), &err);
+            assert_ok(cop_model_apply(fresh.model, 0, recipe, &err), &err);
             float *const got = logits_of(kept.model);
             float *const wanted = logits_of(fresh.model);
             if (memcmp(got, wanted, bytes) != 0) fail_msg("step %zu: other logits", i);

@@ -25,6 +25,88 @@ static void every_unit_is_done_once(void **state)
     }
 }
 
+/* True on ranks that compute several rows side by side, here every other one. */
+static bool is_wide(void)
+{
+    return cop_world_size(shared_world) == 1 || cop_world_rank(shared_world) % 2 == 1;
+}
+
+/* Wide ranks beside others: each group is of different rows on the same examples, and every
+ * unit is done once, with its share of the group's time. */
+static void units_are_computed_side_by_side(void **state)
+{
+    (void)state;
+    for (int overlap = 0; overlap < 2; overlap++) {
+        toy t = make_toy();
+        cop_error err = {0};
+        cop_queue_stats stats = {0};
+        t.overlap = overlap == 1;
+        t.lanes = is_wide() ? LANES : 0;
+        t.group_s = 0.03;
+        t.unit_s = is_wide() ? 0 : 0.02;
+        assert_int_equal(toy_run(&t, &stats, &err), COP_OK);
+        assert_int_equal(t.wrong_groups, 0);
+        assert_int_equal(t.begun_count, 0);
+        if (!is_wide()) assert_int_equal(t.groups, 0);
+        if (t.largest_group == LANES) assert_true(t.most_begun >= LANES);
+        assert_true(t.most_begun <= (t.overlap ? 2 : 1) * (t.lanes == 0 ? 1 : LANES));
+        if (is_wide() && cop_world_size(shared_world) <= 2)
+            assert_int_equal(t.largest_group, LANES);
+        if (!is_first()) continue;
+        check_all(&t);
+        assert_string_equal(t.notes, "");
+        assert_int_equal(stats.failures + stats.nonsense, 0);
+        if (cop_world_size(shared_world) > 2) continue;
+        assert_true(t.least_seconds < 1e9);
+        if (t.groups == UNITS / LANES) assert_true(t.least_seconds >= t.group_s / LANES);
+    }
+}
+
+/* What goes wrong for a group is nobody's failure; what goes wrong for one of it is that one's.
+ */
+static void a_group_that_fails_is_begun_one_by_one(void **state)
+{
+    (void)state;
+    toy t = make_toy();
+    cop_error err = {0};
+    cop_queue_stats stats = {0};
+    t.lanes = LANES;
+    t.group_status = COP_ERR_MEMORY;
+    if (cop_world_rank(shared_world) == (cop_world_size(shared_world) > 1 ? 1 : 0))
+        t.failures_left[9] = 1;
+    assert_int_equal(toy_run(&t, &stats, &err), COP_OK);
+    assert_int_equal(t.wrong_groups, 0);
+    if (!is_first()) return;
+    check_all(&t);
+    if (cop_world_size(shared_world) > 2) return;
+    assert_int_equal(stats.failures, 1);
+    assert_non_null(strstr(t.notes, "unit 9 failed on rank"));
+    assert_null(strstr(t.notes, "no room"));
+}
+
+/* Units that are dropped while others are begun beside them. */
+static void groups_are_dropped_whole(void **state)
+{
+    (void)state;
+    for (int overlap = 0; overlap < 2; overlap++) {
+        toy t = make_toy();
+        cop_error err = {0};
+        t.lanes = LANES;
+        t.overlap = overlap == 1;
+        t.stop_after = 7;
+        t.unit_s = 0.005;
+        const cop_status status = toy_run(&t, NULL, &err);
+        if (is_first()) assert_int_equal(status, COP_INTERRUPTED);
+        assert_int_equal(t.begun_count, 0);
+        /* One that drops what it does says so to itself. */
+        t = make_toy();
+        t.lanes = LANES;
+        t.overlap = overlap == 1;
+        assert_int_equal(toy_run(&t, NULL, &err), COP_OK);
+        if (is_first()) check_all(&t);
+    }
+}
+
 static void what_is_done_already_is_left_out(void **state)
 {
     (void)state;
@@ -166,6 +248,9 @@ int main(int argc, char **argv)
     }
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_unit_is_done_once),
+        cmocka_unit_test(units_are_computed_side_by_side),
+        cmocka_unit_test(a_group_that_fails_is_begun_one_by_one),
+        cmocka_unit_test(groups_are_dropped_whole),
         cmocka_unit_test(what_is_done_already_is_left_out),
         cmocka_unit_test(a_failed_unit_is_tried_again),
         cmocka_unit_test(three_failures_end_the_phase),

@@ -148,7 +148,7 @@ static cop_status ready_unasked(toy *t, uint64_t unit, cop_error *err)
     (void)t;
     (void)err;
     (void)unit;
-    const ready_message ready = {.serial = 999};
+    const ready_message ready = {.serial = 999, .lanes = 1};
     send_raw(TAG_READY, &ready, sizeof ready);
     return COP_OK;
 }

@@ -101,12 +101,12 @@ static void test_gemm(void **state)
     const float twice[] = {22, 19, 8, 22};
     cop_matrix *matrix = NULL;
     cop_buffer *stage = NULL;
-    assert_int_equal(backend->ops->matrix_create(backend, 2, 3, COP_BF16, &matrix, NULL),
+    assert_int_equal(backend->ops->matrix_create(backend, 2, 3, COP_BF16, 1, &matrix, NULL),
                      COP_OK);
     assert_int_equal(backend->ops->matrix_stage(backend, matrix, &stage, NULL), COP_OK);
     assert_int_equal(backend->ops->upload(backend, stage, 0, weights, sizeof weights, NULL),
                      COP_OK);
-    assert_int_equal(backend->ops->matrix_commit(backend, matrix, stage, NULL), COP_OK);
+    assert_int_equal(backend->ops->matrix_commit(backend, matrix, 0, stage, NULL), COP_OK);
     cop_buffer *const input = buffer_of(x, sizeof x);
     cop_buffer *const added = buffer_of(bias, sizeof bias);
     cop_buffer *const output = buffer_of(NULL, sizeof plain);

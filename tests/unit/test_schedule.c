@@ -55,7 +55,7 @@ static void a_worker_gets_its_units_in_order(void **state)
     (void)state;
     cop_schedule *s = make(1, 10, 1);
     assert_int_equal(take(s, 0, 0).count, 0);
-    cop_schedule_join(s, 0);
+    cop_schedule_join(s, 0, 1);
     assert_true(cop_schedule_is_idle(s, 0));
     uint64_t next = 0;
     double now_s = 0;
@@ -79,8 +79,8 @@ static void answers_that_nobody_owes_are_told(void **state)
 {
     (void)state;
     cop_schedule *s = make(2, 100, 1);
-    cop_schedule_join(s, 0);
-    cop_schedule_join(s, 1);
+    cop_schedule_join(s, 0, 1);
+    cop_schedule_join(s, 1, 1);
     const uint64_t mine = take(s, 0, 0).first;
     const uint64_t other = take(s, 1, 0).first;
     assert_int_equal(cop_schedule_done(s, 0, other, 1, 1), COP_SCHEDULE_UNKNOWN);
@@ -113,8 +113,8 @@ static void chunks_shrink_and_respect_rows(void **state)
     (void)state;
     enum { ROW = 4 };
     cop_schedule *s = make(2, 2000, ROW);
-    cop_schedule_join(s, 0);
-    cop_schedule_join(s, 1);
+    cop_schedule_join(s, 0, 1);
+    cop_schedule_join(s, 1, 1);
     double now_s = 0;
     size_t largest = 0;
     size_t smallest_late = SIZE_MAX;
@@ -154,7 +154,7 @@ static void chunks_are_consecutive_units(void **state)
     const cop_schedule_phase phase = {
         .units = holes, .unit_count = 10, .row_units = 8, .last_size = 0.5};
     assert_int_equal(cop_schedule_begin(s, &phase, &err), COP_OK);
-    cop_schedule_join(s, 0);
+    cop_schedule_join(s, 0, 1);
     while (cop_schedule_left(s) > 0) {
         const cop_schedule_chunk chunk = take(s, 0, 0);
         assert_true(chunk.count > 0);
@@ -175,8 +175,8 @@ static void the_next_chunk_comes_before_the_last_unit_is_done(void **state)
 {
     (void)state;
     cop_schedule *s = make(2, 1000, 1);
-    cop_schedule_join(s, 0);
-    cop_schedule_join(s, 1);
+    cop_schedule_join(s, 0, 1);
+    cop_schedule_join(s, 1, 1);
     cop_schedule_chunk chunk = take(s, 0, 0);
     assert_int_equal(cop_schedule_done(s, 0, chunk.first, 1, 1), COP_SCHEDULE_TAKEN);
     chunk = take(s, 0, 1);
@@ -196,11 +196,11 @@ static void a_failed_unit_goes_to_another_worker(void **state)
 {
     (void)state;
     cop_schedule *s = make(2, 2, 1);
-    cop_schedule_join(s, 0);
+    cop_schedule_join(s, 0, 1);
     const uint64_t unit = take(s, 0, 0).first;
     assert_int_equal(report_failure(s, 0, unit, 1), 1);
     assert_int_equal(take(s, 0, 1).first, unit); /* it is alone */
-    cop_schedule_join(s, 1);
+    cop_schedule_join(s, 1, 1);
     assert_int_equal(report_failure(s, 0, unit, 2), 2);
     assert_int_not_equal(take(s, 0, 2).first, unit);
     assert_int_equal(take(s, 1, 2).first, unit);
@@ -217,7 +217,7 @@ static void an_overdue_worker_loses_its_units(void **state)
     cop_schedule *s = make(3, 3, 1);
     cop_error err = {0};
     for (size_t w = 0; w < 3; w++)
-        cop_schedule_join(s, w);
+        cop_schedule_join(s, w, 1);
     assert_true(isinf(cop_schedule_deadline_s(s)));
     const uint64_t first = take(s, 0, 0).first;
     const uint64_t lost = take(s, 1, 0).first;
@@ -249,8 +249,8 @@ static void idle_workers_get_copies_of_what_slow_ones_hold(void **state)
     cop_schedule *s = make(2, 4, 1);
     cop_error err = {0};
     size_t copies = 0;
-    cop_schedule_join(s, 0);
-    cop_schedule_join(s, 1);
+    cop_schedule_join(s, 0, 1);
+    cop_schedule_join(s, 1, 1);
     const uint64_t slow = take(s, 1, 0).first;
     for (double now_s = 1; cop_schedule_waiting(s) > 0 || cop_schedule_owes(s, 0); now_s += 1) {
         const cop_schedule_chunk chunk = take(s, 0, now_s - 1);
@@ -312,7 +312,7 @@ static void any_history_ends_with_every_unit_once(void **state)
             now_s += 0.01;
             if (!o->here || luck < 0.01) { /* comes, or comes back after it has lost all */
                 if (o->here) assert_int_equal(cop_schedule_leave(s, w, &err), COP_OK);
-                cop_schedule_join(s, w);
+                cop_schedule_join(s, w, 1);
                 *o = (owed){.here = true};
             } else if (luck < 0.02) {
                 size_t copies = 0;

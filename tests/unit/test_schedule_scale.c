@@ -69,6 +69,36 @@ static void unequal_workers_end_together(void **state)
     }
 }
 
+/* Some compute many rows side by side, in the time of one: chunks fill their lanes, and the end
+ * is still common. */
+static void wide_workers_end_together_with_the_others(void **state)
+{
+    (void)state;
+    static const struct {
+        size_t workers, lanes;
+        double wide_share;
+    } cases[] = {{1, 8, 1}, {4, 16, 1}, {40, 16, 0.25}, {100, 4, 0.5}, {30, 64, 0.1}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        for (unsigned seed = 1; seed <= 5; seed++) {
+            cop_simulation simulation = usual(cases[i].workers, seed);
+            simulation.rows *= cases[i].lanes;
+            simulation.lanes = cases[i].lanes;
+            simulation.wide_share = cases[i].wide_share;
+            simulation.slowest = 0.5;
+            const cop_simulation_result r = play(&simulation);
+            if (r.makespan_s >= r.ideal_s * 1.05 + 6 * simulation.unit_s)
+                fail_msg("%zu workers of %zu lanes: %.1f s, the ideal is %.1f s",
+                         cases[i].workers, cases[i].lanes, r.makespan_s, r.ideal_s);
+            assert_true((double)r.evaluations < 1.05 * (double)r.units);
+            simulation.fail_share = 0.01;
+            simulation.hang_share = cases[i].workers > 30 ? 0.1 : 0;
+            const cop_simulation_result hard = play(&simulation);
+            assert_true(hard.makespan_s < hard.ideal_s * 1.5 + 12 * simulation.unit_s +
+                                              2 * simulation.schedule.deadline_least_s);
+        }
+    }
+}
+
 static void late_joiners_help_from_when_they_come(void **state)
 {
     (void)state;
@@ -135,6 +165,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(equal_workers_end_together),
         cmocka_unit_test(unequal_workers_end_together),
+        cmocka_unit_test(wide_workers_end_together_with_the_others),
         cmocka_unit_test(late_joiners_help_from_when_they_come),
         cmocka_unit_test(failures_and_hangs_cost_what_they_must),
         cmocka_unit_test(nobody_left_is_an_error),

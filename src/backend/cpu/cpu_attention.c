@@ -71,7 +71,8 @@ static size_t value_offset(const cop_kv *kv, size_t layer, int32_t slot, size_t 
 /* Positions before the first that the slot itself holds. */
 static int32_t slot_first(const cop_batch *batch, int32_t slot)
 {
-    return batch->prefix > 0 && slot != batch->prefix_slot ? batch->prefix : 0;
+    const bool shares = batch->prefix > 0 && slot != cop_batch_prefix_slot(batch, slot);
+    return shares ? batch->prefix : 0;
 }
 
 /* --- rope --- */
@@ -85,32 +86,39 @@ typedef struct rope_work {
     const cop_attention_shape *shape;
     const float *table;
     const float *q_norm, *k_norm;
+    size_t lane_rows; /* that share a copy of the norms */
 } rope_work;
 
-static void norm_heads(const rope_work *w, float *heads, size_t count, const float *weight)
+static void norm_heads(const rope_work *w, float *heads, size_t count, const float *weights,
+                       size_t lane)
 {
     const size_t size = w->kv->head_size;
     const float eps = w->shape->eps;
-    if (w->shape->qk_norm == COP_QK_NORM_WIDTH) {
+    const bool whole = w->shape->qk_norm == COP_QK_NORM_WIDTH;
+    if (w->shape->qk_norm == COP_QK_NORM_NONE) return;
+    const float *const weight = weights + lane * size * (whole ? count : 1);
+    if (whole) {
         w->kernels->rmsnorm(heads, COP_F32, heads, weight, count * size, eps);
-    } else if (w->shape->qk_norm == COP_QK_NORM_HEAD) {
+    } else {
         for (size_t h = 0; h < count; h++) {
             w->kernels->rmsnorm(heads + h * size, COP_F32, heads + h * size, weight, size, eps);
         }
     }
 }
 
-static void rope_row(const rope_work *w, float *row, int32_t slot, int32_t position)
+static void rope_row(const rope_work *w, size_t r, int32_t slot, int32_t position)
 {
     const cop_kv *const kv = w->kv;
     const size_t size = kv->head_size;
     const size_t heads = kv->group * kv->kv_heads;
     const size_t item = cop_dtype_size(kv->dtype);
     const float *const table = w->table + (size_t)position * size;
+    float *const row = w->qkv + r * (heads + 2 * kv->kv_heads) * size;
     float *const keys = row + heads * size;
     const float *const values = keys + kv->kv_heads * size;
-    norm_heads(w, row, heads, w->q_norm);
-    norm_heads(w, keys, kv->kv_heads, w->k_norm);
+    const size_t lane = r / w->lane_rows;
+    norm_heads(w, row, heads, w->q_norm, lane);
+    norm_heads(w, keys, kv->kv_heads, w->k_norm, lane);
     w->kernels->rope(row, heads + kv->kv_heads, size, table);
     const size_t index = (size_t)(position - slot_first(w->batch, slot));
     assert(index < kv->length);
@@ -129,13 +137,12 @@ static void rope_row(const rope_work *w, float *row, int32_t slot, int32_t posit
 static void rope_rows(const void *context, size_t begin, size_t end)
 {
     const rope_work *const w = context;
-    const size_t width = (w->kv->group + 2) * w->kv->kv_heads * w->kv->head_size;
     for (size_t s = 0; s < w->batch->span_count; s++) {
         const cop_span *const span = &w->batch->spans[s];
         const size_t first = (size_t)span->first_row;
         const size_t last = first + (size_t)span->rows;
         for (size_t r = first > begin ? first : begin; r < last && r < end; r++) {
-            rope_row(w, w->qkv + r * width, span->slot, span->past + (int32_t)(r - first));
+            rope_row(w, r, span->slot, span->past + (int32_t)(r - first));
         }
     }
 }
@@ -156,7 +163,8 @@ void cop_cpu_rope_store(cop_backend *backend, cop_buffer *qkv, cop_kv *kv, size_
                             .shape = shape,
                             .table = rope->data,
                             .q_norm = q_norm == NULL ? NULL : q_norm->data,
-                            .k_norm = k_norm == NULL ? NULL : k_norm->data};
+                            .k_norm = k_norm == NULL ? NULL : k_norm->data,
+                            .lane_rows = cop_cpu_lane_rows(backend, batch->rows)};
     cop_cpu_parallel_for(cpu->threads, batch->rows, 2 * width, rope_rows, &work);
     backend->seconds[COP_PART_ROPE] += cop_timer_now_s() - start;
 }
@@ -215,7 +223,7 @@ static void run_task(const attention_work *w, const cop_span *span, int32_t firs
     };
     if (own > 0) {
         task.segments[task.segment_count++] =
-            make_segment(w, w->batch->prefix_slot, head, 0, own);
+            make_segment(w, cop_batch_prefix_slot(w->batch, span->slot), head, 0, own);
     }
     task.segments[task.segment_count++] =
         make_segment(w, span->slot, head, own, span->past + span->rows - own);

@@ -93,6 +93,8 @@ cop_status cop_backend_create_cpu(const cop_backend_options *options, cop_backen
     cpu->base.input = choose_compute(options);
     cpu->base.output = COP_F32;
     cpu->base.decode_steps = 1;
+    cpu->base.auto_lanes = 1;
+    cpu->base.lanes = 1;
     cpu->threads = options->threads;
     cpu->isa = options->isa;
     cpu->memory_bytes = options->memory_bytes;

@@ -18,8 +18,9 @@ struct cop_buffer {
 struct cop_matrix {
     size_t n, k;
     cop_dtype dtype; /* of the elements to pack */
-    cop_gemm_weight *weight;
-    cop_buffer own; /* the weight's memory as a stage, where it takes elements as they are */
+    size_t lanes;
+    cop_gemm_weight **weights; /* [lanes] */
+    cop_buffer own; /* a lone weight's memory as a stage, where it takes elements as they are */
 };
 
 /* KV cache: [layer][slot][KV head] of keys and values laid out as cop_attention_segment.
@@ -75,6 +76,13 @@ static inline const void *cop_cpu_read(const cop_buffer *buffer, size_t count, s
     return buffer->data;
 }
 
+/* Rows of each lane of a call with `rows` rows. */
+static inline size_t cop_cpu_lane_rows(const cop_backend *backend, size_t rows)
+{
+    assert(backend->lanes >= 1 && rows % backend->lanes == 0);
+    return rows / backend->lanes;
+}
+
 static inline float *cop_cpu_write_f32(cop_buffer *buffer, size_t count)
 {
     return cop_cpu_write(buffer, count, sizeof(float));
@@ -103,14 +111,14 @@ cop_status cop_cpu_rebuild(cop_backend *backend, cop_buffer *out, size_t offset,
                            const cop_weight_part *parts, size_t count,
                            const cop_component *components, size_t component_count,
                            cop_error *err);
-cop_status cop_cpu_widen(cop_backend *backend, cop_buffer *out, const cop_buffer *in,
-                         cop_dtype dtype, size_t count, cop_error *err);
+cop_status cop_cpu_widen(cop_backend *backend, cop_buffer *out, size_t offset,
+                         const cop_buffer *in, cop_dtype dtype, size_t count, cop_error *err);
 cop_status cop_cpu_matrix_create(cop_backend *backend, size_t n, size_t k, cop_dtype dtype,
-                                 cop_matrix **matrix, cop_error *err);
+                                 size_t lanes, cop_matrix **matrix, cop_error *err);
 void cop_cpu_matrix_destroy(cop_backend *backend, cop_matrix **matrix);
 cop_status cop_cpu_matrix_stage(cop_backend *backend, cop_matrix *matrix, cop_buffer **stage,
                                 cop_error *err);
-cop_status cop_cpu_matrix_commit(cop_backend *backend, cop_matrix *matrix,
+cop_status cop_cpu_matrix_commit(cop_backend *backend, cop_matrix *matrix, size_t lane,
                                  const cop_buffer *source, cop_error *err);
 
 /* cpu_forward.c: */

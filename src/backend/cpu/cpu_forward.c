@@ -13,6 +13,7 @@ typedef struct row_work {
     const void *in; /* f32, or the embedding table of in_dtype */
     cop_dtype in_dtype;
     const float *weight;
+    size_t lane_rows; /* that share a copy of `weight` */
     const int32_t *ids;
     size_t width;
     float eps;
@@ -30,6 +31,11 @@ static const float *in_row(const row_work *w, size_t row, size_t width)
 {
     const float *const in = w->in;
     return in + row * width;
+}
+
+static const float *weight_of(const row_work *w, size_t row)
+{
+    return w->weight + row / w->lane_rows * w->width;
 }
 
 static void embed_rows(const void *context, size_t begin, size_t end)
@@ -72,8 +78,8 @@ static void rmsnorm_rows(const void *context, size_t begin, size_t end)
 {
     const row_work *const w = context;
     for (size_t r = begin; r < end; r++) {
-        w->kernels->rmsnorm(out_row(w, r), w->out_dtype, in_row(w, r, w->width), w->weight,
-                            w->width, w->eps);
+        w->kernels->rmsnorm(out_row(w, r), w->out_dtype, in_row(w, r, w->width),
+                            weight_of(w, r), w->width, w->eps);
     }
 }
 
@@ -87,7 +93,8 @@ void cop_cpu_rmsnorm(cop_backend *backend, cop_buffer *input, const cop_buffer *
                            .out = cop_cpu_write(input, rows * width, item),
                            .out_dtype = backend->input,
                            .in = cop_cpu_read(residual, rows * width, sizeof(float)),
-                           .weight = cop_cpu_read_f32(weight, width),
+                           .weight = cop_cpu_read_f32(weight, backend->lanes * width),
+                           .lane_rows = cop_cpu_lane_rows(backend, rows),
                            .width = width,
                            .eps = eps};
     cop_cpu_parallel_for(cpu->threads, rows, width * NORM_COST, rmsnorm_rows, &work);
@@ -98,8 +105,8 @@ static void rmsnorm_add_rows(const void *context, size_t begin, size_t end)
 {
     const row_work *const w = context;
     for (size_t r = begin; r < end; r++) {
-        w->kernels->rmsnorm_add(out_row(w, r), in_row(w, r, w->width), w->weight, w->width,
-                                w->eps);
+        w->kernels->rmsnorm_add(out_row(w, r), in_row(w, r, w->width), weight_of(w, r),
+                                w->width, w->eps);
     }
 }
 
@@ -112,7 +119,8 @@ void cop_cpu_rmsnorm_add(cop_backend *backend, cop_buffer *residual, const cop_b
                            .out = cop_cpu_write(residual, rows * width, sizeof(float)),
                            .out_dtype = COP_F32,
                            .in = cop_cpu_read(output, rows * width, sizeof(float)),
-                           .weight = cop_cpu_read_f32(weight, width),
+                           .weight = cop_cpu_read_f32(weight, backend->lanes * width),
+                           .lane_rows = cop_cpu_lane_rows(backend, rows),
                            .width = width,
                            .eps = eps};
     cop_cpu_parallel_for(cpu->threads, rows, width * NORM_COST, rmsnorm_add_rows, &work);
@@ -164,39 +172,54 @@ void cop_cpu_swiglu(cop_backend *backend, cop_buffer *input, const cop_buffer *o
     backend->seconds[COP_PART_SWIGLU] += cop_timer_now_s() - start;
 }
 
-static cop_status multiply(cop_backend *backend, cop_gemm_call call, const cop_matrix *matrix,
-                           cop_error *err)
+/* A call whose rows are those of all lanes: one product for each. */
+static cop_status multiply(cop_backend *backend, const cop_gemm_call *all,
+                           const cop_matrix *matrix, cop_error *err)
 {
-    if (call.rows == 0) return COP_OK;
+    const size_t rows = cop_cpu_lane_rows(backend, all->rows);
+    if (rows == 0) return COP_OK;
     cop_cpu *const cpu = cop_cpu_of(backend);
     const double start = cop_timer_now_s();
-    call.weight = matrix->weight;
-    const cop_status status = cpu->gemm->ops->run(cpu->gemm, &call, err);
+    const size_t item = cop_dtype_size(backend->input);
+    cop_status status = COP_OK;
+    for (size_t l = 0; l < backend->lanes && status == COP_OK; l++) {
+        cop_gemm_call call = *all;
+        call.rows = rows;
+        call.out += l * rows * matrix->n;
+        call.in = (const char *)call.in + l * rows * matrix->k * item;
+        if (call.bias != NULL) call.bias += l * matrix->n;
+        call.weight = matrix->weights[l];
+        status = cpu->gemm->ops->run(cpu->gemm, &call, err);
+    }
     backend->seconds[COP_PART_GEMM] += cop_timer_now_s() - start;
     return status;
+}
+
+static cop_gemm_call make_call(const cop_backend *backend, cop_buffer *out,
+                               const cop_buffer *input, const cop_matrix *matrix,
+                               const cop_buffer *bias, size_t rows)
+{
+    assert(backend->lanes <= matrix->lanes);
+    return (cop_gemm_call){
+        .out = cop_cpu_write_f32(out, rows * matrix->n),
+        .in = cop_cpu_read(input, rows * matrix->k, cop_dtype_size(backend->input)),
+        .bias = bias == NULL ? NULL : cop_cpu_read_f32(bias, backend->lanes * matrix->n),
+        .rows = rows};
 }
 
 cop_status cop_cpu_gemm(cop_backend *backend, cop_buffer *output, const cop_buffer *input,
                         const cop_matrix *matrix, const cop_buffer *bias, size_t rows,
                         cop_error *err)
 {
-    const cop_gemm_call call = {
-        .out = cop_cpu_write_f32(output, rows * matrix->n),
-        .in = cop_cpu_read(input, rows * matrix->k, cop_dtype_size(backend->input)),
-        .bias = bias == NULL ? NULL : cop_cpu_read_f32(bias, matrix->n),
-        .rows = rows};
-    return multiply(backend, call, matrix, err);
+    const cop_gemm_call call = make_call(backend, output, input, matrix, bias, rows);
+    return multiply(backend, &call, matrix, err);
 }
 
 cop_status cop_cpu_gemm_add(cop_backend *backend, cop_buffer *residual, const cop_buffer *input,
                             const cop_matrix *matrix, const cop_buffer *bias, size_t rows,
                             cop_error *err)
 {
-    const cop_gemm_call call = {
-        .out = cop_cpu_write_f32(residual, rows * matrix->n),
-        .in = cop_cpu_read(input, rows * matrix->k, cop_dtype_size(backend->input)),
-        .bias = bias == NULL ? NULL : cop_cpu_read_f32(bias, matrix->n),
-        .rows = rows,
-        .accumulate = true};
-    return multiply(backend, call, matrix, err);
+    cop_gemm_call call = make_call(backend, residual, input, matrix, bias, rows);
+    call.accumulate = true;
+    return multiply(backend, &call, matrix, err);
 }

@@ -74,13 +74,14 @@ void cop_cpu_plan(const cop_backend *backend, const cop_backend_plan *plan,
     const uint64_t fixed = UINT64_C(128) << 20;
     const uint64_t compute = cop_dtype_size(backend->input);
     const uint64_t storage = cop_dtype_size(plan->storage);
+    const uint64_t lanes = plan->lanes == 0 ? 1 : plan->lanes;
     /* Packed in blocks of up to 64: one hundredth covers padding of all but tiny matrices. */
     const uint64_t packed = (plan->matrices + plan->matrices / 100) * compute;
     /* binary16 goes through binary32 on its way to the packed form. */
     const uint64_t staged =
         plan->largest_matrix * (storage + (plan->storage == COP_F16 ? 4 : 0));
-    *need_bytes = fixed + packed + staged + plan->others * storage + plan->kv * compute +
-                  plan->activations * sizeof(float);
+    *need_bytes = fixed + lanes * (packed + staged + plan->others * storage) +
+                  plan->kv * compute + plan->activations * sizeof(float);
     const uint64_t share = cop_cpu_of_const(backend)->memory_bytes;
     const uint64_t available = share > 0 ? share : cop_memory_available_bytes();
     *have_bytes = available == 0 ? UINT64_MAX : available;

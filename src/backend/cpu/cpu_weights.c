@@ -33,40 +33,41 @@ cop_status cop_cpu_rebuild(cop_backend *backend, cop_buffer *out, size_t offset,
     return COP_OK;
 }
 
-cop_status cop_cpu_widen(cop_backend *backend, cop_buffer *out, const cop_buffer *in,
-                         cop_dtype dtype, size_t count, cop_error *err)
+cop_status cop_cpu_widen(cop_backend *backend, cop_buffer *out, size_t offset,
+                         const cop_buffer *in, cop_dtype dtype, size_t count, cop_error *err)
 {
     const cop_cpu *const cpu = cop_cpu_of_const(backend);
     const size_t item = cop_dtype_size(dtype);
     COP_CHECK(item != 0 && count * item <= in->bytes && out->owned != NULL &&
-                  count * sizeof(float) <= out->bytes,
+                  (offset + count) * sizeof(float) <= out->bytes,
               err, COP_ERR_INTERNAL, "widening %zu elements is out of bounds", count);
     const cop_gemm_options options = {.threads = cpu->threads, .kernels = cpu->kernels};
-    cop_gemm_widen(&options, out->owned, in->data, dtype, count);
+    cop_gemm_widen(&options, (float *)out->owned + offset, in->data, dtype, count);
     return COP_OK;
 }
 
 cop_status cop_cpu_matrix_create(cop_backend *backend, size_t n, size_t k, cop_dtype dtype,
-                                 cop_matrix **matrix, cop_error *err)
+                                 size_t lanes, cop_matrix **matrix, cop_error *err)
 {
     cop_cpu *const cpu = cop_cpu_of(backend);
     *matrix = NULL;
-    COP_CHECK(n > 0 && k > 0 && cop_dtype_size(dtype) != 0, err, COP_ERR_INTERNAL,
-              "a matrix of %zu x %zu %s", n, k, cop_dtype_name(dtype));
-    cop_matrix *const made = cop_memory_alloc(1, sizeof *made, err);
+    COP_CHECK(n > 0 && k > 0 && lanes > 0 && cop_dtype_size(dtype) != 0, err, COP_ERR_INTERNAL,
+              "a matrix of %zu x %zu %s in %zu lanes", n, k, cop_dtype_name(dtype), lanes);
+    cop_matrix *made = cop_memory_alloc(1, sizeof *made, err);
     if (made == NULL) return COP_ERR_MEMORY;
-    const cop_status status =
-        cpu->gemm->ops->weight_create(cpu->gemm, n, k, &made->weight, err);
+    cop_status status = COP_OK;
+    *made = (cop_matrix){.n = n, .k = k, .dtype = dtype, .lanes = lanes};
+    made->weights = cop_memory_alloc(lanes, sizeof(cop_gemm_weight *), err);
+    if (made->weights == NULL) status = COP_ERR_MEMORY;
+    for (size_t l = 0; l < lanes && status == COP_OK; l++)
+        status = cpu->gemm->ops->weight_create(cpu->gemm, n, k, &made->weights[l], err);
     if (status != COP_OK) {
-        cop_memory_free(made);
+        cop_cpu_matrix_destroy(backend, &made);
         return status;
     }
-    made->n = n;
-    made->k = k;
-    made->dtype = dtype;
-    made->own.owned = cpu->gemm->ops->weight_memory(made->weight, dtype);
+    if (lanes == 1) made->own.owned = cpu->gemm->ops->weight_memory(made->weights[0], dtype);
     made->own.data = made->own.owned;
-    made->own.bytes = n * k * cop_dtype_size(dtype);
+    made->own.bytes = lanes * n * k * cop_dtype_size(dtype);
     *matrix = made;
     return COP_OK;
 }
@@ -74,7 +75,12 @@ cop_status cop_cpu_matrix_create(cop_backend *backend, size_t n, size_t k, cop_d
 void cop_cpu_matrix_destroy(cop_backend *backend, cop_matrix **matrix)
 {
     cop_cpu *const cpu = cop_cpu_of(backend);
-    if (*matrix != NULL) cpu->gemm->ops->weight_destroy(cpu->gemm, (*matrix)->weight);
+    if (*matrix == NULL) return;
+    for (size_t l = 0; (*matrix)->weights != NULL && l < (*matrix)->lanes; l++) {
+        if ((*matrix)->weights[l] != NULL)
+            cpu->gemm->ops->weight_destroy(cpu->gemm, (*matrix)->weights[l]);
+    }
+    cop_memory_free((*matrix)->weights);
     cop_memory_free(*matrix);
     *matrix = NULL;
 }
@@ -101,15 +107,19 @@ cop_status cop_cpu_matrix_stage(cop_backend *backend, cop_matrix *matrix, cop_bu
     return COP_OK;
 }
 
-cop_status cop_cpu_matrix_commit(cop_backend *backend, cop_matrix *matrix,
+cop_status cop_cpu_matrix_commit(cop_backend *backend, cop_matrix *matrix, size_t lane,
                                  const cop_buffer *source, cop_error *err)
 {
     cop_cpu *const cpu = cop_cpu_of(backend);
+    const size_t bytes = matrix->own.bytes / matrix->lanes;
+    COP_CHECK(lane < matrix->lanes, err, COP_ERR_INTERNAL, "copy %zu of a matrix in %zu lanes",
+              lane, matrix->lanes);
     COP_CHECK(matrix->own.bytes <= source->bytes, err, COP_ERR_INTERNAL,
               "packing %zu bytes from a buffer of %zu", matrix->own.bytes, source->bytes);
     const double start = cop_timer_now_s();
-    const cop_status status = cpu->gemm->ops->weight_pack(cpu->gemm, matrix->weight,
-                                                          source->data, matrix->dtype, err);
+    const void *const from = (const char *)source->data + lane * bytes;
+    const cop_status status =
+        cpu->gemm->ops->weight_pack(cpu->gemm, matrix->weights[lane], from, matrix->dtype, err);
     backend->seconds[COP_PART_PACK] += cop_timer_now_s() - start;
     return status;
 }

@@ -17,9 +17,9 @@ struct cop_buffer {
     bool is_base; /* a copy of wrapped host memory: read only */
 };
 
-/* GEMM weight, row-major [n, k] in the type of the operands. */
+/* GEMM weight, row-major [lanes, n, k] in the type of the operands. */
 struct cop_matrix {
-    size_t n, k;
+    size_t n, k, lanes;
     cop_dtype dtype;    /* of the elements to commit */
     cop_buffer own;     /* empty until it is needed */
     const void *values; /* own, or the table that was committed */
@@ -56,7 +56,7 @@ typedef struct cop_cuda_batch {
     cop_span *spans; /* [span_count] host copy */
     size_t span_count, span_capacity;
     size_t rows, group, tiles;
-    int32_t prefix, prefix_slot;
+    int32_t prefix, prefix_slot, lane_slots;
     cop_buffer device_rows, device_tiles;
 } cop_cuda_batch;
 
@@ -74,7 +74,7 @@ typedef struct cop_cuda_sequences {
 /* What a decode step of that many rows asks the device for. */
 typedef struct cop_cuda_graph {
     cop_decode of;        /* what counts of it: see is_same() */
-    size_t rows;          /* of the step */
+    size_t rows, lanes;   /* of the step */
     cudaGraphExec_t step; /* NULL: run once, and not captured yet */
 } cop_cuda_graph;
 
@@ -85,15 +85,16 @@ static constexpr int COP_CUDA_MOST_GRAPHS = 64;
 typedef struct cop_cuda_decoder {
     cop_buffer state;             /* memory of the sequences */
     cop_cuda_sequences sequences; /* of the call under way */
-    size_t vocabulary;            /* likewise */
+    size_t vocabulary, most_rows; /* likewise */
     cop_cuda_graph *graphs;       /* [graph_count] */
     size_t graph_count, graph_capacity;
     bool no_graphs; /* the driver has none */
 } cop_cuda_decoder;
 
-/* How cuBLASLt multiplies one shape. */
+/* How cuBLASLt multiplies with matrices of one shape. */
 typedef struct cop_cuda_algorithm {
-    size_t n, k, rows;
+    size_t n, k;
+    size_t rows; /* that it was asked for */
     cublasLtMatmulAlgo_t algorithm;
 } cop_cuda_algorithm;
 
@@ -126,6 +127,12 @@ typedef struct cop_cuda {
     cop_cuda_batch batch;
     cop_cuda_decoder decoder;
 } cop_cuda;
+
+/* Rows of each lane of a call with that many. */
+static inline size_t cop_cuda_lane_rows(const cop_cuda *cuda, size_t rows)
+{
+    return rows / cuda->base.lanes;
+}
 
 /* The backend, its device made the calling thread's. */
 cop_cuda *cop_cuda_of(cop_backend *backend);
@@ -232,19 +239,19 @@ cop_status cop_cuda_rebuild(cop_backend *backend, cop_buffer *out, size_t offset
                             const cop_weight_part *parts, size_t count,
                             const cop_component *components, size_t component_count,
                             cop_error *err);
-cop_status cop_cuda_widen(cop_backend *backend, cop_buffer *out, const cop_buffer *in,
-                          cop_dtype dtype, size_t count, cop_error *err);
+cop_status cop_cuda_widen(cop_backend *backend, cop_buffer *out, size_t offset,
+                          const cop_buffer *in, cop_dtype dtype, size_t count, cop_error *err);
 /* out [count] of `to` = in [count] of `from`, rounded once. */
 void cop_cuda_convert_elements(cop_cuda *cuda, void *out, cop_dtype to, const void *in,
                                cop_dtype from, size_t count);
 
 /* cuda_gemm.cu: */
 cop_status cop_cuda_matrix_create(cop_backend *backend, size_t n, size_t k, cop_dtype dtype,
-                                  cop_matrix **matrix, cop_error *err);
+                                  size_t lanes, cop_matrix **matrix, cop_error *err);
 void cop_cuda_matrix_destroy(cop_backend *backend, cop_matrix **matrix);
 cop_status cop_cuda_matrix_stage(cop_backend *backend, cop_matrix *matrix, cop_buffer **stage,
                                  cop_error *err);
-cop_status cop_cuda_matrix_commit(cop_backend *backend, cop_matrix *matrix,
+cop_status cop_cuda_matrix_commit(cop_backend *backend, cop_matrix *matrix, size_t lane,
                                   const cop_buffer *source, cop_error *err);
 cop_status cop_cuda_gemm(cop_backend *backend, cop_buffer *output, const cop_buffer *input,
                          const cop_matrix *matrix, const cop_buffer *bias, size_t rows,
@@ -267,7 +274,7 @@ void cop_cuda_swiglu(cop_backend *backend, cop_buffer *input, const cop_buffer *
                      size_t rows, size_t width);
 cop_status cop_cuda_gather(cop_backend *backend, cop_buffer *out, const cop_buffer *in,
                            const int32_t *rows, size_t count, size_t width, cop_error *err);
-/* out [rows, width] = bias [width] in every row, added to it if `add`. */
+/* out [rows, width] = bias [lanes, width] in every row, added to it if `add`. */
 void cop_cuda_spread_bias(cop_cuda *cuda, float *out, const float *bias, size_t rows,
                           size_t width, bool add);
 

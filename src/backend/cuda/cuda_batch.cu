@@ -18,7 +18,8 @@ static cop_status send_rows(cop_cuda *cuda, const cop_batch *batch, cop_error *e
         const cop_span *const span = &batch->spans[s];
         for (int32_t r = 0; r < span->rows; r++)
             rows[span->first_row + r] =
-                (cop_cuda_row){span->slot, span->past + r, batch->prefix, batch->prefix_slot};
+                (cop_cuda_row){span->slot, span->past + r, batch->prefix,
+                               cop_batch_prefix_slot(batch, span->slot)};
     }
     const cop_status status =
         cop_cuda_send(cuda, &cuda->batch.device_rows, rows, batch->rows * sizeof *rows, err);
@@ -46,7 +47,7 @@ static cop_status send_tiles(cop_cuda *cuda, const cop_batch *batch, size_t grou
                                 .first_pair = first,
                                 .pairs = left < COP_CUDA_PAIRS ? left : COP_CUDA_PAIRS,
                                 .prefix = batch->prefix,
-                                .prefix_slot = batch->prefix_slot};
+                                .prefix_slot = cop_batch_prefix_slot(batch, span->slot)};
         }
     }
     const cop_status status =
@@ -60,7 +61,8 @@ static bool is_known(const cop_cuda_batch *known, const cop_batch *batch, size_t
 {
     return known->rows == batch->rows && known->group == group &&
            known->prefix == batch->prefix && known->prefix_slot == batch->prefix_slot &&
-           batch->span_count > 0 && known->span_count == batch->span_count &&
+           known->lane_slots == batch->lane_slots && batch->span_count > 0 &&
+           known->span_count == batch->span_count &&
            memcmp(known->spans, batch->spans, batch->span_count * sizeof *batch->spans) == 0;
 }
 
@@ -83,6 +85,7 @@ static cop_status describe(cop_cuda *cuda, const cop_batch *batch, size_t group,
     known->group = group;
     known->prefix = batch->prefix;
     known->prefix_slot = batch->prefix_slot;
+    known->lane_slots = batch->lane_slots;
     return COP_OK;
 }
 

@@ -34,7 +34,8 @@ static cop_cuda_graph *find_graph(const cop_cuda *cuda, const cop_decode *decode
     const cop_cuda_decoder *const decoder = &cuda->decoder;
     for (size_t i = 0; i < decoder->graph_count; i++) {
         cop_cuda_graph *const graph = &decoder->graphs[i];
-        if (graph->rows == decoder->sequences.count && is_same(&graph->of, decode))
+        if (graph->rows == decoder->sequences.count && graph->lanes == cuda->base.lanes &&
+            is_same(&graph->of, decode))
             return graph;
     }
     return NULL;
@@ -49,8 +50,10 @@ static cop_status add_graph(cop_cuda *cuda, const cop_decode *decode, cop_error 
     COP_TRY(cop_memory_grow(&graphs, &decoder->graph_capacity, decoder->graph_count + 1,
                             sizeof *decoder->graphs, err));
     decoder->graphs = (cop_cuda_graph *)graphs;
-    decoder->graphs[decoder->graph_count++] =
-        (cop_cuda_graph){.of = *decode, .rows = decoder->sequences.count, .step = NULL};
+    decoder->graphs[decoder->graph_count++] = (cop_cuda_graph){.of = *decode,
+                                                               .rows = decoder->sequences.count,
+                                                               .lanes = cuda->base.lanes,
+                                                               .step = NULL};
     return COP_OK;
 }
 
@@ -133,8 +136,8 @@ static cop_status run_step(cop_cuda *cuda, const cop_decode *decode, cop_error *
 
 /* --- sequences --- */
 
-/* Rows of a step for that many sequences: there are four such numbers from one power of two to
- * the next, so that a batch that shrinks needs few graphs. */
+/* Rows of a step, in each lane, for that many sequences: there are four such numbers from one
+ * power of two to the next, so that a batch that shrinks needs few graphs. */
 static size_t step_rows(size_t count, size_t most)
 {
     size_t unit = 1;
@@ -169,11 +172,12 @@ static cop_status check_decode(const cop_cuda *cuda, const cop_decode *decode, s
                                cop_error *err)
 {
     COP_CHECK(steps <= (size_t)COP_CUDA_DECODE_STEPS && decode->count <= decode->most_rows &&
-                  decode->most_rows <= INT32_MAX,
+                  decode->most_rows <= INT32_MAX / cuda->base.lanes,
               err, COP_ERR_INTERNAL, "%zu decode steps of %zu rows, of at most %d and %zu",
               steps, decode->count, (int)COP_CUDA_DECODE_STEPS, decode->most_rows);
-    for (size_t r = 0; r < decode->count; r++) {
+    for (size_t r = 0; r < cuda->base.lanes * decode->count; r++) {
         const cop_decode_row *const row = &decode->rows[r];
+        if (row->slot == -1) continue;
         COP_CHECK(row->slot >= 0 && row->past >= 0 && row->left >= 1 && row->next >= 0 &&
                       (size_t)row->next < decode->vocabulary,
                   err, COP_ERR_INTERNAL, "decode row %zu is out of bounds", r);
@@ -181,11 +185,38 @@ static cop_status check_decode(const cop_cuda *cuda, const cop_decode *decode, s
     return cop_cuda_check(cuda, err);
 }
 
+/* Where row `r` of the call, of all lanes, is in a step with `step` rows in each. */
+static size_t place_in_step(const cop_decode *decode, size_t step, size_t r)
+{
+    return r / decode->count * step + r % decode->count;
+}
+
+static void fill_sequences(const cop_decode *decode, size_t lanes, size_t step,
+                           const cop_cuda_sequences *s)
+{
+    const cop_batch batch = {.prefix_slot = decode->prefix_slot,
+                             .lane_slots = decode->lane_slots};
+    for (size_t r = 0; r < lanes * step; r++)
+        s->rows[r].slot = -1;
+    for (size_t r = 0; r < lanes * decode->count; r++) {
+        const cop_decode_row *const row = &decode->rows[r];
+        const size_t to = place_in_step(decode, step, r);
+        if (row->slot < 0) continue;
+        s->rows[to] = (cop_cuda_row){row->slot, row->past, decode->prefix,
+                                     cop_batch_prefix_slot(&batch, row->slot)};
+        s->ids[to] = row->next;
+        s->left[to] = row->left;
+    }
+}
+
 /* Sends the sequences, made up to as many as a step has, and their random numbers. */
 static cop_status send_sequences(cop_cuda *cuda, const cop_decode *decode, cop_error *err)
 {
     cop_cuda_decoder *const decoder = &cuda->decoder;
-    const size_t count = step_rows(decode->count, decode->most_rows);
+    const size_t lanes = cuda->base.lanes;
+    const size_t step = step_rows(decode->count, decode->most_rows);
+    const size_t count = lanes * step;
+    const size_t most = lanes * decode->most_rows;
     const size_t bytes = sent_bytes(count, decode->stop_count);
     char *const memory = (char *)cop_memory_alloc(bytes, 1, err);
     if (memory == NULL) return COP_ERR_MEMORY;
@@ -193,42 +224,39 @@ static cop_status send_sequences(cop_cuda *cuda, const cop_decode *decode, cop_e
     int32_t *const stops = s.left + count;
     for (size_t i = 0; i < decode->stop_count; i++)
         stops[i] = decode->stops[i];
-    for (size_t r = 0; r < count; r++) {
-        s.rows[r].slot = -1;
-        if (r >= decode->count) continue;
-        const cop_decode_row *const row = &decode->rows[r];
-        s.rows[r] = (cop_cuda_row){row->slot, row->past, decode->prefix, decode->prefix_slot};
-        s.ids[r] = row->next;
-        s.left[r] = row->left;
-    }
+    fill_sequences(decode, lanes, step, &s);
     /* At once for the largest, so that what was captured stays good as the batch changes. */
-    cop_status status = cop_cuda_reserve(cuda, &decoder->state,
-                                         sent_bytes(decode->most_rows, decode->stop_count) +
-                                             (size_t)COP_CUDA_DECODE_STEPS * decode->most_rows *
-                                                 sizeof(int32_t),
-                                         err);
+    cop_status status =
+        cop_cuda_reserve(cuda, &decoder->state,
+                         sent_bytes(most, decode->stop_count) +
+                             (size_t)COP_CUDA_DECODE_STEPS * most * sizeof(int32_t),
+                         err);
     if (status == COP_OK) status = cop_cuda_send(cuda, &decoder->state, memory, bytes, err);
     cop_memory_free(memory);
     COP_TRY(status);
     decoder->sequences = lay_out(decoder->state.data, count, decode->stop_count);
     decoder->vocabulary = decode->vocabulary;
+    decoder->most_rows = decode->most_rows;
     return COP_OK;
 }
 
-/* Numbers [steps, count] of the sequences, at the places [steps, rows of a step]. */
+/* Numbers [steps, lanes, count] of the sequences, at the places [steps, rows of a step]. */
 static cop_status send_uniform(cop_cuda *cuda, const cop_decode *decode, size_t steps,
                                cop_error *err)
 {
+    const size_t lanes = cuda->base.lanes;
     const size_t count = cuda->decoder.sequences.count;
+    const size_t given = lanes * decode->count;
     double *const uniform = (double *)cop_memory_alloc(steps * count, sizeof *uniform, err);
     if (uniform == NULL) return COP_ERR_MEMORY;
     for (size_t s = 0; s < steps; s++) {
-        for (size_t r = 0; r < decode->count; r++)
-            uniform[s * count + r] = decode->draw.uniform[s * decode->count + r];
+        for (size_t r = 0; r < given; r++)
+            uniform[s * count + place_in_step(decode, count / lanes, r)] =
+                decode->draw.uniform[s * given + r];
     }
     cop_status status = cop_cuda_reserve(
         cuda, &cuda->uniform,
-        (size_t)COP_CUDA_DECODE_STEPS * decode->most_rows * sizeof *uniform, err);
+        (size_t)COP_CUDA_DECODE_STEPS * lanes * decode->most_rows * sizeof *uniform, err);
     if (status == COP_OK) {
         status =
             cop_cuda_send(cuda, &cuda->uniform, uniform, steps * count * sizeof *uniform, err);
@@ -248,11 +276,13 @@ static cop_status fetch_ids(cop_cuda *cuda, const cop_decode *decode, size_t ste
     if (fetched == NULL) return COP_ERR_MEMORY;
     const cop_status status =
         cop_cuda_fetch(cuda, fetched, s->taken, total * sizeof *fetched, err);
+    const size_t given = cuda->base.lanes * decode->count;
     for (size_t i = 0; i < steps && status == COP_OK; i++) {
-        for (size_t r = 0; r < decode->count; r++) {
-            const bool has = i < (size_t)fetched[r];
-            ids[i * decode->count + r] =
-                has ? fetched[(1 + i) * count + r] : (int32_t)COP_DECODE_NONE;
+        for (size_t r = 0; r < given; r++) {
+            const size_t from = place_in_step(decode, count / cuda->base.lanes, r);
+            const bool has = i < (size_t)fetched[from];
+            ids[i * given + r] =
+                has ? fetched[(1 + i) * count + from] : (int32_t)COP_DECODE_NONE;
         }
     }
     cop_memory_free(fetched);

@@ -71,9 +71,11 @@ static void plan(const cop_backend *backend, const cop_backend_plan *plan, uint6
     const bool same = plan->storage == backend->input;
     const uint64_t base = (uint64_t)plan->matrices - plan->shared + plan->others;
     const uint64_t packed = same ? (uint64_t)plan->matrices - plan->shared : plan->matrices;
-    *need_bytes = fixed + base * storage + packed * compute +
-                  (same ? 0 : plan->largest_matrix * storage) + plan->others * storage +
-                  plan->kv * compute + plan->activations * sizeof(float);
+    const uint64_t lanes = plan->lanes == 0 ? 1 : plan->lanes;
+    const uint64_t copy =
+        packed * compute + (same ? 0 : plan->largest_matrix * storage) + plan->others * storage;
+    *need_bytes = fixed + base * storage + lanes * copy + plan->kv * compute +
+                  plan->activations * sizeof(float);
     size_t unused = 0;
     size_t total = 0;
     *have_bytes = 0;
@@ -161,6 +163,7 @@ static cop_status choose_device(cop_cuda *cuda, const cop_backend_options *optio
 static cop_status choose_compute(cop_cuda *cuda, const cop_backend_options *options,
                                  cop_error *err)
 {
+    static constexpr size_t AUTO_LANES = 16; /* the job file's reference names it */
     const bool has_bf16 = cuda->properties.major >= 8;
     COP_CHECK(options->compute != COP_COMPUTE_BF16 || has_bf16, err, COP_ERR_UNSUPPORTED,
               "backend.compute: bf16: GPU %d (%s, sm_%d%d) does not multiply bf16; choose auto "
@@ -173,6 +176,8 @@ static cop_status choose_compute(cop_cuda *cuda, const cop_backend_options *opti
     cuda->base.residual = COP_F32;
     cuda->base.output = COP_F32;
     cuda->base.decode_steps = COP_CUDA_DECODE_STEPS;
+    cuda->base.auto_lanes = AUTO_LANES;
+    cuda->base.lanes = 1;
     return COP_OK;
 }
 

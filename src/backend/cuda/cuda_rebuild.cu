@@ -13,34 +13,12 @@ extern "C" {
 #include "coppice/memory.h"
 }
 
+#include <Random123/philox.h>
+
 #include <string.h>
 
-static constexpr int PHILOX_ROUNDS = 10;
 static constexpr int BLOCK_ELEMENTS = 4;
 static constexpr int THREADS = 256;
-
-/* Philox4x32-10 (Salmon et al., 2011). */
-static __device__ __forceinline__ void philox_block(uint64_t seed, uint32_t tensor,
-                                                    uint64_t block, uint32_t words[4])
-{
-    const uint32_t multipliers[2] = {0xd2511f53U, 0xcd9e8d57U};
-    const uint32_t steps[2] = {0x9e3779b9U, 0xbb67ae85U};
-    uint32_t key[2] = {(uint32_t)seed, (uint32_t)(seed >> 32)};
-    uint32_t w[4] = {(uint32_t)block, (uint32_t)(block >> 32), tensor, 0};
-#pragma unroll
-    for (int round = 0; round < PHILOX_ROUNDS; round++) {
-        const uint64_t first = (uint64_t)multipliers[0] * w[0];
-        const uint64_t second = (uint64_t)multipliers[1] * w[2];
-        w[0] = (uint32_t)(second >> 32) ^ w[1] ^ key[0];
-        w[1] = (uint32_t)second;
-        w[2] = (uint32_t)(first >> 32) ^ w[3] ^ key[1];
-        w[3] = (uint32_t)first;
-        key[0] += steps[0];
-        key[1] += steps[1];
-    }
-    for (int i = 0; i < 4; i++)
-        words[i] = w[i];
-}
 
 typedef struct rebuild_arguments {
     const void *base;
@@ -113,13 +91,15 @@ static __global__ void rebuild_kernel(const rebuild_arguments a)
     load_four(a, first, base);
     for (int i = 0; i < 4; i++)
         sums[i] = base[i];
+    const philox4x32_ctr_t counter = {{(uint32_t)block, (uint32_t)(block >> 32), a.tensor, 0}};
     for (size_t j = 0; j < a.component_count; j++) {
         const float factor = a.components[j].amplitude * a.scale;
-        uint32_t words[4];
+        const uint64_t seed = a.components[j].seed;
+        const philox4x32_key_t key = {{(uint32_t)seed, (uint32_t)(seed >> 32)}};
+        const philox4x32_ctr_t words = philox4x32_R(10, counter, key);
         float z[4];
-        philox_block(a.components[j].seed, a.tensor, block, words);
-        gaussian_pair(words[0], words[1], z);
-        gaussian_pair(words[2], words[3], z + 2);
+        gaussian_pair(words.v[0], words.v[1], z);
+        gaussian_pair(words.v[2], words.v[3], z + 2);
         for (int i = 0; i < 4; i++)
             sums[i] = __fmaf_rn(factor, z[i], sums[i]);
     }
@@ -229,13 +209,14 @@ void cop_cuda_convert_elements(cop_cuda *cuda, void *out, cop_dtype to, const vo
     cop_cuda_launch(cuda, convert_kernel, grid, a, "converting elements");
 }
 
-cop_status cop_cuda_widen(cop_backend *backend, cop_buffer *out, const cop_buffer *in,
-                          cop_dtype dtype, size_t count, cop_error *err)
+cop_status cop_cuda_widen(cop_backend *backend, cop_buffer *out, size_t offset,
+                          const cop_buffer *in, cop_dtype dtype, size_t count, cop_error *err)
 {
     cop_cuda *const cuda = cop_cuda_of(backend);
     COP_CHECK(cop_cuda_holds(in, count, cop_dtype_size(dtype)) &&
-                  cop_cuda_holds(out, count, sizeof(float)),
+                  cop_cuda_holds(out, offset + count, sizeof(float)),
               err, COP_ERR_INTERNAL, "widening %zu elements is out of bounds", count);
-    cop_cuda_convert_elements(cuda, out->data, COP_F32, in->data, dtype, count);
+    cop_cuda_convert_elements(cuda, (float *)out->data + offset, COP_F32, in->data, dtype,
+                              count);
     return cop_cuda_check(cuda, err);
 }

@@ -13,7 +13,8 @@ typedef struct rope_arguments {
     cop_dtype dtype; /* of keys and values */
     const cop_cuda_row *rows;
     const float *table;           /* [positions, E] */
-    const float *q_norm, *k_norm; /* [E] or the width, or NULL */
+    const float *q_norm, *k_norm; /* [lanes, E] or the width, or NULL */
+    size_t lane_rows;             /* that share a copy of the norms */
     uint32_t heads, kv_heads, size;
     size_t length;
     cop_qk_norm qk_norm;
@@ -46,12 +47,16 @@ static __device__ void norm_head(float *x, const float *weight, uint32_t size, f
 static __device__ void norm_row(const rope_arguments &a, float *x, float *partial)
 {
     float *const keys = x + (size_t)a.heads * a.size;
+    const size_t lane = blockIdx.x / a.lane_rows;
     if (a.qk_norm == COP_QK_NORM_WIDTH) {
-        norm_width(x, a.q_norm, (size_t)a.heads * a.size, a.eps, partial);
-        norm_width(keys, a.k_norm, (size_t)a.kv_heads * a.size, a.eps, partial);
+        const size_t queries = (size_t)a.heads * a.size;
+        const size_t others = (size_t)a.kv_heads * a.size;
+        norm_width(x, a.q_norm + lane * queries, queries, a.eps, partial);
+        norm_width(keys, a.k_norm + lane * others, others, a.eps, partial);
     } else if (a.qk_norm == COP_QK_NORM_HEAD) {
         for (uint32_t h = threadIdx.x / WARP; h < a.heads + a.kv_heads; h += blockDim.x / WARP)
-            norm_head(x + (size_t)h * a.size, h < a.heads ? a.q_norm : a.k_norm, a.size, a.eps);
+            norm_head(x + (size_t)h * a.size,
+                      (h < a.heads ? a.q_norm : a.k_norm) + lane * a.size, a.size, a.eps);
     }
     __syncthreads();
 }
@@ -123,6 +128,7 @@ void cop_cuda_rope_store(cop_backend *backend, cop_buffer *qkv, cop_kv *kv, size
                               .table = (const float *)rope->data,
                               .q_norm = q_norm == NULL ? NULL : (const float *)q_norm->data,
                               .k_norm = k_norm == NULL ? NULL : (const float *)k_norm->data,
+                              .lane_rows = cop_cuda_lane_rows(cuda, batch->rows),
                               .heads = (uint32_t)(kv->group * kv->kv_heads),
                               .kv_heads = (uint32_t)kv->kv_heads,
                               .size = (uint32_t)kv->head_size,

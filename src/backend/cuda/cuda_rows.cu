@@ -11,8 +11,10 @@ typedef struct row_arguments {
     cop_dtype out_type;
     const void *in; /* f32, or the embedding table of in_type */
     cop_dtype in_type;
-    const float *weight; /* [width] */
+    const float *weight; /* [lanes, width] */
     const int32_t *ids;  /* row of `in` for each of `out` */
+    size_t lane_rows;    /* of `out` that share a copy of weight or table */
+    size_t table_rows;   /* to add to the ids of a lane, and once more for each after it */
     size_t width;
     float eps;
     bool add;
@@ -26,10 +28,16 @@ static void launch_rows(cop_cuda *cuda, void (*kernel)(row_arguments), size_t ro
     cop_cuda_launch(cuda, kernel, grid, a, what);
 }
 
+static __device__ __forceinline__ const float *weight_of(const row_arguments &a)
+{
+    return a.weight + blockIdx.x / a.lane_rows * a.width;
+}
+
 static __global__ void pick_kernel(const row_arguments a)
 {
     const size_t to = (size_t)blockIdx.x * a.width;
-    const size_t from = (size_t)a.ids[blockIdx.x] * a.width;
+    const size_t first = blockIdx.x / a.lane_rows * a.table_rows;
+    const size_t from = (first + (size_t)a.ids[blockIdx.x]) * a.width;
     for (size_t i = threadIdx.x; i < a.width; i += blockDim.x)
         store_element(a.out, a.out_type, to + i, load_element(a.in, a.in_type, from + i));
 }
@@ -41,7 +49,7 @@ static cop_status find_fed(const cop_cuda *cuda, size_t count, size_t held, cons
     const cop_cuda_sequences *const sequences = &cuda->decoder.sequences;
     COP_CHECK(sequences->rows != NULL && sequences->count == count, err, COP_ERR_INTERNAL,
               "no ids for %zu rows", count);
-    COP_CHECK(cuda->decoder.vocabulary <= held, err, COP_ERR_INTERNAL,
+    COP_CHECK(cuda->base.lanes * cuda->decoder.vocabulary <= held, err, COP_ERR_INTERNAL,
               "a table of %zu rows for a vocabulary of %zu", held, cuda->decoder.vocabulary);
     *ids = sequences->ids;
     return COP_OK;
@@ -79,6 +87,8 @@ static cop_status pick_rows(cop_backend *backend, cop_buffer *out, const cop_buf
                              .in = in->data,
                              .in_type = dtype,
                              .ids = there,
+                             .lane_rows = ids == NULL ? cop_cuda_lane_rows(cuda, count) : count,
+                             .table_rows = ids == NULL ? cuda->decoder.vocabulary : 0,
                              .width = width};
     launch_rows(cuda, pick_kernel, count, a, "picking rows");
     return cop_cuda_check(cuda, err);
@@ -104,13 +114,14 @@ static __global__ void rmsnorm_kernel(const row_arguments a)
     __shared__ float partial[MOST_WARPS];
     const float *const x = (const float *)a.in + (size_t)blockIdx.x * a.width;
     const size_t to = (size_t)blockIdx.x * a.width;
+    const float *const weight = weight_of(a);
     float squares = 0.0F;
     for (size_t i = threadIdx.x; i < a.width; i += blockDim.x)
         squares = fmaf(x[i], x[i], squares);
     const float mean = block_sum(squares, partial) / (float)a.width;
     const float factor = 1.0F / sqrtf(mean + a.eps);
     for (size_t i = threadIdx.x; i < a.width; i += blockDim.x) {
-        const float normed = x[i] * factor * a.weight[i];
+        const float normed = x[i] * factor * weight[i];
         if (a.add) {
             ((float *)a.out)[to + i] += normed;
         } else {
@@ -126,6 +137,7 @@ void cop_cuda_rmsnorm(cop_backend *backend, cop_buffer *input, const cop_buffer 
                              .out_type = backend->input,
                              .in = residual->data,
                              .weight = (const float *)weight->data,
+                             .lane_rows = rows / backend->lanes,
                              .width = width,
                              .eps = eps};
     launch_rows(cop_cuda_of(backend), rmsnorm_kernel, rows, a, "a norm");
@@ -138,6 +150,7 @@ void cop_cuda_rmsnorm_add(cop_backend *backend, cop_buffer *residual, const cop_
                              .out_type = COP_F32,
                              .in = output->data,
                              .weight = (const float *)weight->data,
+                             .lane_rows = rows / backend->lanes,
                              .width = width,
                              .eps = eps,
                              .add = true};
@@ -173,13 +186,18 @@ void cop_cuda_swiglu(cop_backend *backend, cop_buffer *input, const cop_buffer *
 static __global__ void bias_kernel(const row_arguments a)
 {
     float *const out = (float *)a.out + (size_t)blockIdx.x * a.width;
+    const float *const bias = weight_of(a);
     for (size_t i = threadIdx.x; i < a.width; i += blockDim.x)
-        out[i] = a.add ? out[i] + a.weight[i] : a.weight[i];
+        out[i] = a.add ? out[i] + bias[i] : bias[i];
 }
 
 void cop_cuda_spread_bias(cop_cuda *cuda, float *out, const float *bias, size_t rows,
                           size_t width, bool add)
 {
-    const row_arguments a = {.out = out, .weight = bias, .width = width, .add = add};
+    const row_arguments a = {.out = out,
+                             .weight = bias,
+                             .lane_rows = cop_cuda_lane_rows(cuda, rows),
+                             .width = width,
+                             .add = add};
     launch_rows(cuda, bias_kernel, rows, a, "adding a bias");
 }
