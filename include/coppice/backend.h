@@ -13,8 +13,8 @@
  * Several candidates can be computed side by side, in lanes. Weights have a copy for each then,
  * one after the other: vectors [lanes, N], tables [lanes, V, D], matrices as matrix_create()
  * says. The rows T of a call are cop_backend::lanes equal blocks, and block l is computed with
- * copy l of the weights. What a block gets is, bit for bit, what it would get alone; on a GPU a
- * row's bits do not follow the number of rows in its block either.
+ * copy l of the weights. What a block gets is, bit for bit, what it would get alone; see
+ * cop_backend::rows_alone, too.
  */
 #ifndef COPPICE_BACKEND_H
 #define COPPICE_BACKEND_H
@@ -297,8 +297,15 @@ struct cop_backend {
     /** Lanes worth having where nobody asks for a number: one candidate keeps processor cores
      * busy, but a small one no GPU. */
     size_t auto_lanes;
+    /** A row's bits follow neither the rows beside it nor their number, as long as pass_rows
+     * and step_rows are the same. Not so on processor cores: their products may add up in
+     * another order for another number of rows. */
+    bool rows_alone;
     /** Lanes of the calls to come, 1 at first; whoever makes them sets it. */
     size_t lanes;
+    /** Most rows of a lane in passes over prompts and in steps of decode, whether so many fit
+     * at a time or not, set likewise; 0: not known. How a GPU multiplies is chosen by them. */
+    size_t pass_rows, step_rows;
     /** Time spent in each part since creation; 0 where operations run after their call has
      *  returned (CUDA). */
     double seconds[COP_PART_COUNT];

@@ -33,7 +33,8 @@ typedef struct cop_evaluator_options {
     const char *const *stop;     /**< [stop_count] stop strings, cut from the response */
     size_t stop_count;
     size_t max_new_tokens;
-    size_t batch; /**< most sequences at a time, of one unit */
+    size_t batch; /**< most examples of a unit; of their answers so many at a time, or as
+                   *   many as fit, where they do not depend on that */
     size_t lanes; /**< units whose answers are generated side by side, as cop_model_limits */
     bool fit_lanes;
     cop_backend_options backend;

@@ -83,6 +83,9 @@ typedef struct cop_model_limits {
      * own; 0: one, or with fit_lanes at most cop_backend::auto_lanes. */
     size_t lanes;
     bool fit_lanes; /**< as many as there is memory for, at most `lanes` and at least one */
+    /** Where there is no memory for `batch` sequences of one lane, fewer at a time, if answers
+     * do not depend on that (cop_backend::rows_alone). */
+    bool fit_batch;
 } cop_model_limits;
 
 /** Binds the checkpoint's tensors to the configuration on a backend and loads the base weights.
@@ -102,6 +105,9 @@ cop_status cop_model_apply(cop_model *model, size_t lane, const cop_recipe *reci
 
 /** Lanes that the model has. */
 size_t cop_model_lanes(const cop_model *model);
+
+/** Sequences of a lane that are generated at a time: limits.batch, or as many as fit. */
+size_t cop_model_batch(const cop_model *model);
 
 /** A prompt; ids not owned. */
 typedef struct cop_prompt {
@@ -164,7 +170,7 @@ typedef struct cop_model_counters {
 } cop_model_counters;
 
 /** Answers, greedy or drawn, to prompts [count], any count: they are taken in groups of at most
- *  limits.batch, in order. Within a group the common prefix is computed once, prompts are
+ *  cop_model_batch(), in order. Within a group the common prefix is computed once, prompts are
  *  packed without padding, and the batch shrinks as sequences end. generations [lanes, count]
  *  are filled in order of the prompts. A prompt that does not fit the limits or the model's
  *  positions is COP_ERR_CONFIG. */

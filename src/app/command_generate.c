@@ -258,8 +258,10 @@ static cop_status load(const arguments *a, const prompt_list *list, size_t batch
         cop_checkpoint_find(w->checkpoint, "model.embed_tokens.weight");
     made.storage = table == NULL ? COP_F32 : table->dtype;
     COP_TRY(cop_backend_create(&made, &w->backend, err));
-    const cop_model_limits limits = {
-        .batch = batch, .prompt_tokens = list->longest, .new_tokens = tokens};
+    const cop_model_limits limits = {.batch = batch,
+                                     .prompt_tokens = list->longest,
+                                     .new_tokens = tokens,
+                                     .fit_batch = true};
     COP_TRY(
         cop_model_create(&w->config, w->checkpoint, w->backend, &limits, NULL, &w->model, err));
     if (a->recipe == NULL) return COP_OK;

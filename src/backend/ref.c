@@ -295,6 +295,7 @@ cop_status cop_backend_create_ref(cop_backend **backend, cop_error *err)
                               .output = COP_F32,
                               .decode_steps = 1,
                               .auto_lanes = 1,
+                              .rows_alone = true,
                               .lanes = 1};
     *backend = &ref->base;
     return COP_OK;

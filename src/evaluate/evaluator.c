@@ -42,7 +42,8 @@ static cop_status load_model(cop_evaluator *evaluator, cop_error *err)
                                      .prompt_tokens = longest,
                                      .new_tokens = options->max_new_tokens,
                                      .lanes = options->lanes,
-                                     .fit_lanes = options->fit_lanes};
+                                     .fit_lanes = options->fit_lanes,
+                                     .fit_batch = true};
     return cop_model_create(&evaluator->config, evaluator->checkpoint, evaluator->backend,
                             &limits, &evaluator->unused, &evaluator->model, err);
 }

@@ -88,7 +88,9 @@ static const cop_job_key keys[] = {
      .least = 1,
      .most = 65536,
      .unit = "examples",
-     .meaning = "Most examples that are generated for at a time; units of work are cut by it."},
+     .meaning = "Most examples that are generated for at a time; units of work are cut by it. "
+                "A GPU without the memory for so many takes a unit in parts, with the same "
+                "results."},
     {.name = "backend.candidates",
      .type = COP_JOB_INTEGER,
      .offset = FIELD(backend.candidates),

@@ -245,6 +245,14 @@ static cop_status run_groups(sequence_group *group, const request *all, cop_erro
     return COP_OK;
 }
 
+/* What the backend is to know of the calls to come. */
+static void set_rows(cop_backend *backend, size_t lanes, size_t pass_rows, size_t step_rows)
+{
+    backend->lanes = lanes;
+    backend->pass_rows = pass_rows;
+    backend->step_rows = step_rows;
+}
+
 cop_status cop_model_generate(cop_model *model, const cop_prompt *prompts, size_t count,
                               const cop_generate_options *options, cop_generation *generations,
                               cop_error *err)
@@ -256,9 +264,9 @@ cop_status cop_model_generate(cop_model *model, const cop_prompt *prompts, size_
     sequence_group group = {.model = model, .options = options, .lanes = lanes};
     cop_status status = check_request(model, prompts, count, options, err);
     if (status == COP_OK) status = check_sampling(options, count, err);
-    model->backend->lanes = lanes;
+    set_rows(model->backend, lanes, model->pass_rows, model->step_rows);
     if (status == COP_OK) status = run_groups(&group, &all, err);
-    model->backend->lanes = 1;
+    set_rows(model->backend, 1, 0, 0);
     if (status != COP_OK) {
         for (size_t i = 0; i < lanes * count; i++)
             cop_generation_free(&generations[i]);

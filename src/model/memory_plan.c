@@ -128,6 +128,14 @@ size_t cop_model_fitting_lanes(const cop_model *model)
     return larger(largest_fitting(model, model->lanes + 1, true), 1);
 }
 
+void cop_model_fit_batch(cop_model *model)
+{
+    const size_t batch = model->limits.batch;
+    if (model->lanes > 1 || fits(model, batch, 1)) return;
+    const size_t found = largest_fitting(model, batch, false);
+    if (found > 0) model->limits.batch = found;
+}
+
 cop_status cop_model_check_memory(cop_model *model, cop_error *err)
 {
     static const double gib = 1024.0 * 1024.0 * 1024.0;

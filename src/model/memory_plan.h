@@ -4,9 +4,13 @@
 
 #include "model/model_internal.h"
 
-/* Checks that the bound weights, the cache and the scratch fit in what there is, which is noted;
- * COP_ERR_MEMORY with the figures and what would fit: fewer lanes, or a smaller batch. */
+/* Checks that the bound weights, the cache and the scratch fit in what there is, which is
+ * noted; COP_ERR_MEMORY with the figures and what would fit: fewer lanes, or a smaller batch.
+ */
 cop_status cop_model_check_memory(cop_model *model, cop_error *err);
+
+/* Lowers limits.batch to what fits, if one lane of it does not and any does. */
+void cop_model_fit_batch(cop_model *model);
 
 /* As many lanes as fit, at most model->lanes, at least one. */
 size_t cop_model_fitting_lanes(const cop_model *model);

@@ -98,7 +98,10 @@ static cop_status build(cop_model *model, cop_text *unused, cop_error *err)
 {
     COP_TRY(cop_model_bind(model, unused, err));
     if (model->limits.fit_lanes) model->lanes = cop_model_fitting_lanes(model);
+    if (model->limits.fit_batch && model->backend->rows_alone) cop_model_fit_batch(model);
     COP_TRY(cop_model_check_memory(model, err));
+    /* One more slot than sequences holds the shared prefix. */
+    model->slots = model->limits.batch == 1 ? 1 : model->limits.batch + 1;
     COP_TRY(cop_model_create_weights(model, err));
     COP_TRY(create_cache(model, err));
     COP_TRY(create_scratch(model, err));
@@ -126,9 +129,9 @@ cop_status cop_model_create(const cop_model_config *config, const cop_checkpoint
                         .backend = backend,
                         .limits = *limits,
                         .lanes = lanes_of(limits, backend),
-                        .length = cop_model_cache_length(config, limits),
-                        /* One more slot than sequences holds the shared prefix. */
-                        .slots = limits->batch == 1 ? 1 : limits->batch + 1};
+                        .pass_rows = cop_model_batch_rows(limits),
+                        .step_rows = limits->batch,
+                        .length = cop_model_cache_length(config, limits)};
     const cop_status status = build(made, unused, err);
     if (status != COP_OK) {
         cop_model_destroy(&made);
@@ -141,6 +144,11 @@ cop_status cop_model_create(const cop_model_config *config, const cop_checkpoint
 size_t cop_model_lanes(const cop_model *model)
 {
     return model->lanes;
+}
+
+size_t cop_model_batch(const cop_model *model)
+{
+    return model->limits.batch;
 }
 
 cop_model_counters cop_model_count(const cop_model *model)

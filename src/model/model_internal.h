@@ -60,11 +60,12 @@ struct cop_model {
     const cop_model_config *config; /* not owned, as the two below */
     const cop_checkpoint *checkpoint;
     cop_backend *backend;
-    cop_model_limits limits;
+    cop_model_limits limits; /* batch: as many as fit */
     size_t lanes;
-    size_t length;       /* positions per slot of the cache */
-    size_t slots;        /* of a lane */
-    uint64_t room_bytes; /* that the memory plan had */
+    size_t pass_rows, step_rows; /* most rows by the limits that were asked for */
+    size_t length;               /* positions per slot of the cache */
+    size_t slots;                /* of a lane */
+    uint64_t room_bytes;         /* that the memory plan had */
 
     cop_weight *weights; /* [weight_count] */
     size_t weight_count, weight_capacity;

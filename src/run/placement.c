@@ -117,7 +117,8 @@ typedef struct rank_facts {
     char host[128];
     int node; /* lowest rank of its node */
     int computing, busy, cores_allowed, cores_node;
-    int candidates; /* side by side */
+    int candidates;       /* side by side */
+    int answers, of_unit; /* of each at a time, and examples of a unit */
     uint64_t planned_bytes, memory_bytes, base_bytes;
     uint64_t gpu_bytes; /* of a GPU's memory that it may plan with, 0: on processor cores */
 } rank_facts;
@@ -129,6 +130,8 @@ static void collect(const cop_run *run, rank_facts *mine)
         const cop_backend *const backend = cop_evaluator_backend(run->evaluator);
         backend->ops->describe(backend, mine->backend, sizeof mine->backend);
         mine->candidates = (int)cop_evaluator_lanes(run->evaluator);
+        mine->answers = (int)cop_model_batch(cop_evaluator_model(run->evaluator));
+        mine->of_unit = (int)run->job->backend.batch;
         uint64_t room_bytes = 0;
         mine->planned_bytes =
             cop_model_planned_bytes(cop_evaluator_model(run->evaluator), &room_bytes);
@@ -152,6 +155,17 @@ static void print_bytes(char *text, size_t size, uint64_t bytes)
         (void)snprintf(text, size, "%.2f GiB", (double)bytes / gib);
     } else {
         (void)snprintf(text, size, "%.0f MiB", (double)bytes / mib);
+    }
+}
+
+/* How much is generated at a time, where that is not one candidate's whole unit. */
+static void print_width(const rank_facts *r, char *text, size_t size)
+{
+    text[0] = '\0';
+    if (r->candidates > 1) {
+        (void)snprintf(text, size, "; %d candidates side by side", r->candidates);
+    } else if (r->answers < r->of_unit) {
+        (void)snprintf(text, size, "; %d of %d answers at a time", r->answers, r->of_unit);
     }
 }
 
@@ -183,14 +197,13 @@ static void print_node(cop_run *run, const rank_facts *r)
         return;
     }
     char memory[160];
-    char beside[64] = "";
+    char width[64];
     print_memory(r, memory, sizeof memory);
-    if (r->candidates > 1)
-        (void)snprintf(beside, sizeof beside, "; %d candidates side by side", r->candidates);
+    print_width(r, width, sizeof width);
     cop_progress_print(
         &run->progress, "%s: %d computing thread%s on %d of %d cores%s%s; %s", r->host, r->busy,
         r->busy == 1 ? "" : "s", r->cores_allowed, r->cores_node,
-        strncmp(r->cores, "bound", 5) == 0 ? ", each its own" : ", not bound", beside, memory);
+        strncmp(r->cores, "bound", 5) == 0 ? ", each its own" : ", not bound", width, memory);
 }
 
 static void print_nodes(cop_run *run, const rank_facts *all, size_t ranks)
@@ -235,13 +248,11 @@ static cop_status record(cop_run *run, const rank_facts *all, size_t ranks, cop_
     cop_status status = lines == NULL || text == NULL ? COP_ERR_MEMORY : COP_OK;
     for (size_t r = 0; r < ranks && status == COP_OK; r++) {
         lines[r] = text + r * LINE;
-        char beside[64] = "";
-        if (all[r].candidates > 1)
-            (void)snprintf(beside, sizeof beside, "; %d candidates side by side",
-                           all[r].candidates);
+        char width[64];
+        print_width(&all[r], width, sizeof width);
         (void)snprintf(text + r * LINE, LINE, "%s on %s; %s%s; planned memory %.2f GiB",
                        all[r].backend[0] != '\0' ? all[r].backend : "coordinates", all[r].host,
-                       all[r].cores, beside, (double)all[r].planned_bytes / gib);
+                       all[r].cores, width, (double)all[r].planned_bytes / gib);
         cop_log_write(run->log, COP_LOG_INFO, "rank %zu: %s", r, lines[r]);
     }
     if (status == COP_OK) {

@@ -71,6 +71,32 @@ with scratch() as folder:
     _, text = job("cpu", 3, "backend.kind=cpu")
     check(side_by_side(text) == [], f"several candidates on the processor: {text}")
 
+    # Where the memory does not do for one candidate's unit, its answers are generated in parts.
+    def plan(mib):
+        lib.ENV["COPPICE_CUDA_HOST_BYTES"] = str(mib << 20)
+        started = subprocess.Popen(run_command(1, os.path.join(folder, f"plan{mib}"), SMALL), stdout=subprocess.PIPE,
+                                   stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, text=True, env=lib.ENV,
+                                   cwd=lib.TOP, start_new_session=True)
+        line = next((line for line in started.stdout if "; GPU memory" in line), None)
+        if started.poll() is None:
+            os.killpg(started.pid, signal.SIGKILL)
+        started.communicate()
+        return line
+
+    refused, taken = 320, 512
+    check(plan(refused) is None and plan(taken) is not None, "some MiB do, and fewer do not")
+    while taken - refused > 1:
+        middle = (refused + taken) // 2
+        if plan(middle) is None:
+            refused = middle
+        else:
+            taken = middle
+    lib.ENV["COPPICE_CUDA_HOST_BYTES"] = str(taken << 20)
+    parts, text = job("parts", None)
+    check(re.search(r"; [1-5] of 6 answers at a time; GPU memory", text), f"in parts: {text}")
+    check("of 6 answers at a time" in json.dumps(inspect(parts)["job"]["rank_backends"]), "the run file tells, too")
+    same_result(one, parts, "answers of a unit in parts")
+
     # A number that does not fit is refused with one that does, and is not what auto takes.
     lib.ENV["COPPICE_CUDA_HOST_BYTES"] = str(1 << 30)
     text = run_job(1, os.path.join(folder, "full"), [*SMALL, "backend.candidates=256"], code=MEMORY)

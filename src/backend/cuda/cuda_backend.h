@@ -85,7 +85,7 @@ static constexpr int COP_CUDA_MOST_GRAPHS = 64;
 typedef struct cop_cuda_decoder {
     cop_buffer state;             /* memory of the sequences */
     cop_cuda_sequences sequences; /* of the call under way */
-    size_t vocabulary, most_rows; /* likewise */
+    size_t vocabulary;            /* likewise */
     cop_cuda_graph *graphs;       /* [graph_count] */
     size_t graph_count, graph_capacity;
     bool no_graphs; /* the driver has none */

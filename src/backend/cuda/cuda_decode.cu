@@ -236,7 +236,6 @@ static cop_status send_sequences(cop_cuda *cuda, const cop_decode *decode, cop_e
     COP_TRY(status);
     decoder->sequences = lay_out(decoder->state.data, count, decode->stop_count);
     decoder->vocabulary = decode->vocabulary;
-    decoder->most_rows = decode->most_rows;
     return COP_OK;
 }
 

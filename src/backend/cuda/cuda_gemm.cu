@@ -137,13 +137,13 @@ static void create_product(cop_cuda *cuda, const cop_matrix *matrix, size_t rows
  * that does not split sums (how would depend on the number of rows), asked for at a number of
  * rows that is always the same, without lanes. */
 
-static constexpr size_t PASS_ROWS = 512; /* of a pass over prompts, about */
-
 /* The number of rows that stands for all. */
 static size_t asked_rows(const cop_cuda *cuda, size_t rows)
 {
-    const cop_cuda_decoder *const decoder = &cuda->decoder;
-    size_t asked = decoder->sequences.rows != NULL ? decoder->most_rows : PASS_ROWS;
+    static constexpr size_t USUAL_ROWS = 512;
+    const bool decodes = cuda->decoder.sequences.rows != NULL;
+    size_t asked = decodes ? cuda->base.step_rows : cuda->base.pass_rows;
+    if (asked == 0) asked = USUAL_ROWS;
     while (asked < rows)
         asked *= 2;
     return asked;
