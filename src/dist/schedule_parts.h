@@ -36,7 +36,7 @@ typedef struct returned_unit {
     double within_s; /* nor one that takes longer for it */
 } returned_unit;
 
-enum { UNIT_DONE = 1, UNIT_COPIED = 2 };
+enum { UNIT_DONE = 1, UNIT_COPIED = 2, UNIT_ALONE = 4 };
 
 struct cop_schedule {
     cop_schedule_options options;

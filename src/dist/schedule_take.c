@@ -99,12 +99,13 @@ static bool suits(const cop_schedule *s, size_t worker, const returned_unit *uni
            w->rate * (double)w->lanes <= unit->within_s;
 }
 
-/* True if a returned unit can be computed beside the one before it: neither has failed (which
- * of several is the one that a worker hangs at, nobody can tell). */
+/* True if a returned unit can be computed beside the one before it: neither has failed, or was
+ * with a worker that hangs. */
 static bool goes_beside(const cop_schedule *s, size_t at, const returned_unit *unit)
 {
     return unit->at == at + 1 && s->phase.units[unit->at] == s->phase.units[at] + 1 &&
-           s->attempts[at] == 0 && s->attempts[unit->at] == 0;
+           s->attempts[at] == 0 && s->attempts[unit->at] == 0 &&
+           ((s->flags[at] | s->flags[unit->at]) & UNIT_ALONE) == 0;
 }
 
 /* A returned unit for the worker, or as many in a row as it has lanes. \return their number. */

@@ -27,11 +27,21 @@ void cop_schedule_excuse(cop_schedule *s, size_t worker, double now_s)
     s->workers[worker].started_s = now_s;
 }
 
+/* At which of several units a worker hangs nobody can tell: others get them one by one. */
+static void mark_alone(cop_schedule *s, held_range held)
+{
+    size_t at = 0;
+    for (size_t left = held.band.count; left > 0; left--) {
+        if (cop_schedule_next_held(s, &held, &at)) s->flags[at] |= UNIT_ALONE;
+    }
+}
+
 int cop_schedule_blame(cop_schedule *s, size_t worker, uint64_t *unit)
 {
     const worker_state *const w = &s->workers[worker];
     *unit = 0;
     if (!w->joined || w->held_count == 0) return 0;
+    mark_alone(s, w->held[0]);
     const size_t at = cop_schedule_present(s, w);
     if (s->flags[at] & UNIT_DONE) return 0;
     *unit = s->phase.units[at];

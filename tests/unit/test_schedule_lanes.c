@@ -234,6 +234,38 @@ static void what_is_left_goes_to_others(void **state)
     cop_schedule_destroy(&s);
 }
 
+/* Of several units that a worker hangs at, others get each by itself, so that the one that is
+ * to blame is found at its next try; what was not begun stays together. */
+static void what_hangs_goes_alone(void **state)
+{
+    (void)state;
+    enum { WIDE = 4 };
+    cop_error err = {0};
+    cop_schedule *s = make(2, 100, 1, 1);
+    uint64_t blamed = 99;
+    cop_schedule_join(s, 0, WIDE);
+    uint64_t unit = 0;
+    assert_int_equal(take(s, 0, 0).count, WIDE);
+    for (; unit < WIDE; unit++)
+        assert_int_equal(cop_schedule_done(s, 0, unit, 0.1, 0.4), COP_SCHEDULE_TAKEN);
+    const size_t count = take(s, 0, 1).count;
+    assert_in_range(count, WIDE + 1, 96);
+    assert_int_equal(cop_schedule_overdue(s, 0, 1000), 0);
+    assert_int_equal(cop_schedule_blame(s, 0, &blamed), 1);
+    assert_int_equal(blamed, unit);
+    assert_int_equal(cop_schedule_leave(s, 0, &err), COP_OK);
+    assert_int_equal(cop_schedule_returned(s), count);
+    cop_schedule_join(s, 1, WIDE);
+    for (; unit < (uint64_t)2 * WIDE; unit++) {
+        const cop_schedule_chunk chunk = take(s, 1, 1000);
+        assert_int_equal(chunk.first, unit);
+        assert_int_equal(chunk.count, 1);
+        assert_int_equal(cop_schedule_done(s, 1, unit, 1, 1001), COP_SCHEDULE_TAKEN);
+    }
+    assert_int_equal(take(s, 1, 1001).count, count - WIDE < WIDE ? count - WIDE : WIDE);
+    cop_schedule_destroy(&s);
+}
+
 /* What a slow worker has answered is no more its own, even if it has failed at it: whoever
  * computes it now is not slow. */
 static void no_copies_of_what_was_answered(void **state)
@@ -359,6 +391,7 @@ int main(void)
         cmocka_unit_test(times_are_shared),
         cmocka_unit_test(a_late_group_teaches_nothing),
         cmocka_unit_test(what_is_left_goes_to_others),
+        cmocka_unit_test(what_hangs_goes_alone),
         cmocka_unit_test(no_copies_of_what_was_answered),
         cmocka_unit_test(any_history_ends_with_every_unit_once),
     };
