@@ -129,9 +129,9 @@ typedef struct cop_cuda {
 } cop_cuda;
 
 /* Rows of each lane of a call with that many. */
-static inline size_t cop_cuda_lane_rows(const cop_cuda *cuda, size_t rows)
+static inline uint32_t cop_cuda_lane_rows(const cop_backend *backend, size_t rows)
 {
-    return rows / cuda->base.lanes;
+    return (uint32_t)(rows / backend->lanes);
 }
 
 /* The backend, its device made the calling thread's. */

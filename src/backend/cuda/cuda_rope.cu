@@ -14,7 +14,7 @@ typedef struct rope_arguments {
     const cop_cuda_row *rows;
     const float *table;           /* [positions, E] */
     const float *q_norm, *k_norm; /* [lanes, E] or the width, or NULL */
-    size_t lane_rows;             /* that share a copy of the norms */
+    uint32_t lane_rows;           /* that share a copy of the norms */
     uint32_t heads, kv_heads, size;
     size_t length;
     cop_qk_norm qk_norm;
@@ -128,7 +128,7 @@ void cop_cuda_rope_store(cop_backend *backend, cop_buffer *qkv, cop_kv *kv, size
                               .table = (const float *)rope->data,
                               .q_norm = q_norm == NULL ? NULL : (const float *)q_norm->data,
                               .k_norm = k_norm == NULL ? NULL : (const float *)k_norm->data,
-                              .lane_rows = cop_cuda_lane_rows(cuda, batch->rows),
+                              .lane_rows = cop_cuda_lane_rows(backend, batch->rows),
                               .heads = (uint32_t)(kv->group * kv->kv_heads),
                               .kv_heads = (uint32_t)kv->kv_heads,
                               .size = (uint32_t)kv->head_size,

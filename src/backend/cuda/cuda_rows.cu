@@ -13,7 +13,7 @@ typedef struct row_arguments {
     cop_dtype in_type;
     const float *weight; /* [lanes, width] */
     const int32_t *ids;  /* row of `in` for each of `out` */
-    size_t lane_rows;    /* of `out` that share a copy of weight or table */
+    uint32_t lane_rows;  /* of `out` that share a copy of weight or table */
     size_t table_rows;   /* to add to the ids of a lane, and once more for each after it */
     size_t width;
     float eps;
@@ -87,7 +87,8 @@ static cop_status pick_rows(cop_backend *backend, cop_buffer *out, const cop_buf
                              .in = in->data,
                              .in_type = dtype,
                              .ids = there,
-                             .lane_rows = ids == NULL ? cop_cuda_lane_rows(cuda, count) : count,
+                             .lane_rows = ids == NULL ? cop_cuda_lane_rows(backend, count)
+                                                      : (uint32_t)count,
                              .table_rows = ids == NULL ? cuda->decoder.vocabulary : 0,
                              .width = width};
     launch_rows(cuda, pick_kernel, count, a, "picking rows");
@@ -137,7 +138,7 @@ void cop_cuda_rmsnorm(cop_backend *backend, cop_buffer *input, const cop_buffer 
                              .out_type = backend->input,
                              .in = residual->data,
                              .weight = (const float *)weight->data,
-                             .lane_rows = rows / backend->lanes,
+                             .lane_rows = cop_cuda_lane_rows(backend, rows),
                              .width = width,
                              .eps = eps};
     launch_rows(cop_cuda_of(backend), rmsnorm_kernel, rows, a, "a norm");
@@ -150,7 +151,7 @@ void cop_cuda_rmsnorm_add(cop_backend *backend, cop_buffer *residual, const cop_
                              .out_type = COP_F32,
                              .in = output->data,
                              .weight = (const float *)weight->data,
-                             .lane_rows = rows / backend->lanes,
+                             .lane_rows = cop_cuda_lane_rows(backend, rows),
                              .width = width,
                              .eps = eps,
                              .add = true};
@@ -196,7 +197,7 @@ void cop_cuda_spread_bias(cop_cuda *cuda, float *out, const float *bias, size_t 
 {
     const row_arguments a = {.out = out,
                              .weight = bias,
-                             .lane_rows = cop_cuda_lane_rows(cuda, rows),
+                             .lane_rows = cop_cuda_lane_rows(&cuda->base, rows),
                              .width = width,
                              .add = add};
     launch_rows(cuda, bias_kernel, rows, a, "adding a bias");
