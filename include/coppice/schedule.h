@@ -120,10 +120,10 @@ size_t cop_schedule_overdue(const cop_schedule *schedule, size_t from, double no
 /** The worker is known to be at its present units: its time begins anew. */
 void cop_schedule_excuse(cop_schedule *schedule, size_t worker, double now_s);
 
-/** Counts a failure of the (first) unit that the worker is at. With cop_schedule_leave() it then
- *  goes to others, and so does each of those beside it, by itself. *unit is its number.
- *  \return its failures, 0 if the worker has left or owes none, or if the unit is answered
- *  already. */
+/** Counts a failure of the (first) unit that the worker is at. With cop_schedule_leave() it
+ * then goes to others, and so does each of those beside it, by itself. *unit is its number.
+ * \return its failures, 0 if the worker has left or owes none, or if the unit is answered
+ * already. */
 int cop_schedule_blame(cop_schedule *schedule, size_t worker, uint64_t *unit);
 
 /** Puts copies of units that lie with slow workers at the disposal of idle ones, if nothing

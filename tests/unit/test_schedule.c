@@ -1,43 +1,11 @@
 /* The schedule by itself: every unit once, sizes of chunks, failures, deadlines, copies. */
-#include "coppice/schedule.h"
+#include "unit/schedule_support.h"
 
 #include <math.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <setjmp.h>
-
-#include <cmocka.h>
-
-enum { MOST = 4096, WORKERS = 8 };
-
-static uint64_t units[MOST];
-
-static cop_schedule *make(size_t workers, size_t count, size_t row_units)
-{
-    const cop_schedule_options options = {
-        .workers = workers, .chunk_s = 5, .deadline_factor = 10, .deadline_least_s = 2};
-    cop_schedule *schedule = NULL;
-    cop_error err = {0};
-    assert_int_equal(cop_schedule_create(&options, &schedule, &err), COP_OK);
-    for (size_t i = 0; i < count; i++)
-        units[i] = i;
-    const cop_schedule_phase phase = {
-        .units = units, .unit_count = count, .row_units = row_units, .last_size = 1};
-    assert_int_equal(cop_schedule_begin(schedule, &phase, &err), COP_OK);
-    return schedule;
-}
-
-static cop_schedule_chunk take(cop_schedule *schedule, size_t worker, double now_s)
-{
-    cop_schedule_chunk chunk;
-    cop_error err = {0};
-    assert_int_equal(cop_schedule_take(schedule, worker, now_s, &chunk, &err), COP_OK);
-    return chunk;
-}
+enum { WORKERS = 8 };
 
 static int report_failure(cop_schedule *schedule, size_t worker, uint64_t unit, double now_s)
 {
@@ -53,7 +21,7 @@ static int report_failure(cop_schedule *schedule, size_t worker, uint64_t unit, 
 static void a_worker_gets_its_units_in_order(void **state)
 {
     (void)state;
-    cop_schedule *s = make(1, 10, 1);
+    cop_schedule *s = make(1, 10, 1, 1);
     assert_int_equal(take(s, 0, 0).count, 0);
     cop_schedule_join(s, 0, 1);
     assert_true(cop_schedule_is_idle(s, 0));
@@ -78,7 +46,7 @@ static void a_worker_gets_its_units_in_order(void **state)
 static void answers_that_nobody_owes_are_told(void **state)
 {
     (void)state;
-    cop_schedule *s = make(2, 100, 1);
+    cop_schedule *s = make(2, 100, 1, 1);
     cop_schedule_join(s, 0, 1);
     cop_schedule_join(s, 1, 1);
     const uint64_t mine = take(s, 0, 0).first;
@@ -95,7 +63,7 @@ static void answers_that_nobody_owes_are_told(void **state)
 static void units_must_rise(void **state)
 {
     (void)state;
-    cop_schedule *s = make(1, 1, 1);
+    cop_schedule *s = make(1, 1, 1, 1);
     cop_error err = {0};
     const uint64_t wrong[] = {3, 3};
     const cop_schedule_phase phase = {
@@ -112,7 +80,7 @@ static void chunks_shrink_and_respect_rows(void **state)
 {
     (void)state;
     enum { ROW = 4 };
-    cop_schedule *s = make(2, 2000, ROW);
+    cop_schedule *s = make(2, 2000, ROW, 1);
     cop_schedule_join(s, 0, 1);
     cop_schedule_join(s, 1, 1);
     double now_s = 0;
@@ -174,7 +142,7 @@ static void chunks_are_consecutive_units(void **state)
 static void the_next_chunk_comes_before_the_last_unit_is_done(void **state)
 {
     (void)state;
-    cop_schedule *s = make(2, 1000, 1);
+    cop_schedule *s = make(2, 1000, 1, 1);
     cop_schedule_join(s, 0, 1);
     cop_schedule_join(s, 1, 1);
     cop_schedule_chunk chunk = take(s, 0, 0);
@@ -195,7 +163,7 @@ static void the_next_chunk_comes_before_the_last_unit_is_done(void **state)
 static void a_failed_unit_goes_to_another_worker(void **state)
 {
     (void)state;
-    cop_schedule *s = make(2, 2, 1);
+    cop_schedule *s = make(2, 2, 1, 1);
     cop_schedule_join(s, 0, 1);
     const uint64_t unit = take(s, 0, 0).first;
     assert_int_equal(report_failure(s, 0, unit, 1), 1);
@@ -214,7 +182,7 @@ static void a_failed_unit_goes_to_another_worker(void **state)
 static void an_overdue_worker_loses_its_units(void **state)
 {
     (void)state;
-    cop_schedule *s = make(3, 3, 1);
+    cop_schedule *s = make(3, 3, 1, 1);
     cop_error err = {0};
     for (size_t w = 0; w < 3; w++)
         cop_schedule_join(s, w, 1);
@@ -246,7 +214,7 @@ static void an_overdue_worker_loses_its_units(void **state)
 static void idle_workers_get_copies_of_what_slow_ones_hold(void **state)
 {
     (void)state;
-    cop_schedule *s = make(2, 4, 1);
+    cop_schedule *s = make(2, 4, 1, 1);
     cop_error err = {0};
     size_t copies = 0;
     cop_schedule_join(s, 0, 1);
@@ -300,7 +268,7 @@ static void any_history_ends_with_every_unit_once(void **state)
     cop_error err = {0};
     for (unsigned seed = 1; seed <= 60; seed++) {
         unsigned short random[3] = {1, 2, (unsigned short)seed};
-        cop_schedule *s = make(WORKERS, UNITS, 1 + seed % 5);
+        cop_schedule *s = make(WORKERS, UNITS, 1 + seed % 5, 1);
         owed workers[WORKERS] = {0};
         int answers[UNITS] = {0};
         double now_s = 0;
