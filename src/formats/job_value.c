@@ -5,6 +5,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -100,8 +101,11 @@ static cop_status parse_integer(const cop_job_key *key, const cop_job_item *item
         return COP_OK;
     }
     if (item->quoted || !looks_like_integer(item->text)) {
-        return fail_type(key, key->type == COP_JOB_INTEGERS ? "integers" : "an integer", item,
-                         err);
+        char wanted[64] = "integers";
+        if (key->type == COP_JOB_INTEGER)
+            (void)snprintf(wanted, sizeof wanted, "an integer%s%s",
+                           key->zero == NULL ? "" : " or ", key->zero == NULL ? "" : key->zero);
+        return fail_type(key, wanted, item, err);
     }
     errno = 0;
     const long long parsed = strtoll(item->text, NULL, 10);

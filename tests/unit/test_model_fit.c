@@ -61,9 +61,9 @@ static uint64_t need_of(const scene *s, size_t batch)
     tiny_open(&test, &s->tiny, &s->backend, limits_of(batch, true));
     assert_int_equal(cop_model_batch(test.model), batch);
     const uint64_t need = cop_model_planned_bytes(test.model, &room);
-    assert_true(need <= room && room < plenty);
+    assert_true(need <= room && room <= plenty);
     test_model_close(&test);
-    return need + (plenty - room); /* the backend has taken something before */
+    return need + (plenty - room); /* the backend may have taken something before */
 }
 
 /* Memory for FITTING sequences, and a part of one more. */

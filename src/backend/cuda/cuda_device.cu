@@ -81,7 +81,8 @@ static void plan(const cop_backend *backend, const cop_backend_plan *plan, uint6
     *have_bytes = 0;
     if (cudaSetDevice(cuda->device) != cudaSuccess ||
         cudaMemGetInfo(&unused, &total) != cudaSuccess)
-        return; /* a device that does not answer has no memory */
+        return;                      /* a device that does not answer has no memory */
+    unused += cuda->workspace.bytes; /* taken already, but planned */
     const uint64_t share = (uint64_t)total / (uint64_t)cuda->sharers;
     *have_bytes = unused < share ? unused : share;
 }
