@@ -45,8 +45,12 @@ int32_t cop_tokenizer_find(const cop_tokenizer *tokenizer, const char *content);
 cop_status cop_tokenizer_encode(const cop_tokenizer *tokenizer, const char *text, size_t length,
                                 bool special, cop_ids *ids, cop_error *err);
 
-/** Appends the text of ids [count]. `skip_special` leaves special added tokens out. An id
- *  beyond the vocabulary is an error; one in a gap of it has no text. Incomplete UTF-8 becomes
+/** True if a token has this id, which may be any number, and has a content: what is decoded is
+ *  then longer by it. */
+bool cop_tokenizer_has_text(const cop_tokenizer *tokenizer, int32_t id);
+
+/** Appends the text of ids [count]. `skip_special` leaves special added tokens out. An id that
+ *  no token has, in a gap of the vocabulary or beyond it, has no text. Incomplete UTF-8 becomes
  *  U+FFFD. Thread-safe on one tokenizer. */
 cop_status cop_tokenizer_decode(const cop_tokenizer *tokenizer, const int32_t *ids,
                                 size_t count, bool skip_special, cop_text *text,

@@ -65,8 +65,11 @@ static bool reached_stop(void *context, size_t index, const cop_ids *ids)
         const size_t length = strlen(evaluator->options.stop[i]);
         if (length > longest) longest = length;
     }
-    /* Every token gives at least one byte, except special ones: a margin for those. */
-    const size_t tail = ids->count < longest + 8 ? ids->count : longest + 8;
+    /* A token with a content gives at least one byte but for some: a margin for those. */
+    size_t tail = 0;
+    for (size_t with_text = 0; tail < ids->count && with_text < longest + 8; tail++)
+        with_text +=
+            cop_tokenizer_has_text(evaluator->tokenizer, ids->data[ids->count - 1 - tail]);
     cop_text text = {0};
     bool found = false;
     if (cop_tokenizer_decode(evaluator->tokenizer, ids->data + (ids->count - tail), tail, false,

@@ -125,23 +125,36 @@ out:
     return status;
 }
 
-/* The tokens' contents; ids that no token has are left out. */
+/* What decoding starts from for an id. \return false if no token has it. */
+static bool find_content(const cop_tokenizer *tokenizer, int32_t id, const char **content,
+                         size_t *length)
+{
+    const cop_added_token *const token = cop_added_of_id(tokenizer->added, id);
+    if (token == NULL) return cop_vocab_content(&tokenizer->bpe->vocab, id, content, length);
+    *content = token->pattern;
+    *length = token->pattern_length;
+    return true;
+}
+
+bool cop_tokenizer_has_text(const cop_tokenizer *tokenizer, int32_t id)
+{
+    const char *content = NULL;
+    size_t length = 0;
+    return find_content(tokenizer, id, &content, &length) && length > 0;
+}
+
+/* The tokens' contents. A model may have more rows of embedding than its tokenizer has tokens,
+ * and generates such ids once it is perturbed: they are left out, as the usual tools do. */
 static cop_status collect_contents(const cop_tokenizer *tokenizer, const int32_t *ids,
                                    size_t count, bool skip_special, cop_strings *contents,
                                    cop_error *err)
 {
-    const size_t size = cop_tokenizer_size(tokenizer);
     for (size_t i = 0; i < count; i++) {
-        COP_CHECK(ids[i] >= 0 && (size_t)ids[i] < size, err, COP_ERR_FORMAT,
-                  "the token id %d is beyond the vocabulary of %zu", (int)ids[i], size);
         const cop_added_token *const token = cop_added_of_id(tokenizer->added, ids[i]);
         if (token != NULL && token->special && skip_special) continue;
-        const char *content = token == NULL ? NULL : token->pattern;
-        size_t length = token == NULL ? 0 : token->pattern_length;
-        if (token == NULL &&
-            !cop_vocab_content(&tokenizer->bpe->vocab, ids[i], &content, &length)) {
-            continue;
-        }
+        const char *content = NULL;
+        size_t length = 0;
+        if (!find_content(tokenizer, ids[i], &content, &length)) continue;
         COP_TRY(cop_text_append(&contents->bytes, content, length, err));
         COP_TRY(cop_strings_close(contents, err));
     }
