@@ -223,12 +223,70 @@ static void test_repack(void **state)
     drop_pair(&p);
 }
 
+/* The product of a row that is not finite takes nothing but its own row of the output. */
+static void check_apart(cop_backend *b, const gemm_setup *s, rng *r, float broken)
+{
+    cop_error err = {0};
+    const size_t bad = rng_between(r, 0, s->rows - 1);
+    float *const weights = make_floats(r, s->n * s->k, true);
+    float *const x = make_floats(r, s->rows * s->k, true);
+    float *out[2];
+    cop_matrix *matrix = make_matrix(b, s, weights, NULL);
+    for (int i = 0; i < 2; i++) {
+        for (size_t k = 0; i == 1 && k < s->k; k++)
+            x[bad * s->k + k] = broken;
+        cop_buffer *const input = make_buffer(b, x, s->rows * s->k, b->input);
+        cop_buffer *const output = make_buffer(b, NULL, s->rows * s->n, b->output);
+        must(b->ops->gemm(b, output, input, matrix, NULL, s->rows, &err), &err);
+        out[i] = read_buffer(b, output, s->rows * s->n, b->output);
+        cop_buffer *const used[] = {input, output};
+        drop_buffers(b, used, 2);
+    }
+    for (size_t row = 0; row < s->rows; row++) {
+        const bool same =
+            memcmp(out[1] + row * s->n, out[0] + row * s->n, s->n * sizeof(float)) == 0;
+        if (same == (row == bad)) {
+            fail_msg("n %zu, k %zu, %zu rows, row %zu of %g: row %zu is %s", s->n, s->k,
+                     s->rows, bad, (double)broken, row, same ? "as before" : "another");
+        }
+    }
+    free(out[0]);
+    free(out[1]);
+    free(weights);
+    free(x);
+    b->ops->matrix_destroy(b, &matrix);
+}
+
+static void test_rows_that_are_not_finite_stay_apart(void **state)
+{
+    cop_backend *b = make_backend(*state);
+    rng r = {6};
+    /* The first is where oneDNN 3.7 with AMX let a NaN through. */
+    static const size_t shapes[][3] = {{56, 56, 19}, {56, 56, 25}, {40, 33, 53},
+                                       {24, 72, 20}, {33, 31, 33}, {7, 1, 40},
+                                       {16, 48, 2},  {64, 64, 19}, {96, 320, 25}};
+    static const float broken[] = {NAN, INFINITY, -INFINITY};
+    for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) {
+        for (size_t v = 0; v < 3; v++) {
+            const gemm_setup s = {.n = shapes[i][0],
+                                  .k = shapes[i][1],
+                                  .rows = shapes[i][2],
+                                  .storage = COP_BF16};
+            check_apart(b, &s, &r, broken[v]);
+        }
+    }
+    cop_backend_destroy(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_shapes),          cmocka_unit_test(test_random_shapes),
-        cmocka_unit_test(test_every_row_count), cmocka_unit_test(test_no_rows),
+        cmocka_unit_test(test_shapes),
+        cmocka_unit_test(test_random_shapes),
+        cmocka_unit_test(test_every_row_count),
+        cmocka_unit_test(test_no_rows),
         cmocka_unit_test(test_repack),
+        cmocka_unit_test(test_rows_that_are_not_finite_stay_apart),
     };
     return run_backend_tests("backend gemm", tests, sizeof tests / sizeof tests[0]);
 }

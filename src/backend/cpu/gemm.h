@@ -49,6 +49,7 @@ typedef struct cop_gemm_options {
     int threads;
     const cop_kernels *kernels; /* for widening; borrowed */
     bool blocks; /* for tests: as if only blocks of one number of rows were supported */
+    bool fill;   /* for tests: rows of f32 are filled up as those of bf16 are */
 } cop_gemm_options;
 
 cop_status cop_gemm_create_onednn(const cop_gemm_options *options, cop_gemm **gemm,

@@ -1,9 +1,9 @@
 /* oneDNN's matmul as its documentation shows it: weights in the layout that it asks for. */
 #include "backend/cpu/gemm_measure.h"
 
+#include "backend/cpu/onednn_api.h"
 #include "coppice/memory.h"
 
-#include <oneapi/dnnl/dnnl.h>
 #include <string.h>
 
 struct cop_bare_gemm {
@@ -25,51 +25,58 @@ static cop_status check(dnnl_status_t got, cop_error *err)
 
 #define DNNL_TRY(call) COP_TRY(check((call), err))
 
-static cop_status describe(dnnl_memory_desc_t *md, size_t rows, size_t columns,
-                           dnnl_data_type_t type, dnnl_format_tag_t tag, cop_error *err)
-{
-    const dnnl_dims_t dims = {(dnnl_dim_t)rows, (dnnl_dim_t)columns};
-    return check(dnnl_memory_desc_init_by_tag(md, 2, dims, type, tag), err);
-}
-
 /* A memory object with memory of its own, every byte 0x3c: about 0.01 as bf16 and as f32. */
-static cop_status make(cop_bare_gemm *b, const dnnl_memory_desc_t *md, dnnl_memory_t *memory,
+static cop_status make(const cop_bare_gemm *b, dnnl_query_t which, dnnl_memory_t *memory,
                        cop_error *err)
 {
     void *data = NULL;
-    DNNL_TRY(dnnl_memory_create(memory, md, b->engine, DNNL_MEMORY_ALLOCATE));
-    DNNL_TRY(dnnl_memory_get_data_handle(*memory, &data));
-    memset(data, 0x3c, dnnl_memory_desc_get_size(md));
-    return COP_OK;
+    cop_onednn_layout *layout = NULL;
+    dnnl_status_t got = cop_onednn_layout_query(&layout, b->desc, which, 0);
+    if (got == dnnl_success)
+        got = cop_onednn_memory_create(memory, layout, b->engine, DNNL_MEMORY_ALLOCATE);
+    if (got == dnnl_success) got = dnnl_memory_get_data_handle(*memory, &data);
+    if (got == dnnl_success) memset(data, 0x3c, cop_onednn_layout_bytes(layout));
+    cop_onednn_layout_destroy(&layout);
+    return check(got, err);
+}
+
+static dnnl_status_t describe(cop_bare_gemm *b, const cop_gemm_measure *what)
+{
+    const dnnl_data_type_t type = what->input == COP_BF16 ? dnnl_bf16 : dnnl_f32;
+    cop_onednn_layout *in = NULL;
+    cop_onednn_layout *weights = NULL;
+    cop_onednn_layout *out = NULL;
+    dnnl_status_t got = cop_onednn_layout_create(&in, what->rows, what->k, type, dnnl_ab);
+    if (got == dnnl_success)
+        got = cop_onednn_layout_create(&weights, what->k, what->n, type, dnnl_format_tag_any);
+    if (got == dnnl_success)
+        got = cop_onednn_layout_create(&out, what->rows, what->n, dnnl_f32, dnnl_ab);
+    if (got == dnnl_success) {
+        const cop_onednn_product product = {.in = in, .weights = weights, .out = out};
+        got = cop_onednn_product_describe(&b->desc, b->engine, &product, NULL);
+    }
+    cop_onednn_layout_destroy(&in);
+    cop_onednn_layout_destroy(&weights);
+    cop_onednn_layout_destroy(&out);
+    return got;
 }
 
 static cop_status start(cop_bare_gemm *b, const cop_gemm_measure *what, cop_error *err)
 {
-    const dnnl_data_type_t type = what->input == COP_BF16 ? dnnl_bf16 : dnnl_f32;
-    dnnl_memory_desc_t in;
-    dnnl_memory_desc_t weight;
-    dnnl_memory_desc_t out;
-    dnnl_matmul_desc_t product;
     DNNL_TRY(dnnl_engine_create(&b->engine, dnnl_cpu, 0));
     DNNL_TRY(dnnl_stream_create(&b->stream, b->engine, dnnl_stream_default_flags));
-    COP_TRY(describe(&in, what->rows, what->k, type, dnnl_ab, err));
-    COP_TRY(describe(&weight, what->k, what->n, type, dnnl_format_tag_any, err));
-    COP_TRY(describe(&out, what->rows, what->n, dnnl_f32, dnnl_ab, err));
-    DNNL_TRY(dnnl_matmul_desc_init(&product, &in, &weight, NULL, &out));
-    DNNL_TRY(dnnl_primitive_desc_create(&b->desc, &product, NULL, b->engine, NULL));
+    DNNL_TRY(describe(b, what));
     DNNL_TRY(dnnl_primitive_create(&b->product, b->desc));
-    COP_TRY(make(b, &in, &b->in, err));
-    return make(b, &out, &b->out, err);
+    COP_TRY(make(b, dnnl_query_src_md, &b->in, err));
+    return make(b, dnnl_query_dst_md, &b->out, err);
 }
 
 static cop_status fill(cop_bare_gemm *b, size_t count, cop_error *err)
 {
     b->weights = cop_memory_alloc(count, sizeof(dnnl_memory_t), err);
     if (b->weights == NULL) return COP_ERR_MEMORY;
-    const dnnl_memory_desc_t *const packed =
-        dnnl_primitive_desc_query_md(b->desc, dnnl_query_weights_md, 0);
     for (; b->count < count; b->count++)
-        COP_TRY(make(b, packed, &b->weights[b->count], err));
+        COP_TRY(make(b, dnnl_query_weights_md, &b->weights[b->count], err));
     return COP_OK;
 }
 

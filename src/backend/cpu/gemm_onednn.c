@@ -1,9 +1,11 @@
 /* GEMM by oneDNN. Its matmul takes weights in a layout of its own choice, which depends on the
  * shape and not on the number of rows: weights are packed once, and a primitive is kept for
  * each number of rows that occurs. Where a number of rows does not take the layout, rows go
- * through in padded blocks of the number that the layout was chosen for. */
+ * through in padded blocks of the number that the layout was chosen for. Rows never share a
+ * tile of the processor: bf16 rows whose width does not end a tile are filled up with zeros. */
 #include "backend/cpu/gemm_onednn.h"
 
+#include "backend/cpu/parallel.h"
 #include "coppice/memory.h"
 
 #include <assert.h>
@@ -53,6 +55,7 @@ static void destroy(cop_gemm *gemm)
     while (self->shapes != NULL) {
         onednn_shape *const shape = self->shapes;
         self->shapes = shape->next;
+        cop_onednn_layout_destroy(&shape->packed);
         cop_memory_free(shape);
     }
     if (self->stream != NULL) (void)dnnl_stream_destroy(self->stream);
@@ -60,6 +63,7 @@ static void destroy(cop_gemm *gemm)
     cop_memory_free(self->table);
     cop_memory_free(self->scratch);
     cop_memory_free(self->wide);
+    cop_memory_free(self->deep);
     cop_memory_free(self->block);
     cop_memory_free(self);
 }
@@ -67,21 +71,22 @@ static void destroy(cop_gemm *gemm)
 /* Lets oneDNN choose the layout of a shape. */
 static cop_status choose_layout(const onednn_gemm *self, onednn_shape *shape, cop_error *err)
 {
-    const dnnl_dims_t dims = {(dnnl_dim_t)shape->k, (dnnl_dim_t)shape->n};
     const onednn_primitive key = {.shape = shape, .rows = ONEDNN_BLOCK_ROWS};
-    dnnl_memory_desc_t any;
+    cop_onednn_layout *any = NULL;
     dnnl_primitive_desc_t desc = NULL;
-    dnnl_status_t got = dnnl_memory_desc_init_by_tag(
-        &any, 2, dims, cop_onednn_type(self->base.input), dnnl_format_tag_any);
-    if (got == dnnl_success) got = cop_onednn_describe(self, &key, &any, &desc);
+    dnnl_status_t got = cop_onednn_layout_create(
+        &any, shape->k, shape->n, cop_onednn_type(self->base.input), dnnl_format_tag_any);
+    if (got == dnnl_success) got = cop_onednn_describe(self, &key, any, &desc);
+    cop_onednn_layout_destroy(&any);
     if (got == dnnl_unimplemented && self->base.input == COP_BF16) {
         return cop_error_set(err, COP_ERR_UNSUPPORTED,
                              "oneDNN does not multiply bf16 on this processor: set "
                              "backend.compute to f32 (or auto)");
     }
     COP_TRY(cop_onednn_check(got, "choosing a layout", err));
-    shape->packed = *dnnl_primitive_desc_query_md(desc, dnnl_query_weights_md, 0);
-    return cop_onednn_check(dnnl_primitive_desc_destroy(desc), "choosing a layout", err);
+    got = cop_onednn_layout_query(&shape->packed, desc, dnnl_query_weights_md, 0);
+    (void)dnnl_primitive_desc_destroy(desc);
+    return cop_onednn_check(got, "choosing a layout", err);
 }
 
 static cop_status find_shape(onednn_gemm *self, size_t n, size_t k, onednn_shape **found,
@@ -112,11 +117,14 @@ static cop_status weight_create(cop_gemm *gemm, size_t n, size_t k, cop_gemm_wei
     *weight = NULL;
     omp_set_num_threads(self->options.threads);
     onednn_shape *shape = NULL;
-    COP_TRY(find_shape(self, n, k, &shape, err));
+    const size_t depth =
+        self->base.input == COP_BF16 || self->options.fill ? (size_t)ONEDNN_BF16_DEPTH : 1;
+    COP_TRY(find_shape(self, n, (k + depth - 1) / depth * depth, &shape, err));
     cop_gemm_weight *const made = cop_memory_alloc(1, sizeof *made, err);
     if (made == NULL) return COP_ERR_MEMORY;
     made->shape = shape;
-    made->packed = cop_gemm_alloc(dnnl_memory_desc_get_size(&shape->packed), err);
+    made->k = k;
+    made->packed = cop_gemm_alloc(cop_onednn_layout_bytes(shape->packed), err);
     if (made->packed == NULL) {
         cop_memory_free(made);
         return COP_ERR_MEMORY;
@@ -143,23 +151,22 @@ static void *weight_memory(cop_gemm_weight *weight, cop_dtype dtype)
 static cop_status reorder(onednn_gemm *self, const cop_gemm_weight *weight, const void *source,
                           dnnl_data_type_t type, cop_error *err)
 {
-    const dnnl_dims_t dims = {(dnnl_dim_t)weight->shape->k, (dnnl_dim_t)weight->shape->n};
-    dnnl_memory_desc_t from;
+    const cop_onednn_layout *const packed = weight->shape->packed;
+    cop_onednn_layout *from = NULL;
     dnnl_primitive_desc_t desc = NULL;
     dnnl_primitive_t primitive = NULL;
     dnnl_memory_t memories[2] = {NULL, NULL};
-    dnnl_status_t got = dnnl_memory_desc_init_by_tag(&from, 2, dims, type, dnnl_ba);
+    dnnl_status_t got =
+        cop_onednn_layout_create(&from, weight->shape->k, weight->shape->n, type, dnnl_ba);
     if (got == dnnl_success) {
-        got = dnnl_reorder_primitive_desc_create(&desc, &from, self->engine,
-                                                 &weight->shape->packed, self->engine, NULL);
+        got = cop_onednn_reorder_describe(&desc, from, packed, self->engine);
     }
     if (got == dnnl_success) got = dnnl_primitive_create(&primitive, desc);
     if (got == dnnl_success) {
-        got = dnnl_memory_create(&memories[0], &from, self->engine, address(source));
+        got = cop_onednn_memory_create(&memories[0], from, self->engine, address(source));
     }
     if (got == dnnl_success) {
-        got = dnnl_memory_create(&memories[1], &weight->shape->packed, self->engine,
-                                 weight->packed);
+        got = cop_onednn_memory_create(&memories[1], packed, self->engine, weight->packed);
     }
     if (got == dnnl_success) {
         const dnnl_exec_arg_t arguments[] = {{DNNL_ARG_FROM, memories[0]},
@@ -172,7 +179,42 @@ static cop_status reorder(onednn_gemm *self, const cop_gemm_weight *weight, cons
     }
     if (primitive != NULL) (void)dnnl_primitive_destroy(primitive);
     if (desc != NULL) (void)dnnl_primitive_desc_destroy(desc);
+    cop_onednn_layout_destroy(&from);
     return cop_onednn_check(got, "packing a weight", err);
+}
+
+typedef struct fill_work {
+    char *out;
+    const char *in;
+    size_t out_bytes, in_bytes; /* of a row */
+} fill_work;
+
+static void fill_rows(const void *context, size_t begin, size_t end)
+{
+    const fill_work *const w = context;
+    for (size_t r = begin; r < end; r++) {
+        char *const row = w->out + r * w->out_bytes;
+        memcpy(row, w->in + r * w->in_bytes, w->in_bytes);
+        memset(row + w->in_bytes, 0, w->out_bytes - w->in_bytes);
+    }
+}
+
+/* Sets *filled to `rows` rows of the weight's k as its shape has them: where that is wider, a
+ * copy filled up with zeros, good until the next call. */
+static cop_status fill_up(onednn_gemm *self, const cop_gemm_weight *weight, size_t rows,
+                          cop_dtype dtype, const void *source, const void **filled,
+                          cop_error *err)
+{
+    *filled = source;
+    if (weight->shape->k == weight->k) return COP_OK;
+    const size_t item = cop_dtype_size(dtype);
+    fill_work work = {
+        .in = source, .out_bytes = weight->shape->k * item, .in_bytes = weight->k * item};
+    COP_TRY(cop_onednn_reserve(&self->deep, &self->deep_bytes, rows * work.out_bytes, err));
+    work.out = self->deep;
+    cop_cpu_parallel_for(self->options.threads, rows, weight->shape->k, fill_rows, &work);
+    *filled = self->deep;
+    return COP_OK;
 }
 
 static cop_status weight_pack(cop_gemm *gemm, cop_gemm_weight *weight, const void *source,
@@ -180,13 +222,17 @@ static cop_status weight_pack(cop_gemm *gemm, cop_gemm_weight *weight, const voi
 {
     onednn_gemm *const self = (onednn_gemm *)gemm;
     omp_set_num_threads(self->options.threads);
+    const void *from = source;
+    cop_dtype type = dtype;
     if (dtype == COP_F16) {
-        const size_t count = weight->shape->n * weight->shape->k;
+        const size_t count = weight->shape->n * weight->k;
         COP_TRY(cop_onednn_reserve(&self->wide, &self->wide_bytes, count * sizeof(float), err));
         cop_gemm_widen(&self->options, self->wide, source, dtype, count);
-        return reorder(self, weight, self->wide, dnnl_f32, err);
+        from = self->wide;
+        type = COP_F32;
     }
-    return reorder(self, weight, source, cop_onednn_type(dtype), err);
+    COP_TRY(fill_up(self, weight, weight->shape->n, type, from, &from, err));
+    return reorder(self, weight, from, cop_onednn_type(type), err);
 }
 
 static cop_status execute(onednn_gemm *self, const onednn_primitive *p,
@@ -252,18 +298,23 @@ static cop_status run(cop_gemm *gemm, const cop_gemm_call *call, cop_error *err)
                             .bias = call->bias != NULL,
                             .accumulate = call->accumulate};
     onednn_primitive *p = NULL;
+    cop_gemm_call filled = *call;
+    COP_TRY(
+        fill_up(self, call->weight, call->rows, self->base.input, call->in, &filled.in, err));
     COP_TRY(cop_onednn_primitive_get(self, &key, &p, err));
-    if (p->primitive != NULL) return execute(self, p, call, err);
+    if (p->primitive != NULL) return execute(self, p, &filled, err);
     key.rows = ONEDNN_BLOCK_ROWS;
     COP_TRY(cop_onednn_primitive_get(self, &key, &p, err));
-    return execute_blocks(self, p, call, err);
+    return execute_blocks(self, p, &filled, err);
 }
 
 /* Says early, and not at the first weight, that a type is not supported. */
 static cop_status probe(onednn_gemm *self, cop_error *err)
 {
     onednn_shape shape = {.n = 64, .k = 64};
-    return choose_layout(self, &shape, err);
+    const cop_status status = choose_layout(self, &shape, err);
+    cop_onednn_layout_destroy(&shape.packed);
+    return status;
 }
 
 cop_status cop_gemm_create_onednn(const cop_gemm_options *options, cop_gemm **gemm,

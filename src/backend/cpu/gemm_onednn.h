@@ -4,13 +4,16 @@
 #define COPPICE_BACKEND_CPU_GEMM_ONEDNN_H
 
 #include "backend/cpu/gemm.h"
-
-#include <dnnl.h>
+#include "backend/cpu/onednn_api.h"
 
 enum {
     /* Rows for which the layout of packed weights is chosen, and of a block where other numbers
      * of rows do not take that layout. */
     ONEDNN_BLOCK_ROWS = 32,
+    /* What the width of bf16 rows is filled up to with zeros, the depth of a tile of AMX: where
+     * a row ends inside a tile, oneDNN 3.7 multiplies what follows it, the next row, with
+     * zeros, and that row's NaN or infinity becomes this one's. */
+    ONEDNN_BF16_DEPTH = 32,
     /* Primitives kept; a decode loop needs one per shape and number of live sequences. */
     ONEDNN_MAX_PRIMITIVES = 2048,
     ONEDNN_TABLE = 2 * ONEDNN_MAX_PRIMITIVES
@@ -18,8 +21,8 @@ enum {
 
 /* A weight's shape: all weights of a shape share layout, primitives and reorders. */
 typedef struct onednn_shape {
-    size_t n, k;
-    dnnl_memory_desc_t packed;
+    size_t n, k; /* as multiplied: k with what it is filled up by */
+    cop_onednn_layout *packed;
     struct onednn_shape *next;
 } onednn_shape;
 
@@ -34,6 +37,7 @@ typedef struct onednn_primitive {
 
 struct cop_gemm_weight {
     onednn_shape *shape;
+    size_t k; /* of the caller's rows */
     void *packed;
 };
 
@@ -49,6 +53,8 @@ typedef struct onednn_gemm {
     size_t scratch_bytes;
     void *wide; /* widened f16 weights */
     size_t wide_bytes;
+    void *deep; /* rows or weights of a filled-up k */
+    size_t deep_bytes;
     void *block; /* padded rows: in, then out */
     size_t block_bytes;
 } onednn_gemm;
@@ -60,7 +66,7 @@ dnnl_data_type_t cop_onednn_type(cop_dtype dtype);
 
 /* A primitive descriptor of `rows` rows with weights laid out as `weights`. */
 dnnl_status_t cop_onednn_describe(const onednn_gemm *gemm, const onednn_primitive *key,
-                                  const dnnl_memory_desc_t *weights,
+                                  const cop_onednn_layout *weights,
                                   dnnl_primitive_desc_t *made);
 
 /* Finds or makes the primitive of (shape, rows, bias, accumulate). */

@@ -8,14 +8,6 @@
 #include <stdint.h>
 #include <string.h>
 
-/* oneDNN's descriptor of a row-major matrix. */
-static dnnl_status_t describe_rows(dnnl_memory_desc_t *desc, size_t rows, size_t columns,
-                                   dnnl_data_type_t type)
-{
-    const dnnl_dims_t dims = {(dnnl_dim_t)rows, (dnnl_dim_t)columns};
-    return dnnl_memory_desc_init_by_tag(desc, 2, dims, type, dnnl_ab);
-}
-
 /* Scratch memory from the caller; the sum where the product is added to the output. */
 static dnnl_status_t make_attributes(bool accumulate, dnnl_primitive_attr_t *made)
 {
@@ -26,7 +18,7 @@ static dnnl_status_t make_attributes(bool accumulate, dnnl_primitive_attr_t *mad
     got = dnnl_primitive_attr_set_scratchpad_mode(attributes, dnnl_scratchpad_mode_user);
     if (got == dnnl_success && accumulate) {
         got = dnnl_post_ops_create(&post);
-        if (got == dnnl_success) got = dnnl_post_ops_append_sum(post, 1.0F);
+        if (got == dnnl_success) got = cop_onednn_sum_append(post);
         if (got == dnnl_success) got = dnnl_primitive_attr_set_post_ops(attributes, post);
         if (post != NULL) (void)dnnl_post_ops_destroy(post);
     }
@@ -38,33 +30,49 @@ static dnnl_status_t make_attributes(bool accumulate, dnnl_primitive_attr_t *mad
     return dnnl_success;
 }
 
-dnnl_status_t cop_onednn_describe(const onednn_gemm *gemm, const onednn_primitive *key,
-                                  const dnnl_memory_desc_t *weights,
-                                  dnnl_primitive_desc_t *made)
+/* Row-major layouts of all but the weights. */
+static dnnl_status_t make_layouts(const onednn_gemm *gemm, const onednn_primitive *key,
+                                  cop_onednn_layout *made[3])
 {
-    dnnl_memory_desc_t in;
-    dnnl_memory_desc_t out;
-    dnnl_memory_desc_t bias;
-    dnnl_matmul_desc_t product;
+    const size_t n = key->shape->n;
+    const dnnl_data_type_t type = cop_onednn_type(gemm->base.input);
+    dnnl_status_t got =
+        cop_onednn_layout_create(&made[0], key->rows, key->shape->k, type, dnnl_ab);
+    if (got == dnnl_success) {
+        got = cop_onednn_layout_create(&made[1], key->rows, n, dnnl_f32, dnnl_ab);
+    }
+    if (got == dnnl_success && key->bias) {
+        got = cop_onednn_layout_create(&made[2], 1, n, dnnl_f32, dnnl_ab);
+    }
+    return got;
+}
+
+/* The fallback for layouts that nothing else takes is slower than blocks by far. */
+static bool is_fallback(const_dnnl_primitive_desc_t desc)
+{
+    const char *name = "";
+    (void)dnnl_primitive_desc_query(desc, dnnl_query_impl_info_str, 0, (void *)&name);
+    return strncmp(name, "ref", 3) == 0;
+}
+
+dnnl_status_t cop_onednn_describe(const onednn_gemm *gemm, const onednn_primitive *key,
+                                  const cop_onednn_layout *weights, dnnl_primitive_desc_t *made)
+{
+    cop_onednn_layout *layouts[3] = {NULL, NULL, NULL};
     dnnl_primitive_attr_t attributes = NULL;
     *made = NULL;
-    dnnl_status_t got =
-        describe_rows(&in, key->rows, key->shape->k, cop_onednn_type(gemm->base.input));
-    if (got == dnnl_success) got = describe_rows(&out, key->rows, key->shape->n, dnnl_f32);
-    if (got == dnnl_success) got = describe_rows(&bias, 1, key->shape->n, dnnl_f32);
-    if (got == dnnl_success) {
-        got = dnnl_matmul_desc_init(&product, &in, weights, key->bias ? &bias : NULL, &out);
-    }
+    dnnl_status_t got = make_layouts(gemm, key, layouts);
     if (got == dnnl_success) got = make_attributes(key->accumulate, &attributes);
     if (got == dnnl_success) {
-        got = dnnl_primitive_desc_create(made, &product, attributes, gemm->engine, NULL);
+        const cop_onednn_product product = {
+            .in = layouts[0], .weights = weights, .bias = layouts[2], .out = layouts[1]};
+        got = cop_onednn_product_describe(made, gemm->engine, &product, attributes);
     }
     if (attributes != NULL) (void)dnnl_primitive_attr_destroy(attributes);
+    for (size_t i = 0; i < 3; i++)
+        cop_onednn_layout_destroy(&layouts[i]);
     if (got != dnnl_success) return got;
-    /* The fallback for layouts that nothing else takes is slower than blocks by far. */
-    const char *name = "";
-    (void)dnnl_primitive_desc_query(*made, dnnl_query_impl_info_str, 0, (void *)&name);
-    if (strncmp(name, "ref", 3) == 0) {
+    if (is_fallback(*made)) {
         (void)dnnl_primitive_desc_destroy(*made);
         *made = NULL;
         return dnnl_unimplemented;
@@ -90,31 +98,33 @@ void cop_onednn_primitives_clear(onednn_gemm *gemm)
     gemm->count = 0;
 }
 
-/* Memory objects without memory: each call sets the addresses. */
+/* A memory object without memory, for what the primitive takes as `which`; each call sets the
+ * address. Says its bytes where asked. */
+static cop_status make_memory(const onednn_gemm *gemm, const_dnnl_primitive_desc_t desc,
+                              dnnl_query_t which, int index, dnnl_memory_t *memory,
+                              size_t *bytes, cop_error *err)
+{
+    cop_onednn_layout *layout = NULL;
+    dnnl_status_t got = cop_onednn_layout_query(&layout, desc, which, index);
+    if (got == dnnl_success) {
+        got = cop_onednn_memory_create(memory, layout, gemm->engine, NULL);
+    }
+    if (got == dnnl_success && bytes != NULL) *bytes = cop_onednn_layout_bytes(layout);
+    cop_onednn_layout_destroy(&layout);
+    return cop_onednn_check(got, "making a memory object", err);
+}
+
 static cop_status make_memories(onednn_gemm *gemm, onednn_primitive *p,
                                 const_dnnl_primitive_desc_t desc, cop_error *err)
 {
-    const struct {
-        dnnl_query_t query;
-        dnnl_memory_t *memory;
-    } wanted[] = {{dnnl_query_src_md, &p->in},
-                  {dnnl_query_weights_md, &p->weight},
-                  {dnnl_query_dst_md, &p->out},
-                  {dnnl_query_scratchpad_md, &p->scratch}};
-    for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++) {
-        const dnnl_memory_desc_t *const md =
-            dnnl_primitive_desc_query_md(desc, wanted[i].query, 0);
-        COP_TRY(cop_onednn_check(dnnl_memory_create(wanted[i].memory, md, gemm->engine, NULL),
-                                 "making a memory object", err));
-    }
+    size_t need = 0;
+    COP_TRY(make_memory(gemm, desc, dnnl_query_src_md, 0, &p->in, NULL, err));
+    COP_TRY(make_memory(gemm, desc, dnnl_query_weights_md, 0, &p->weight, NULL, err));
+    COP_TRY(make_memory(gemm, desc, dnnl_query_dst_md, 0, &p->out, NULL, err));
+    COP_TRY(make_memory(gemm, desc, dnnl_query_scratchpad_md, 0, &p->scratch, &need, err));
     if (p->bias) {
-        const dnnl_memory_desc_t *const md =
-            dnnl_primitive_desc_query_md(desc, dnnl_query_weights_md, 1);
-        COP_TRY(cop_onednn_check(dnnl_memory_create(&p->bias_memory, md, gemm->engine, NULL),
-                                 "making a memory object", err));
+        COP_TRY(make_memory(gemm, desc, dnnl_query_weights_md, 1, &p->bias_memory, NULL, err));
     }
-    const size_t need = dnnl_memory_desc_get_size(
-        dnnl_primitive_desc_query_md(desc, dnnl_query_scratchpad_md, 0));
     return cop_onednn_reserve(&gemm->scratch, &gemm->scratch_bytes, need, err);
 }
 
@@ -123,7 +133,7 @@ static cop_status make_primitive(onednn_gemm *gemm, onednn_primitive *p, cop_err
     dnnl_primitive_desc_t desc = NULL;
     dnnl_status_t got = gemm->options.blocks && p->rows != ONEDNN_BLOCK_ROWS
                             ? dnnl_unimplemented
-                            : cop_onednn_describe(gemm, p, &p->shape->packed, &desc);
+                            : cop_onednn_describe(gemm, p, p->shape->packed, &desc);
     if (got == dnnl_unimplemented && p->rows != ONEDNN_BLOCK_ROWS) return COP_OK;
     COP_TRY(cop_onednn_check(got, "describing a product", err));
     cop_status status =
