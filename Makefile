@@ -70,7 +70,7 @@ CUDA_FLAGS   = -std=c++20 -O3 -lineinfo -fmad=false -ftz=false -prec-div=true -p
                -Xcompiler -fPIC,-fvisibility=hidden,-ffp-contract=off,-Wall,-Wextra,-Wno-missing-field-initializers
 # Program and plug-in must agree on these.
 INTERFACE   := $(sort $(wildcard include/coppice/backend.h include/coppice/cpu.h include/coppice/dtype.h \
-               include/coppice/rebuild.h include/coppice/status.h src/backend/plugin.h src/noise/gaussian.h))
+               include/coppice/rebuild.h include/coppice/status.h src/backend/plugin.h src/noise/gaussian.h src/noise/philox.h))
 PLUGIN_BUILD = $(VERSION)-$(firstword $(shell cat $(INTERFACE) | cksum))
 
 # --- sources -----------------------------------------------------------------------------------

@@ -53,7 +53,7 @@ FENCED = [
 ]
 
 # Private header -> files of another layer that compile it too: one definition, two processors.
-SHARED = {"noise/gaussian.h": r"backend/cuda/"}
+SHARED = {"noise/gaussian.h": r"backend/cuda/", "noise/philox.h": r"backend/cuda/"}
 
 
 def main():

@@ -2,7 +2,7 @@
  * The noise, version 1: noise(seed, tensor, i) -> binary32, a pure function with the same 32
  * bits on every processor, thread count, rank count and tiling.
  *
- * Philox4x32-10 (Salmon et al., SC11; Random123) with key (seed low, seed high) and counter
+ * Philox4x32-10 (Salmon et al., SC11) with key (seed low, seed high) and counter
  * (b low, b high, tensor, 0), b = i / 4; its words w0..w3 give elements 4b..4b+3. The last
  * counter word is the stream id, see ::cop_noise_stream. Box-Muller on (w0, w1) and (w2, w3):
  * radius sqrt(-2 ln u), u = (x + 0.5) / 2^32 rounded to binary32; angle 2 pi y / 2^32 from the

@@ -2,8 +2,7 @@
 #include "coppice/noise.h"
 
 #include "noise/gaussian.h"
-
-#include <Random123/philox.h>
+#include "noise/philox.h"
 
 uint32_t cop_noise_tensor_id(const char *name)
 {
@@ -16,12 +15,7 @@ uint32_t cop_noise_tensor_id(const char *name)
 
 void cop_noise_philox(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4])
 {
-    const philox4x32_ctr_t in = {{counter[0], counter[1], counter[2], counter[3]}};
-    const philox4x32_key_t keys = {{key[0], key[1]}};
-    const philox4x32_ctr_t words = philox4x32_R(10, in, keys);
-    for (int i = 0; i < 4; i++) {
-        out[i] = words.v[i];
-    }
+    philox_words(counter, key, out);
 }
 
 static void philox_block(uint64_t seed, cop_noise_stream stream, uint32_t tensor,

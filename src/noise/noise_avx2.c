@@ -32,8 +32,8 @@ INLINE void philox_rounds(const philox_key *key, __m256i block, __m256i words[4]
     __m256i c3 = set_word((uint32_t)COP_STREAM_WEIGHTS);
 #pragma GCC unroll 10
     for (int round = 0; round < PHILOX_ROUNDS; round++) {
-        const __m256i product0 = _mm256_mul_epu32(c0, set_word(PHILOX_M4x32_0));
-        const __m256i product1 = _mm256_mul_epu32(c2, set_word(PHILOX_M4x32_1));
+        const __m256i product0 = _mm256_mul_epu32(c0, set_word(PHILOX_MULTIPLIER_0));
+        const __m256i product1 = _mm256_mul_epu32(c2, set_word(PHILOX_MULTIPLIER_1));
         const __m256i high0 = _mm256_srli_epi64(product0, 32);
         const __m256i high1 = _mm256_srli_epi64(product1, 32);
         c0 = xor3(c1, set_word(key->low[round]), high1);

@@ -27,8 +27,8 @@ INLINE void philox_rounds(const philox_key *key, __m512i block, __m512i words[4]
     __m512i c3 = set_word((uint32_t)COP_STREAM_WEIGHTS);
 #pragma GCC unroll 10
     for (int round = 0; round < PHILOX_ROUNDS; round++) {
-        const __m512i product0 = _mm512_mul_epu32(c0, set_word(PHILOX_M4x32_0));
-        const __m512i product1 = _mm512_mul_epu32(c2, set_word(PHILOX_M4x32_1));
+        const __m512i product0 = _mm512_mul_epu32(c0, set_word(PHILOX_MULTIPLIER_0));
+        const __m512i product1 = _mm512_mul_epu32(c2, set_word(PHILOX_MULTIPLIER_1));
         const __m512i high0 = _mm512_srli_epi64(product0, 32);
         const __m512i high1 = _mm512_srli_epi64(product1, 32);
         c0 = _mm512_ternarylogic_epi32(high1, c1, set_word(key->low[round]), 0x96);

@@ -2,17 +2,17 @@
 #include "coppice/noise.h"
 #include "noise/gaussian.h"
 #include "noise/kernels.h"
-
-#include <Random123/philox.h>
+#include "noise/philox.h"
 
 static void gaussian_block(uint64_t seed, uint32_t tensor, uint64_t block, float z[4])
 {
-    const philox4x32_key_t key = {{(uint32_t)seed, (uint32_t)(seed >> 32)}};
-    const philox4x32_ctr_t counter = {
-        {(uint32_t)block, (uint32_t)(block >> 32), tensor, (uint32_t)COP_STREAM_WEIGHTS}};
-    const philox4x32_ctr_t words = philox4x32_R(10, counter, key);
-    gaussian_pair(words.v[0], words.v[1], z);
-    gaussian_pair(words.v[2], words.v[3], z + 2);
+    const uint32_t key[2] = {(uint32_t)seed, (uint32_t)(seed >> 32)};
+    const uint32_t counter[4] = {(uint32_t)block, (uint32_t)(block >> 32), tensor,
+                                 (uint32_t)COP_STREAM_WEIGHTS};
+    uint32_t words[4];
+    philox_words(counter, key, words);
+    gaussian_pair(words[0], words[1], z);
+    gaussian_pair(words[2], words[3], z + 2);
 }
 
 void cop_noise_fill_scalar(float *out, uint64_t seed, uint32_t tensor, uint64_t first,

@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-/* Random123's own known answers for philox4x32, 10 rounds. */
+/* The known answers of its authors' library, Random123, for philox4x32, 10 rounds. */
 static void test_philox_gives_the_published_answers(void **state)
 {
     (void)state;

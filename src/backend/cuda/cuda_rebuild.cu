@@ -8,12 +8,12 @@
 #define GAUSSIAN_FMA __fmaf_rn
 #define GAUSSIAN_SQRT __fsqrt_rn
 #include "noise/gaussian.h"
+#define PHILOX_FUNCTION static __device__ __forceinline__
+#include "noise/philox.h"
 
 extern "C" {
 #include "coppice/memory.h"
 }
-
-#include <Random123/philox.h>
 
 #include <string.h>
 
@@ -91,15 +91,16 @@ static __global__ void rebuild_kernel(const rebuild_arguments a)
     load_four(a, first, base);
     for (int i = 0; i < 4; i++)
         sums[i] = base[i];
-    const philox4x32_ctr_t counter = {{(uint32_t)block, (uint32_t)(block >> 32), a.tensor, 0}};
+    const uint32_t counter[4] = {(uint32_t)block, (uint32_t)(block >> 32), a.tensor, 0};
     for (size_t j = 0; j < a.component_count; j++) {
         const float factor = a.components[j].amplitude * a.scale;
         const uint64_t seed = a.components[j].seed;
-        const philox4x32_key_t key = {{(uint32_t)seed, (uint32_t)(seed >> 32)}};
-        const philox4x32_ctr_t words = philox4x32_R(10, counter, key);
+        const uint32_t key[2] = {(uint32_t)seed, (uint32_t)(seed >> 32)};
+        uint32_t words[4];
         float z[4];
-        gaussian_pair(words.v[0], words.v[1], z);
-        gaussian_pair(words.v[2], words.v[3], z + 2);
+        philox_words(counter, key, words);
+        gaussian_pair(words[0], words[1], z);
+        gaussian_pair(words[2], words[3], z + 2);
         for (int i = 0; i < 4; i++)
             sums[i] = __fmaf_rn(factor, z[i], sums[i]);
     }
