@@ -23,7 +23,7 @@ COLUMNS = [("seed", ("job", "keys", "population.seed"), "{}"),
            ("gain", ("final", "consolidated", "gain"), "{:+.4f}"),
            ("gain_low", ("final", "consolidated", "gain_low"), "{:+.4f}"),
            ("gain_high", ("final", "consolidated", "gain_high"), "{:+.4f}"),
-           ("passed_gate", ("final", "improved"), "{}")]
+           ("passed_gate", ("final", "improved"), lambda value: "no gate" if value < 0 else str(value))]
 HEAD = ["member"] + [column[0] for column in COLUMNS] + ["tokens", "rank_s", "state"]
 
 
@@ -53,8 +53,8 @@ def member_row(coppice, arguments):
     tree = json.loads(shown.stdout)
     for _, path, form in COLUMNS:
         value = lookup(tree, path)
-        row.append("" if value is None else form.format(value))
-    ended = lookup(tree, ("final", "base", "accuracy")) is not None
+        row.append("" if value is None else form(value) if callable(form) else form.format(value))
+    ended = lookup(tree, ("final", "recipe")) is not None
     row += [f"{total(tree, 'tokens'):.0f}", f"{total(tree, 'seconds'):.1f}", "ended" if ended else "not ended"]
     return row
 

@@ -7,7 +7,7 @@
 #ifndef COPPICE_COMPARE_H
 #define COPPICE_COMPARE_H
 
-#include "coppice/status.h"
+#include "coppice/search.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -74,9 +74,9 @@ typedef struct cop_mcnemar {
 /** The test on counts; all p-values are 1 where the methods never differ. O(gained + lost). */
 cop_mcnemar cop_compare_mcnemar_counts(size_t gained, size_t lost);
 
-/** The test on scores [count] against those of another method; right is a score of at least
- *  `correct_at`. */
+/** The test on scores [count] against those of another method, by which of the two is worth
+ *  more on an example. On rewards that is the sign test. */
 cop_mcnemar cop_compare_mcnemar(const float *scores, const float *other, size_t count,
-                                double correct_at);
+                                const cop_measure *measure);
 
 #endif

@@ -41,7 +41,7 @@ typedef struct cop_job {
         int64_t shots;
         cop_job_strings command; /**< program and arguments; paths in it are absolute */
         double timeout;          /**< s for one response; 0: the task's default */
-        double correct_at;       /**< 0: the task's */
+        double correct_at;       /**< NaN: the task's */
     } task;
     struct {
         int64_t support, probe, validate, test;
@@ -81,8 +81,10 @@ typedef struct cop_job {
         char *shaping;
     } es;
     struct {
+        char *on; /**< auto, correct, reward: what probe and gate decide by */
         double z;
         int64_t tries;
+        bool allow_flat; /**< go on although the base earns the same with every example */
     } gate;
     struct {
         cop_job_integers randopt;          /**< sizes K of ensembles of the best candidates */
@@ -125,6 +127,9 @@ const char *cop_job_key_name(size_t index);
 
 /** True if key `index` takes part in the job's identity: another value gives another result. */
 bool cop_job_key_is_identity(size_t index);
+
+/** The default of key `index` as YAML flow text; "" if the key is required. */
+const char *cop_job_key_default(size_t index);
 
 /** Appends the resolved value of key `index` as one line of YAML flow text, without the key.
  *  Given back as an override it is exactly the same value. */

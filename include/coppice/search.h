@@ -66,20 +66,35 @@ cop_status cop_merge_run(const double *sigma, const double *reward, const bool *
 /** Frees what a merge owns. */
 void cop_merge_free(cop_merge *merge);
 
+/* --- what is compared --- */
+
+/** What a decision looks at: whether answers are right, or how much they earn. */
+typedef struct cop_measure {
+    bool on_reward;    /**< an answer's value is its reward, else 1 for a right one and 0 */
+    double correct_at; /**< an answer is right if and only if its reward is at least this */
+} cop_measure;
+
+/** The value of an answer that earns `score`. */
+double cop_measure_value(const cop_measure *measure, float score);
+
+/** Mean value of scores [count]; 0 for none. */
+double cop_measure_mean(const cop_measure *measure, const float *scores, size_t count);
+
 /* --- stage 2: recentring --- */
 
-/** Changes against the centre: rewards are compared with `correct_at`. */
+/** Changes against the centre, in the values of a measure. On correctness every difference is
+ *  -1, 0 or 1, so gains and losses are counts. */
 typedef struct cop_paired {
-    size_t fixes;        /**< wrong at the centre, right now */
-    size_t regressions;  /**< right at the centre, wrong now */
-    double constructive; /**< (fixes - weight * regressions) / M */
-    double mean;         /**< mean of the paired differences of correctness */
+    size_t fixes;        /**< examples whose value has risen: wrong at the centre, right now */
+    size_t regressions;  /**< examples whose value has fallen */
+    double constructive; /**< (sum of gains - weight * sum of losses) / M */
+    double mean;         /**< mean of the paired differences */
     double sd;           /**< their standard deviation (n - 1); 0 for M < 2 */
 } cop_paired;
 
 /** Compares scores [count] with those of the centre [count]. `weight` is L. */
 cop_paired cop_paired_compare(const float *scores, const float *centre, size_t count,
-                              double correct_at, double weight);
+                              const cop_measure *measure, double weight);
 
 /** The search update. Free with cop_search_update_free(). */
 typedef struct cop_search_update {
@@ -127,6 +142,7 @@ double cop_gate_raise_z(double z, size_t tries);
 /** Decides on scores [count] of a proposal against those of the centre [count]; `z` is as
  * raised. */
 cop_gate_decision cop_gate_decide(const float *proposal, const float *centre, size_t count,
-                                  double correct_at, double regression_weight, double z);
+                                  const cop_measure *measure, double regression_weight,
+                                  double z);
 
 #endif

@@ -50,6 +50,7 @@ typedef struct cop_task {
         *default_assistant; /**< template, a few-shot example's answer; NULL: must be given */
     double max_reward;
     double correct_at; /**< an example is right if and only if its reward is at least this */
+    bool graded; /**< rewards between wrong and right tell better answers from worse ones */
     /** Adds to an example, once, what templates and answer need besides its own fields (a
      * shuffled order, lettered options); NULL for nothing. */
     cop_status (*prepare)(json_t *example, cop_error *err);

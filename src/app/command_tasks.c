@@ -85,7 +85,8 @@ static void print_table(void)
         for (const cop_task_field *f = task->fields; f->name != NULL; f++) {
             if (!f->made) (void)printf(" %s%s", f->name, f->optional ? "?" : "");
         }
-        (void)printf("; reward 0 .. %g, right from %g\n", task->max_reward, task->correct_at);
+        (void)printf("; reward 0 .. %g%s, right from %g\n", task->max_reward,
+                     task->graded ? ", graded" : "", task->correct_at);
     }
     (void)printf("\n'coppice tasks NAME' tells all about one: reward, vote, prompts. A field "
                  "with ? may be missing.\n");
@@ -104,12 +105,13 @@ static json_t *task_json(const cop_task *task)
     json_t *const fields = json_array();
     for (const cop_task_field *f = task->fields; f->name != NULL; f++)
         (void)json_array_append_new(fields, field_json(f));
-    return json_pack("{s:s, s:s, s:o, s:s?, s:s?, s:s?, s:s?, s:f, s:f, s:{s:s?, s:s?, s:s?}}",
-                     "name", task->name, "summary", task->summary, "fields", fields, "data",
-                     task->data, "reward", task->reward, "correct", task->correctness, "vote",
-                     task->vote, "max_reward", task->max_reward, "correct_at", task->correct_at,
-                     "prompt", "system", task->default_system, "user", task->default_user,
-                     "assistant", task->default_assistant);
+    return json_pack(
+        "{s:s, s:s, s:o, s:s?, s:s?, s:s?, s:s?, s:f, s:f, s:b, s:{s:s?, s:s?, s:s?}}", "name",
+        task->name, "summary", task->summary, "fields", fields, "data", task->data, "reward",
+        task->reward, "correct", task->correctness, "vote", task->vote, "max_reward",
+        task->max_reward, "correct_at", task->correct_at, "graded", task->graded, "prompt",
+        "system", task->default_system, "user", task->default_user, "assistant",
+        task->default_assistant);
 }
 
 static json_t *tasks_json(void)

@@ -39,12 +39,13 @@ cop_status cop_job_key_print_range(const cop_job_key *key, cop_text *text, cop_e
     switch (key->type) {
     case COP_JOB_INTEGER:
     case COP_JOB_INTEGERS:
-        if (key->zero != NULL) COP_TRY(cop_text_format(text, err, "%s | ", key->zero));
+        if (key->word != NULL) COP_TRY(cop_text_format(text, err, "%s | ", key->word));
         if (key->most == INT64_MAX)
             return cop_text_format(text, err, ">= %" PRId64, key->least);
         return cop_text_format(text, err, "%" PRId64 " .. %" PRId64, key->least, key->most);
     case COP_JOB_NUMBER:
     case COP_JOB_NUMBERS:
+        if (key->word != NULL) COP_TRY(cop_text_format(text, err, "%s | ", key->word));
         if (!key->low_open && !key->high_open) {
             return cop_text_format(text, err, "%.12g .. %.12g", key->low, key->high);
         }

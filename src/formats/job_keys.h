@@ -28,8 +28,8 @@ typedef struct cop_job_key {
     const char *example; /* value to show where a required key is missing */
     int64_t least,
         most; /* integers, or each of a list: both allowed; INT64_MAX: no upper bound */
-    const char
-        *zero; /* an integer: word that is allowed besides and stands for 0; NULL: none */
+    const char *word; /* allowed besides, NULL: none; stands for 0 of an integer and for NaN of a
+                         number */
     double low, high;           /* numbers, or each of a list */
     const char *const *choices; /* strings: NULL-terminated; NULL: any text */
     const char *unit;           /* NULL: none */

@@ -211,6 +211,23 @@ static const cop_job_key keys[] = {
      .choices = CHOICES("z-score", "rank", "precision"),
      .meaning = "Operator that shapes the rewards; shaped rewards have unit variance."},
 
+    {.name = "gate.on",
+     .type = COP_JOB_STRING,
+     .offset = FIELD(gate.on),
+     .initial = "auto",
+     .choices = CHOICES("auto", "correct", "reward"),
+     .meaning =
+         "What the choice on probe and the gate compare: the share of right answers, or "
+         "the mean reward. auto: reward where the task's rewards are graded (coppice tasks "
+         "says so) or the base is right on none or all of its examples, else correct."},
+    {.name = "gate.allow_flat",
+     .type = COP_JOB_BOOLEAN,
+     .offset = FIELD(gate.allow_flat),
+     .initial = "false",
+     .describes_run = true,
+     .meaning =
+         "Go on where the base earns the same reward with every example, so that nothing "
+         "tells one from another; without it such a job stops after the base phase."},
     {.name = "gate.z",
      .type = COP_JOB_NUMBER,
      .offset = FIELD(gate.z),

@@ -111,12 +111,13 @@ static const cop_job_key keys[] = {
     {.name = "task.correct_at",
      .type = COP_JOB_NUMBER,
      .offset = FIELD(task.correct_at),
-     .initial = "0",
-     .low = 0,
+     .initial = "auto",
+     .word = "auto",
+     .low = -1e6,
      .high = 1e6,
      .unit = "reward",
-     .meaning = "An example counts as right if its reward is at least this; 0: the task's own "
-                "value (1, where nothing else is said)."},
+     .meaning = "An example counts as right if its reward is at least this, which may be any "
+                "number; auto: the task's own value (1, where nothing else is said)."},
 
     {.name = "splits.support",
      .type = COP_JOB_INTEGER,

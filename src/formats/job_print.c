@@ -2,6 +2,7 @@
 #include "formats/job_keys.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -136,10 +137,12 @@ cop_status cop_job_print_value(const cop_job *job, size_t index, cop_text *text,
     const void *const field = (const char *)job + key->offset;
     switch (key->type) {
     case COP_JOB_INTEGER:
-        if (key->zero != NULL && *(const int64_t *)field == 0)
-            return cop_text_append(text, key->zero, strlen(key->zero), err);
+        if (key->word != NULL && *(const int64_t *)field == 0)
+            return cop_text_append(text, key->word, strlen(key->word), err);
         return cop_text_format(text, err, "%" PRId64, *(const int64_t *)field);
     case COP_JOB_NUMBER:
+        if (key->word != NULL && isnan(*(const double *)field))
+            return cop_text_append(text, key->word, strlen(key->word), err);
         return print_number(*(const double *)field, text, err);
     case COP_JOB_BOOLEAN:
         return cop_text_format(text, err, "%s", *(const bool *)field ? "true" : "false");

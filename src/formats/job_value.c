@@ -96,7 +96,7 @@ static bool looks_infinite(const char *text)
 static cop_status parse_integer(const cop_job_key *key, const cop_job_item *item,
                                 int64_t *value, cop_error *err)
 {
-    if (key->zero != NULL && strcmp(item->text, key->zero) == 0) {
+    if (key->word != NULL && strcmp(item->text, key->word) == 0) {
         *value = 0;
         return COP_OK;
     }
@@ -104,7 +104,7 @@ static cop_status parse_integer(const cop_job_key *key, const cop_job_item *item
         char wanted[64] = "integers";
         if (key->type == COP_JOB_INTEGER)
             (void)snprintf(wanted, sizeof wanted, "an integer%s%s",
-                           key->zero == NULL ? "" : " or ", key->zero == NULL ? "" : key->zero);
+                           key->word == NULL ? "" : " or ", key->word == NULL ? "" : key->word);
         return fail_type(key, wanted, item, err);
     }
     errno = 0;
@@ -119,7 +119,14 @@ static cop_status parse_integer(const cop_job_key *key, const cop_job_item *item
 static cop_status parse_number(const cop_job_key *key, const cop_job_item *item, double *value,
                                cop_error *err)
 {
-    const char *const wanted = key->type == COP_JOB_NUMBERS ? "numbers" : "a number";
+    if (key->word != NULL && strcmp(item->text, key->word) == 0) {
+        *value = NAN;
+        return COP_OK;
+    }
+    char wanted[64] = "numbers";
+    if (key->type == COP_JOB_NUMBER)
+        (void)snprintf(wanted, sizeof wanted, "a number%s%s", key->word == NULL ? "" : " or ",
+                       key->word == NULL ? "" : key->word);
     if (!item->quoted && looks_infinite(item->text)) {
         return fail_type(key,
                          key->type == COP_JOB_NUMBERS ? "finite numbers" : "a finite number",

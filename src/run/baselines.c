@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* Rising, each once, at most `most`; always with 1 where asked. Owned by the caller. */
 typedef struct sizes {
@@ -39,7 +40,10 @@ static cop_status list_sizes(const cop_job_integers *wanted, bool with_one, size
 static cop_status list_randopt(const cop_run *run, sizes *list, cop_error *err)
 {
     const size_t members = (size_t)run->job->population.size;
-    return list_sizes(&run->job->baselines.randopt, true, members, list, err);
+    const cop_job_integers *const wanted = &run->job->baselines.randopt;
+    /* K = 1 stands beside every ensemble, and is the result where the method is RandOpt. */
+    const bool with_one = wanted->count > 0 || strcmp(run->job->method, "randopt") == 0;
+    return list_sizes(wanted, with_one, members, list, err);
 }
 
 static cop_status list_self_consistency(const cop_run *run, sizes *list, cop_error *err)
@@ -75,11 +79,15 @@ void cop_baselines_print_plan(cop_run *run)
         char samples[96];
         describe_sizes(&randopt, votes, sizeof votes);
         describe_sizes(&drawn, samples, sizeof samples);
-        cop_progress_print(
-            &run->progress,
-            "baselines on test: RandOpt %s%s%s; %zu answers, the population takes %zu", votes,
-            drawn.count > 0 ? "; self-consistency " : "", drawn.count > 0 ? samples : "",
-            (largest(&randopt) + largest(&drawn)) * test, population);
+        if (randopt.count + drawn.count > 0) {
+            cop_progress_print(
+                &run->progress,
+                "baselines on test: %s%s%s%s%s; %zu answers, the population takes %zu",
+                randopt.count > 0 ? "RandOpt " : "", randopt.count > 0 ? votes : "",
+                randopt.count > 0 && drawn.count > 0 ? "; " : "",
+                drawn.count > 0 ? "self-consistency " : "", drawn.count > 0 ? samples : "",
+                (largest(&randopt) + largest(&drawn)) * test, population);
+        }
     }
     cop_memory_free(randopt.data);
     cop_memory_free(drawn.data);
@@ -149,13 +157,13 @@ static cop_status add_vote(const cop_phase *phase, size_t members, cop_method *m
     return status;
 }
 
-/* The member that is right most often on test, the first among equals. */
+/* The member that is best on test, the first among equals. */
 static cop_status add_best_member(const cop_run *run, const cop_phase *phase, cop_spent search,
                                   cop_methods *methods, cop_error *err)
 {
     size_t best = 0;
     for (size_t k = 1; k < phase->row_count; k++) {
-        if (cop_phase_accuracy(run, phase, k) > cop_phase_accuracy(run, phase, best)) best = k;
+        if (cop_phase_merit(run, phase, k) > cop_phase_merit(run, phase, best)) best = k;
     }
     /* Finding it takes what RandOpt takes, and the answers of all members to the test set. */
     const cop_spent members = cop_methods_spent_rows(phase, 0, phase->row_count);
@@ -222,6 +230,7 @@ cop_status cop_baselines_randopt(cop_run *run, const cop_candidates *population,
     COP_TRY(list_randopt(run, &list, err));
     cop_status status = COP_OK;
     size_t *const members = cop_memory_alloc(largest(&list), sizeof *members, err);
+    if (list.count == 0) goto out;
     if (members == NULL) {
         status = COP_ERR_MEMORY;
         goto out;

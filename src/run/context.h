@@ -52,6 +52,7 @@ typedef struct cop_run {
     const cop_task *task; /* own_task */
     cop_task own_task;    /* the task, with what the job says about it */
     cop_task_setup setup; /* of the task */
+    cop_measure measure;  /* that probe and gate decide by; (0) known after the base phase */
     cop_dataset *dataset;
     cop_dataset *examples; /* few-shot, NULL for none */
     cop_splits splits;

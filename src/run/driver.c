@@ -30,11 +30,40 @@ static cop_status check_operators(const cop_job *job, cop_error *err)
 
 static double accuracy_of(const cop_run *run, const float *scores, size_t count)
 {
-    size_t right = 0;
-    for (size_t i = 0; i < count; i++) {
-        if ((double)scores[i] >= (double)(float)run->task->correct_at) right++;
-    }
-    return count == 0 ? 0 : (double)right / (double)count;
+    const cop_measure correctness = {.correct_at = run->measure.correct_at};
+    return cop_measure_mean(&correctness, scores, count);
+}
+
+/* Decides what probe and gate decide by, from the base's scores [count] on all examples that
+ * the search sees. */
+static cop_status choose_measure(cop_run *run, const float *scores, size_t count,
+                                 cop_error *err)
+{
+    const char *const on = run->job->gate.on;
+    const double share = accuracy_of(run, scores, count);
+    bool flat = true;
+    for (size_t i = 1; i < count; i++)
+        flat = flat && scores[i] == scores[0];
+    run->measure.on_reward =
+        strcmp(on, "reward") == 0 ||
+        (strcmp(on, "auto") == 0 && (run->task->graded || share <= 0 || share >= 1));
+    COP_TRY(cop_store_set_text(run->store, "/gate/on",
+                               run->measure.on_reward ? "reward" : "correct",
+                               "what the choice on probe and the gate compare", err));
+    COP_CHECK(
+        !flat || run->job->gate.allow_flat, err, COP_ERR_CONFIG,
+        "the base earns the reward %g with each of the %zu examples of support, probe and "
+        "validate, so nothing tells one from another and no update could be judged; look "
+        "at answers with coppice eval, check task, prompt and generation.max_new_tokens, "
+        "or set gate.allow_flat: true to search all the same",
+        (double)scores[0], count);
+    if (!run->measure.on_reward) return COP_OK;
+    cop_progress_print(&run->progress, "  decided by mean reward: %s",
+                       strcmp(on, "reward") == 0 ? "gate.on says so"
+                       : run->task->graded       ? "the task's rewards are graded (gate.on)"
+                       : share <= 0              ? "the base is right on no example (gate.on)"
+                                    : "the base is right on all examples (gate.on)");
+    return COP_OK;
 }
 
 static cop_status score_base(cop_run *run, base_scores *base, cop_error *err)
@@ -84,7 +113,7 @@ static cop_status score_base(cop_run *run, base_scores *base, cop_error *err)
                    accuracy_of(run, scores + base->start[COP_SPLIT_VALIDATE],
                                run->splits.counts[COP_SPLIT_VALIDATE]));
     cop_progress_end(&run->progress, text);
-    return COP_OK;
+    return choose_measure(run, scores, base->start[COP_SPLIT_TEST], err);
 }
 
 /* How many populations of population.size the method draws at most. */
@@ -172,12 +201,12 @@ static cop_status keep_decision(cop_run *run, const cop_gate_record *record, cop
         {"q", NULL, "elite quantile; NaN: the operator has none", record->q},
         {"beta", NULL, "inverse temperature; NaN: none", record->beta},
         {"step", "weight", "amplitude of the direction", record->step},
-        {"fixes", "examples", "wrong before, right with the update", (double)d->paired.fixes},
-        {"regressions", "examples", "right before, wrong with the update",
+        {"fixes", "examples", "better with the update than before", (double)d->paired.fixes},
+        {"regressions", "examples", "worse with the update than before",
          (double)d->paired.regressions},
-        {"constructive", NULL, "(fixes - L regressions) / validate examples",
+        {"constructive", NULL, "(gains - L losses) / validate examples",
          d->paired.constructive},
-        {"mean", NULL, "mean gain in accuracy on validate", d->paired.mean},
+        {"mean", NULL, "mean gain on validate, in what /gate/on names", d->paired.mean},
         {"sd", NULL, "standard deviation of the paired differences", d->paired.sd},
         {"z", "std errors", "that the bound lies below the mean", d->z},
         {"bound", NULL, "lower bound of the gain that decided", d->bound}};
@@ -206,12 +235,13 @@ cop_status cop_driver_note_gate(cop_run *run, const cop_gate_record *record, cop
     run->gate[run->gate_count++] = *record;
     const cop_gate_decision *const d = &record->decision;
     cop_progress_print(&run->progress,
-                       "  gate %s try %lld: %zu fixed, %zu broken of %zu; mean %+.3f, lower "
+                       "  gate %s try %lld: %zu %s, %zu %s of %zu; mean %+.3f, lower "
                        "bound %+.3f: %s",
                        record->round == 0 ? "against the base," : "against the centre,",
-                       (long long)record->attempt, d->paired.fixes, d->paired.regressions,
-                       d->count, d->paired.mean, d->bound,
-                       d->accepted ? "accepted" : "rejected");
+                       (long long)record->attempt, d->paired.fixes,
+                       run->measure.on_reward ? "better" : "fixed", d->paired.regressions,
+                       run->measure.on_reward ? "worse" : "broken", d->count, d->paired.mean,
+                       d->bound, d->accepted ? "accepted" : "rejected");
     cop_log_write(run->log, COP_LOG_INFO,
                   "gate round %lld try %lld step %g: %zu fixed, %zu broken of %zu, "
                   "mean %+.4f, z %.3f, lower bound %+.4f: %s",
@@ -318,20 +348,24 @@ static cop_status search_and_report(cop_run *run, const base_scores *base,
     cop_report report = {.methods = &methods,
                          .candidate = best,
                          .support_reward = population->reward[best],
-                         .improved = true};
+                         .verdict = COP_VERDICT_UNGATED};
+    bool improved = false;
     cop_status status = COP_OK;
     COP_TRY_OUT(add_base(base, &methods, err));
     if (merges) {
-        COP_TRY_OUT(consolidate(run, population, &report.improved, err));
+        COP_TRY_OUT(consolidate(run, population, &improved, err));
+        report.verdict = improved ? COP_VERDICT_PASSED : COP_VERDICT_NOTHING;
     } else {
         take_best(run, population, best);
     }
-    COP_TRY_OUT(cop_baselines_randopt(run, population, &methods, err));
-    COP_TRY_OUT(cop_baselines_self_consistency(run, &methods, err));
-    methods.result = methods.examples == 0 ? 0 : 1; /* RandOpt, K = 1 */
+    if (methods.examples > 0) {
+        COP_TRY_OUT(cop_baselines_randopt(run, population, &methods, err));
+        COP_TRY_OUT(cop_baselines_self_consistency(run, &methods, err));
+    }
+    methods.result = methods.count > 1 ? 1 : 0; /* RandOpt, K = 1 */
     if (merges) {
         methods.result = methods.count;
-        COP_TRY_OUT(test_consolidated(run, report.improved, &methods, err));
+        COP_TRY_OUT(test_consolidated(run, improved, &methods, err));
     }
     report.seconds = cop_timer_now_s() - run->progress.start_s;
     status = cop_report_finish(run, &report, err);

@@ -13,7 +13,7 @@ typedef struct strategy {
     cop_run *run;
     cop_phase *probe;  /* row k: the centre after iteration k + 1 */
     double *best;      /* [seeds] the iterate that is best on probe */
-    double accuracy;   /* its */
+    double merit;      /* its */
     double reward;     /* its */
     size_t best_after; /* its iterations; 0: none yet */
 } strategy;
@@ -53,16 +53,15 @@ static cop_status look(strategy *s, size_t iteration, cop_error *err)
     cop_run *const run = s->run;
     COP_TRY(cop_phase_add(run, s->probe, run->centre, NULL, 0, err));
     COP_TRY(cop_phase_run(run, s->probe, err));
-    const double accuracy = cop_phase_accuracy(run, s->probe, iteration);
+    const double merit = cop_phase_merit(run, s->probe, iteration);
     const double reward = cop_phase_mean(s->probe, iteration);
     char text[64];
-    (void)snprintf(text, sizeof text, "iteration %zu: probe %.3f", iteration + 1, accuracy);
+    (void)snprintf(text, sizeof text, "iteration %zu: probe %.3f", iteration + 1, merit);
     cop_progress_end(&run->progress, text);
-    const bool worse =
-        accuracy < s->accuracy || (accuracy == s->accuracy && reward < s->reward);
+    const bool worse = merit < s->merit || (merit == s->merit && reward < s->reward);
     if ((s->best_after > 0 && worse) || !cop_phase_row_valid(s->probe, iteration))
         return COP_OK;
-    s->accuracy = accuracy;
+    s->merit = merit;
     s->reward = reward;
     s->best_after = iteration + 1;
     memcpy(s->best, run->centre, run->seed_count * sizeof *s->best);

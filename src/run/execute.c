@@ -5,6 +5,7 @@
 #include "run/placement.h"
 #include "run/signals.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -69,8 +70,10 @@ static cop_status find_task(cop_run *run, cop_error *err)
     const cop_task *known = NULL;
     COP_TRY(cop_task_find(job->task.name, &known, err));
     run->own_task = *known;
-    if (job->task.correct_at > 0) run->own_task.correct_at = job->task.correct_at;
+    if (!isnan(job->task.correct_at)) run->own_task.correct_at = job->task.correct_at;
     run->task = &run->own_task;
+    /* Scores are binary32, so what they are held against is. */
+    run->measure = (cop_measure){.correct_at = (double)(float)run->own_task.correct_at};
     run->setup = (cop_task_setup){.command = (const char *const *)job->task.command.data,
                                   .command_count = job->task.command.count,
                                   .timeout_s = job->task.timeout,

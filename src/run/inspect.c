@@ -215,10 +215,12 @@ static cop_status print_gate(const cop_store *store, cop_text *text, cop_error *
 
 static cop_status print_final(const cop_store *store, cop_text *text, cop_error *err)
 {
-    if (cop_store_get(store, "/final/methods") == NULL) {
+    if (cop_store_get(store, "/final/recipe") == NULL) {
         return cop_text_format(text, err,
                                "\n  not ended yet: run the same command again to go on\n");
     }
+    if (cop_store_get(store, "/final/methods") == NULL)
+        return cop_text_format(text, err, "\n  ended; no test examples (splits.test: 0)\n");
     COP_TRY(cop_text_append(text, "\n", 1, err));
     return cop_methods_print(store, text, err);
 }

@@ -2,6 +2,7 @@
 #include "run/methods.h"
 
 #include <stdio.h>
+#include <string.h>
 
 static double number(const cop_store *store, const char *group, const char *name)
 {
@@ -20,6 +21,13 @@ static const char *title(const cop_store *store, const char *group)
     return text != NULL ? text : group;
 }
 
+/* The table is about what the gate has looked at. */
+static bool is_on_reward(const cop_store *store)
+{
+    const char *const on = cop_store_get_text(store, "/gate/on");
+    return on != NULL && strcmp(on, "reward") == 0;
+}
+
 /* "0.013"; values that would show as zero as a bound. */
 static void format_p(char text[8], double p)
 {
@@ -33,10 +41,12 @@ static cop_status print_accuracy(const cop_store *store, const char *group, bool
     char p_consolidated[8];
     format_p(p_base, number(store, group, "p_base"));
     format_p(p_consolidated, number(store, group, "p_consolidated"));
+    const char *const names[2][3] = {{"accuracy", "accuracy_low", "accuracy_high"},
+                                     {"reward", "reward_low", "reward_high"}};
+    const char *const *const shown = names[is_on_reward(store) ? 1 : 0];
     COP_TRY(cop_text_format(text, err, "  %-25s %.3f  %.3f .. %.3f", title(store, group),
-                            number(store, group, "accuracy"),
-                            number(store, group, "accuracy_low"),
-                            number(store, group, "accuracy_high")));
+                            number(store, group, shown[0]), number(store, group, shown[1]),
+                            number(store, group, shown[2])));
     if (first) {
         COP_TRY(cop_text_format(text, err, "%36s", ""));
     } else {
@@ -66,8 +76,9 @@ cop_status cop_methods_print(const cop_store *store, cop_text *text, cop_error *
     bool chosen = false;
     const bool has_consolidated =
         cop_store_get(store, "/final/consolidated/p_consolidated") != NULL;
-    COP_TRY(cop_text_format(text, err, "%-27s %5s  %-14s  %6s  %-16s  %7s%s\n", "test accuracy",
-                            "", "95% interval", "gain", "95%, paired", "p, base",
+    COP_TRY(cop_text_format(text, err, "%-27s %5s  %-14s  %6s  %-16s  %7s%s\n",
+                            is_on_reward(store) ? "test reward" : "test accuracy", "",
+                            "95% interval", "gain", "95%, paired", "p, base",
                             has_consolidated ? "  p, cons" : ""));
     for (uint64_t i = 0; i < list->shape[0]; i++) {
         COP_TRY(print_accuracy(store, groups[i], i == 0, has_consolidated, text, err));
@@ -85,8 +96,9 @@ cop_status cop_methods_print(const cop_store *store, cop_text *text, cop_error *
         COP_TRY(print_cost(store, groups[i], text, err));
     COP_TRY(cop_text_format(
         text, err,
-        "\np: McNemar's exact test on the same examples%s. The base's cost "
+        "\np: %s on the same examples%s. The base's cost "
         "is that of all splits.\n",
+        is_on_reward(store) ? "the sign test" : "McNemar's exact test",
         has_consolidated ? ", against the base and the consolidated model (cons)" : ""));
     if (!chosen) return COP_OK;
     return cop_text_format(text, err, "(*) chosen by its score on test, which flatters it.\n");

@@ -2,6 +2,7 @@
 
 #include "coppice/memory.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -82,55 +83,55 @@ double cop_methods_gain_per_million(const cop_method *method)
 
 /* --- statistics --- */
 
-static void measure_one(const cop_methods *methods, cop_method *m, double correct_at)
+static void measure_one(const cop_run *run, const cop_methods *methods, cop_method *m,
+                        double *row)
 {
+    const cop_measure correctness = {.correct_at = run->measure.correct_at};
     const size_t n = methods->examples;
-    size_t right = 0;
-    m->reward = 0;
-    for (size_t i = 0; i < n; i++) {
-        right += (double)m->scores[i] >= correct_at;
-        m->reward += (double)m->scores[i];
-    }
-    m->accuracy = n == 0 ? 0 : (double)right / (double)n;
-    m->reward = n == 0 ? 0 : m->reward / (double)n;
+    m->accuracy = cop_measure_mean(&correctness, m->scores, n);
+    const size_t right = (size_t)llround(m->accuracy * (double)n);
     cop_stats_wilson(right, n, 0.95, &m->accuracy_95.low, &m->accuracy_95.high);
+    for (size_t i = 0; i < n; i++)
+        row[i] = (double)m->scores[i];
+    m->reward = cop_stats_mean(row, n);
 }
 
 /* Paired differences of a method to another into row [examples]; its gain and test. */
-static void compare(const cop_methods *methods, const cop_method *m, const cop_method *other,
-                    double correct_at, double *row, cop_difference *difference)
+static void compare(const cop_run *run, const cop_methods *methods, const cop_method *m,
+                    const cop_method *other, double *row, cop_difference *difference)
 {
     for (size_t i = 0; i < methods->examples; i++) {
-        row[i] = (double)((double)m->scores[i] >= correct_at) -
-                 (double)((double)other->scores[i] >= correct_at);
+        row[i] = cop_measure_value(&run->measure, m->scores[i]) -
+                 cop_measure_value(&run->measure, other->scores[i]);
     }
     difference->gain = cop_stats_mean(row, methods->examples);
     difference->test =
-        cop_compare_mcnemar(m->scores, other->scores, methods->examples, correct_at);
+        cop_compare_mcnemar(m->scores, other->scores, methods->examples, &run->measure);
 }
 
 cop_status cop_methods_measure(const cop_run *run, cop_methods *methods, cop_error *err)
 {
+    enum { ROWS = 3 }; /* of a method: its gains over two others, its rewards */
     const size_t n = methods->examples;
-    const size_t rows = 2 * methods->count;
-    const double correct_at = (double)(float)run->task->correct_at;
+    const size_t rows = ROWS * methods->count;
     const cop_bootstrap how = {RESAMPLES, 0.95, (uint64_t)run->job->population.seed};
     double *const values = cop_memory_alloc(rows * n, sizeof *values, err);
     cop_interval *const intervals = cop_memory_alloc(rows, sizeof *intervals, err);
     cop_status status = values == NULL || intervals == NULL ? COP_ERR_MEMORY : COP_OK;
     for (size_t i = 0; i < methods->count && status == COP_OK; i++) {
         cop_method *const m = &methods->items[i];
-        double *const row = values + 2 * i * n;
-        measure_one(methods, m, correct_at);
-        compare(methods, m, &methods->items[0], correct_at, row, &m->to_base);
-        compare(methods, m, &methods->items[methods->result], correct_at, row + n,
+        double *const row = values + ROWS * i * n;
+        compare(run, methods, m, &methods->items[0], row, &m->to_base);
+        compare(run, methods, m, &methods->items[methods->result], row + n,
                 &m->to_consolidated);
+        measure_one(run, methods, m, row + 2 * n);
     }
     if (status == COP_OK && n > 0)
         status = cop_compare_bootstrap(values, rows, n, &how, intervals, err);
     for (size_t i = 0; i < methods->count && status == COP_OK; i++) {
-        methods->items[i].to_base.gain_95 = intervals[2 * i];
-        methods->items[i].to_consolidated.gain_95 = intervals[2 * i + 1];
+        methods->items[i].to_base.gain_95 = intervals[ROWS * i];
+        methods->items[i].to_consolidated.gain_95 = intervals[ROWS * i + 1];
+        methods->items[i].reward_95 = intervals[ROWS * i + 2];
     }
     cop_memory_free(intervals);
     cop_memory_free(values);
@@ -164,10 +165,13 @@ static cop_status record_numbers(cop_run *run, const cop_method *m, cop_error *e
         {"accuracy_low", NULL, "Wilson's 95% interval", m->accuracy_95.low},
         {"accuracy_high", NULL, "Wilson's 95% interval", m->accuracy_95.high},
         {"reward", "reward", "mean on test", m->reward},
-        {"gain", NULL, "accuracy above the base's", m->to_base.gain},
+        {"reward_low", "reward", "95% interval, bootstrap", m->reward_95.low},
+        {"reward_high", "reward", "95% interval, bootstrap", m->reward_95.high},
+        {"gain", NULL, "above the base, in what /gate/on names", m->to_base.gain},
         {"gain_low", NULL, "95% interval, paired bootstrap", m->to_base.gain_95.low},
         {"gain_high", NULL, "95% interval, paired bootstrap", m->to_base.gain_95.high},
-        {"p_base", NULL, "McNemar's exact test against the base", m->to_base.test.exact},
+        {"p_base", NULL, "McNemar's exact test against the base; on rewards the sign test",
+         m->to_base.test.exact},
         {"p_base_mid", NULL, "the same, mid-p", m->to_base.test.mid},
         {"answers", NULL, "for one question", (double)m->answers},
         {"search_evaluations", "answers", "to find the method", (double)m->search.evaluations},
@@ -188,7 +192,8 @@ static cop_status record_method(cop_run *run, const cop_methods *methods, const 
     if (methods->has_consolidated) {
         const cop_difference *const d = &m->to_consolidated;
         const entry entries[] = {
-            {"gain_consolidated", NULL, "accuracy above the consolidated model's", d->gain},
+            {"gain_consolidated", NULL, "above the consolidated model, in what /gate/on names",
+             d->gain},
             {"gain_consolidated_low", NULL, "95% interval, paired bootstrap", d->gain_95.low},
             {"gain_consolidated_high", NULL, "95% interval, paired bootstrap", d->gain_95.high},
             {"p_consolidated", NULL, "McNemar's exact test against that model", d->test.exact},

@@ -14,7 +14,7 @@ typedef struct cop_spent {
 
 /* How a method compares with another, example by example. */
 typedef struct cop_difference {
-    double gain; /* in accuracy */
+    double gain; /* in what decides: accuracy or reward */
     cop_interval gain_95;
     cop_mcnemar test;
 } cop_difference;
@@ -29,7 +29,7 @@ typedef struct cop_method {
     cop_spent test;   /* what its answers to the test questions took */
     /* from cop_methods_measure(): */
     double accuracy, reward;
-    cop_interval accuracy_95;
+    cop_interval accuracy_95, reward_95;
     cop_difference to_base, to_consolidated;
 } cop_method;
 

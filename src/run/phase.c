@@ -199,10 +199,11 @@ double cop_phase_mean(const cop_phase *phase, size_t row)
 
 double cop_phase_accuracy(const cop_run *run, const cop_phase *phase, size_t row)
 {
-    const float *const scores = cop_phase_scores(phase, row);
-    size_t right = 0;
-    for (size_t i = 0; i < phase->example_count; i++) {
-        if ((double)scores[i] >= (double)(float)run->task->correct_at) right++;
-    }
-    return phase->example_count == 0 ? 0 : (double)right / (double)phase->example_count;
+    const cop_measure correctness = {.correct_at = run->measure.correct_at};
+    return cop_measure_mean(&correctness, cop_phase_scores(phase, row), phase->example_count);
+}
+
+double cop_phase_merit(const cop_run *run, const cop_phase *phase, size_t row)
+{
+    return cop_measure_mean(&run->measure, cop_phase_scores(phase, row), phase->example_count);
 }

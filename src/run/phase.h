@@ -79,9 +79,10 @@ const float *cop_phase_scores(const cop_phase *phase, size_t row);
 /* True if all units of the row gave finite logits. */
 bool cop_phase_row_valid(const cop_phase *phase, size_t row);
 
-/* Mean score and share of right examples of a row. */
+/* Mean score and share of right examples of a row, and that of the two which decides. */
 double cop_phase_mean(const cop_phase *phase, size_t row);
 double cop_phase_accuracy(const cop_run *run, const cop_phase *phase, size_t row);
+double cop_phase_merit(const cop_run *run, const cop_phase *phase, size_t row);
 
 /* Adds a column beside the scores: values [R] of type `type`. */
 cop_status cop_phase_column(cop_run *run, const cop_phase *phase, const char *name,

@@ -151,7 +151,7 @@ static cop_status decide(cop_run *run, const cop_proposals *proposals,
         .beta = d->found.beta,
         .step = p->step,
         .decision = cop_gate_decide(cop_phase_scores(phase, t), run->centre_validate,
-                                    phase->example_count, (double)(float)run->task->correct_at,
+                                    phase->example_count, &run->measure,
                                     job->recenter.regression_weight,
                                     cop_gate_raise_z(job->gate.z, (size_t)job->gate.tries))};
     *accepted = note.decision.accepted && cop_phase_row_valid(phase, t);

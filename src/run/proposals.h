@@ -14,11 +14,12 @@ typedef struct cop_proposed_direction {
 
 /* One step that may be taken. */
 typedef struct cop_proposal {
-    size_t direction;        /* index into directions */
-    double step;             /* amplitude of the direction */
-    double scale;            /* what the step is a multiple of decides the caller */
-    double accuracy, reward; /* on probe, where scored there */
-    cop_paired paired;       /* against the centre on support, where scored there */
+    size_t direction; /* index into directions */
+    double step;      /* amplitude of the direction */
+    double scale;     /* what the step is a multiple of decides the caller */
+    /* On probe, where scored there; `merit` is what decides. */
+    double merit, accuracy, reward;
+    cop_paired paired; /* against the centre on support, where scored there */
 } cop_proposal;
 
 typedef struct cop_proposals {

@@ -13,7 +13,7 @@ typedef struct round_state {
     cop_local_search *search;
     size_t number; /* from 0 */
     cop_candidates local;
-    double *accuracy; /* [N] of the local candidates on support */
+    double *merit; /* [N] of the local candidates on support */
     cop_proposals proposals;
     float *gated; /* [validate] scores of the proposal that passed the gate last */
 } round_state;
@@ -50,9 +50,9 @@ static cop_status judge_local(round_state *r, cop_error *err)
     for (size_t i = 0; i < count; i++) {
         const cop_paired paired = cop_paired_compare(
             cop_phase_scores(phase, i + 1), cop_phase_scores(phase, 0), phase->example_count,
-            (double)(float)run->task->correct_at, run->job->recenter.regression_weight);
+            &run->measure, run->job->recenter.regression_weight);
         constructive[i] = r->local.valid[i] ? paired.constructive : 0;
-        r->accuracy[i] = cop_phase_accuracy(run, phase, i + 1);
+        r->merit[i] = cop_phase_merit(run, phase, i + 1);
     }
     const cop_store_array scores = {
         .type = COP_STORE_F64, .rank = 1, .shape = {count}, .data = constructive};
@@ -79,7 +79,7 @@ static cop_status judge_local(round_state *r, cop_error *err)
 static cop_status make_proposals(round_state *r, cop_error *err)
 {
     const cop_job *const job = r->run->job;
-    COP_TRY(cop_proposals_find(r->run, &r->local, r->accuracy, &r->proposals, err));
+    COP_TRY(cop_proposals_find(r->run, &r->local, r->merit, &r->proposals, err));
     for (size_t d = 0; d < r->proposals.direction_count; d++) {
         for (size_t k = 0; k < job->recenter.step.count; k++) {
             const double factor = job->recenter.step.data[k];
@@ -91,10 +91,9 @@ static cop_status make_proposals(round_state *r, cop_error *err)
 
 static bool better(const cop_proposal *a, const cop_proposal *b)
 {
-    const int64_t net_a = (int64_t)a->paired.fixes - (int64_t)a->paired.regressions;
-    const int64_t net_b = (int64_t)b->paired.fixes - (int64_t)b->paired.regressions;
     if (a->paired.constructive > b->paired.constructive) return true;
-    return !(a->paired.constructive < b->paired.constructive) && net_a > net_b;
+    return !(a->paired.constructive < b->paired.constructive) &&
+           a->paired.mean > b->paired.mean;
 }
 
 /* Proposals into the run file. */
@@ -107,7 +106,7 @@ static cop_status record(round_state *r, const cop_phase *phase, cop_error *err)
         column[i] = r->proposals.items[i].paired.constructive;
     const cop_status status =
         cop_phase_column(r->run, phase, "constructive", COP_STORE_F64, column, NULL,
-                         "(fixes - L regressions) / M on support, against the centre", err);
+                         "(gains - L losses) / M on support, against the centre", err);
     cop_memory_free(column);
     return status;
 }
@@ -129,9 +128,9 @@ static cop_status rank_proposals(round_state *r, cop_error *err)
         status = cop_proposals_add_row(run, list, i, phase, err);
     if (status == COP_OK) status = cop_phase_run(run, phase, err);
     for (size_t i = 0; i < list->count && status == COP_OK; i++) {
-        list->items[i].paired = cop_paired_compare(
-            cop_phase_scores(phase, i), cop_phase_scores(r->local.phase, 0), count,
-            (double)(float)run->task->correct_at, run->job->recenter.regression_weight);
+        list->items[i].paired =
+            cop_paired_compare(cop_phase_scores(phase, i), cop_phase_scores(r->local.phase, 0),
+                               count, &run->measure, run->job->recenter.regression_weight);
     }
     if (status == COP_OK) status = cop_proposals_rank(list, better, err);
     if (status == COP_OK) status = record(r, phase, err);
@@ -168,7 +167,7 @@ typedef struct line {
     cop_phase *phase;
     size_t first; /* proposal of row 1 */
     size_t best;  /* proposal, SIZE_MAX while the centre is better than all */
-    double best_accuracy;
+    double best_merit;
 } line;
 
 static cop_status extend_line(round_state *r, line *l, size_t direction, double scale,
@@ -182,20 +181,20 @@ static cop_status extend_line(round_state *r, line *l, size_t direction, double 
 static cop_status score_line(round_state *r, line *l, double seen, cop_error *err)
 {
     COP_TRY(cop_phase_run(r->run, l->phase, err));
-    l->best_accuracy = cop_phase_accuracy(r->run, l->phase, 0);
+    l->best_merit = cop_phase_merit(r->run, l->phase, 0);
     l->best = SIZE_MAX;
     for (size_t i = l->first; i < r->proposals.count; i++) {
         cop_proposal *const p = &r->proposals.items[i];
-        p->accuracy = cop_phase_accuracy(r->run, l->phase, i - l->first + 1);
-        if (p->accuracy > l->best_accuracy ||
-            (p->accuracy >= l->best_accuracy && (l->best == SIZE_MAX || p->step == seen))) {
-            l->best_accuracy = p->accuracy;
+        p->merit = cop_phase_merit(r->run, l->phase, i - l->first + 1);
+        if (p->merit > l->best_merit ||
+            (p->merit >= l->best_merit && (l->best == SIZE_MAX || p->step == seen))) {
+            l->best_merit = p->merit;
             l->best = i;
         }
     }
     char text[64];
     (void)snprintf(text, sizeof text, "probe %.3f -> %.3f",
-                   cop_phase_accuracy(r->run, l->phase, 0), l->best_accuracy);
+                   cop_phase_merit(r->run, l->phase, 0), l->best_merit);
     cop_progress_end(&r->run->progress, text);
     return COP_OK;
 }
@@ -282,13 +281,13 @@ static cop_status start_round(cop_run *run, cop_local_search *search, size_t num
                               bool *accepted, cop_error *err)
 {
     round_state r = {.run = run, .search = search, .number = number};
-    r.accuracy = cop_memory_alloc((size_t)run->job->recenter.size, sizeof *r.accuracy, err);
+    r.merit = cop_memory_alloc((size_t)run->job->recenter.size, sizeof *r.merit, err);
     r.gated = cop_memory_alloc(run->splits.counts[COP_SPLIT_VALIDATE], sizeof *r.gated, err);
     const cop_status status =
-        r.accuracy == NULL || r.gated == NULL ? COP_ERR_MEMORY : run_round(&r, accepted, err);
+        r.merit == NULL || r.gated == NULL ? COP_ERR_MEMORY : run_round(&r, accepted, err);
     cop_candidates_free(&r.local);
     cop_proposals_free(&r.proposals);
-    cop_memory_free(r.accuracy);
+    cop_memory_free(r.merit);
     cop_memory_free(r.gated);
     return status;
 }

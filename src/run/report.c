@@ -29,6 +29,14 @@ static cop_status write_json(const cop_run *run, const char *name, json_t *objec
     return status;
 }
 
+/* True or false as the gate has decided, null where none has looked. */
+static json_t *improved_json(const cop_report *report)
+{
+    return report->verdict == COP_VERDICT_UNGATED
+               ? json_null()
+               : json_boolean(report->verdict == COP_VERDICT_PASSED);
+}
+
 static json_t *gate_json(const cop_run *run)
 {
     json_t *const list = json_array();
@@ -46,11 +54,31 @@ static json_t *gate_json(const cop_run *run)
     return list;
 }
 
+/* What the recipe says of its model. Without test examples it says nothing of accuracies. */
+static json_t *metrics_json(const cop_run *run, const cop_report *report)
+{
+    const cop_methods *const methods = report->methods;
+    json_t *const metrics =
+        json_pack("{s:s, s:o}", "task", run->task->name, "improved", improved_json(report));
+    if (metrics == NULL) return NULL;
+    if (methods->examples > 0) {
+        const cop_method *const base = &methods->items[0];
+        const cop_method *const result = &methods->items[methods->result];
+        (void)json_object_set_new(metrics, "base_test_accuracy", json_real(base->accuracy));
+        (void)json_object_set_new(metrics, "test_accuracy", json_real(result->accuracy));
+        if (run->measure.on_reward) {
+            (void)json_object_set_new(metrics, "base_test_reward", json_real(base->reward));
+            (void)json_object_set_new(metrics, "test_reward", json_real(result->reward));
+        }
+    }
+    (void)json_object_set_new(metrics, "gate", gate_json(run));
+    return metrics;
+}
+
 /* The accepted model: centre as a recipe. The metrics hold only what every run of the job
  * gives, so that the file is the same whatever the machine's shape. */
 static cop_status write_recipe(const cop_run *run, const cop_report *report, cop_error *err)
 {
-    const cop_methods *const methods = report->methods;
     cop_recipe *recipe = NULL;
     cop_component *const components =
         cop_memory_alloc(run->seed_count, sizeof *components, err);
@@ -67,10 +95,7 @@ static cop_status write_recipe(const cop_run *run, const cop_report *report, cop
     if (status == COP_OK) status = cop_recipe_set_components(recipe, components, count, err);
     if (status == COP_OK) {
         (void)snprintf(recipe->base_sha256, sizeof recipe->base_sha256, "%s", run->base_sha256);
-        json_t *const metrics = json_pack(
-            "{s:s, s:b, s:f, s:f, s:o}", "task", run->task->name, "improved", report->improved,
-            "base_test_accuracy", methods->items[0].accuracy, "test_accuracy",
-            methods->items[methods->result].accuracy, "gate", gate_json(run));
+        json_t *const metrics = metrics_json(run, report);
         char *const text =
             metrics == NULL ? NULL : json_dumps(metrics, JSON_COMPACT | JSON_REAL_PRECISION(9));
         json_decref(metrics);
@@ -101,22 +126,27 @@ static cop_status print_end(cop_run *run, const cop_report *report, cop_error *e
     cop_text table = {0};
     cop_status status = cop_methods_print(run->store, &table, err);
     if (status == COP_OK) status = cop_text_append(&table, "", 0, err);
-    if (status == COP_OK) cop_progress_print(out, "\n%s", table.data);
+    if (status == COP_OK && table.length > 0) cop_progress_print(out, "\n%s", table.data);
     cop_text_free(&table);
     COP_TRY(status);
     char spent[16];
+    char tested[80] = "No test examples (splits.test: 0), so no accuracy is reported.";
+    if (report->methods->examples > 0)
+        (void)snprintf(tested, sizeof tested, "%zu test examples, never used to decide.",
+                       report->methods->examples);
     cop_timer_format(spent, sizeof spent, report->seconds);
     cop_progress_print(
-        out, "%zu test examples, never used to decide. %s", report->methods->examples,
-        !report->methods->has_consolidated
+        out, "%s %s", tested,
+        report->verdict == COP_VERDICT_UNGATED
             ? "The recipe is RandOpt's best candidate on support; no gate has seen it."
-        : report->improved ? "The consolidated model passed the gate on held-out examples."
-                           : "Nothing passed the gate, so the result is the base model.");
+        : report->verdict == COP_VERDICT_PASSED
+            ? "The consolidated model passed the gate on held-out examples."
+            : "Nothing passed the gate, so the result is the base model.");
     cop_progress_print(out, "%s, %llu tokens generated in this start.", spent,
                        (unsigned long long)run->progress.all_tokens);
     cop_progress_print(out, "Written: %s/{run.h5, recipe.json, summary.json, log}",
                        run->options->out_dir);
-    if (report->improved) {
+    if (report->verdict != COP_VERDICT_NOTHING) {
         cop_progress_print(out, "Next:    coppice export %s --model %s --out MODEL_DIR",
                            run->options->out_dir, run->job->model);
     }
@@ -157,16 +187,18 @@ static cop_status write_summary(const cop_run *run, const cop_report *report, co
     for (size_t s = 0; s < run->seed_count; s++)
         components += (float)run->centre[s] != 0.0F;
     json_t *const models = json_object();
-    for (size_t i = 0; i < methods->count; i++) {
+    for (size_t i = 0; i < methods->count && methods->examples > 0; i++) {
         (void)json_object_set_new(models, methods->items[i].key,
                                   method_json(methods, &methods->items[i]));
     }
     json_t *const summary = json_pack(
-        "{s:s, s:s, s:s, s:s, s:s, s:b, s:o, s:I, s:I, s:f, s:I, s:I, s:I, s:o, s:f, s:I, s:I, "
+        "{s:s, s:s, s:s, s:s, s:s, s:o, s:s, s:o, s:I, s:I, s:f, s:I, s:I, s:I, s:o, s:f, s:I, "
+        "s:I, "
         "s:I, s:s}",
         "coppice", cop_build_version(), "job", run->job->path, "method", run->job->method,
-        "task", run->task->name, "model", run->job->model, "improved", report->improved, "test",
-        models, "test_examples", (json_int_t)methods->examples, "randopt_candidate",
+        "task", run->task->name, "model", run->job->model, "improved", improved_json(report),
+        "decided_by", run->measure.on_reward ? "reward" : "correct", "test", models,
+        "test_examples", (json_int_t)methods->examples, "randopt_candidate",
         (json_int_t)report->candidate, "randopt_support_reward", report->support_reward,
         "population", (json_int_t)run->job->population.size, "recipe_components",
         (json_int_t)components, "gate_decisions", (json_int_t)run->gate_count, "gate",
@@ -195,16 +227,20 @@ static cop_status write_all(void *context, cop_error *err)
 cop_status cop_report_finish(cop_run *run, const cop_report *report, cop_error *err)
 {
     cop_methods *const methods = report->methods;
-    COP_TRY(cop_methods_measure(run, methods, err));
-    COP_TRY(cop_methods_record(run, methods, err));
-    COP_TRY(cop_store_set_i64(run->store, "/final/improved", report->improved ? 1 : 0, NULL,
-                              "1: the result differs from the base", err));
+    if (methods->examples > 0) {
+        COP_TRY(cop_methods_measure(run, methods, err));
+        COP_TRY(cop_methods_record(run, methods, err));
+    }
+    COP_TRY(cop_store_set_i64(run->store, "/final/improved", (int64_t)report->verdict, NULL,
+                              "1: the result passed the gate; 0: nothing did, it is the base; "
+                              "-1: the method has no gate",
+                              err));
     COP_TRY(cop_store_set_i64(run->store, "/final/randopt_candidate",
                               (int64_t)report->candidate, NULL, "best candidate on support",
                               err));
     ending all = {.run = run, .report = report};
     COP_TRY(cop_rundir_persist(run, write_all, &all, err));
-    for (size_t i = 0; i < methods->count; i++) {
+    for (size_t i = 0; i < methods->count && methods->examples > 0; i++) {
         cop_log_write(run->log, COP_LOG_INFO, "test accuracy of %s: %.4f",
                       methods->items[i].title, methods->items[i].accuracy);
     }

@@ -4,11 +4,18 @@
 
 #include "run/methods.h"
 
+/* What the gate has said of the result. */
+typedef enum cop_verdict {
+    COP_VERDICT_UNGATED = -1, /* the method has no gate */
+    COP_VERDICT_NOTHING = 0,  /* nothing passed: the result is the base */
+    COP_VERDICT_PASSED = 1
+} cop_verdict;
+
 typedef struct cop_report {
     cop_methods *methods;  /* all that were tested, the base first */
     size_t candidate;      /* RandOpt's best on support */
     double support_reward; /* of it */
-    bool improved;         /* the result is not the base */
+    cop_verdict verdict;
     double seconds;
 } cop_report;
 

@@ -165,7 +165,8 @@ static cop_status check_identity(const cop_run *run, cop_error *err)
         const char *const theirs = cop_store_get_text(run->store, path);
         cop_text_clear(&value);
         COP_TRY_OUT(cop_job_print_value(run->job, key, &value, err));
-        if (theirs == NULL || strcmp(theirs, value.data) != 0) {
+        /* A file that is older than the key was made as its default says. */
+        if (strcmp(theirs == NULL ? cop_job_key_default(key) : theirs, value.data) != 0) {
             status = cop_error_set(err, COP_ERR_MISMATCH,
                                    "%s belongs to another job: %s was %s and is now "
                                    "%s; restore it, or choose another --out",

@@ -31,7 +31,7 @@ static cop_status add_scale(stage1 *s, double scale, cop_error *err)
 
 static bool better(const cop_proposal *a, const cop_proposal *b)
 {
-    return a->accuracy > b->accuracy || (a->accuracy == b->accuracy && a->reward > b->reward);
+    return a->merit > b->merit || (a->merit == b->merit && a->reward > b->reward);
 }
 
 /* Scores all proposals on probe and finds the best, the first among equals. */
@@ -42,6 +42,7 @@ static cop_status score_proposals(stage1 *s, cop_error *err)
     for (size_t i = 0; i < s->proposals.count; i++) {
         cop_proposal *const p = &s->proposals.items[i];
         p->accuracy = cop_phase_accuracy(s->run, s->probe, i);
+        p->merit = cop_phase_merit(s->run, s->probe, i);
         p->reward = cop_phase_mean(s->probe, i);
         if (better(p, &s->proposals.items[s->best])) s->best = i;
     }
@@ -51,7 +52,7 @@ static cop_status score_proposals(stage1 *s, cop_error *err)
     char text[160];
     if (isfinite(d->found.q))
         (void)snprintf(merge, sizeof merge, "q %g, beta %g, ", d->found.q, d->found.beta);
-    (void)snprintf(text, sizeof text, "best on probe %.3f (%s%s%sscale %g)", top->accuracy,
+    (void)snprintf(text, sizeof text, "best on probe %.3f (%s%s%sscale %g)", top->merit,
                    s->run->job->consolidate.operators.count > 1 ? d->source->name : "",
                    s->run->job->consolidate.operators.count > 1 ? ", " : "", merge, top->scale);
     cop_progress_end(&s->run->progress, text);

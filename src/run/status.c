@@ -107,10 +107,9 @@ static cop_status look_at_file(finding *f, cop_error *err)
     if (path == NULL) return COP_ERR_MEMORY;
     cop_store *store = NULL;
     bool previous = false;
-    double known = 0;
     const cop_status status = cop_store_read_latest(path, &store, &previous, NULL, err);
     f->has_file = store != NULL;
-    f->file_ended = store != NULL && cop_store_get_f64(store, "/final/base/accuracy", &known);
+    f->file_ended = store != NULL && cop_store_get(store, "/final/recipe") != NULL;
     cop_store_destroy(&store);
     cop_memory_free(path);
     return status;

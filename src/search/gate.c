@@ -3,26 +3,56 @@
 
 #include <math.h>
 
+double cop_measure_value(const cop_measure *measure, float score)
+{
+    if (measure->on_reward) return (double)score;
+    return (double)score >= measure->correct_at ? 1 : 0;
+}
+
+double cop_measure_mean(const cop_measure *measure, const float *scores, size_t count)
+{
+    double sum = 0;
+    for (size_t m = 0; m < count; m++)
+        sum += cop_measure_value(measure, scores[m]);
+    return count == 0 ? 0 : sum / (double)count;
+}
+
+/* Root of the mean square of the differences around their mean (n - 1). */
+static double spread(const float *scores, const float *centre, size_t count,
+                     const cop_measure *measure, double mean)
+{
+    double sum = 0;
+    for (size_t m = 0; m < count; m++) {
+        const double change = cop_measure_value(measure, scores[m]) -
+                              cop_measure_value(measure, centre[m]) - mean;
+        sum += change * change;
+    }
+    return sqrt(sum / ((double)count - 1));
+}
+
 cop_paired cop_paired_compare(const float *scores, const float *centre, size_t count,
-                              double correct_at, double weight)
+                              const cop_measure *measure, double weight)
 {
     cop_paired paired = {0};
+    double gains = 0;
+    double losses = 0;
     for (size_t m = 0; m < count; m++) {
-        const bool now = (double)scores[m] >= correct_at;
-        const bool before = (double)centre[m] >= correct_at;
-        paired.fixes += now && !before;
-        paired.regressions += before && !now;
+        const double change =
+            cop_measure_value(measure, scores[m]) - cop_measure_value(measure, centre[m]);
+        paired.fixes += change > 0;
+        paired.regressions += change < 0;
+        if (change > 0) gains += change;
+        if (change < 0) losses -= change;
     }
     if (count == 0) return paired;
     const double n = (double)count;
-    const double fixes = (double)paired.fixes;
-    const double regressions = (double)paired.regressions;
-    paired.constructive = (fixes - weight * regressions) / n;
-    paired.mean = (fixes - regressions) / n;
-    /* Every difference is -1, 0 or 1, so the sum of squares is a count. */
-    if (count > 1)
-        paired.sd =
-            sqrt(fmax(0.0, fixes + regressions - n * paired.mean * paired.mean) / (n - 1));
+    paired.constructive = (gains - weight * losses) / n;
+    paired.mean = (gains - losses) / n;
+    if (count < 2) return paired;
+    /* On correctness the sum of squares is a count, and this the exact form. */
+    paired.sd = measure->on_reward
+                    ? spread(scores, centre, count, measure, paired.mean)
+                    : sqrt(fmax(0.0, gains + losses - n * paired.mean * paired.mean) / (n - 1));
     return paired;
 }
 
@@ -35,11 +65,11 @@ double cop_gate_raise_z(double z, size_t tries)
 }
 
 cop_gate_decision cop_gate_decide(const float *proposal, const float *centre, size_t count,
-                                  double correct_at, double regression_weight, double z)
+                                  const cop_measure *measure, double regression_weight,
+                                  double z)
 {
     cop_gate_decision decision = {.count = count, .z = z};
-    decision.paired =
-        cop_paired_compare(proposal, centre, count, correct_at, regression_weight);
+    decision.paired = cop_paired_compare(proposal, centre, count, measure, regression_weight);
     if (count == 0) return decision;
     decision.bound = decision.paired.mean - z * decision.paired.sd / sqrt((double)count);
     decision.accepted = decision.bound > 0.0 && decision.paired.constructive > 0.0;

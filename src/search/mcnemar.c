@@ -2,7 +2,6 @@
 #include "coppice/compare.h"
 
 #include <math.h>
-#include <stdbool.h>
 
 /* P(X <= k) and P(X = k) for X binomial (n, 1/2), 2 k <= n. The first term is built up as a
  * product scaled by a power of two that is kept apart: C(n, k) soon leaves the range of a
@@ -44,15 +43,15 @@ cop_mcnemar cop_compare_mcnemar_counts(size_t gained, size_t lost)
 }
 
 cop_mcnemar cop_compare_mcnemar(const float *scores, const float *other, size_t count,
-                                double correct_at)
+                                const cop_measure *measure)
 {
     size_t gained = 0;
     size_t lost = 0;
     for (size_t m = 0; m < count; m++) {
-        const bool mine = (double)scores[m] >= correct_at;
-        const bool theirs = (double)other[m] >= correct_at;
-        gained += mine && !theirs;
-        lost += theirs && !mine;
+        const double mine = cop_measure_value(measure, scores[m]);
+        const double theirs = cop_measure_value(measure, other[m]);
+        gained += mine > theirs;
+        lost += theirs > mine;
     }
     return cop_compare_mcnemar_counts(gained, lost);
 }

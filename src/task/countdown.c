@@ -210,6 +210,7 @@ const cop_task cop_task_countdown = {
         "in <think> </think> tags. And return the final answer in <answer> </answer> tags, for "
         "example <answer> (1 + 2) / 3 </answer>.",
     .max_reward = 1.1,
+    .graded = true,
     .correct_at = 1.0,
     .answer = find_answer,
     .score = score_countdown,

@@ -340,6 +340,7 @@ const cop_task cop_task_order = {
         "by commas, for example B,A,D,E,C.",
     .default_assistant = "{answer}",
     .max_reward = 1.0,
+    .graded = true,
     .correct_at = 1.0,
     .prepare = prepare,
     .answer = find_answer,

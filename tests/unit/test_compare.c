@@ -255,16 +255,20 @@ static void test_mcnemar_golden(void **state)
 static void test_mcnemar_scores(void **state)
 {
     (void)state;
+    const cop_measure right = {.correct_at = 1.0};
+    const cop_measure reward = {.on_reward = true};
     const float mine[] = {1.0F, 1.1F, 0.9F, 0.0F, 1.0F, 1.0F};
     const float theirs[] = {1.0F, 0.1F, 1.0F, 0.0F, 0.99F, 0.0F};
-    const cop_mcnemar got = cop_compare_mcnemar(mine, theirs, 6, 1.0);
+    const cop_mcnemar got = cop_compare_mcnemar(mine, theirs, 6, &right);
     assert_int_equal(got.gained, 3);
     assert_int_equal(got.lost, 1);
     golden_compare(got.exact, 0.625, 1, 1e-15, "exact");
     golden_compare(got.mid, 0.375, 1, 1e-15, "mid");
-    const cop_mcnemar same = cop_compare_mcnemar(mine, mine, 6, 1.0);
+    const cop_mcnemar signs = cop_compare_mcnemar(mine, theirs, 6, &reward);
+    assert_true(signs.gained == 3 && signs.lost == 1); /* 1.0 above 0.99, 0.9 below 1.0 */
+    const cop_mcnemar same = cop_compare_mcnemar(mine, mine, 6, &right);
     assert_true(same.exact == 1 && same.mid == 1 && same.chi2 == 1);
-    const cop_mcnemar none = cop_compare_mcnemar(NULL, NULL, 0, 1.0);
+    const cop_mcnemar none = cop_compare_mcnemar(NULL, NULL, 0, &right);
     assert_true(none.exact == 1);
 }
 

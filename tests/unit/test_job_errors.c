@@ -206,6 +206,8 @@ static void test_out_of_range(void **state)
         {"backend.threads: 0", "j.yaml:3: backend.threads: 0 is out of range"},
         {"backend.candidates: 0",
          "j.yaml:3: backend.candidates: 0 is out of range (auto | 1 .. 256)"},
+        {"task.correct_at: right",
+         "j.yaml:3: task.correct_at takes a number or auto, not \"right\""},
         {"backend.candidates: many",
          "j.yaml:3: backend.candidates takes an integer or auto, not \"many\""},
         {"backend.batch: 0", "j.yaml:3: backend.batch: 0 is out of range"},

@@ -69,6 +69,9 @@ static void test_values(void **state)
     assert_prints("backend.candidates", "auto", "auto");
     assert_prints("backend.candidates", "\"auto\"", "auto");
     assert_prints("backend.candidates", "256", "256");
+    assert_prints("task.correct_at", "auto", "auto");
+    assert_prints("task.correct_at", "-12.5", "-12.5");
+    assert_prints("task.correct_at", "0", "0");
     assert_prints("population.seed", "9223372036854775807", "9223372036854775807");
     assert_prints("splits.seed", "-1", "-1");
     assert_prints("gate.z", "1.0", "1");
@@ -230,6 +233,7 @@ static void test_table(void **state)
                              strncmp(key->name, "schedule.", 9) != 0 &&
                              strcmp(key->name, "backend.threads") != 0 &&
                              strcmp(key->name, "backend.candidates") != 0 &&
+                             strcmp(key->name, "gate.allow_flat") != 0 &&
                              strcmp(key->name, "task.timeout") != 0);
         for (size_t j = 0; j < i; j++)
             assert_true(cop_job_key_at(j)->offset != key->offset);
