@@ -70,9 +70,17 @@ cop_status cop_task_find(const char *name, const cop_task **task, cop_error *err
 const cop_task *cop_task_at(size_t index);
 
 /** Loads a task's data set: the examples with their fields renamed by `fields` (may be NULL),
- * prepared, and each with an answer that the task understands. */
+ * prepared, and each with an answer that the task understands. Of `options` (may be NULL) what
+ * is kept counts; `edit` is the task's. */
 cop_status cop_task_load(const cop_task *task, const char *path, const cop_fields *fields,
-                         cop_dataset **dataset, cop_error *err);
+                         const cop_dataset_options *options, cop_dataset **dataset,
+                         cop_error *err);
+
+/** Looks at every example of a data set in the same way and keeps none: *keys [*count], equal
+ * for examples whose prompts (`user`, NULL: the task's template) differ in white space only.
+ * Free with cop_memory_free(). */
+cop_status cop_task_scan(const cop_task *task, const char *path, const cop_fields *fields,
+                         const char *user, uint64_t **keys, size_t *count, cop_error *err);
 
 /** Appends a template with {field} replaced by the example's field, or {a.b} by field b of the
  * object a: strings as they are, numbers in their shortest form, lists as "[1, 2, 3]"; "{{" and

@@ -296,8 +296,9 @@ static cop_status evaluate_all(evaluation *e, const arguments *a, size_t batch, 
 }
 
 /* The data set and the few-shot examples, their fields renamed. */
-static cop_status load_data(const arguments *a, evaluation *e, cop_error *err)
+static cop_status load_data(const arguments *a, size_t limit, evaluation *e, cop_error *err)
 {
+    const cop_dataset_options some = {.limit = limit};
     cop_fields fields = {0};
     cop_status status = COP_OK;
     for (size_t i = 0; i < a->field_count; i++) {
@@ -306,9 +307,9 @@ static cop_status load_data(const arguments *a, evaluation *e, cop_error *err)
             goto out;
         }
     }
-    COP_TRY_OUT(cop_task_load(e->task, a->data, &fields, &e->dataset, err));
+    COP_TRY_OUT(cop_task_load(e->task, a->data, &fields, &some, &e->dataset, err));
     if (a->examples != NULL)
-        COP_TRY_OUT(cop_task_load(e->task, a->examples, &fields, &e->examples, err));
+        COP_TRY_OUT(cop_task_load(e->task, a->examples, &fields, NULL, &e->examples, err));
 out:
     cop_fields_free(&fields);
     return status;
@@ -316,7 +317,7 @@ out:
 
 static cop_status run(const arguments *a, evaluation *e, cop_error *err)
 {
-    int64_t limit = INT64_MAX;
+    int64_t limit = 0; /* none */
     int64_t batch = 128;
     int64_t threads = 0;
     int64_t tokens = 256;
@@ -337,9 +338,8 @@ static cop_status run(const arguments *a, evaluation *e, cop_error *err)
     COP_TRY(cop_app_require("eval", "--model DIR", a->model, err));
     COP_TRY(cop_app_require("eval", "--data FILE", a->data, err));
     COP_TRY(cop_app_task_resolve("eval", &a->task, &e->task, &e->setup, err));
-    COP_TRY(load_data(a, e, err));
+    COP_TRY(load_data(a, (size_t)limit, e, err));
     e->count = cop_dataset_count(e->dataset);
-    if ((int64_t)e->count > limit) e->count = (size_t)limit;
     e->rewards = cop_memory_alloc(e->count, sizeof *e->rewards, err);
     e->correct = cop_memory_alloc(e->count, sizeof *e->correct, err);
     if (e->rewards == NULL || e->correct == NULL) return COP_ERR_MEMORY;

@@ -57,6 +57,8 @@ static cop_status encode_all(const prompter *p, const cop_tokenizer *tokenizer,
 {
     for (size_t i = 0; i < prompts->count; i++) {
         const json_t *const example = cop_dataset_at(p->options->dataset, i);
+        prompts->start[i + 1] = prompts->start[i];
+        if (example == NULL) continue; /* not wanted */
         cop_text_clear(text);
         cop_status status = render(p, example, text, err);
         /* The chat text already holds what the post-processor would add. */

@@ -4,6 +4,7 @@
 #include "coppice/noise.h"
 
 #include <assert.h>
+#include <stdlib.h>
 
 const char *cop_split_name(cop_split split)
 {
@@ -61,8 +62,118 @@ static cop_status check_counts(size_t total, const size_t counts[COP_SPLIT_COUNT
     return COP_OK;
 }
 
+/* --- examples of one prompt --- */
+
+/* An example by what its prompt is; those of one prompt are neighbours, in the file's order. */
+typedef struct keyed {
+    uint64_t key;
+    size_t example;
+} keyed;
+
+static int compare_keyed(const void *a, const void *b)
+{
+    const keyed *const x = a;
+    const keyed *const y = b;
+    if (x->key != y->key) return x->key < y->key ? -1 : 1;
+    return (x->example > y->example) - (x->example < y->example);
+}
+
+typedef struct prompts {
+    keyed *sorted; /* [total] */
+    size_t *place; /* [total] of each example in that */
+    bool *used;    /* [total] by example */
+    size_t total;
+} prompts;
+
+static void free_prompts(prompts *p)
+{
+    cop_memory_free(p->sorted);
+    cop_memory_free(p->place);
+    cop_memory_free(p->used);
+}
+
+/* Groups the examples; *repeated counts those that are not the first of their prompt. */
+static cop_status group(const uint64_t *keys, size_t total, prompts *p, size_t *repeated,
+                        cop_error *err)
+{
+    *p = (prompts){.total = total};
+    p->sorted = cop_memory_alloc(total, sizeof *p->sorted, err);
+    p->place = cop_memory_alloc(total, sizeof *p->place, err);
+    p->used = cop_memory_alloc(total, sizeof *p->used, err);
+    if (p->sorted == NULL || p->place == NULL || p->used == NULL) return COP_ERR_MEMORY;
+    for (size_t i = 0; i < total; i++)
+        p->sorted[i] = (keyed){keys[i], i};
+    qsort(p->sorted, total, sizeof *p->sorted, compare_keyed);
+    *repeated = 0;
+    for (size_t i = 0; i < total; i++) {
+        p->place[p->sorted[i].example] = i;
+        *repeated += i > 0 && p->sorted[i].key == p->sorted[i - 1].key;
+    }
+    return COP_OK;
+}
+
+/* Puts `first` and the others of its prompt into a split of `room` places; \return how many. */
+static size_t take_prompt(prompts *p, size_t first, size_t *split, size_t room)
+{
+    size_t at = p->place[first];
+    const uint64_t key = p->sorted[at].key;
+    size_t taken = 0;
+    split[taken++] = first;
+    while (at > 0 && p->sorted[at - 1].key == key)
+        at--;
+    for (; at < p->total && p->sorted[at].key == key; at++) {
+        const size_t example = p->sorted[at].example;
+        p->used[example] = true;
+        if (example != first && taken < room) split[taken++] = example;
+    }
+    return taken;
+}
+
+/* Fills the splits in turn from order [total]. */
+static cop_status deal(const size_t *order, prompts *p, cop_splits *splits, cop_error *err)
+{
+    size_t next = 0;
+    for (size_t s = 0; s < COP_SPLIT_COUNT; s++) {
+        size_t filled = 0;
+        while (filled < splits->counts[s]) {
+            while (next < p->total && p->used[order[next]])
+                next++;
+            COP_CHECK(next < p->total, err, COP_ERR_CONFIG,
+                      "the splits ask for more examples than there are: %zu of the data set's "
+                      "%zu have a prompt that another has too, and equal prompts never come "
+                      "into two splits; ask for fewer, or remove the repetitions",
+                      splits->repeated, p->total);
+            filled += take_prompt(p, order[next], splits->examples[s] + filled,
+                                  splits->counts[s] - filled);
+        }
+    }
+    return COP_OK;
+}
+
+/* --- the splits --- */
+
+static cop_status fill(size_t *order, size_t total, size_t need, int64_t seed,
+                       const uint64_t *keys, cop_splits *splits, cop_error *err)
+{
+    prompts p = {0};
+    cop_status status = COP_OK;
+    if (keys != NULL) status = group(keys, total, &p, &splits->repeated, err);
+    if (status == COP_OK) {
+        if (seed >= 0)
+            shuffle(order, total, splits->repeated > 0 ? total : need, (uint64_t)seed);
+        if (splits->repeated > 0) status = deal(order, &p, splits, err);
+    }
+    size_t place = 0;
+    for (size_t s = 0; s < COP_SPLIT_COUNT && splits->repeated == 0 && status == COP_OK; s++) {
+        for (size_t i = 0; i < splits->counts[s]; i++)
+            splits->examples[s][i] = order[place++];
+    }
+    free_prompts(&p);
+    return status;
+}
+
 cop_status cop_splits_create(size_t total, const size_t counts[COP_SPLIT_COUNT], int64_t seed,
-                             cop_splits *splits, cop_error *err)
+                             const uint64_t *keys, cop_splits *splits, cop_error *err)
 {
     *splits = (cop_splits){0};
     size_t need = 0;
@@ -71,18 +182,13 @@ cop_status cop_splits_create(size_t total, const size_t counts[COP_SPLIT_COUNT],
     if (order == NULL) return COP_ERR_MEMORY;
     for (size_t i = 0; i < total; i++)
         order[i] = i;
-    if (seed >= 0) shuffle(order, total, need, (uint64_t)seed);
-
     cop_status status = COP_OK;
-    size_t place = 0;
     for (size_t s = 0; s < COP_SPLIT_COUNT && status == COP_OK; s++) {
         splits->examples[s] = cop_memory_alloc(counts[s], sizeof *order, err);
         splits->counts[s] = counts[s];
         if (splits->examples[s] == NULL) status = COP_ERR_MEMORY;
-        for (size_t i = 0; i < counts[s] && status == COP_OK; i++) {
-            splits->examples[s][i] = order[place++];
-        }
     }
+    if (status == COP_OK) status = fill(order, total, need, seed, keys, splits, err);
     cop_memory_free(order);
     if (status != COP_OK) cop_splits_free(splits);
     return status;

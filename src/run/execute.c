@@ -97,6 +97,50 @@ static void print_start(cop_run *run)
                        ranks == 1 ? "" : ", rank 0 coordinates");
 }
 
+/* Divides the data set; of its examples those of a split are kept. */
+static cop_status split_data(cop_run *run, const uint64_t *keys, size_t total, cop_error *err)
+{
+    const cop_job *const job = run->job;
+    const size_t counts[COP_SPLIT_COUNT] = {
+        (size_t)job->splits.support, (size_t)job->splits.probe, (size_t)job->splits.validate,
+        (size_t)job->splits.test};
+    if (cop_splits_create(total, counts, job->splits.seed, keys, &run->splits, err) != COP_OK)
+        return cop_error_prefix(err, "splits of %s", job->task.data);
+    if (run->splits.repeated > 0 && cop_world_rank(run->world) == 0) {
+        cop_log_write(
+            run->log, COP_LOG_WARN,
+            "%s: %zu of %zu examples have a prompt that another has too; equal prompts "
+            "were put into one split, or left out where it was full",
+            job->task.data, run->splits.repeated, total);
+    }
+    bool *const wanted = cop_memory_alloc(total, sizeof *wanted, err);
+    if (wanted == NULL) return COP_ERR_MEMORY;
+    for (size_t s = 0; s < COP_SPLIT_COUNT; s++) {
+        for (size_t i = 0; i < counts[s]; i++)
+            wanted[run->splits.examples[s][i]] = true;
+    }
+    const cop_dataset_options options = {.wanted = wanted, .wanted_count = total};
+    const cop_status status = cop_task_load(run->task, job->task.data, &job->task.fields,
+                                            &options, &run->dataset, err);
+    cop_memory_free(wanted);
+    return status;
+}
+
+static cop_status load_data(cop_run *run, cop_error *err)
+{
+    const cop_job *const job = run->job;
+    uint64_t *keys = NULL;
+    size_t total = 0;
+    COP_TRY(cop_task_scan(run->task, job->task.data, &job->task.fields, job->task.user, &keys,
+                          &total, err));
+    const cop_status status = split_data(run, keys, total, err);
+    cop_memory_free(keys);
+    COP_TRY(status);
+    if (job->task.examples == NULL) return COP_OK;
+    return cop_task_load(run->task, job->task.examples, &job->task.fields, NULL, &run->examples,
+                         err);
+}
+
 /* On every rank: what does not need the others. */
 static cop_status prepare(cop_run *run, cop_error *err)
 {
@@ -104,17 +148,7 @@ static cop_status prepare(cop_run *run, cop_error *err)
     COP_TRY(cop_log_create(cop_world_rank(run->world), COP_LOG_WARN, &run->log, err));
     COP_TRY(cop_signals_catch(err));
     COP_TRY(find_task(run, err));
-    COP_TRY(cop_task_load(run->task, job->task.data, &job->task.fields, &run->dataset, err));
-    if (job->task.examples != NULL)
-        COP_TRY(cop_task_load(run->task, job->task.examples, &job->task.fields, &run->examples,
-                              err));
-    const size_t counts[COP_SPLIT_COUNT] = {
-        (size_t)job->splits.support, (size_t)job->splits.probe, (size_t)job->splits.validate,
-        (size_t)job->splits.test};
-    if (cop_splits_create(cop_dataset_count(run->dataset), counts, job->splits.seed,
-                          &run->splits, err) != COP_OK) {
-        return cop_error_prefix(err, "splits of %s", job->task.data);
-    }
+    COP_TRY(load_data(run, err));
     COP_TRY(cop_checkpoint_open(job->model, &run->base, err));
     return cop_world_rank(run->world) == 0 ? cop_rundir_claim(run, err) : COP_OK;
 }

@@ -42,7 +42,7 @@ static void scene_create(scene *s, size_t lanes, double temperature)
     static const char *const stop[] = {"\n"};
     cop_error err = {0};
     *s = (scene){0};
-    must(cop_dataset_load("jobs/demo/arith.jsonl", &s->dataset, &err), &err);
+    must(cop_dataset_load("jobs/demo/arith.jsonl", NULL, &s->dataset, &err), &err);
     cop_evaluator_options options = {.model_dir = "jobs/demo/model",
                                      .dataset = s->dataset,
                                      .system = "",

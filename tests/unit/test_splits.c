@@ -8,7 +8,7 @@ static cop_splits create_ok(size_t total, const size_t counts[COP_SPLIT_COUNT], 
 {
     cop_splits splits;
     cop_error err = {0};
-    if (cop_splits_create(total, counts, seed, &splits, &err) != COP_OK)
+    if (cop_splits_create(total, counts, seed, NULL, &splits, &err) != COP_OK)
         fail_msg("%s", err.message);
     return splits;
 }
@@ -141,12 +141,73 @@ static void test_too_few(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         cop_splits splits;
         cop_error err = {0};
-        assert_int_equal(cop_splits_create(20, cases[i], 1, &splits, &err), COP_ERR_CONFIG);
+        assert_int_equal(cop_splits_create(20, cases[i], 1, NULL, &splits, &err),
+                         COP_ERR_CONFIG);
         assert_non_null(strstr(err.message, "the data set has 20"));
         assert_null(splits.examples[0]);
     }
     cop_splits splits = create_ok(0, (const size_t[]){0, 0, 0, 0}, 1);
     cop_splits_free(&splits);
+}
+
+/* Every prompt stands in the data four times: no prompt is in two splits, every split is full,
+ * the first of a split is whom the permutation alone would have put there. */
+static void test_equal_prompts(void **state)
+{
+    (void)state;
+    enum { TOTAL = 400 };
+    static const size_t counts[] = {50, 21, 40, 101};
+    uint64_t keys[TOTAL];
+    int split_of[TOTAL / 4];
+    for (size_t i = 0; i < TOTAL; i++)
+        keys[i] = i % (TOTAL / 4) * UINT64_C(0x9E3779B97F4A7C15);
+    for (int64_t seed = -1; seed < 20; seed++) {
+        cop_splits splits;
+        cop_error err = {0};
+        if (cop_splits_create(TOTAL, counts, seed, keys, &splits, &err) != COP_OK)
+            fail_msg("%s", err.message);
+        assert_int_equal(splits.repeated, 300);
+        cop_splits plain = create_ok(TOTAL, counts, seed);
+        assert_int_equal(splits.examples[0][0], plain.examples[0][0]);
+        bool used[TOTAL] = {false};
+        memset(split_of, -1, sizeof split_of);
+        for (int s = 0; s < COP_SPLIT_COUNT; s++) {
+            for (size_t i = 0; i < counts[s]; i++) {
+                const size_t example = splits.examples[s][i];
+                int *const home = &split_of[example % (TOTAL / 4)];
+                assert_true(example < TOTAL && !used[example]);
+                assert_true(*home == -1 || *home == s);
+                used[example] = true;
+                *home = s;
+            }
+        }
+        cop_splits_free(&plain);
+        cop_splits_free(&splits);
+    }
+}
+
+/* Keys that all differ change nothing; too few different prompts are an error that says so. */
+static void test_keys(void **state)
+{
+    (void)state;
+    static const size_t counts[] = {5, 3, 2, 6};
+    uint64_t keys[20];
+    for (size_t i = 0; i < 20; i++)
+        keys[i] = ~(uint64_t)i;
+    cop_splits splits;
+    cop_error err = {0};
+    assert_int_equal(cop_splits_create(20, counts, 7, keys, &splits, &err), COP_OK);
+    assert_int_equal(splits.repeated, 0);
+    cop_splits plain = create_ok(20, counts, 7);
+    for (size_t s = 0; s < COP_SPLIT_COUNT; s++)
+        assert_memory_equal(splits.examples[s], plain.examples[s], counts[s] * sizeof(size_t));
+    cop_splits_free(&plain);
+    cop_splits_free(&splits);
+    for (size_t i = 0; i < 20; i++)
+        keys[i] = i / 10;
+    assert_int_equal(cop_splits_create(20, counts, 7, keys, &splits, &err), COP_ERR_CONFIG);
+    assert_non_null(strstr(err.message, "18 of the data set's 20 have a prompt that another"));
+    assert_null(splits.examples[0]);
 }
 
 int main(void)
@@ -155,7 +216,8 @@ int main(void)
         cmocka_unit_test(test_names),    cmocka_unit_test(test_file_order),
         cmocka_unit_test(test_disjoint), cmocka_unit_test(test_permutation),
         cmocka_unit_test(test_prefix),   cmocka_unit_test(test_uniform),
-        cmocka_unit_test(test_too_few),
+        cmocka_unit_test(test_too_few),  cmocka_unit_test(test_equal_prompts),
+        cmocka_unit_test(test_keys),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

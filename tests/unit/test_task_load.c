@@ -117,7 +117,7 @@ static cop_dataset *load(const char *name, const char *text, const cop_fields *f
     char *path = cop_text_join_path(folder, "data.jsonl", NULL);
     assert_int_equal(cop_task_find(name, &task, NULL), COP_OK);
     assert_int_equal(cop_text_write_file(path, text, strlen(text), NULL), COP_OK);
-    const cop_status status = cop_task_load(task, path, fields, &dataset, err);
+    const cop_status status = cop_task_load(task, path, fields, NULL, &dataset, err);
     assert_int_equal(status == COP_OK, dataset != NULL);
     cop_memory_free(path);
     assert_int_equal(folder_remove(folder), 0);
@@ -164,13 +164,42 @@ static void test_refused_data(void **state)
 {
     (void)state;
     refuse("gsm8k", "{\"question\": \"a\", \"answer\": \"1\"}\n{\"question\": \"b\"}\n",
-           (const char *const[3]){"data.jsonl: example 2", "\"answer\"", "task.fields"});
+           (const char *const[3]){"data.jsonl:2: ", "\"answer\"", "task.fields"});
     refuse("regex", "{\"question\": \"a\", \"answer\": \"(a+)+$\"}\n",
-           (const char *const[3]){"data.jsonl: example 1", "\"answer\"", "without bound"});
+           (const char *const[3]){"data.jsonl:1: ", "\"answer\"", "without bound"});
     refuse("order", "{\"sentence1\": \"a\"}\n",
-           (const char *const[3]){"example 1", "sentence2", "task.fields"});
+           (const char *const[3]){"data.jsonl:1: ", "sentence2", "task.fields"});
     refuse("math", "{\"problem\": \"a\"}\n",
-           (const char *const[3]){"example 1", "answer", "task.fields: {answer"});
+           (const char *const[3]){"data.jsonl:1: ", "answer", "task.fields: {answer"});
+}
+
+/* Prompts that differ in white space only have one key; the answer has no part in it. */
+static void test_scan(void **state)
+{
+    (void)state;
+    static const char text[] = "{\"question\": \"a b\", \"answer\": \"1\"}\n\n"
+                               "{\"question\": \"ab\", \"answer\": \"1\"}\n"
+                               "{\"question\": \" a\\n\\t b \", \"answer\": \"2\"}\n";
+    const cop_task *task;
+    uint64_t *keys = NULL;
+    size_t count = 0;
+    cop_error err = {0};
+    char folder[FOLDER_BYTES];
+    assert_int_equal(folder_create(folder), 0);
+    char *path = cop_text_join_path(folder, "data.jsonl", NULL);
+    assert_int_equal(cop_task_find("gsm8k", &task, NULL), COP_OK);
+    assert_int_equal(cop_text_write_file(path, text, strlen(text), NULL), COP_OK);
+    assert_int_equal(cop_task_scan(task, path, NULL, "{question}", &keys, &count, &err),
+                     COP_OK);
+    assert_int_equal(count, 3);
+    assert_true(keys[0] == keys[2] && keys[0] != keys[1]);
+    cop_memory_free(keys);
+    assert_int_equal(cop_task_scan(task, path, NULL, "{quest}", &keys, &count, &err),
+                     COP_ERR_CONFIG);
+    assert_null(keys);
+    assert_non_null(strstr(err.message, "data.jsonl:1: "));
+    cop_memory_free(path);
+    assert_int_equal(folder_remove(folder), 0);
 }
 
 int main(void)
@@ -178,7 +207,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_pairs),        cmocka_unit_test(test_apply),
         cmocka_unit_test(test_missing),      cmocka_unit_test(test_load),
-        cmocka_unit_test(test_refused_data),
+        cmocka_unit_test(test_refused_data), cmocka_unit_test(test_scan),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
