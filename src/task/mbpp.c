@@ -4,6 +4,7 @@
 
 #include "coppice/memory.h"
 #include "coppice/scorer.h"
+#include "task/characters.h"
 #include "task/child_group.h"
 #include "task/program.h"
 
@@ -216,12 +217,23 @@ static cop_status open_helper(const cop_task_setup *setup, void **state, cop_err
 static cop_status ask(void *context, const cop_response *response, json_t **request,
                       cop_score *score, cop_error *err)
 {
-    const cop_slice program = cop_program_find(response->text, response->length);
     COP_TRY(check_tests(response->answer, err));
-    if (program.length == 0) return COP_OK;
-    score->extracted = cop_memory_copy_string(program.data, program.length, err);
-    if (score->extracted == NULL) return COP_ERR_MEMORY;
-    return make_request(context, program, response->answer, request, err);
+    cop_text tests = {0};
+    cop_text program = {0};
+    cop_status status =
+        append_lines(&tests, json_object_get(response->answer, "test_list"), err);
+    if (status == COP_OK)
+        status = cop_program_find((cop_slice){response->text, response->length},
+                                  cop_slice_of(&tests), &program, err);
+    if (status == COP_OK && program.length > 0) {
+        score->extracted = cop_memory_copy_string(program.data, program.length, err);
+        status = score->extracted == NULL ? COP_ERR_MEMORY
+                                          : make_request(context, cop_slice_of(&program),
+                                                         response->answer, request, err);
+    }
+    cop_text_free(&tests);
+    cop_text_free(&program);
+    return status;
 }
 
 /* `reply` has passed check_reply(). */
@@ -275,8 +287,11 @@ const cop_task cop_task_mbpp = {
     .fields = fields,
     .data = "MBPP as it is",
     .reward = "1 if all asserts hold, else 0",
-    .correctness = "the program in the last <answer>, the last fenced block or between [BEGIN] "
-                   "and [DONE], or else a response that is a program, passes all asserts",
+    .correctness =
+        "the program passes all asserts. It is what defines a name that they use: in the last "
+        "<answer> that has it, else between [BEGIN] and [DONE], else anywhere; of fenced "
+        "blocks "
+        "the last one, with those that it needs, else the lines that are Python",
     .vote = "the program's text",
     .default_system = "You write correct, plain Python.",
     .default_user =

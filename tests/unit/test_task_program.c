@@ -12,7 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void check(const char *response, const char *program)
+/* `tests` NULL: unknown. */
+static void check_for(const char *tests, const char *response, const char *program)
 {
     /* The copy has no NUL after it: reading beyond the length is found by the sanitizers. */
     const size_t length = strlen(response);
@@ -21,12 +22,19 @@ static void check(const char *response, const char *program)
     memcpy(copy, response, length);
     char *const exact = realloc(copy, length > 0 ? length : 1);
     assert_non_null(exact);
-    const cop_slice found = cop_program_find(exact, length);
-    if (found.length != strlen(program) ||
-        (found.length > 0 && memcmp(found.data, program, found.length) != 0))
-        fail_msg("in \"%s\": \"%.*s\" instead of \"%s\"", response, (int)found.length,
-                 found.length > 0 ? found.data : "", program);
+    const cop_slice users = {tests, tests != NULL ? strlen(tests) : 0};
+    cop_text found = {0};
+    assert_int_equal(cop_program_find((cop_slice){exact, length}, users, &found, NULL), COP_OK);
+    const char *const text = found.length > 0 ? found.data : "";
+    if (strcmp(text, program) != 0)
+        fail_msg("in \"%s\": \"%s\" instead of \"%s\"", response, text, program);
+    cop_text_free(&found);
     free(exact);
+}
+
+static void check(const char *response, const char *program)
+{
+    check_for(NULL, response, program);
 }
 
 /* As the published reward finds them. */
@@ -85,17 +93,88 @@ static void test_bare(void **state)
     check("def f(x):\n    return x\n", "def f(x):\n    return x");
     check("import math\ndef f(x): return x", "import math\ndef f(x): return x");
     check("I would def initely return x", "");
-    check("  def f(x): return x", "");
+    check("  def f(x): return x", "def f(x): return x");
     check("x = 1", "");
     check("", "");
+}
+
+static const char tests_of_f[] = "assert f(3) == 3";
+
+/* What the tests call decides between blocks, places and marks that prose mentions. */
+static void test_names(void **state)
+{
+    (void)state;
+    check_for(tests_of_f,
+              "```\ndef g(): pass\n```\n```\ndef f(x): pass\n```\n```\ndef h(): pass\n```",
+              "def f(x): pass");
+    check_for(tests_of_f,
+              "<answer>\n```py\ndef f(x): pass\n```\n</answer> in <answer>, </answer>",
+              "def f(x): pass");
+    check_for(tests_of_f, "<answer>g = 1</answer>\n~~~\nf = g\n~~~", "f = g");
+    check_for(tests_of_f, "<answer>class C:\n  def f(self): pass</answer>",
+              "class C:\n  def f(self): pass");
+    check_for(tests_of_f, "```\ndef f(x):\n  return 1\n```\n```\ndef f(x):\n  return 2\n```",
+              "def f(x):\n  return 2");
+    check_for(tests_of_f, "<answer>f(3)</answer>", "f(3)");
+    check_for(tests_of_f, "assert f(3) == 3", "");
+}
+
+/* Blocks that the program needs come along, in their order; others do not. */
+static void test_needed_blocks(void **state)
+{
+    (void)state;
+    check_for(
+        tests_of_f,
+        "```\nimport math\n```\n```\ndef f(x): return g(x)\n```\n```\ndef g(x): return x\n```",
+        "import math\n\ndef f(x): return g(x)\n\ndef g(x): return x");
+    check_for(tests_of_f, "```\nLIMIT = 3\n```\n```\ndef f(x): return LIMIT\n```",
+              "LIMIT = 3\n\ndef f(x): return LIMIT");
+    check_for(tests_of_f, "```\ndef f(x):\n    r = x\n    return r\n```\n```\nr = f(3)\n```",
+              "def f(x):\n    r = x\n    return r");
+    check_for(tests_of_f, "```\ndef old(x): pass\n```\n```\ndef f(x): return x\n```",
+              "def f(x): return x");
+    check_for("assert f(g(1)) == 1", "```\ndef f(x): pass\n```\n```\ndef g(x): pass\n```",
+              "def f(x): pass\n\ndef g(x): pass");
+}
+
+static void test_shapes_of_fences(void **state)
+{
+    (void)state;
+    check_for(tests_of_f, "1. ```python\n   def f(x):\n       pass\n   ```",
+              "def f(x):\n    pass");
+    check_for(tests_of_f, "~~~~py\ndef f(x): pass\n~~~\n~~~~", "def f(x): pass\n~~~");
+    check_for(tests_of_f, "```python\ndef f(x): pass", "def f(x): pass");
+    check_for(tests_of_f, "```python\ndef f(x): pass```", "def f(x): pass");
+    check_for(tests_of_f, "```python\r\ndef f(x):\r\n  pass\r\n```\r\n", "def f(x):\r\n  pass");
+    check_for(tests_of_f, "```\n>>> def f(x):\n...     pass\n...\n>>> f(3)\n3\n```",
+              "def f(x):\n    pass\n\nf(3)");
+    check_for(tests_of_f, "```py\ndef f(x): pass\n```\n```ruby\ndef f(x)\nend\n```",
+              "def f(x): pass");
+    check_for(tests_of_f, "> ```py\n> def f(x):\n>     pass\n> ```", "def f(x):\n    pass");
+}
+
+static void test_prose(void **state)
+{
+    (void)state;
+    check_for(tests_of_f,
+              "Here:\ndef f(x):\n\n    return x\nFor example, it is short.\nNote: so.",
+              "def f(x):\n\n    return x");
+    check_for(tests_of_f,
+              "def f(x):\n    \"\"\"Says\nsomething.\n\"\"\"\n    return (x +\n1)\n\nDone.",
+              "def f(x):\n    \"\"\"Says\nsomething.\n\"\"\"\n    return (x +\n1)");
+    check_for(tests_of_f, "import math\nThe import is used:\ndef f(x): return x",
+              "import math\n\ndef f(x): return x");
+    check_for(tests_of_f, "class f is what I define, and def f (the one) too.", "");
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_golden), cmocka_unit_test(test_answers),
-        cmocka_unit_test(test_fences), cmocka_unit_test(test_marks),
-        cmocka_unit_test(test_bare),
+        cmocka_unit_test(test_golden),        cmocka_unit_test(test_answers),
+        cmocka_unit_test(test_fences),        cmocka_unit_test(test_marks),
+        cmocka_unit_test(test_bare),          cmocka_unit_test(test_names),
+        cmocka_unit_test(test_needed_blocks), cmocka_unit_test(test_shapes_of_fences),
+        cmocka_unit_test(test_prose),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
