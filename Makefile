@@ -23,7 +23,7 @@ say = $(if $(filter 1,$(V)),@:,@printf '  %-5s %s\n' '$(1)' '$(2)')
 PKGS := hdf5-serial openblas lapacke hwloc jansson yaml-0.1 libpcre2-8 libutf8proc libcrypto
 # Evaluated once, at the first use: `make demo` on a bare machine installs them before.
 PKG_CFLAGS = $(eval PKG_CFLAGS := $$(shell pkg-config --cflags $(PKGS) 2>/dev/null))$(PKG_CFLAGS)
-PKG_LIBS   = $(eval PKG_LIBS := $$(shell pkg-config --libs $(PKGS) 2>/dev/null) -ldnnl -ldl -lm)$(PKG_LIBS)
+PKG_LIBS   = $(eval PKG_LIBS := $$(shell pkg-config --libs $(PKGS) 2>/dev/null) $$(if $$(filter 0,$$(ONEDNN)),,-ldnnl) -ldl -lm)$(PKG_LIBS)
 MPI_CFLAGS = $(eval MPI_CFLAGS := $$(shell pkg-config --cflags ompi-c 2>/dev/null))$(MPI_CFLAGS)
 MPI_LIBS   = $(eval MPI_LIBS := $$(shell pkg-config --libs ompi-c 2>/dev/null))$(MPI_LIBS)
 BOX_PKGS   := python3-embed libseccomp jansson
@@ -79,7 +79,10 @@ ALL_SRC  := $(foreach d,$(LAYERS),$(wildcard src/$(d)/*.c))
 MAIN_SRC := src/app/main.c
 # Kernels are compiled once per instruction set, with COP_ISA_SUFFIX telling which.
 KERN_SRC := $(filter src/backend/cpu/kernels/%,$(ALL_SRC))
-LIB_SRC  := $(filter-out $(MAIN_SRC) $(KERN_SRC),$(ALL_SRC))
+# A build has oneDNN, or what stands in for it.
+ONEDNN_SRC := $(patsubst %,src/backend/cpu/%.c,gemm_onednn gemm_onednn_primitive gemm_measure_onednn onednn_api)
+NO_ONEDNN_SRC := src/backend/cpu/no_onednn.c
+LIB_SRC  := $(filter-out $(MAIN_SRC) $(KERN_SRC) $(if $(filter 0,$(ONEDNN)),$(ONEDNN_SRC),$(NO_ONEDNN_SRC)),$(ALL_SRC))
 LIB_OBJ  := $(LIB_SRC:%.c=$(BUILD)/%.o) \
             $(foreach i,scalar avx2 avx512,$(KERN_SRC:%.c=$(BUILD)/%.$(i).o))
 LIB      := $(BUILD)/libcoppice.a

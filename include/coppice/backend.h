@@ -315,7 +315,18 @@ struct cop_backend {
 typedef enum cop_compute { COP_COMPUTE_AUTO, COP_COMPUTE_F32, COP_COMPUTE_BF16 } cop_compute;
 
 /** Who multiplies matrices on the CPU. */
-typedef enum cop_gemm_provider { COP_GEMM_ONEDNN, COP_GEMM_OPENBLAS } cop_gemm_provider;
+typedef enum cop_gemm_provider {
+    COP_GEMM_AUTO, /**< oneDNN where this build has it, otherwise OpenBLAS */
+    COP_GEMM_ONEDNN,
+    COP_GEMM_OPENBLAS
+} cop_gemm_provider;
+
+/** Reads "auto", "onednn" or "openblas". \return false for anything else. */
+bool cop_gemm_provider_parse(const char *text, cop_gemm_provider *provider);
+
+/** NULL if this build has oneDNN, otherwise a sentence for the log: that it has not, and what
+ * that costs. */
+const char *cop_backend_lack(void);
 
 /** What `backend.kind` asks for. */
 typedef enum cop_backend_kind {

@@ -24,14 +24,41 @@ static cop_status measure_step(const cop_bench *bench, const cop_bench_setting *
     return status;
 }
 
-/* Tokens per second of decoding. */
+/* Tokens per second of decoding; 0 for a type that this processor, or build, does not multiply.
+ */
 static cop_status rate_of_batch(const cop_bench *bench, const cop_bench_setting *s,
                                 cop_compute compute, double *rate, cop_error *err)
 {
     cop_bench_step step;
-    COP_TRY(measure_step(bench, s, compute, 5, &step, err));
+    const cop_status status = measure_step(bench, s, compute, 5, &step, err);
+    *rate = 0;
+    if (status == COP_ERR_UNSUPPORTED) {
+        *err = (cop_error){0};
+        return COP_OK;
+    }
+    COP_TRY(status);
     *rate = (double)s->batch / step.seconds;
     return COP_OK;
+}
+
+/* A batch's line; bf16 only where it was measured. */
+static void add_rates(const cop_bench *bench, json_t *rows, size_t batch, const double rate[2],
+                      const double first[2])
+{
+    json_t *const row =
+        json_pack("{s:I, s:f, s:f}", "batch", (json_int_t)batch, "f32_tokens_per_second",
+                  rate[0], "f32_ratio", rate[0] / first[0]);
+    if (bench->json == NULL)
+        (void)printf("  %5zu %14.0f %5.1fx", batch, rate[0], rate[0] / first[0]);
+    if (rate[1] > 0) {
+        if (bench->json == NULL) (void)printf(" %15.0f %5.1fx", rate[1], rate[1] / first[1]);
+        (void)json_object_set_new(row, "bf16_tokens_per_second", json_real(rate[1]));
+        (void)json_object_set_new(row, "bf16_ratio", json_real(rate[1] / first[1]));
+    } else if (bench->json == NULL) {
+        (void)printf(" %15s", "-");
+    }
+    if (bench->json == NULL) (void)printf("\n");
+    (void)json_array_append_new(rows, row);
 }
 
 cop_status cop_bench_generate(cop_bench *bench, const char *model_dir, cop_error *err)
@@ -70,15 +97,7 @@ cop_status cop_bench_generate(cop_bench *bench, const char *model_dir, cop_error
             if (i == 0) first[c] = rate[c];
         }
         if (status != COP_OK) break;
-        if (bench->json == NULL) {
-            (void)printf("  %5zu %14.0f %5.1fx %15.0f %5.1fx\n", batches[i], rate[0],
-                         rate[0] / first[0], rate[1], rate[1] / first[1]);
-        }
-        (void)json_array_append_new(
-            rows,
-            json_pack("{s:I, s:f, s:f, s:f, s:f}", "batch", (json_int_t)batches[i],
-                      "f32_tokens_per_second", rate[0], "f32_ratio", rate[0] / first[0],
-                      "bf16_tokens_per_second", rate[1], "bf16_ratio", rate[1] / first[1]));
+        add_rates(bench, rows, batches[i], rate, first);
     }
 out:
     cop_checkpoint_close(&opened);
@@ -104,13 +123,14 @@ static cop_status bare_step(const cop_model_config *c, cop_dtype input, const co
     *seconds = 0;
     *flops = 0;
     for (size_t i = 0; i < COP_BENCH_PRODUCTS; i++) {
-        const cop_gemm_measure what = {.provider = COP_GEMM_ONEDNN,
-                                       .input = input,
-                                       .n = products[i].n,
-                                       .k = products[i].k,
-                                       .rows = DECODE_ROWS,
-                                       .threads = bench->threads,
-                                       .budget_s = bench->budget_s};
+        const cop_gemm_measure what = {
+            .provider = cop_backend_lack() == NULL ? COP_GEMM_ONEDNN : COP_GEMM_OPENBLAS,
+            .input = input,
+            .n = products[i].n,
+            .k = products[i].k,
+            .rows = DECODE_ROWS,
+            .threads = bench->threads,
+            .budget_s = bench->budget_s};
         double one_s = 0;
         COP_TRY(cop_gemm_measure_run(&what, &one_s, err));
         *seconds += one_s * (double)products[i].times;
@@ -164,6 +184,12 @@ cop_status cop_bench_decode(cop_bench *bench, cop_error *err)
         cop_bench_step step;
         status =
             measure_step(bench, &s, c == 0 ? COP_COMPUTE_F32 : COP_COMPUTE_BF16, 1, &step, err);
+        if (status == COP_ERR_UNSUPPORTED) {
+            if (bench->json == NULL) (void)printf("  %-5s %s\n", name, err->message);
+            *err = (cop_error){0};
+            status = COP_OK;
+            continue;
+        }
         if (status == COP_OK) {
             status = bare_step(&made.config, c == 0 ? COP_F32 : COP_BF16, bench, &bare_s,
                                &flops, err);

@@ -141,6 +141,11 @@ cop_status cop_bench_gemm(cop_bench *bench, cop_error *err)
                                                .budget_s = bench->budget_s / 2};
                 double seconds = 0;
                 const cop_status status = cop_gemm_measure_run(&what, &seconds, err);
+                if (status == COP_ERR_UNSUPPORTED) {
+                    if (bench->json == NULL) (void)printf(" %s", err->message);
+                    *err = (cop_error){0};
+                    break;
+                }
                 if (status != COP_OK) {
                     json_decref(list);
                     return status;

@@ -39,7 +39,7 @@ static const struct argp_option options[] = {
     {"backend", KEY_BACKEND, "KIND", 0,
      "auto (default: a GPU where there is one, otherwise the CPU), cpu or cuda", 0},
     {"compute", KEY_COMPUTE, "TYPE", 0, "auto, f32 or bf16", 0},
-    {"gemm", KEY_GEMM, "PROVIDER", 0, "onednn (default) or openblas", 0},
+    {"gemm", KEY_GEMM, "PROVIDER", 0, "auto (default), onednn or openblas", 0},
     {"batch", KEY_BATCH, "N", 0, "Answers generated side by side (default 64)", 0},
     {"threads", KEY_THREADS, "N", 0, "Threads (default: all cores)", 0},
     {"chat", KEY_CHAT, "FAMILY", 0,
@@ -248,12 +248,8 @@ static cop_status load(const arguments *a, const prompt_list *list, size_t batch
     COP_TRY(cop_checkpoint_open(a->model, &w->checkpoint, err));
     cop_backend_options made = cop_app_backend_options(compute, threads);
     if (a->backend != NULL) COP_TRY(cop_app_parse_backend(a->backend, &made.kind, err));
-    if (a->gemm != NULL && strcmp(a->gemm, "openblas") == 0) {
-        made.gemm = COP_GEMM_OPENBLAS;
-    } else if (a->gemm != NULL && strcmp(a->gemm, "onednn") != 0) {
-        return cop_error_set(err, COP_ERR_USAGE, "--gemm %s: must be onednn or openblas",
-                             a->gemm);
-    }
+    COP_CHECK(a->gemm == NULL || cop_gemm_provider_parse(a->gemm, &made.gemm), err,
+              COP_ERR_USAGE, "--gemm %s: must be auto, onednn or openblas", a->gemm);
     const cop_tensor_info *const table =
         cop_checkpoint_find(w->checkpoint, "model.embed_tokens.weight");
     made.storage = table == NULL ? COP_F32 : table->dtype;

@@ -113,7 +113,6 @@ cop_status cop_app_parse_backend(const char *text, cop_backend_kind *kind, cop_e
 cop_backend_options cop_app_backend_options(cop_compute compute, int64_t threads)
 {
     return (cop_backend_options){.compute = compute,
-                                 .gemm = COP_GEMM_ONEDNN,
                                  .threads =
                                      threads > 0 ? (int)threads : cop_affinity_core_count(),
                                  .isa = cop_cpu_isa()};

@@ -20,16 +20,34 @@ void cop_backend_destroy(cop_backend **backend)
     *backend = NULL;
 }
 
+/* Where `name` is among `names`; `count` if nowhere. */
+static size_t find_name(const char *name, const char *const *names, size_t count)
+{
+    size_t i = 0;
+    while (i < count && strcmp(name, names[i]) != 0)
+        i++;
+    return i;
+}
+
 bool cop_backend_kind_parse(const char *name, cop_backend_kind *kind)
 {
     static const char *const names[] = {
         [COP_BACKEND_AUTO] = "auto", [COP_BACKEND_CPU] = "cpu", [COP_BACKEND_CUDA] = "cuda"};
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        if (strcmp(name, names[i]) != 0) continue;
-        *kind = (cop_backend_kind)i;
-        return true;
-    }
-    return false;
+    const size_t found = find_name(name, names, sizeof names / sizeof names[0]);
+    if (found == sizeof names / sizeof names[0]) return false;
+    *kind = (cop_backend_kind)found;
+    return true;
+}
+
+bool cop_gemm_provider_parse(const char *name, cop_gemm_provider *provider)
+{
+    static const char *const names[] = {[COP_GEMM_AUTO] = "auto",
+                                        [COP_GEMM_ONEDNN] = "onednn",
+                                        [COP_GEMM_OPENBLAS] = "openblas"};
+    const size_t found = find_name(name, names, sizeof names / sizeof names[0]);
+    if (found == sizeof names / sizeof names[0]) return false;
+    *provider = (cop_gemm_provider)found;
+    return true;
 }
 
 /* The plug-in lies beside the program in a build, in ../lib/coppice in an installation.

@@ -68,9 +68,11 @@ static const cop_job_key keys[] = {
     {.name = "backend.gemm",
      .type = COP_JOB_STRING,
      .offset = FIELD(backend.gemm),
-     .initial = "onednn",
-     .choices = CHOICES("onednn", "openblas"),
-     .meaning = "Library for the matrix products on the CPU."},
+     .initial = "auto",
+     .choices = CHOICES("auto", "onednn", "openblas"),
+     .meaning =
+         "Library for the matrix products on the CPU; auto: oneDNN where the program was "
+         "built with it, otherwise OpenBLAS, which has no bf16."},
     {.name = "backend.threads",
      .type = COP_JOB_INTEGER,
      .offset = FIELD(backend.threads),

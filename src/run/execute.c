@@ -22,6 +22,13 @@ static cop_backend_kind kind_of(const cop_job *job)
     return kind;
 }
 
+static cop_gemm_provider provider_of(const cop_job *job)
+{
+    cop_gemm_provider provider = COP_GEMM_AUTO;
+    (void)cop_gemm_provider_parse(job->backend.gemm, &provider); /* the job file was checked */
+    return provider;
+}
+
 static cop_status load_evaluator(cop_run *run, cop_error *err)
 {
     const cop_job *const job = run->job;
@@ -46,8 +53,7 @@ static cop_status load_evaluator(cop_run *run, cop_error *err)
         .fit_lanes = run->has_gpu && job->backend.candidates == 0,
         .backend = {.kind = kind_of(job),
                     .compute = compute_of(job),
-                    .gemm = strcmp(job->backend.gemm, "openblas") == 0 ? COP_GEMM_OPENBLAS
-                                                                       : COP_GEMM_ONEDNN,
+                    .gemm = provider_of(job),
                     .threads = (int)job->backend.threads,
                     .isa = cop_cpu_isa(),
                     .memory_bytes = run->memory_bytes,
@@ -95,6 +101,8 @@ static void print_start(cop_run *run)
                        run->options->out_dir, ranks, ranks == 1 ? "" : "s",
                        (long long)job->backend.threads, job->backend.threads == 1 ? "" : "s",
                        ranks == 1 ? "" : ", rank 0 coordinates");
+    if (cop_backend_lack() != NULL && !run->has_gpu)
+        cop_progress_print(&run->progress, "%s", cop_backend_lack());
 }
 
 /* Divides the data set; of its examples those of a split are kept. */

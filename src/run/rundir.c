@@ -188,6 +188,7 @@ cop_status cop_rundir_open(cop_run *run, cop_error *err)
 {
     bool previous = false;
     cop_error why = {0};
+    const char *const lack = cop_backend_lack();
     run->run_path = cop_text_join_path(run->options->out_dir, "run.h5", err);
     if (run->run_path == NULL) return COP_ERR_MEMORY;
     COP_TRY(cop_store_read_latest(run->run_path, &run->store, &previous, &why, err));
@@ -202,10 +203,12 @@ cop_status cop_rundir_open(cop_run *run, cop_error *err)
         cop_log_write(run->log, COP_LOG_WARN, "%s; going on from the generation before it",
                       why.message);
     }
-    cop_log_write(run->log, COP_LOG_INFO, "coppice %s (%s), %s, %d ranks on %d nodes, pid %lld",
+    cop_log_write(run->log, COP_LOG_INFO,
+                  "coppice %s (%s), %s, %d ranks on %d nodes, pid %lld%s%s",
                   cop_build_version(), cop_build_git(), run->resumed ? "resumed" : "new run",
                   cop_world_size(run->world), cop_world_node_count(run->world),
-                  (long long)cop_claim_get(run->claim)->owner.pid);
+                  (long long)cop_claim_get(run->claim)->owner.pid, lack == NULL ? "" : "; ",
+                  lack == NULL ? "" : lack);
     COP_TRY(describe(run, err));
     return cop_saver_start(run->run_path, may_commit, run->claim, &run->saver, err);
 }

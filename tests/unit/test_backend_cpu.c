@@ -2,14 +2,11 @@
  * patterns, packing in blocks, bounds. */
 #include "unit/backend_support.h"
 
-#include "backend/cpu/gemm_onednn.h"
+#include "backend/cpu/gemm.h"
 #include "backend/cpu/kernels/kernels.h"
 
-static const cop_backend_options plain = {.compute = COP_COMPUTE_F32,
-                                          .gemm = COP_GEMM_ONEDNN,
-                                          .storage = COP_BF16,
-                                          .threads = 2,
-                                          .isa = COP_ISA_SCALAR};
+static const cop_backend_options plain = {
+    .compute = COP_COMPUTE_F32, .storage = COP_BF16, .threads = 2, .isa = COP_ISA_SCALAR};
 
 static cop_backend *make_plain(const cop_backend_options *options)
 {
@@ -25,7 +22,8 @@ static void test_compute_auto(void **state)
     cop_backend_options o = plain;
     o.compute = COP_COMPUTE_AUTO;
     cop_backend *b = make_plain(&o);
-    assert_int_equal(b->input, cop_cpu_has_bf16() ? COP_BF16 : COP_F32);
+    assert_int_equal(b->input,
+                     cop_cpu_has_bf16() && cop_backend_lack() == NULL ? COP_BF16 : COP_F32);
     assert_int_equal(b->output, COP_F32);
     assert_int_equal(b->residual, COP_F32);
     cop_backend_destroy(&b);
@@ -41,6 +39,26 @@ static void test_compute_auto(void **state)
     cop_backend_destroy(&b);
 }
 
+/* A build says what it has: oneDNN on request, or the remedy. */
+static void test_onednn_on_request(void **state)
+{
+    (void)state;
+    cop_backend_options o = plain;
+    o.gemm = COP_GEMM_ONEDNN;
+    cop_backend *b = NULL;
+    cop_error err = {0};
+    const cop_status status = cop_backend_create_cpu(&o, &b, &err);
+    if (cop_backend_lack() == NULL) {
+        must(status, &err);
+    } else {
+        assert_int_equal(status, COP_ERR_UNSUPPORTED);
+        assert_null(b);
+        assert_non_null(strstr(err.message, "backend.gemm"));
+        assert_non_null(strstr(cop_backend_lack(), "without oneDNN"));
+    }
+    cop_backend_destroy(&b);
+}
+
 static void test_openblas_has_no_bf16(void **state)
 {
     (void)state;
@@ -52,7 +70,8 @@ static void test_openblas_has_no_bf16(void **state)
     assert_int_equal(cop_backend_create_cpu(&o, &b, &err), COP_ERR_UNSUPPORTED);
     assert_null(b);
     assert_non_null(strstr(err.message, "backend.compute"));
-    assert_non_null(strstr(err.message, "backend.gemm"));
+    assert_non_null(strstr(err.message, "oneDNN") != NULL ? err.message
+                                                          : strstr(err.message, "onednn"));
 }
 
 static void test_describe(void **state)
@@ -62,7 +81,7 @@ static void test_describe(void **state)
     cop_backend *b = make_plain(&o);
     char text[256];
     b->ops->describe(b, text, sizeof text);
-    assert_non_null(strstr(text, "oneDNN"));
+    assert_non_null(strstr(text, cop_backend_lack() == NULL ? "oneDNN" : "OpenBLAS"));
     assert_non_null(strstr(text, "f32"));
     assert_non_null(strstr(text, "2 threads"));
     b->ops->describe(b, text, 8);
@@ -259,13 +278,10 @@ static void test_exponential(void **state)
 
 /* --- products in blocks of rows, and of rows that are filled up --- */
 
-/* out [rows, n] = x weights' by oneDNN, then added once more with a bias; skips where oneDNN
- * has not the type. */
-static void multiply_with(const cop_gemm_options *options, const size_t shape[2],
-                          const float *weights, const float *x, float *out, size_t rows)
+/* Skips where oneDNN has not the type, or this build not oneDNN. */
+static cop_gemm *make_onednn(const cop_gemm_options *options)
 {
     cop_gemm *gemm = NULL;
-    cop_gemm_weight *weight = NULL;
     cop_error err = {0};
     const cop_status status = cop_gemm_create_onednn(options, &gemm, &err);
     if (status == COP_ERR_UNSUPPORTED) {
@@ -273,6 +289,17 @@ static void multiply_with(const cop_gemm_options *options, const size_t shape[2]
         skip();
     }
     must(status, &err);
+    return gemm;
+}
+
+/* out [rows, n] = x weights' by oneDNN, then added once more with a bias; skips where oneDNN
+ * has not the type. */
+static void multiply_with(const cop_gemm_options *options, const size_t shape[2],
+                          const float *weights, const float *x, float *out, size_t rows)
+{
+    cop_gemm *const gemm = make_onednn(options);
+    cop_gemm_weight *weight = NULL;
+    cop_error err = {0};
     must(gemm->ops->weight_create(gemm, shape[0], shape[1], &weight, &err), &err);
     must(gemm->ops->weight_pack(gemm, weight, weights, COP_F32, &err), &err);
     void *const in = encode(x, rows * shape[1], options->input);
@@ -337,26 +364,16 @@ static void test_fill(void **state)
     free(x);
 }
 
-/* What keeps rows apart on processors that this test may not run on: no row that is multiplied
- * in bf16 ends inside a tile, and only those are wider than what they hold. */
+/* What keeps rows apart on processors that this test may not run on: none that is multiplied in
+ * bf16 ends inside a tile, and only those are wider than what they hold. */
 static void test_fill_ends_tiles(void **state)
 {
     (void)state;
-    cop_gemm_options options = {.input = COP_F32, .threads = 1, .fill = true};
-    static const size_t widths[][2] = {{1, 32},  {31, 32}, {32, 32},
-                                       {33, 64}, {56, 64}, {96, 96}};
-    for (size_t i = 0; i < 2 * sizeof widths / sizeof widths[0]; i++) {
-        const size_t *const width = widths[i / 2];
-        cop_gemm *gemm = NULL;
-        cop_gemm_weight *weight = NULL;
-        cop_error err = {0};
-        options.fill = i % 2 == 0;
-        must(cop_gemm_create_onednn(&options, &gemm, &err), &err);
-        must(gemm->ops->weight_create(gemm, 8, width[0], &weight, &err), &err);
-        assert_int_equal(weight->k, width[0]);
-        assert_int_equal(weight->shape->k, options.fill ? width[1] : width[0]);
-        gemm->ops->weight_destroy(gemm, weight);
-        gemm->ops->destroy(gemm);
+    static const size_t widths[][2] = {{1, 32},  {31, 32}, {32, 32},  {33, 64},
+                                       {56, 64}, {96, 96}, {896, 896}};
+    for (size_t i = 0; i < sizeof widths / sizeof widths[0]; i++) {
+        assert_int_equal(cop_gemm_fill_width(COP_BF16, widths[i][0]), widths[i][1]);
+        assert_int_equal(cop_gemm_fill_width(COP_F32, widths[i][0]), widths[i][0]);
     }
 }
 
@@ -367,14 +384,13 @@ static void test_many_row_counts(void **state)
     enum { N = 4, K = 4, ROWS = 2100 };
     const cop_gemm_options options = {
         .input = COP_F32, .threads = 1, .kernels = cop_kernels_get(COP_ISA_SCALAR)};
-    cop_gemm *gemm = NULL;
+    cop_gemm *const gemm = make_onednn(&options);
     cop_gemm_weight *weight = NULL;
     cop_error err = {0};
     rng r = {44};
     float *const weights = make_floats(&r, N * K, true);
     float *const x = make_floats(&r, ROWS * K, true);
     float *const out = make_floats(&r, ROWS * N, true);
-    must(cop_gemm_create_onednn(&options, &gemm, &err), &err);
     must(gemm->ops->weight_create(gemm, N, K, &weight, &err), &err);
     must(gemm->ops->weight_pack(gemm, weight, weights, COP_F32, &err), &err);
     for (size_t rows = ROWS; rows > 0; rows--) {
@@ -402,6 +418,7 @@ int main(void)
     static cop_dtype bf16 = COP_BF16;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_compute_auto),
+        cmocka_unit_test(test_onednn_on_request),
         cmocka_unit_test(test_openblas_has_no_bf16),
         cmocka_unit_test(test_describe),
         cmocka_unit_test(test_plan),

@@ -115,7 +115,7 @@ static void test_defaults(void **state)
     assert_true(job->baselines.temperature == 0.7 && job->baselines.top_p == 1);
     assert_string_equal(job->backend.kind, "auto");
     assert_string_equal(job->backend.compute, "auto");
-    assert_string_equal(job->backend.gemm, "onednn");
+    assert_string_equal(job->backend.gemm, "auto");
     assert_int_equal(job->backend.threads, 1);
     assert_int_equal(job->backend.batch, 128);
     assert_int_equal(job->backend.candidates, 0);

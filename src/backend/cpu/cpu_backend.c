@@ -73,11 +73,18 @@ static const cop_backend_ops cpu_ops = {
     .kv_destroy = cop_cpu_kv_destroy,
 };
 
+static cop_gemm_provider choose_provider(const cop_backend_options *options)
+{
+    if (options->gemm != COP_GEMM_AUTO) return options->gemm;
+    return cop_backend_lack() == NULL ? COP_GEMM_ONEDNN : COP_GEMM_OPENBLAS;
+}
+
 static cop_dtype choose_compute(const cop_backend_options *options)
 {
     if (options->compute == COP_COMPUTE_F32) return COP_F32;
     if (options->compute == COP_COMPUTE_BF16) return COP_BF16;
-    const bool fits = options->gemm == COP_GEMM_ONEDNN && options->storage == COP_BF16;
+    const bool fits =
+        choose_provider(options) == COP_GEMM_ONEDNN && options->storage == COP_BF16;
     return fits && cop_cpu_has_bf16() ? COP_BF16 : COP_F32;
 }
 
@@ -102,7 +109,7 @@ cop_status cop_backend_create_cpu(const cop_backend_options *options, cop_backen
     omp_set_num_threads(options->threads);
     const cop_gemm_options gemm = {
         .input = cpu->base.input, .threads = cpu->threads, .kernels = cpu->kernels};
-    const cop_status status = options->gemm == COP_GEMM_OPENBLAS
+    const cop_status status = choose_provider(options) == COP_GEMM_OPENBLAS
                                   ? cop_gemm_create_openblas(&gemm, &cpu->gemm, err)
                                   : cop_gemm_create_onednn(&gemm, &cpu->gemm, err);
     if (status != COP_OK) {

@@ -8,7 +8,12 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-enum { WIDEN_CHUNK = 16384, LARGE_PAGE = 1 << 21 };
+enum { WIDEN_CHUNK = 16384, LARGE_PAGE = 1 << 21, TILE_DEPTH = 32 };
+
+size_t cop_gemm_fill_width(cop_dtype input, size_t k)
+{
+    return input == COP_BF16 ? (k + TILE_DEPTH - 1) / TILE_DEPTH * TILE_DEPTH : k;
+}
 
 typedef struct widen_work {
     const cop_kernels *kernels;

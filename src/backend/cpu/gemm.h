@@ -57,6 +57,11 @@ cop_status cop_gemm_create_onednn(const cop_gemm_options *options, cop_gemm **ge
 cop_status cop_gemm_create_openblas(const cop_gemm_options *options, cop_gemm **gemm,
                                     cop_error *err);
 
+/* What rows of k elements are filled up to with zeros before oneDNN multiplies them. A tile of
+ * AMX is 32 bf16 deep: where a row ends inside one, oneDNN 3.7 multiplies what follows it, the
+ * next row, with zeros, and that row's NaN or infinity becomes this one's. */
+size_t cop_gemm_fill_width(cop_dtype input, size_t k);
+
 /* out [count] = in [count] of dtype, widened by all threads. */
 void cop_gemm_widen(const cop_gemm_options *options, float *out, const void *in,
                     cop_dtype dtype, size_t count);

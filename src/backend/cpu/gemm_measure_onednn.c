@@ -18,6 +18,8 @@ struct cop_bare_gemm {
 
 static cop_status check(dnnl_status_t got, cop_error *err)
 {
+    COP_CHECK(got != dnnl_unimplemented, err, COP_ERR_UNSUPPORTED,
+              "oneDNN has no such product on this processor");
     COP_CHECK(got == dnnl_success, err, COP_ERR_BACKEND, "oneDNN: status %d in a bare product",
               (int)got);
     return COP_OK;

@@ -6,12 +6,18 @@
 #include "backend/cpu/gemm_onednn.h"
 
 #include "backend/cpu/parallel.h"
+#include "coppice/backend.h"
 #include "coppice/memory.h"
 
 #include <assert.h>
 #include <omp.h>
 #include <stdio.h>
 #include <string.h>
+
+const char *cop_backend_lack(void)
+{
+    return NULL;
+}
 
 cop_status cop_onednn_check(dnnl_status_t got, const char *what, cop_error *err)
 {
@@ -117,9 +123,8 @@ static cop_status weight_create(cop_gemm *gemm, size_t n, size_t k, cop_gemm_wei
     *weight = NULL;
     omp_set_num_threads(self->options.threads);
     onednn_shape *shape = NULL;
-    const size_t depth =
-        self->base.input == COP_BF16 || self->options.fill ? (size_t)ONEDNN_BF16_DEPTH : 1;
-    COP_TRY(find_shape(self, n, (k + depth - 1) / depth * depth, &shape, err));
+    const cop_dtype filled = self->options.fill ? COP_BF16 : self->base.input;
+    COP_TRY(find_shape(self, n, cop_gemm_fill_width(filled, k), &shape, err));
     cop_gemm_weight *const made = cop_memory_alloc(1, sizeof *made, err);
     if (made == NULL) return COP_ERR_MEMORY;
     made->shape = shape;

@@ -10,10 +10,6 @@ enum {
     /* Rows for which the layout of packed weights is chosen, and of a block where other numbers
      * of rows do not take that layout. */
     ONEDNN_BLOCK_ROWS = 32,
-    /* What the width of bf16 rows is filled up to with zeros, the depth of a tile of AMX: where
-     * a row ends inside a tile, oneDNN 3.7 multiplies what follows it, the next row, with
-     * zeros, and that row's NaN or infinity becomes this one's. */
-    ONEDNN_BF16_DEPTH = 32,
     /* Primitives kept; a decode loop needs one per shape and number of live sequences. */
     ONEDNN_MAX_PRIMITIVES = 2048,
     ONEDNN_TABLE = 2 * ONEDNN_MAX_PRIMITIVES

@@ -2,6 +2,7 @@
  * yardstick. */
 #include "backend/cpu/gemm.h"
 
+#include "coppice/backend.h"
 #include "coppice/memory.h"
 
 #include <assert.h>
@@ -119,8 +120,9 @@ cop_status cop_gemm_create_openblas(const cop_gemm_options *options, cop_gemm **
     };
     *gemm = NULL;
     COP_CHECK(options->input == COP_F32, err, COP_ERR_UNSUPPORTED,
-              "OpenBLAS multiplies f32 only: set backend.compute to f32 (or auto), or "
-              "backend.gemm to onednn");
+              "OpenBLAS multiplies f32 only: set backend.compute to f32 (or auto)%s",
+              cop_backend_lack() == NULL ? ", or backend.gemm to onednn"
+                                         : "; this build has no oneDNN, which multiplies bf16");
     openblas_gemm *const made = cop_memory_alloc(1, sizeof *made, err);
     if (made == NULL) return COP_ERR_MEMORY;
     made->base.ops = &ops;
