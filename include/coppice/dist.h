@@ -29,6 +29,10 @@ int cop_world_node_first(const cop_world *world); /**< lowest rank of this node:
 int cop_world_node_count(const cop_world *world);
 const char *cop_world_host(const cop_world *world);
 
+/** True if what started the ranks was told that they may outnumber the cores: mpirun
+ * --oversubscribe, srun --overcommit. */
+bool cop_world_oversubscribed(void);
+
 /** What this rank has sent and received through this module. */
 typedef struct cop_traffic {
     uint64_t sent_bytes, received_bytes; /**< messages between two ranks, payload */

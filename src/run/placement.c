@@ -3,7 +3,6 @@
 #include "coppice/memory.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 static const double gib = 1024.0 * 1024.0 * 1024.0;
@@ -16,16 +15,11 @@ typedef struct neighbour {
     uint64_t free_bytes; /* before anything is loaded; 0: not known */
 } neighbour;
 
-/* mpirun --oversubscribe and srun --overcommit ask for more ranks than cores; of threads they
- * say nothing. */
+/* Launchers are asked for more ranks than cores; of threads they say nothing. */
 static bool is_asked(const cop_run *run)
 {
-    const char *const mpirun = getenv("OMPI_MCA_rmaps_base_oversubscribe");
-    const char *const srun = getenv("SLURM_OVERCOMMIT");
     if (run->options->oversubscribe) return true;
-    if (run->job->backend.threads > 1) return false;
-    return (mpirun != NULL && (strcmp(mpirun, "1") == 0 || strcmp(mpirun, "true") == 0)) ||
-           (srun != NULL && strcmp(srun, "1") == 0);
+    return run->job->backend.threads <= 1 && cop_world_oversubscribed();
 }
 
 /* Who of the node computes: all but rank 0, if there are others. */
