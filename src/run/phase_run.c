@@ -5,6 +5,7 @@
 #include "coppice/memory.h"
 #include "coppice/timer.h"
 #include "run/phase_work.h"
+#include "run/signals.h"
 #include "run/work_order.h"
 
 #include <math.h>
@@ -234,7 +235,8 @@ static cop_status tick(void *context, cop_error *err)
     cop_run *const run = w->run;
     cop_progress_draw(&run->progress);
     COP_TRY(cop_rundir_watch(run, err));
-    if (cop_rundir_is_due(run)) checkpoint(run, w->phase);
+    const bool is_announced = cop_signals_take_continue() && run->unsaved;
+    if (is_announced || cop_rundir_is_due(run)) checkpoint(run, w->phase);
     return COP_OK;
 }
 
