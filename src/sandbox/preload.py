@@ -14,7 +14,7 @@ keyword linecache locale logging math numbers opcode operator optparse os os.pat
 pickletools platform pprint queue random re reprlib sched secrets shlex shutil signal stat statistics
 string stringprep struct sys tempfile textwrap threading time timeit token tokenize traceback types
 typing unicodedata unittest urllib.parse uuid warnings weakref xml.etree.ElementTree zlib zoneinfo
-__future__ _strptime
+__future__ _pylong _sha2 _strptime
 encodings.aliases encodings.ascii encodings.base64_codec encodings.charmap encodings.cp1252
 encodings.cp437 encodings.hex_codec encodings.idna encodings.iso8859_1 encodings.iso8859_15
 encodings.latin_1 encodings.punycode encodings.raw_unicode_escape encodings.rot_13

@@ -180,6 +180,8 @@ def f():
     signal.signal(signal.SIGALRM, lambda *a: None); signal.alarm(5); signal.alarm(0)
     return threading.current_thread() is threading.main_thread()
 """, ["assert f()"]),
+    "numbers from a word": ("import random\ndef f(): random.seed('word'); return random.randrange(2)", ["assert f() in (0, 1)"]),
+    "long numbers": ("import sys\nsys.set_int_max_str_digits(0)\ndef f(n): return int('9' * n) % 10", ["assert f(20000) == 9"]),
     "long digits": ("import sys\nsys.set_int_max_str_digits(0)\ndef f(n): return len(str(2 ** n))", ["assert f(100000) == 30103"]),
     "exec and eval": ("def f(t):\n    d = {}\n    exec('y = ' + t, d)\n    return d['y'] + eval(t)", ["assert f('2 + 3') == 10"]),
     "a syntax error that it catches": ("def f(t):\n    try: return eval(t)\n    except SyntaxError: return None", ["assert f('1 +') is None"]),
