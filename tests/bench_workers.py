@@ -8,11 +8,11 @@ import subprocess
 import sys
 import tempfile
 
+import mpi
+
 binary = sys.argv[1] if len(sys.argv) > 1 else "build/coppice"
 pairs = int(sys.argv[2]) if len(sys.argv) > 2 else 3
-environment = dict(os.environ, OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1",
-                   OMPI_MCA_rmaps_base_oversubscribe="1", OMPI_MCA_hwloc_base_binding_policy="none",
-                   OMPI_MCA_mpi_yield_when_idle="1", OMPI_MCA_btl_vader_single_copy_mechanism="none")
+environment = dict(os.environ, **mpi.environment())
 
 
 def measure(workers):

@@ -6,9 +6,7 @@ bin=${1:-build/coppice}
 out=runs/demo
 
 # mpirun refuses root unless told; its processes must not all be bound to core 0, nor spin.
-export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
-export OMPI_MCA_rmaps_base_oversubscribe=1 OMPI_MCA_hwloc_base_binding_policy=none
-export OMPI_MCA_mpi_yield_when_idle=1 OMPI_MCA_btl_vader_single_copy_mechanism=none
+for setting in $(slurm/mpirun.sh --environment crowded); do export "${setting?}"; done
 
 if [ -f "$out/summary.json" ]; then
     echo "$out holds a finished demo; removing it to run anew"
@@ -17,6 +15,6 @@ fi
 # Two workers want two cores; a machine of one is asked to bear it.
 more=
 if [ "$(nproc)" -lt 2 ]; then more=--oversubscribe; fi
-echo "+ mpirun -np 3 $bin run jobs/demo.yaml${more:+ $more}"
+echo "+ slurm/mpirun.sh -np 3 $bin run jobs/demo.yaml${more:+ $more}"
 # shellcheck disable=SC2086
-mpirun -np 3 "$bin" run jobs/demo.yaml $more
+slurm/mpirun.sh -np 3 "$bin" run jobs/demo.yaml $more

@@ -17,6 +17,8 @@ import subprocess
 import sys
 import time
 
+import mpi
+
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
@@ -85,11 +87,7 @@ def main():
     build = os.path.abspath(options.build)
 
     environment = dict(os.environ)
-    environment.update(COPPICE=os.path.join(build, "coppice"), BUILD=build,
-                       OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1",
-                       OMPI_MCA_rmaps_base_oversubscribe="1",
-                       OMPI_MCA_hwloc_base_binding_policy="none",
-                       OMPI_MCA_btl_vader_single_copy_mechanism="none")
+    environment.update(mpi.environment(), COPPICE=os.path.join(build, "coppice"), BUILD=build)
     tests = []
     if "unit" in kinds:
         folder = os.path.join(build, "tests")

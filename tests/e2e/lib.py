@@ -11,9 +11,11 @@ BUILD = os.environ.get("BUILD", os.path.join(TOP, "build"))
 DEMO = os.path.join(TOP, "jobs", "demo.yaml")
 MODEL = os.path.join(TOP, "jobs", "demo", "model")
 DATA = os.path.join(TOP, "jobs", "demo", "arith.jsonl")
-ENV = dict(os.environ, OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1",
-           OMPI_MCA_rmaps_base_oversubscribe="1", OMPI_MCA_hwloc_base_binding_policy="none",
-           OMPI_MCA_mpi_yield_when_idle="1", OMPI_MCA_btl_vader_single_copy_mechanism="none")
+sys.path.insert(0, os.path.join(TOP, "tests"))
+
+import mpi  # noqa: E402
+
+ENV = dict(os.environ, **mpi.environment())
 
 # A job of seconds that goes through every phase: this seed's population has a merge that passes the
 # gate, at the end of its grid of steps, and two recentring rounds follow.

@@ -17,7 +17,7 @@ from lib import scratch as plain_scratch  # noqa: E402
 
 SCRIPTS = os.path.join(TOP, "slurm")
 # What the job script must set by itself is not handed to it.
-CLEAN = {key: value for key, value in os.environ.items() if not key.startswith(("OMPI_", "SBATCH_"))}
+CLEAN = {key: value for key, value in os.environ.items() if not key.startswith(("OMPI_", "PRTE_", "SBATCH_"))}
 CLEAN["COPPICE"] = COPPICE
 CLEAN["TMPDIR"] = os.path.join(FOLDER, "local")  # each node's own
 LAUNCHERS = ("srun", "mpirun")

@@ -309,13 +309,9 @@ static inline void start_ranks(const char *ranks, char **argv)
 {
     const char *const own = getenv("OMPI_COMM_WORLD_RANK");
     if (own == NULL) {
-        (void)setenv("OMPI_ALLOW_RUN_AS_ROOT", "1", 1);
-        (void)setenv("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1", 1);
-        (void)setenv("OMPI_MCA_rmaps_base_oversubscribe", "1", 1);
-        (void)setenv("OMPI_MCA_hwloc_base_binding_policy", "none", 1);
-        (void)setenv("OMPI_MCA_mpi_yield_when_idle", "1", 1);
-        (void)execlp("mpirun", "mpirun", "-np", ranks, argv[0], (char *)NULL);
-        perror("mpirun");
+        (void)execl("slurm/mpirun.sh", "mpirun.sh", "--oversubscribe", "-np", ranks, argv[0],
+                    (char *)NULL);
+        perror("slurm/mpirun.sh");
         exit(1);
     }
     if (strcmp(own, "0") != 0 && freopen("/dev/null", "w", stdout) == NULL) exit(1);
