@@ -39,8 +39,9 @@ size_t cop_tokenizer_size(const cop_tokenizer *tokenizer);
 int32_t cop_tokenizer_find(const cop_tokenizer *tokenizer, const char *content);
 
 /** Appends the ids of text [length] (UTF-8; invalid bytes are replaced by U+FFFD as the usual
- *  tools do). Added tokens inside the text are recognised. `special` adds what the
- *  post-processor adds (for example begin-of-text). Thread-safe on one tokenizer. On failure
+ *  tools do). Added tokens inside the text are recognised. `special` adds the
+ *  special tokens of the post-processor (for example begin-of-text); what it does to a text
+ *  besides, it always does. Thread-safe on one tokenizer. On failure
  *  *ids is as it was. */
 cop_status cop_tokenizer_encode(const cop_tokenizer *tokenizer, const char *text, size_t length,
                                 bool special, cop_ids *ids, cop_error *err);

@@ -43,8 +43,12 @@ static cop_status parse_parts(cop_tokenizer *self, const json_t *json,
     COP_TRY(cop_bpe_parse(&source, &self->bpe, err));
     COP_TRY(cop_added_parse(json_object_get(json, "added_tokens"), &self->bpe->vocab,
                             self->normalizer, &self->added, err));
-    COP_TRY(cop_template_parse(json_object_get(json, "post_processor"),
-                               cop_tokenizer_size(self), &self->template, err));
+    const json_t *const processor = json_object_get(json, "post_processor");
+    const size_t size = cop_tokenizer_size(self);
+    COP_TRY(cop_template_parse(processor, false, size, &self->plain, err));
+    COP_TRY(cop_template_parse(processor, true, size, &self->special, err));
+    COP_CHECK(!self->plain.refused || !self->special.refused, err, COP_ERR_UNSUPPORTED,
+              COP_TEMPLATE_REFUSAL);
     return cop_decoder_parse(json_object_get(json, "decoder"), &self->decoder, err);
 }
 
@@ -114,7 +118,8 @@ void cop_tokenizer_destroy(cop_tokenizer **tokenizer)
     cop_pretokenizer_destroy(&self->pretokenizer);
     cop_bpe_destroy(&self->bpe);
     cop_added_destroy(&self->added);
-    cop_template_free(&self->template);
+    cop_template_free(&self->plain);
+    cop_template_free(&self->special);
     cop_decoder_destroy(&self->decoder);
     cop_memory_free(self);
     *tokenizer = NULL;

@@ -94,8 +94,9 @@ static cop_status encode_text(encoder *self, const char *text, size_t length, co
 static cop_status encode_template(encoder *self, const char *text, size_t length, bool special,
                                   cop_error *err)
 {
-    if (!special) return encode_text(self, text, length, err);
-    const cop_template *const template = &self->tokenizer->template;
+    const cop_template *const template =
+        special ? &self->tokenizer->special : &self->tokenizer->plain;
+    COP_CHECK(!template->refused, err, COP_ERR_UNSUPPORTED, COP_TEMPLATE_REFUSAL);
     for (size_t i = 0; i < template->count; i++) {
         const int32_t item = template->items[i];
         COP_TRY(item == COP_TEMPLATE_TEXT ? encode_text(self, text, length, err)

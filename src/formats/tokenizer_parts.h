@@ -15,7 +15,8 @@ struct cop_tokenizer {
     cop_pretokenizer *pretokenizer;
     cop_bpe *bpe;
     cop_added *added;
-    cop_template template;
+    cop_template plain;   /* what is put around a text without special tokens */
+    cop_template special; /* with them */
     cop_decoder *decoder;
 };
 
