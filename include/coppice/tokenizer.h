@@ -28,9 +28,15 @@ void cop_ids_free(cop_ids *ids);
 
 typedef struct cop_tokenizer cop_tokenizer;
 
-/** Loads a tokenizer.json file. Features that are not implemented are refused by name
+/** Loads a tokenizer.json file alone. Features that are not implemented are refused by name
  *  (COP_ERR_UNSUPPORTED). */
 cop_status cop_tokenizer_load(const char *path, cop_tokenizer **tokenizer, cop_error *err);
+
+/** Loads a model directory's tokenizer.json with the tokens and flags that only
+ *  tokenizer_config.json, special_tokens_map.json and added_tokens.json beside it have, as
+ *  transformers 5 does. */
+cop_status cop_tokenizer_load_model(const char *model_dir, cop_tokenizer **tokenizer,
+                                    cop_error *err);
 
 /** Number of ids: the largest id of vocabulary and added tokens plus one. */
 size_t cop_tokenizer_size(const cop_tokenizer *tokenizer);

@@ -2,6 +2,7 @@
 #include "app/app.h"
 
 #include "coppice/chat.h"
+#include "coppice/json.h"
 #include "coppice/memory.h"
 #include "coppice/model.h"
 
@@ -181,9 +182,13 @@ static cop_status read_messages(prompt_list *list, const json_t *messages, cop_e
         const json_t *const message = json_array_get(messages, i);
         chat[i].role = json_string_value(json_object_get(message, "role"));
         chat[i].content = json_string_value(json_object_get(message, "content"));
-        if (chat[i].role == NULL || chat[i].content == NULL) {
-            status = cop_error_set(err, COP_ERR_FORMAT,
-                                   "message %zu needs \"role\" and \"content\" strings", i + 1);
+        if (!cop_json_is_text(json_object_get(message, "role")) ||
+            !cop_json_is_text(json_object_get(message, "content"))) {
+            status =
+                cop_error_set(err, COP_ERR_FORMAT,
+                              "message %zu needs \"role\" and \"content\" strings, without "
+                              "zero characters",
+                              i + 1);
         }
     }
     if (status == COP_OK) status = cop_chat_render(list->family, chat, count, &text, err);
@@ -367,7 +372,9 @@ static cop_status load_tokenizer(prompt_list *list, cop_error *err)
     char *const path = cop_text_join_path(list->model_dir, "tokenizer.json", err);
     if (path == NULL) return COP_ERR_MEMORY;
     const cop_status status =
-        access(path, F_OK) == 0 ? cop_tokenizer_load(path, &list->tokenizer, err) : COP_OK;
+        access(path, F_OK) == 0
+            ? cop_tokenizer_load_model(list->model_dir, &list->tokenizer, err)
+            : COP_OK;
     cop_memory_free(path);
     return status;
 }

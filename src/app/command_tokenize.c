@@ -14,7 +14,10 @@ typedef struct arguments {
 enum { KEY_MODEL = 0x100, KEY_TOKENIZER, KEY_SPECIAL, KEY_DECODE, KEY_SKIP };
 
 static const struct argp_option options[] = {
-    {"model", KEY_MODEL, "DIR", 0, "Model directory; its tokenizer.json is used", 0},
+    {"model", KEY_MODEL, "DIR", 0,
+     "Model directory; its tokenizer.json is used, with the tokens and flags that the "
+     "files beside it have",
+     0},
     {"tokenizer", KEY_TOKENIZER, "FILE", 0, "A tokenizer.json file", 0},
     {"special", KEY_SPECIAL, NULL, 0,
      "Add what the tokenizer's post-processor adds, for example begin-of-text", 0},
@@ -111,14 +114,10 @@ cop_status cop_command_tokenize(int argc, char **argv, cop_error *err)
     COP_CHECK((a.model != NULL) != (a.tokenizer != NULL), err, COP_ERR_USAGE,
               "give one of --model DIR and --tokenizer FILE");
     translation t = {.a = &a};
-    char *const path =
-        a.tokenizer != NULL ? NULL : cop_text_join_path(a.model, "tokenizer.json", err);
-    if (a.tokenizer == NULL && path == NULL) return COP_ERR_MEMORY;
-    cop_status status =
-        cop_tokenizer_load(path != NULL ? path : a.tokenizer, &t.tokenizer, err);
+    cop_status status = a.model != NULL ? cop_tokenizer_load_model(a.model, &t.tokenizer, err)
+                                        : cop_tokenizer_load(a.tokenizer, &t.tokenizer, err);
     if (status == COP_OK) status = cop_app_each_line(translate, &t, err);
     if (status == COP_OK) status = cop_app_flush(err);
-    cop_memory_free(path);
     cop_tokenizer_destroy(&t.tokenizer);
     cop_ids_free(&t.ids);
     cop_text_free(&t.text);

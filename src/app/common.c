@@ -1,6 +1,7 @@
 #include "app/app.h"
 
 #include "coppice/affinity.h"
+#include "coppice/json.h"
 #include "coppice/memory.h"
 #include "coppice/store.h"
 
@@ -24,12 +25,13 @@ cop_status cop_app_each_line(cop_status (*line)(void *context, size_t number,
     while (status == COP_OK && (length = getline(&text, &capacity, stdin)) >= 0) {
         number++;
         if (strspn(text, " \t\r\n") == (size_t)length) continue;
-        json_error_t why;
-        json_t *const value =
-            json_loadb(text, (size_t)length, JSON_DECODE_ANY | JSON_ALLOW_NUL, &why);
-        if (value == NULL) {
-            status = cop_error_set(err, COP_ERR_FORMAT,
-                                   "standard input, line %zu: not JSON: %s", number, why.text);
+        json_t *value = NULL;
+        const char *line_text = text;
+        size_t left = (size_t)length;
+        if (number == 1) cop_json_skip_mark(&line_text, &left);
+        status = cop_json_read(line_text, left, JSON_DECODE_ANY | COP_JSON_LINE, &value, err);
+        if (status != COP_OK) {
+            status = cop_error_prefix(err, "standard input, line %zu: not JSON", number);
         } else if ((status = line(context, number, value, err)) != COP_OK) {
             status = cop_error_prefix(err, "standard input, line %zu", number);
         }

@@ -21,11 +21,7 @@ static cop_status load_model(cop_evaluator *evaluator, cop_error *err)
 {
     cop_evaluator_options *const options = &evaluator->options;
     COP_TRY(cop_model_config_load(options->model_dir, &evaluator->config, err));
-    char *const path = cop_text_join_path(options->model_dir, "tokenizer.json", err);
-    if (path == NULL) return COP_ERR_MEMORY;
-    const cop_status status = cop_tokenizer_load(path, &evaluator->tokenizer, err);
-    cop_memory_free(path);
-    COP_TRY(status);
+    COP_TRY(cop_tokenizer_load_model(options->model_dir, &evaluator->tokenizer, err));
     COP_TRY(cop_prompts_create(options, evaluator->tokenizer, &evaluator->prompts, err));
     const size_t longest = evaluator->prompts.longest;
     const size_t positions = (size_t)evaluator->config.max_positions;

@@ -1,6 +1,7 @@
 /* Recognising a chat template (chat.h). Templates are programs; only those that are known to
  * render as one of the families are taken, a near miss is not. */
 #include "coppice/chat.h"
+#include "coppice/json.h"
 #include "coppice/memory.h"
 #include "formats/chat_templates.h"
 
@@ -101,12 +102,9 @@ static cop_status read_config(const json_t *config, template_files *files, cop_e
 
 static cop_status parse_config(const cop_text *text, template_files *files, cop_error *err)
 {
-    json_error_t where;
-    json_t *const config = json_loadb(text->data, text->length, JSON_ALLOW_NUL, &where);
-    const cop_status status = config == NULL
-                                  ? cop_error_set(err, COP_ERR_FORMAT, "line %d, column %d: %s",
-                                                  where.line, where.column, where.text)
-                                  : read_config(config, files, err);
+    json_t *config = NULL;
+    cop_status status = cop_json_read(text->data, text->length, 0, &config, err);
+    if (status == COP_OK) status = read_config(config, files, err);
     json_decref(config);
     return status;
 }

@@ -1,5 +1,6 @@
 #include "formats/checkpoint_index.h"
 
+#include "coppice/json.h"
 #include "coppice/memory.h"
 #include "coppice/text.h"
 #include "formats/json_text.h"
@@ -43,7 +44,7 @@ static cop_status collect_files(cop_weight_index *index, cop_error *err)
     json_object_foreach(index->map, tensor, file)
     {
         const char *const name = json_string_value(file);
-        COP_CHECK(name != NULL, err, COP_ERR_FORMAT,
+        COP_CHECK(cop_json_is_text(file), err, COP_ERR_FORMAT,
                   "\"weight_map\": the file of %s is not a string", tensor);
         COP_CHECK(is_plain_file_name(name), err, COP_ERR_FORMAT,
                   "\"weight_map\": \"%s\" is not a plain name of a .safetensors file", name);

@@ -2,6 +2,7 @@
  * that somebody asks for: the ranks of a node share the file in the system's cache. */
 #include "coppice/dataset.h"
 
+#include "coppice/json.h"
 #include "coppice/memory.h"
 #include "coppice/text.h"
 #include "formats/dataset_parse.h"
@@ -36,9 +37,7 @@ static cop_status parse_line(const char *line, size_t length, json_t **example, 
     const char *const nul = memchr(line, '\0', length);
     COP_CHECK(nul == NULL, err, COP_ERR_FORMAT, "a NUL byte in column %zu; not a text file?",
               (size_t)(nul - line) + 1);
-    json_error_t why;
-    *example = json_loadb(line, length, JSON_REJECT_DUPLICATES, &why);
-    COP_CHECK(*example != NULL, err, COP_ERR_FORMAT, "column %d: %s", why.column, why.text);
+    COP_TRY(cop_json_read(line, length, COP_JSON_LINE, example, err));
     if (json_is_object(*example)) return COP_OK;
     json_decref(*example);
     *example = NULL;
@@ -57,18 +56,13 @@ typedef struct line_user {
 static cop_status use_lines(cop_line_reader *reader, const char *origin, const line_user *user,
                             cop_error *err)
 {
-    static const char mark[] = "\xef\xbb\xbf"; /* byte order mark of UTF-8 */
     size_t index = 0;
     for (size_t number = 1; user->limit == 0 || index < user->limit; number++) {
         const char *line = NULL;
         size_t length = 0;
         cop_status status = cop_line_reader_next(reader, &line, &length, err);
         if (status == COP_OK && line == NULL) break;
-        if (status == COP_OK && number == 1 && length >= sizeof mark - 1 &&
-            memcmp(line, mark, sizeof mark - 1) == 0) {
-            line += sizeof mark - 1;
-            length -= sizeof mark - 1;
-        }
+        if (status == COP_OK && number == 1) cop_json_skip_mark(&line, &length);
         if (status == COP_OK && is_blank(line, length)) continue;
         if (status == COP_OK) status = user->use(user->context, index++, line, length, err);
         if (status != COP_OK) return cop_error_prefix(err, "%s:%zu", origin, number);

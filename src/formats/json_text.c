@@ -1,20 +1,12 @@
 #include "formats/json_text.h"
+#include "coppice/json.h"
 
 #include <stdbool.h>
 #include <string.h>
 
 cop_status cop_json_load(const char *text, size_t length, json_t **root, cop_error *err)
 {
-    *root = NULL;
-    const char *const nul = length == 0 ? NULL : memchr(text, '\0', length);
-    COP_CHECK(nul == NULL, err, COP_ERR_FORMAT, "a NUL byte at %zu", (size_t)(nul - text));
-    json_error_t why;
-    *root = json_loadb(text, length, JSON_REJECT_DUPLICATES, &why);
-    if (*root != NULL) return COP_OK;
-    COP_CHECK(json_error_code(&why) != json_error_out_of_memory, err, COP_ERR_MEMORY,
-              "no memory for JSON of %zu bytes", length);
-    return cop_error_set(err, COP_ERR_FORMAT, "line %d, column %d: %s", why.line, why.column,
-                         why.text);
+    return cop_json_read(text, length, JSON_REJECT_DUPLICATES | COP_JSON_STRICT, root, err);
 }
 
 static bool is_space(char c)

@@ -9,8 +9,7 @@
 #include <jansson.h>
 #include <stddef.h>
 
-/* Loads an object or a list from text [length]; free *root with json_decref(). Duplicate keys
- * and NUL bytes, which jansson lets pass after a number, are COP_ERR_FORMAT like any other
+/* cop_json_read() of an object or a list; duplicate keys are COP_ERR_FORMAT like any other
  * mistake. */
 cop_status cop_json_load(const char *text, size_t length, json_t **root, cop_error *err);
 

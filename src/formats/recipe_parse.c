@@ -1,6 +1,7 @@
 /* Recipes from JSON. Strict: a field that is not known might change what the recipe means. */
 #include "coppice/recipe.h"
 
+#include "coppice/json.h"
 #include "coppice/memory.h"
 #include "coppice/noise.h"
 #include "formats/json_text.h"
@@ -62,8 +63,9 @@ static cop_status parse_scope(const json_t *root, cop_recipe *recipe, cop_error 
     if (patterns == NULL) return COP_ERR_MEMORY;
     cop_status status = COP_OK;
     for (size_t i = 0; i < count && status == COP_OK; i++) {
-        patterns[i] = json_string_value(json_array_get(list, i));
-        if (patterns[i] == NULL) {
+        const json_t *const pattern = json_array_get(list, i);
+        patterns[i] = json_string_value(pattern);
+        if (!cop_json_is_text(pattern)) {
             status =
                 cop_error_set(err, COP_ERR_FORMAT, "\"scope\" entry %zu is not a string", i);
         }
@@ -185,6 +187,7 @@ cop_status cop_recipe_parse(const char *json, size_t length, const char *origin,
     cop_status status = cop_recipe_create(&parsed, err);
     if (status != COP_OK) return status;
     json_t *root = NULL;
+    cop_json_skip_mark(&json, &length);
     status = cop_json_load(json, length, &root, err);
     if (status == COP_OK) status = parse_root(root, json, length, parsed, err);
     json_decref(root);

@@ -1,5 +1,6 @@
 /* Loading a tokenizer, and looking tokens up (tokenizer.h). */
 #include "coppice/tokenizer.h"
+#include "coppice/json.h"
 #include "coppice/memory.h"
 #include "formats/tokenizer_cut.h"
 #include "formats/tokenizer_parts.h"
@@ -29,7 +30,8 @@ void cop_ids_free(cop_ids *ids)
 }
 
 static cop_status parse_parts(cop_tokenizer *self, const json_t *json,
-                              const cop_tokenizer_cuts *cuts, cop_error *err)
+                              const cop_tokenizer_cuts *cuts, const cop_tokenizer_side *side,
+                              cop_error *err)
 {
     COP_CHECK(json_is_object(json), err, COP_ERR_FORMAT, "it is not a JSON object");
     COP_TRY(cop_normalizer_parse(json_object_get(json, "normalizer"), &self->normalizer, err));
@@ -41,8 +43,10 @@ static cop_status parse_parts(cop_tokenizer *self, const json_t *json,
                                    .byte_level =
                                        cop_pretokenizer_is_byte_level(self->pretokenizer)};
     COP_TRY(cop_bpe_parse(&source, &self->bpe, err));
-    COP_TRY(cop_added_parse(json_object_get(json, "added_tokens"), &self->bpe->vocab,
-                            self->normalizer, &self->added, err));
+    const json_t *const listed = json_object_get(json, "added_tokens");
+    COP_TRY(cop_added_parse(listed, &self->bpe->vocab, &self->added, err));
+    if (side != NULL) COP_TRY(cop_tokenizer_side_add(side, listed, self->added, err));
+    COP_TRY(cop_added_finish(self->added, self->normalizer, err));
     const json_t *const processor = json_object_get(json, "post_processor");
     const size_t size = cop_tokenizer_size(self);
     COP_TRY(cop_template_parse(processor, false, size, &self->plain, err));
@@ -53,47 +57,69 @@ static cop_status parse_parts(cop_tokenizer *self, const json_t *json,
 }
 
 static cop_status parse_text(cop_tokenizer *self, const char *json, size_t length,
-                             cop_error *err)
+                             const cop_tokenizer_side *side, cop_error *err)
 {
+    cop_json_skip_mark(&json, &length);
     COP_CHECK(cop_unicode_is_valid(json, length), err, COP_ERR_FORMAT, "it is not UTF-8");
     cop_tokenizer_cuts cuts = {0};
     json_t *root = NULL;
     cop_status status = cop_tokenizer_cut(json, length, &cuts, err);
     if (status == COP_OK) {
-        json_error_t where;
-        root = json_loadb(cuts.rest.data, cuts.rest.length,
-                          JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &where);
-        status = root == NULL ? cop_error_set(err, COP_ERR_FORMAT, "it is not valid JSON: %s",
-                                              where.text)
-                              : parse_parts(self, root, &cuts, err);
+        status =
+            cop_json_read(cuts.rest.data, cuts.rest.length, JSON_REJECT_DUPLICATES, &root, err);
+        if (status == COP_ERR_FORMAT) {
+            (void)cop_error_prefix(err, "it is not valid JSON");
+        } else if (status == COP_OK) {
+            status = parse_parts(self, root, &cuts, side, err);
+        }
     }
     json_decref(root);
     cop_text_free(&cuts.rest);
     return status;
 }
 
-cop_status cop_tokenizer_parse(const char *json, size_t length, cop_tokenizer **tokenizer,
-                               cop_error *err)
+cop_status cop_tokenizer_parse(const char *json, size_t length, const cop_tokenizer_side *side,
+                               cop_tokenizer **tokenizer, cop_error *err)
 {
     *tokenizer = NULL;
     cop_tokenizer *self = cop_memory_alloc(1, sizeof *self, err);
     if (self == NULL) return COP_ERR_MEMORY;
-    const cop_status status = parse_text(self, json, length, err);
+    const cop_status status = parse_text(self, json, length, side, err);
     if (status != COP_OK) cop_tokenizer_destroy(&self);
     *tokenizer = self;
     return status;
 }
 
-cop_status cop_tokenizer_load(const char *path, cop_tokenizer **tokenizer, cop_error *err)
+static cop_status load(const char *path, const cop_tokenizer_side *side,
+                       cop_tokenizer **tokenizer, cop_error *err)
 {
     *tokenizer = NULL;
     cop_text json = {0};
     cop_status status = cop_text_read_file(&json, path, MAX_FILE_BYTES, err);
     if (status == COP_OK) {
-        status = cop_tokenizer_parse(json.data, json.length, tokenizer, err);
+        status = cop_tokenizer_parse(json.data, json.length, side, tokenizer, err);
         if (status != COP_OK) (void)cop_error_prefix(err, "%s", path);
     }
     cop_text_free(&json);
+    return status;
+}
+
+cop_status cop_tokenizer_load(const char *path, cop_tokenizer **tokenizer, cop_error *err)
+{
+    return load(path, NULL, tokenizer, err);
+}
+
+cop_status cop_tokenizer_load_model(const char *model_dir, cop_tokenizer **tokenizer,
+                                    cop_error *err)
+{
+    *tokenizer = NULL;
+    cop_tokenizer_side side = {0};
+    char *const path = cop_text_join_path(model_dir, "tokenizer.json", err);
+    if (path == NULL) return COP_ERR_MEMORY;
+    cop_status status = cop_tokenizer_side_load(model_dir, &side, err);
+    if (status == COP_OK) status = load(path, &side, tokenizer, err);
+    cop_tokenizer_side_free(&side);
+    cop_memory_free(path);
     return status;
 }
 

@@ -10,6 +10,7 @@
 enum { MAX_CONTENT = 1024 };
 
 struct cop_added {
+    const cop_vocab *vocab;  /* while tokens are added */
     cop_added_token *tokens; /* [count] in the file's order */
     size_t count;
     size_t capacity;
@@ -32,23 +33,23 @@ static cop_status read_flags(cop_added_token *token, const json_t *json, cop_err
 }
 
 /* The id that a content not in the vocabulary gets: behind the vocabulary and all before it. */
-static size_t next_id(const cop_added *self, const cop_vocab *vocab)
+static size_t next_id(const cop_added *self)
 {
-    return self->size > vocab->count ? self->size : vocab->count;
+    return self->size > self->vocab->count ? self->size : self->vocab->count;
 }
 
 /* The id of a content is the vocabulary's, or the next one. The file's own is not read: the
  * usual tools do not either, and models are trained on theirs. */
-static cop_status assign_id(const cop_added *self, const cop_vocab *vocab,
-                            cop_added_token *token, cop_error *err)
+static cop_status assign_id(const cop_added *self, cop_added_token *token, cop_error *err)
 {
-    token->id = cop_vocab_find(vocab, token->content, token->length);
+    token->id = cop_vocab_find(self->vocab, token->content, token->length);
     if (token->id >= 0) return COP_OK;
     const char *other = NULL;
     size_t length = 0;
-    const size_t id = next_id(self, vocab);
+    const size_t id = next_id(self);
     COP_CHECK(id < COP_TOKENIZER_MAX_IDS, err, COP_ERR_FORMAT, "there are too many tokens");
-    COP_CHECK(!cop_vocab_content(vocab, (int64_t)id, &other, &length), err, COP_ERR_FORMAT,
+    COP_CHECK(!cop_vocab_content(self->vocab, (int64_t)id, &other, &length), err,
+              COP_ERR_FORMAT,
               "the added token \"%.*s\" would get the id %zu, which belongs to \"%.*s\"",
               cop_unicode_clip(token->content, token->length, 60), token->content, id,
               cop_unicode_clip(other, length, 60), other);
@@ -68,19 +69,19 @@ static bool update_known(cop_added *self, const cop_added_token *token)
     updated.content = known->content;
     updated.id = known->id;
     updated.special = known->special || token->special;
+    updated.was_normalized = known->was_normalized || known->normalized;
     *known = updated;
     return true;
 }
 
 /* Takes token->content over on success. */
-static cop_status add_token(cop_added *self, const cop_vocab *vocab, cop_added_token *token,
-                            cop_error *err)
+static cop_status add_token(cop_added *self, cop_added_token *token, cop_error *err)
 {
     if (update_known(self, token)) {
         cop_memory_free(token->content);
         return COP_OK;
     }
-    COP_TRY(assign_id(self, vocab, token, err));
+    COP_TRY(assign_id(self, token, err));
     COP_TRY(cop_trie_add(&self->contents, token->content, token->length, (int32_t)self->count,
                          err));
     void *memory = self->tokens;
@@ -105,8 +106,20 @@ static cop_status check_id(const cop_added *self, const cop_added_token *token, 
     return COP_OK;
 }
 
-static cop_status read_token(cop_added *self, const cop_vocab *vocab, const json_t *json,
-                             uint8_t *seen, cop_error *err)
+cop_status cop_added_add(cop_added *added, const cop_added_token *token, cop_error *err)
+{
+    cop_added_token own = *token;
+    if (own.length == 0) return COP_OK; /* can never be found */
+    COP_CHECK(own.length <= MAX_CONTENT, err, COP_ERR_UNSUPPORTED,
+              "an added token of over %d bytes is not supported", MAX_CONTENT);
+    own.content = cop_memory_copy_string(token->content, token->length, err);
+    if (own.content == NULL) return COP_ERR_MEMORY;
+    const cop_status status = add_token(added, &own, err);
+    if (status != COP_OK) cop_memory_free(own.content);
+    return status;
+}
+
+static cop_status read_token(cop_added *self, const json_t *json, uint8_t *seen, cop_error *err)
 {
     cop_added_token token = {0};
     const char *content = NULL;
@@ -114,19 +127,13 @@ static cop_status read_token(cop_added *self, const cop_vocab *vocab, const json
     COP_TRY(cop_tokenizer_json_string(json, "content", &content, &token.length, err));
     COP_TRY(cop_tokenizer_json_count(json, "id", COP_TOKENIZER_MAX_IDS - 1, &id, err));
     COP_TRY(read_flags(&token, json, err));
-    if (token.length == 0) return COP_OK; /* can never be found */
-    COP_CHECK(token.length <= MAX_CONTENT, err, COP_ERR_UNSUPPORTED,
-              "an added token of over %d bytes is not supported", MAX_CONTENT);
-    token.content = cop_memory_copy_string(content, token.length, err);
-    if (token.content == NULL) return COP_ERR_MEMORY;
-    cop_status status = check_id(self, &token, id, seen, err);
-    if (status == COP_OK) status = add_token(self, vocab, &token, err);
-    if (status != COP_OK) cop_memory_free(token.content);
-    return status;
+    /* Nothing writes to the content before it is copied. */
+    memcpy(&token.content, &content, sizeof content);
+    if (token.length > 0) COP_TRY(check_id(self, &token, id, seen, err));
+    return cop_added_add(self, &token, err);
 }
 
-static cop_status read_tokens(cop_added *self, const json_t *json, const cop_vocab *vocab,
-                              cop_error *err)
+static cop_status read_tokens(cop_added *self, const json_t *json, cop_error *err)
 {
     COP_CHECK(json == NULL || json_is_null(json) || json_is_array(json), err, COP_ERR_FORMAT,
               "\"added_tokens\" must be a list");
@@ -134,7 +141,7 @@ static cop_status read_tokens(cop_added *self, const json_t *json, const cop_voc
     if (seen == NULL) return COP_ERR_MEMORY;
     cop_status status = COP_OK;
     for (size_t i = 0; i < json_array_size(json) && status == COP_OK; i++)
-        status = read_token(self, vocab, json_array_get(json, i), seen, err);
+        status = read_token(self, json_array_get(json, i), seen, err);
     cop_memory_free(seen);
     return status;
 }
@@ -157,7 +164,7 @@ static cop_status find_pattern(cop_added_token *token, const cop_normalizer *nor
     cop_text pattern = {0};
     cop_text spare = {0};
     cop_status status = cop_text_append(&pattern, token->content, token->length, err);
-    if (status == COP_OK && token->normalized) {
+    if (status == COP_OK && (token->normalized || token->was_normalized)) {
         status = cop_normalizer_run(normalizer, matcher, &pattern, &spare, err);
     }
     cop_text_free(&spare);
@@ -169,35 +176,37 @@ static cop_status find_pattern(cop_added_token *token, const cop_normalizer *nor
 static cop_status index_patterns(cop_added *self, const cop_normalizer *normalizer,
                                  cop_matcher *matcher, cop_error *err)
 {
-    for (size_t i = 0; i < self->count; i++) {
+    for (size_t i = self->count; i-- > 0;) { /* of two with one pattern the last one counts */
         cop_added_token *const token = &self->tokens[i];
         COP_TRY(find_pattern(token, normalizer, matcher, err));
-        if (token->pattern_length == 0) continue; /* can never be found */
-        COP_TRY(cop_trie_add(&self->matches[token->normalized], token->pattern,
-                             token->pattern_length, (int32_t)i, err));
+        const char *const wanted = token->normalized ? token->pattern : token->content;
+        const size_t length = token->normalized ? token->pattern_length : token->length;
+        if (length == 0) continue; /* can never be found */
+        COP_TRY(
+            cop_trie_add(&self->matches[token->normalized], wanted, length, (int32_t)i, err));
     }
     return COP_OK;
 }
 
-static cop_status read_all(cop_added *self, const json_t *json, const cop_vocab *vocab,
-                           const cop_normalizer *normalizer, cop_error *err)
+cop_status cop_added_finish(cop_added *added, const cop_normalizer *normalizer, cop_error *err)
 {
-    COP_TRY(read_tokens(self, json, vocab, err));
-    COP_TRY(index_ids(self, err));
+    added->vocab = NULL;
+    COP_TRY(index_ids(added, err));
     cop_matcher *matcher = NULL;
     COP_TRY(cop_matcher_create(&matcher, err));
-    const cop_status status = index_patterns(self, normalizer, matcher, err);
+    const cop_status status = index_patterns(added, normalizer, matcher, err);
     cop_matcher_destroy(&matcher);
     return status;
 }
 
-cop_status cop_added_parse(const json_t *json, const cop_vocab *vocab,
-                           const cop_normalizer *normalizer, cop_added **added, cop_error *err)
+cop_status cop_added_parse(const json_t *json, const cop_vocab *vocab, cop_added **added,
+                           cop_error *err)
 {
     *added = NULL;
     cop_added *self = cop_memory_alloc(1, sizeof *self, err);
     if (self == NULL) return COP_ERR_MEMORY;
-    const cop_status status = read_all(self, json, vocab, normalizer, err);
+    self->vocab = vocab;
+    const cop_status status = read_tokens(self, json, err);
     if (status != COP_OK) cop_added_destroy(&self);
     *added = self;
     return status;

@@ -16,8 +16,8 @@
 typedef struct cop_added_token {
     char *content; /* owned */
     size_t length;
-    char *pattern; /* what is looked for and what decoding starts from: the content, normalised
-                      if the token is; owned */
+    char *pattern; /* what decoding starts from, and what is looked for in the normalised text:
+                      the content, normalised if the token is or was; owned */
     size_t pattern_length;
     int32_t id;
     bool single_word; /* not within a word */
@@ -25,6 +25,7 @@ typedef struct cop_added_token {
     bool rstrip;      /* takes the spaces after it */
     bool normalized;  /* is looked for in the normalised text */
     bool special;
+    bool was_normalized; /* before a later listing of its content */
 } cop_added_token;
 
 typedef struct cop_added cop_added;
@@ -44,9 +45,15 @@ typedef struct cop_added_parts {
 } cop_added_parts;
 
 /* Reads "added_tokens". A content in the vocabulary has its id there; the others get the ids
- * behind it in order. */
-cop_status cop_added_parse(const json_t *json, const cop_vocab *vocab,
-                           const cop_normalizer *normalizer, cop_added **added, cop_error *err);
+ * behind it in order. `vocab` is needed until cop_added_finish(). */
+cop_status cop_added_parse(const json_t *json, const cop_vocab *vocab, cop_added **added,
+                           cop_error *err);
+
+/* Adds one more, its content copied; a content that is there takes the new flags. */
+cop_status cop_added_add(cop_added *added, const cop_added_token *token, cop_error *err);
+
+/* Prepares the tokens for being looked for; none can be added after it. */
+cop_status cop_added_finish(cop_added *added, const cop_normalizer *normalizer, cop_error *err);
 
 /* Frees *added and sets it to NULL; NULL is allowed. */
 void cop_added_destroy(cop_added **added);

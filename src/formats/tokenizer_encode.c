@@ -144,6 +144,15 @@ bool cop_tokenizer_has_text(const cop_tokenizer *tokenizer, int32_t id)
     return find_content(tokenizer, id, &content, &length) && length > 0;
 }
 
+/* What decoding starts from says whether a token is left out: normalised, a special token is
+ * none any more to the usual library. */
+static bool is_special(const cop_tokenizer *tokenizer, const cop_added_token *token)
+{
+    const cop_added_token *const found =
+        cop_added_find(tokenizer->added, token->pattern, token->pattern_length);
+    return found != NULL && found->special;
+}
+
 /* The tokens' contents. A model may have more rows of embedding than its tokenizer has tokens,
  * and generates such ids once it is perturbed: they are left out, as the usual tools do. */
 static cop_status collect_contents(const cop_tokenizer *tokenizer, const int32_t *ids,
@@ -152,7 +161,7 @@ static cop_status collect_contents(const cop_tokenizer *tokenizer, const int32_t
 {
     for (size_t i = 0; i < count; i++) {
         const cop_added_token *const token = cop_added_of_id(tokenizer->added, ids[i]);
-        if (token != NULL && token->special && skip_special) continue;
+        if (token != NULL && skip_special && is_special(tokenizer, token)) continue;
         const char *content = NULL;
         size_t length = 0;
         if (!find_content(tokenizer, ids[i], &content, &length)) continue;

@@ -8,6 +8,7 @@
 #include "formats/tokenizer_added.h"
 #include "formats/tokenizer_decode.h"
 #include "formats/tokenizer_normalize.h"
+#include "formats/tokenizer_side.h"
 #include "formats/tokenizer_template.h"
 
 struct cop_tokenizer {
@@ -20,8 +21,9 @@ struct cop_tokenizer {
     cop_decoder *decoder;
 };
 
-/* Reads the text of a tokenizer.json file, json [length]. Messages do not name the file. */
-cop_status cop_tokenizer_parse(const char *json, size_t length, cop_tokenizer **tokenizer,
-                               cop_error *err);
+/* Reads the text of a tokenizer.json file, json [length], and what the files beside it have;
+ * `side` NULL: nothing. Messages do not name the file. */
+cop_status cop_tokenizer_parse(const char *json, size_t length, const cop_tokenizer_side *side,
+                               cop_tokenizer **tokenizer, cop_error *err);
 
 #endif

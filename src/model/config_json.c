@@ -1,5 +1,7 @@
 #include "model/config_json.h"
 
+#include "coppice/json.h"
+
 #include <math.h>
 
 /* Bounds that no real value comes near; they keep what is computed from values finite. */
@@ -8,10 +10,9 @@ static const double most_positive = 1e15;
 
 cop_status cop_config_json_parse(const cop_config_text *text, json_t **root, cop_error *err)
 {
-    json_error_t why;
-    *root = json_loadb(text->data, text->length, JSON_REJECT_DUPLICATES, &why);
-    COP_CHECK(*root != NULL, err, COP_ERR_FORMAT, "%s: line %d: %s", text->path, why.line,
-              why.text);
+    const cop_status status =
+        cop_json_read(text->data, text->length, COP_JSON_BIG_AS_REAL, root, err);
+    if (status != COP_OK) return cop_error_prefix(err, "%s", text->path);
     if (json_is_object(*root)) return COP_OK;
     json_decref(*root);
     *root = NULL;
@@ -80,6 +81,8 @@ cop_status cop_config_json_string(const json_reader *reader, const char *key,
     const json_t *const found = cop_config_json_get(reader, key);
     COP_CHECK(found == NULL || json_is_string(found), err, COP_ERR_FORMAT,
               "%s: %s%s is not a string", reader->path, reader->scope, key);
+    COP_CHECK(found == NULL || cop_json_is_text(found), err, COP_ERR_FORMAT,
+              "%s: %s%s holds a zero character", reader->path, reader->scope, key);
     *value = found == NULL ? fallback : json_string_value(found);
     return COP_OK;
 }

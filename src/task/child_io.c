@@ -2,6 +2,7 @@
 #include "task/child_parts.h"
 
 #include "coppice/file.h"
+#include "coppice/json.h"
 #include "coppice/memory.h"
 #include "coppice/timer.h"
 
@@ -285,13 +286,14 @@ static cop_status place_answer(cop_child *child, json_t *answer, cop_error *err)
 
 static cop_status read_line(cop_child *child, const char *line, size_t length, cop_error *err)
 {
-    json_error_t why;
+    json_t *answer = NULL;
+    cop_error why = {0};
     COP_CHECK(length <= child->options.line_bytes, err, COP_ERR_UNIT,
               "said a line of more than %zu bytes", child->options.line_bytes);
-    json_t *const answer =
-        json_loadb(line, length, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &why);
-    COP_CHECK(answer != NULL, err, COP_ERR_UNIT, "said something that is not JSON (%s)",
-              why.text);
+    const size_t flags =
+        JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | COP_JSON_LINE | COP_JSON_STRICT;
+    COP_CHECK(cop_json_read(line, length, flags, &answer, &why) == COP_OK, err, COP_ERR_UNIT,
+              "said something that is not JSON (%.200s)", why.message);
     const cop_status status = place_answer(child, answer, err);
     if (status != COP_OK) json_decref(answer);
     return status;

@@ -1,6 +1,7 @@
 /* Multiple choice: the letter that a response settles on. */
 #include "task/tasks.h"
 
+#include "coppice/json.h"
 #include "task/characters.h"
 #include "task/regex.h"
 
@@ -52,7 +53,7 @@ static cop_status read_reference(const json_t *answer, char *letter, cop_error *
     *letter = '\0';
     if (index >= 0 && index < MOST_OPTIONS) {
         *letter = (char)('A' + index);
-    } else if (json_is_string(answer)) {
+    } else if (cop_json_is_text(answer)) {
         const char *const text = json_string_value(answer);
         const size_t start = text[0] == '(';
         const char c = text[start];

@@ -2,6 +2,7 @@
  * arith, which forgives a full stop after the number. */
 #include "task/tasks.h"
 
+#include "coppice/json.h"
 #include "coppice/memory.h"
 #include "task/characters.h"
 
@@ -69,8 +70,8 @@ static cop_status append_without_commas(cop_text *text, cop_slice s, cop_error *
 static cop_status append_reference(cop_text *text, const json_t *answer, cop_error *err)
 {
     if (json_is_number(answer)) return cop_task_append_number(text, answer, err);
-    COP_CHECK(json_is_string(answer), err, COP_ERR_FORMAT,
-              "field \"answer\" must be a string or a number");
+    COP_CHECK(cop_json_is_text(answer), err, COP_ERR_FORMAT,
+              "field \"answer\" must be a string, without a zero character, or a number");
     const char *start = json_string_value(answer);
     for (const char *next = strstr(start, "####"); next; next = strstr(start, "####"))
         start = next + strlen("####");

@@ -2,6 +2,7 @@
 #include "task/tasks.h"
 
 #include "coppice/digest.h"
+#include "coppice/json.h"
 #include "task/characters.h"
 
 #include <stdio.h>
@@ -60,8 +61,8 @@ typedef struct story {
 
 static cop_status check_sentence(const json_t *sentence, const char *name, cop_error *err)
 {
-    COP_CHECK(json_is_string(sentence), err, COP_ERR_FORMAT, "field \"%s\" must be a string",
-              name);
+    COP_CHECK(cop_json_is_text(sentence), err, COP_ERR_FORMAT,
+              "field \"%s\" must be a string, without a zero character", name);
     return COP_OK;
 }
 
@@ -107,7 +108,7 @@ static cop_status append_story(const json_t *example, const story *s, cop_text *
                                cop_error *err)
 {
     const json_t *const title = json_object_get(example, "title");
-    if (json_is_string(title))
+    if (cop_json_is_text(title))
         COP_TRY(cop_text_format(text, err, "Title: %s\n\n", json_string_value(title)));
     for (size_t place = 0; place < SENTENCES; place++) {
         size_t i = 0;

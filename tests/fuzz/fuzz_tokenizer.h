@@ -46,7 +46,7 @@ static inline _Bool cop_fuzz_tokenizer(const uint8_t *data, size_t size, _Bool *
     const size_t length = end == NULL ? size : (size_t)(end - data);
     cop_tokenizer *tokenizer = NULL;
     cop_error err = {0};
-    const cop_status status = cop_tokenizer_parse(file, length, &tokenizer, &err);
+    const cop_status status = cop_tokenizer_parse(file, length, NULL, &tokenizer, &err);
     *accepted = status == COP_OK;
     if (status != COP_OK) return tokenizer == NULL && err.message[0] != '\0';
     _Bool holds = cop_fuzz_encode(tokenizer, plain, sizeof plain - 1);

@@ -259,7 +259,7 @@ static void test_texts(void **state)
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         cop_error err = {0};
         cop_tokenizer *tokenizer = NULL;
-        if (cop_tokenizer_parse(texts[i], strlen(texts[i]), &tokenizer, &err) !=
+        if (cop_tokenizer_parse(texts[i], strlen(texts[i]), NULL, &tokenizer, &err) !=
             COP_ERR_FORMAT) {
             fail_msg("%s is taken", texts[i]);
         }
@@ -277,7 +277,7 @@ static void test_escapes(void **state)
         "\"\\\\\":4,\"\\\"\\\\\":5,\"\\/\\b\\f\\n\\r\\t\":6 , \"]}\":7 } } } ";
     cop_error err = {0};
     cop_tokenizer *tokenizer = NULL;
-    assert_int_equal(cop_tokenizer_parse(text, strlen(text), &tokenizer, &err), COP_OK);
+    assert_int_equal(cop_tokenizer_parse(text, strlen(text), NULL, &tokenizer, &err), COP_OK);
     assert_int_equal(cop_tokenizer_find(tokenizer, "a\xF0\x9F\x98\x80"), 2);
     assert_int_equal(cop_tokenizer_find(tokenizer, "\"\\"), 5);
     assert_int_equal(cop_tokenizer_find(tokenizer, "/\b\f\n\r\t"), 6);

@@ -40,7 +40,7 @@ static inline cop_status parse_tokenizer(const json_t *json, cop_tokenizer **tok
 {
     char *const text = json_dumps(json, 0);
     assert_non_null(text);
-    const cop_status status = cop_tokenizer_parse(text, strlen(text), tokenizer, err);
+    const cop_status status = cop_tokenizer_parse(text, strlen(text), NULL, tokenizer, err);
     free(text);
     return status;
 }
