@@ -107,22 +107,30 @@ def gate(run):
     return drawn
 
 
+MEASURES = {"accuracy": "share of right examples", "reward": "mean reward"}
+
+
+def measure_of(runs):
+    """What the runs were decided by; several are named side by side."""
+    return " or ".join(MEASURES[name] for name in MEASURES if any(run.measure == name for run in runs))
+
+
 def methods(run):
-    """Share of right test examples of every method with its 95% interval."""
+    """Share of right test examples (or the mean reward, where that decided) of every method with its 95% interval."""
     tested = run.methods()
     if not tested:
         return None
     drawn, axes = figure(height=0.9 + 0.32 * len(tested))
     for place, method in enumerate(reversed(tested)):
         axes.plot([method.low, method.high], [place, place], "-", color=BLACK, linewidth=2)
-        axes.plot(method.accuracy, place, "o", color=BLUE, markersize=6)
-        axes.annotate(f"{method.accuracy:.3f}", (method.accuracy, place), textcoords="offset points", xytext=(0, 5),
+        axes.plot(method.value, place, "o", color=BLUE, markersize=6)
+        axes.annotate(f"{method.value:.3f}", (method.value, place), textcoords="offset points", xytext=(0, 5),
                       ha="center", fontsize=8)
     axes.set_yticks(range(len(tested)), [method.name for method in reversed(tested)])
     axes.set_ylim(-0.6, len(tested) - 0.2)
-    axes.axvline(tested[0].accuracy, color=GREY, linestyle="--", linewidth=1)
-    axes.set_xlabel("accuracy on test (share of right examples, 95% interval)")
-    axes.set_title("Accuracy by method; dashes: the base")
+    axes.axvline(tested[0].value, color=GREY, linestyle="--", linewidth=1)
+    axes.set_xlabel(f"{MEASURES[run.measure]} on test, 95% interval")
+    axes.set_title(f"{run.measure.capitalize()} by method; dashes: the base")
     return drawn
 
 
@@ -204,11 +212,11 @@ def compare_accuracy(runs):
         for which, (method, (colour, marker, _)) in enumerate(zip((tested[0], tested[-1]), SERIES)):
             height = place + 0.12 - 0.24 * which
             axes.plot([method.low, method.high], [height] * 2, "-", color=colour, linewidth=1.8)
-            axes.plot(method.accuracy, height, marker, color=colour, markersize=5.5,
+            axes.plot(method.value, height, marker, color=colour, markersize=5.5,
                       label=("base" if which == 0 else "result") if place == 0 else None)
     axes.set_yticks(range(len(rows)), [run.title for run, _ in reversed(rows)])
     axes.set_ylim(-0.6, len(rows) - 0.4)
-    axes.set_xlabel("accuracy on test (share of right examples, 95% interval)")
+    axes.set_xlabel(f"{measure_of(runs)} on test, 95% interval")
     axes.set_title("Runs compared")
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.25 - 0.3 / len(rows)), ncols=2)
     return drawn
@@ -231,7 +239,7 @@ def compare_cost(runs):
     axes.set_xlim(0, 1.08 * max(tokens for _, tokens, _ in points))
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
     axes.set_xlabel("generated tokens of the whole run")
-    axes.set_ylabel("gain over the base on test\n(share of right examples)")
+    axes.set_ylabel(f"gain over the base on test\n({measure_of(runs)})")
     axes.set_title("Gain per compute, with 95% intervals")
     axes.legend(fontsize=7, ncols=2)
     return drawn

@@ -6,6 +6,19 @@ import h5py
 import numpy as np
 
 
+def tell_apart(paths):
+    """A title for each path: its folder's name, with as many folders before it as tell equal names apart."""
+    parts = [os.path.abspath(os.path.dirname(path) if os.path.basename(path) == "run.h5" else path).strip("/").split("/")
+             for path in paths]
+    depth = [1] * len(parts)
+    while True:
+        titles = ["/".join(part[-n:]) for part, n in zip(parts, depth)]
+        longer = [n + (titles.count(title) > 1 and n < len(part)) for part, n, title in zip(parts, depth, titles)]
+        if longer == depth:
+            return titles
+        depth = longer
+
+
 class NotARun(Exception):
     """The file cannot be read, or holds no run; the message says which and what to do."""
 
@@ -24,7 +37,7 @@ class Phase:
 @dataclass
 class Method:
     name: str
-    accuracy: float
+    value: float  # share of right answers or mean reward: Run.measure
     low: float
     high: float
     gain: float
@@ -99,6 +112,12 @@ class Run:
 
     def close(self):
         self.file.close()
+
+    @property
+    def measure(self):
+        """What the gate and so the table of methods is about: "accuracy" or "reward"."""
+        found = self.file.get("gate/on")
+        return "reward" if found is not None and text(found[()]) == "reward" else "accuracy"
 
     def key(self, name, default=""):
         """A key of the job as it was printed, without the quotes of a text."""
@@ -190,8 +209,9 @@ class Run:
             if isinstance(node, h5py.Group) and "accuracy" in node and "accuracy_low" in node:
                 extra = {key: scalar(node, key) for key in node
                          if isinstance(node[key], h5py.Dataset) and node[key].shape == ()}
-                found.append((path, Method(name=path, accuracy=extra["accuracy"], low=extra["accuracy_low"],
-                                           high=extra["accuracy_high"], gain=extra.get("gain", float("nan")),
+                shown = self.measure
+                found.append((path, Method(name=path, value=extra[shown], low=extra[shown + "_low"],
+                                           high=extra[shown + "_high"], gain=extra.get("gain", float("nan")),
                                            gain_low=extra.get("gain_low", float("nan")),
                                            gain_high=extra.get("gain_high", float("nan")), extra=extra)))
         self.file.visititems(visit)

@@ -70,6 +70,10 @@ typedef struct cop_unit_result {
 /** A unit that is generated and on its way to its rewards. */
 typedef struct cop_unit_pending cop_unit_pending;
 
+/** Whether an evaluator could be made, as far as that can be told without weights, scorer and
+ *  backend: the model's configuration, its tokenizer, and every example's prompt. */
+cop_status cop_evaluator_check(const cop_evaluator_options *options, cop_error *err);
+
 /** Units that cop_evaluator_prepare() takes at a time. */
 size_t cop_evaluator_lanes(const cop_evaluator *evaluator);
 

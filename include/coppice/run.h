@@ -40,6 +40,11 @@ typedef struct cop_run_options {
 cop_status cop_run_execute(cop_world *world, const cop_job *job, const cop_run_options *options,
                            cop_error *err);
 
+/** Looks at what a job names, without running it: task, data and splits, prompts, model files,
+ *  and the memory that rank 0 will take. What this refuses, cop_run_execute() would. Not
+ *  collective. */
+cop_status cop_run_check(const cop_job *job, cop_error *err);
+
 /** Tells how a run is doing, from outside and from any machine that sees its directory: phase,
  *  rate, best so far, ranks, age of the last checkpoint, and whether its owner lives. Reads
  *  status.json, the claim and, where these say nothing, the run file; writes nothing. An owner

@@ -37,7 +37,8 @@ static const struct argp_option options[] = {
      "does "
      "not count)",
      0},
-    {"check", KEY_CHECK, NULL, 0, "Check the job file, print its resolved keys and stop", 0},
+    {"check", KEY_CHECK, NULL, 0,
+     "Check the job and the files that it names, print its resolved keys and stop", 0},
     {"keys", KEY_KEYS, NULL, 0,
      "Print every key of the job file with unit, default, range and meaning", 0},
     {0}};
@@ -206,6 +207,7 @@ cop_status cop_command_run(int argc, char **argv, cop_error *err)
         cop_job *job = NULL;
         status = cop_job_load(a.job, a.overrides, a.override_count, &job, err);
         if (status == COP_OK) status = print_job(job, err);
+        if (status == COP_OK) status = cop_run_check(job, err);
         cop_job_destroy(&job);
     } else {
         status = run_world(&a, argc, argv, err);

@@ -17,9 +17,10 @@ static cop_dtype storage_dtype(const cop_checkpoint *checkpoint)
     return largest == NULL ? COP_F32 : largest->dtype;
 }
 
-static cop_status load_model(cop_evaluator *evaluator, cop_error *err)
+/* Configuration, tokenizer and prompts, which take no weights. */
+static cop_status load_prompts(cop_evaluator *evaluator, cop_error *err)
 {
-    cop_evaluator_options *const options = &evaluator->options;
+    const cop_evaluator_options *const options = &evaluator->options;
     COP_TRY(cop_model_config_load(options->model_dir, &evaluator->config, err));
     COP_TRY(cop_tokenizer_load_model(options->model_dir, &evaluator->tokenizer, err));
     COP_TRY(cop_prompts_create(options, evaluator->tokenizer, &evaluator->prompts, err));
@@ -31,6 +32,14 @@ static cop_status load_model(cop_evaluator *evaluator, cop_error *err)
               "%zu positions; at most %zu would fit",
               options->max_new_tokens, longest, positions,
               longest > positions ? 0 : positions + 1 - longest);
+    return COP_OK;
+}
+
+static cop_status load_model(cop_evaluator *evaluator, cop_error *err)
+{
+    cop_evaluator_options *const options = &evaluator->options;
+    COP_TRY(load_prompts(evaluator, err));
+    const size_t longest = evaluator->prompts.longest;
     COP_TRY(cop_checkpoint_open(options->model_dir, &evaluator->checkpoint, err));
     options->backend.storage = storage_dtype(evaluator->checkpoint);
     COP_TRY(cop_backend_create(&options->backend, &evaluator->backend, err));
@@ -79,6 +88,16 @@ cop_status cop_evaluator_create(const cop_evaluator_options *options, cop_evalua
     }
     *evaluator = created;
     return COP_OK;
+}
+
+cop_status cop_evaluator_check(const cop_evaluator_options *options, cop_error *err)
+{
+    cop_evaluator *tried = cop_memory_alloc(1, sizeof *tried, err);
+    if (tried == NULL) return COP_ERR_MEMORY;
+    tried->options = *options;
+    const cop_status status = load_prompts(tried, err);
+    cop_evaluator_destroy(&tried);
+    return status;
 }
 
 const char *cop_evaluator_unused_tensors(const cop_evaluator *evaluator)

@@ -1,5 +1,6 @@
 /* The job from the base's scores to the final table, on rank 0. */
 #include "run/baselines.h"
+#include "run/inputs.h"
 #include "run/proposals.h"
 #include "run/report.h"
 #include "run/split_phase.h"
@@ -116,21 +117,13 @@ static cop_status score_base(cop_run *run, base_scores *base, cop_error *err)
     return choose_measure(run, scores, base->start[COP_SPLIT_TEST], err);
 }
 
-/* How many populations of population.size the method draws at most. */
-static size_t count_populations(const cop_job *job)
-{
-    if (strcmp(job->method, "rounds") == 0) return (size_t)job->rounds.count;
-    if (strcmp(job->method, "es") == 0) return (size_t)job->es.iterations;
-    return 1;
-}
-
 /* Seeds of the whole run: those of all populations, then those of each recentring round. Their
  * stream's domains: 0 and 1 populations (seed, sigma), 2 + k recentring round k. */
 static cop_status draw_seeds(cop_run *run, cop_error *err)
 {
     const cop_job *const job = run->job;
     const uint64_t seed = (uint64_t)job->population.seed;
-    const size_t n = (size_t)job->population.size * count_populations(job);
+    const size_t n = (size_t)job->population.size * cop_inputs_population_count(job);
     const size_t local = (size_t)job->recenter.size;
     const bool recenters = strcmp(job->method, "corp") == 0;
     run->seed_count = n + (recenters ? (size_t)job->recenter.rounds * local : 0);

@@ -2,10 +2,10 @@
 #include "run/phase.h"
 
 #include "coppice/memory.h"
+#include "run/inputs.h"
 #include "run/placement.h"
 #include "run/signals.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -32,33 +32,19 @@ static cop_gemm_provider provider_of(const cop_job *job)
 static cop_status load_evaluator(cop_run *run, cop_error *err)
 {
     const cop_job *const job = run->job;
-    const cop_evaluator_options options = {
-        .model_dir = job->model,
-        .task = run->task,
-        .setup = &run->setup,
-        .dataset = run->dataset,
-        .system = job->task.system,
-        .user = job->task.user,
-        .assistant = job->task.assistant,
-        .examples = run->examples,
-        .shots = (size_t)job->task.shots,
-        .shot_seed = job->splits.seed,
-        .chat = job->task.chat,
-        .stop = (const char *const *)job->generation.stop.data,
-        .stop_count = job->generation.stop.count,
-        .max_new_tokens = (size_t)job->generation.max_new_tokens,
-        .batch = (size_t)job->backend.batch,
-        /* One keeps a processor busy, and the bits of its products may follow their rows. */
-        .lanes = run->has_gpu ? (size_t)job->backend.candidates : 1,
-        .fit_lanes = run->has_gpu && job->backend.candidates == 0,
-        .backend = {.kind = kind_of(job),
-                    .compute = compute_of(job),
-                    .gemm = provider_of(job),
-                    .threads = (int)job->backend.threads,
-                    .isa = cop_cpu_isa(),
-                    .memory_bytes = run->memory_bytes,
-                    .local_rank = run->computing_rank,
-                    .local_ranks = run->computing_ranks}};
+    cop_evaluator_options options = cop_inputs_prompt_options(run);
+    options.batch = (size_t)job->backend.batch;
+    /* One keeps a processor busy, and the bits of its products may follow their rows. */
+    options.lanes = run->has_gpu ? (size_t)job->backend.candidates : 1;
+    options.fit_lanes = run->has_gpu && job->backend.candidates == 0;
+    options.backend = (cop_backend_options){.kind = kind_of(job),
+                                            .compute = compute_of(job),
+                                            .gemm = provider_of(job),
+                                            .threads = (int)job->backend.threads,
+                                            .isa = cop_cpu_isa(),
+                                            .memory_bytes = run->memory_bytes,
+                                            .local_rank = run->computing_rank,
+                                            .local_ranks = run->computing_ranks};
     COP_TRY(cop_evaluator_create(&options, &run->evaluator, err));
     const char *const unused = cop_evaluator_unused_tensors(run->evaluator);
     if (unused != NULL && cop_world_rank(run->world) <= 1) {
@@ -66,27 +52,6 @@ static cop_status load_evaluator(cop_run *run, cop_error *err)
                       "%s: tensors that this architecture has no use for: %s", job->model,
                       unused);
     }
-    return COP_OK;
-}
-
-/* The task as the job wants it. */
-static cop_status find_task(cop_run *run, cop_error *err)
-{
-    const cop_job *const job = run->job;
-    const cop_task *known = NULL;
-    COP_TRY(cop_task_find(job->task.name, &known, err));
-    run->own_task = *known;
-    if (!isnan(job->task.correct_at)) run->own_task.correct_at = job->task.correct_at;
-    run->task = &run->own_task;
-    /* Scores are binary32, so what they are held against is. */
-    run->measure = (cop_measure){.correct_at = (double)(float)run->own_task.correct_at};
-    run->setup = (cop_task_setup){.command = (const char *const *)job->task.command.data,
-                                  .command_count = job->task.command.count,
-                                  .timeout_s = job->task.timeout,
-                                  .correct_at = run->own_task.correct_at};
-    COP_CHECK(known->scorer != NULL || job->task.command.count == 0, err, COP_ERR_CONFIG,
-              "task.command: task %s is not scored by a command; did you mean task.name: exec?",
-              known->name);
     return COP_OK;
 }
 
@@ -105,58 +70,21 @@ static void print_start(cop_run *run)
         cop_progress_print(&run->progress, "%s", cop_backend_lack());
 }
 
-/* Divides the data set; of its examples those of a split are kept. */
-static cop_status split_data(cop_run *run, const uint64_t *keys, size_t total, cop_error *err)
-{
-    const cop_job *const job = run->job;
-    const size_t counts[COP_SPLIT_COUNT] = {
-        (size_t)job->splits.support, (size_t)job->splits.probe, (size_t)job->splits.validate,
-        (size_t)job->splits.test};
-    if (cop_splits_create(total, counts, job->splits.seed, keys, &run->splits, err) != COP_OK)
-        return cop_error_prefix(err, "splits of %s", job->task.data);
-    if (run->splits.repeated > 0 && cop_world_rank(run->world) == 0) {
-        cop_log_write(
-            run->log, COP_LOG_WARN,
-            "%s: %zu of %zu examples have a prompt that another has too; equal prompts "
-            "were put into one split, or left out where it was full",
-            job->task.data, run->splits.repeated, total);
-    }
-    bool *const wanted = cop_memory_alloc(total, sizeof *wanted, err);
-    if (wanted == NULL) return COP_ERR_MEMORY;
-    for (size_t s = 0; s < COP_SPLIT_COUNT; s++) {
-        for (size_t i = 0; i < counts[s]; i++)
-            wanted[run->splits.examples[s][i]] = true;
-    }
-    const cop_dataset_options options = {.wanted = wanted, .wanted_count = total};
-    const cop_status status = cop_task_load(run->task, job->task.data, &job->task.fields,
-                                            &options, &run->dataset, err);
-    cop_memory_free(wanted);
-    return status;
-}
-
-static cop_status load_data(cop_run *run, cop_error *err)
-{
-    const cop_job *const job = run->job;
-    uint64_t *keys = NULL;
-    size_t total = 0;
-    COP_TRY(cop_task_scan(run->task, job->task.data, &job->task.fields, job->task.user, &keys,
-                          &total, err));
-    const cop_status status = split_data(run, keys, total, err);
-    cop_memory_free(keys);
-    COP_TRY(status);
-    if (job->task.examples == NULL) return COP_OK;
-    return cop_task_load(run->task, job->task.examples, &job->task.fields, NULL, &run->examples,
-                         err);
-}
-
 /* On every rank: what does not need the others. */
 static cop_status prepare(cop_run *run, cop_error *err)
 {
     const cop_job *const job = run->job;
     COP_TRY(cop_log_create(cop_world_rank(run->world), COP_LOG_WARN, &run->log, err));
     COP_TRY(cop_signals_catch(err));
-    COP_TRY(find_task(run, err));
-    COP_TRY(load_data(run, err));
+    COP_TRY(cop_inputs_load(run, err));
+    if (run->splits.repeated > 0 && cop_world_rank(run->world) == 0) {
+        cop_log_write(
+            run->log, COP_LOG_WARN,
+            "%s: %zu of %zu examples have a prompt that another has too; equal prompts "
+            "were put into one split, or left out where it was full",
+            job->task.data, run->splits.repeated, cop_dataset_count(run->dataset));
+    }
+    if (cop_world_rank(run->world) == 0) COP_TRY(cop_inputs_check_memory(run, err));
     COP_TRY(cop_checkpoint_open(job->model, &run->base, err));
     return cop_world_rank(run->world) == 0 ? cop_rundir_claim(run, err) : COP_OK;
 }
@@ -225,9 +153,7 @@ static void take_down(cop_run *run, cop_status status, const char *message)
     cop_rundir_close(run, status, message);
     cop_evaluator_destroy(&run->evaluator);
     cop_checkpoint_close(&run->base);
-    cop_splits_free(&run->splits);
-    cop_dataset_destroy(&run->dataset);
-    cop_dataset_destroy(&run->examples);
+    cop_inputs_free(run);
     cop_memory_free(run->seeds);
     cop_memory_free(run->centre);
     cop_memory_free(run->centre_validate);

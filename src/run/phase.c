@@ -134,7 +134,7 @@ cop_status cop_phase_add(const cop_run *run, cop_phase *p, const double *centre,
             (cop_component){.seed = run->seeds[s], .amplitude = (float)amplitude};
     }
     const size_t r = p->row_count++;
-    p->components[r] = components;
+    p->components[r] = cop_memory_shrink(components, count, sizeof *components);
     p->component_count[r] = count;
     p->digest[r] = digest_row(p, components, count);
     for (size_t i = 0; i < p->example_count; i++)

@@ -131,4 +131,17 @@ with scratch() as folder:
                 os.path.join(folder, "long"))
     refuses_job(MEMORY, ["GiB", "batch"], ["backend.batch=65536", "generation.max_new_tokens=890"],
                 os.path.join(folder, "huge"))
+    # --check refuses what the run would, and prints the keys all the same.
+    for code, words, settings in (
+            (CONFIG, ["partner"], ['task.prompt.user="{question"']),
+            (CONFIG, ["no field \"x\""], ['task.prompt.system="{x}"']),
+            (CONFIG, ["support 100000", "arith.jsonl"], ["splits.support=100000"]),
+            (CONFIG, ["1024 positions"], ["generation.max_new_tokens=100000"]),
+            (CONFIG, ["task.examples"], ["task.shots=2"]),
+            (FORMAT, ["missing.jsonl"], ["task.data=missing.jsonl"]),
+            (FORMAT, ["nowhere"], ["model=nowhere"]),
+            (MEMORY, ["GiB", "es.iterations"], ["method=es", "population.size=100000", "es.iterations=100000"])):
+        options = [word for setting in settings for word in ("-s", setting)]
+        refuses(code, words, "run", DEMO, "--check", *options)
+    check("gate.on: " in coppice("run", DEMO, "--check"), "--check does not print the keys of the demo")
     print(f"* {cases} kinds of wrong input")

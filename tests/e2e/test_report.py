@@ -4,6 +4,7 @@ several, of one that was interrupted; what is no run is refused by name."""
 import base64
 import os
 import re
+import shutil
 import signal
 import struct
 import subprocess
@@ -67,6 +68,12 @@ with scratch() as folder:
     for words in ("arith", "95%", "population", "recenter/round_1/proposals", "rank seconds", "reproducible rank"):
         check(words in page, f"the page does not say {words!r}")
     out = os.path.join(folder, "pages")
+    twin = os.path.join(folder, "other", "first")
+    shutil.copytree(first, twin)
+    report(first, twin, "-o", os.path.join(folder, "twins"))
+    page = open(os.path.join(folder, "twins", "report.html"), encoding="utf-8").read()
+    for title in (os.path.basename(folder) + "/first", "other/first"):
+        check(f"<h2>{title}</h2>" in page, f"two runs of one name are not told apart: no {title}")
     report(first, os.path.join(second, "run.h5"), "-o", out)
     page, more = check_page(out, ["all_compare_accuracy", "all_compare_cost", "all_scaling", "run2_ranks", "run1_gate",
                                   "run1_spectrum", "run2_reward_halves"])
