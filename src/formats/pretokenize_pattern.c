@@ -13,6 +13,7 @@ struct cop_pattern {
 struct cop_matcher {
     pcre2_match_data *data;
     pcre2_match_context *context;
+    size_t most; /* bytes that a text may become */
 };
 
 static const char *describe_error(int number, char text[static 128])
@@ -103,6 +104,7 @@ cop_status cop_matcher_create(cop_matcher **matcher, cop_error *err)
     if (self == NULL) return COP_ERR_MEMORY;
     self->data = pcre2_match_data_create(1, NULL);
     self->context = pcre2_match_context_create(NULL);
+    self->most = SIZE_MAX;
     if (self->data == NULL || self->context == NULL) {
         cop_matcher_destroy(&self);
         return cop_error_set(err, COP_ERR_MEMORY, "no memory to match patterns");
@@ -118,6 +120,24 @@ void cop_matcher_destroy(cop_matcher **matcher)
     pcre2_match_context_free((*matcher)->context);
     cop_memory_free(*matcher);
     *matcher = NULL;
+}
+
+void cop_matcher_bound(cop_matcher *matcher, size_t length)
+{
+    enum { GROWTH = 64, ALWAYS = 1 << 16 }; /* NFKD makes 18 characters of one */
+    if (!__builtin_mul_overflow(length, (size_t)GROWTH, &matcher->most) &&
+        !__builtin_add_overflow(matcher->most, (size_t)ALWAYS, &matcher->most))
+        return;
+    matcher->most = SIZE_MAX;
+}
+
+cop_status cop_matcher_check(const cop_matcher *matcher, size_t length, cop_error *err)
+{
+    COP_CHECK(length <= matcher->most, err, COP_ERR_UNSUPPORTED,
+              "the tokenizer's normalizer or decoder makes over %zu bytes of a text, 64 times "
+              "what it was: such growth is not supported",
+              matcher->most);
+    return COP_OK;
 }
 
 cop_status cop_spans_append(cop_spans *spans, cop_span span, cop_error *err)
@@ -234,6 +254,7 @@ cop_status cop_pattern_replace(const cop_pattern *pattern, cop_matcher *matcher,
     COP_TRY_OUT(cop_pattern_find(pattern, matcher, text, length, &spans, err));
     for (size_t i = 0; i < spans.count; i++) {
         const cop_span span = spans.data[i];
+        COP_TRY_OUT(cop_matcher_check(matcher, out->length, err));
         if (span.match) {
             COP_TRY_OUT(cop_text_append(out, replacement->data, replacement->length, err));
         } else {

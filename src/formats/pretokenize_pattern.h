@@ -54,7 +54,14 @@ void cop_matcher_destroy(cop_matcher **matcher);
 cop_status cop_pattern_find(const cop_pattern *pattern, cop_matcher *matcher, const char *text,
                             size_t length, cop_spans *spans, cop_error *err);
 
-/* Appends text [length] with every match replaced. */
+/* Sets how many bytes a text of `length` may become by what follows with this matcher: far more
+ * than a real tokenizer makes of one, and a bound where each step multiplies the one before. */
+void cop_matcher_bound(cop_matcher *matcher, size_t length);
+
+/* COP_ERR_UNSUPPORTED if a text has become `length` bytes and that is beyond the bound. */
+cop_status cop_matcher_check(const cop_matcher *matcher, size_t length, cop_error *err);
+
+/* Appends text [length] with every match replaced; *out is kept within the bound. */
 cop_status cop_pattern_replace(const cop_pattern *pattern, cop_matcher *matcher,
                                const char *text, size_t length, const cop_text *replacement,
                                cop_text *out, cop_error *err);

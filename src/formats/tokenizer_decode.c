@@ -313,6 +313,7 @@ static cop_status run_step(const step *self, chain *state, cop_error *err)
     } else {
         COP_TRY(run_each(self, state, err));
     }
+    COP_TRY(cop_matcher_check(state->matcher, state->to.bytes.length, err));
     const cop_strings kept = state->from;
     state->from = state->to;
     state->to = kept;
@@ -336,6 +337,7 @@ cop_status cop_decoder_run(const cop_decoder *decoder, cop_strings *tokens, cop_
     chain state = {.from = *tokens};
     *tokens = (cop_strings){0};
     cop_status status = cop_matcher_create(&state.matcher, err);
+    if (status == COP_OK) cop_matcher_bound(state.matcher, state.from.bytes.length);
     for (size_t i = 0; i < decoder->count && status == COP_OK; i++)
         status = run_step(&decoder->steps[i], &state, err);
     if (status == COP_OK) status = join(&state.from, decoder->joins_with_spaces, text, err);

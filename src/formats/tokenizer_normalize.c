@@ -123,9 +123,11 @@ static cop_status run_step(const step *self, cop_matcher *matcher, const cop_tex
 cop_status cop_normalizer_run(const cop_normalizer *normalizer, cop_matcher *matcher,
                               cop_text *text, cop_text *spare, cop_error *err)
 {
+    cop_matcher_bound(matcher, text->length);
     for (size_t i = 0; i < normalizer->count; i++) {
         cop_text_clear(spare);
         COP_TRY(run_step(&normalizer->steps[i], matcher, text, spare, err));
+        COP_TRY(cop_matcher_check(matcher, spare->length, err));
         const cop_text kept = *text;
         *text = *spare;
         *spare = kept;

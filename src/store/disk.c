@@ -85,6 +85,30 @@ static cop_status read_all(int fd, const char *path, unsigned char *data, size_t
     return COP_OK;
 }
 
+/* Its length is not the sealed one: damaged, unless another program has written it anew. */
+static cop_status look_closer(int fd, const char *path,
+                              const unsigned char seal[COP_STORE_SEAL_BYTES], uint64_t size,
+                              cop_store_verdict *verdict, cop_error *err)
+{
+    unsigned char start[COP_STORE_SUPERBLOCK_BYTES];
+    cop_store_verdict sealed = COP_STORE_DAMAGED;
+    const bool read = size >= COP_STORE_SEAL_BYTES + sizeof start &&
+                      read_all(fd, path, start, sizeof start, NULL) == COP_OK;
+    if (read && cop_store_seal_is(seal) &&
+        cop_store_seal_rewritten(start, sizeof start, size)) {
+        sealed = COP_STORE_REWRITTEN;
+        (void)cop_error_set(err, COP_ERR_FORMAT,
+                            "another program has written this file anew, as h5repack does: it "
+                            "no longer has the bytes that its seal is of. h5py and the tools "
+                            "of HDF5 read it (analysis/SCHEMA.md); to use it here put the "
+                            "original back, or move it away to go on from the file before it, "
+                            "if there is one");
+    }
+    *verdict = sealed;
+    (void)cop_error_prefix(err, "%s", path);
+    return COP_ERR_FORMAT;
+}
+
 /* The seal is looked at before memory is taken for the whole. */
 static cop_status read_sealed(int fd, const char *path, cop_store_bytes *bytes,
                               cop_store_verdict *verdict, cop_error *err)
@@ -97,10 +121,8 @@ static cop_status read_sealed(int fd, const char *path, cop_store_bytes *bytes,
               "%s: damaged: only %lld bytes long", path, (long long)info.st_size);
     unsigned char seal[COP_STORE_SEAL_BYTES];
     COP_TRY(read_all(fd, path, seal, sizeof seal, err));
-    if (cop_store_seal_peek(seal, (uint64_t)info.st_size, verdict, err) != COP_OK) {
-        (void)cop_error_prefix(err, "%s", path);
-        return COP_ERR_FORMAT;
-    }
+    if (cop_store_seal_peek(seal, (uint64_t)info.st_size, verdict, err) != COP_OK)
+        return look_closer(fd, path, seal, (uint64_t)info.st_size, verdict, err);
     *verdict = COP_STORE_DAMAGED;
     bytes->length = (size_t)info.st_size;
     bytes->data = cop_memory_alloc_raw(bytes->length, 1, err);

@@ -36,6 +36,13 @@ static int seal_schema(const char text[COP_STORE_SEAL_BYTES + 1])
     return schema > 0 && schema < 1000000 ? (int)schema : 0;
 }
 
+bool cop_store_seal_is(const unsigned char seal[COP_STORE_SEAL_BYTES])
+{
+    char text[COP_STORE_SEAL_BYTES + 1] = {0};
+    memcpy(text, seal, COP_STORE_SEAL_BYTES);
+    return seal_schema(text) != 0;
+}
+
 cop_status cop_store_seal_peek(const unsigned char seal[COP_STORE_SEAL_BYTES],
                                uint64_t file_bytes, cop_store_verdict *verdict, cop_error *err)
 {
@@ -52,6 +59,26 @@ cop_status cop_store_seal_peek(const unsigned char seal[COP_STORE_SEAL_BYTES],
               stated);
     *verdict = COP_STORE_INTACT;
     return COP_OK;
+}
+
+static uint64_t read_offset(const unsigned char *bytes)
+{
+    uint64_t value = 0;
+    for (size_t i = 8; i-- > 0;)
+        value = value << 8 | bytes[i];
+    return value;
+}
+
+bool cop_store_seal_rewritten(const unsigned char *bytes, size_t length, uint64_t file_bytes)
+{
+    static const unsigned char signature[8] = {0x89, 'H', 'D', 'F', '\r', '\n', 0x1a, '\n'};
+    if (length < COP_STORE_SUPERBLOCK_BYTES || memcmp(bytes, signature, sizeof signature) != 0)
+        return false;
+    /* Where the superblock has the size of offsets and the end of the file, by its version. */
+    const bool old = bytes[8] <= 1;
+    const unsigned offset_bytes = bytes[old ? 13 : 9];
+    const size_t end = bytes[8] == 0 ? 40 : old ? 44 : 28;
+    return bytes[8] <= 3 && offset_bytes == 8 && read_offset(bytes + end) == file_bytes;
 }
 
 cop_status cop_store_seal_check(const unsigned char *bytes, size_t length,

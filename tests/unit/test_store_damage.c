@@ -169,12 +169,34 @@ static void test_damaged_is_not_kept(void **state)
     assert_int_equal(read_generation(in_folder("keep.h5.prev"), ROWS), 1);
 }
 
+/* As h5repack leaves a file: the seal of the original before an HDF5 file that is whole. */
+static void test_rewritten(void **state)
+{
+    (void)state;
+    enum { END_OF_FILE = 512 + 40, MORE = 64 };
+    const char *const path = in_folder("latest.h5");
+    make_intact(path);
+    write_bytes(in_folder("latest.h5.prev"), bytes, length);
+    memset(bytes + length, 0, MORE);
+    for (size_t i = 0; i < 8; i++)
+        bytes[END_OF_FILE + i] = (unsigned char)((length + MORE) >> 8 * i);
+    write_bytes(path, bytes, length + MORE);
+    latest got = read_latest(path);
+    assert_true(got.status == COP_ERR_FORMAT && got.generation == -1 && !got.previous);
+    assert_non_null(strstr(got.err.message, "h5repack"));
+    assert_non_null(strstr(got.err.message, path));
+    write_bytes(path, bytes, length + MORE - 1); /* cut off after that: damaged */
+    got = read_latest(path);
+    assert_true(got.status == COP_OK && got.generation == 1 && got.previous);
+    assert_null(strstr(got.why.message, "h5repack"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_truncation),          cmocka_unit_test(test_flips),
         cmocka_unit_test(test_other_files),         cmocka_unit_test(test_latest),
-        cmocka_unit_test(test_damaged_is_not_kept),
+        cmocka_unit_test(test_damaged_is_not_kept), cmocka_unit_test(test_rewritten),
     };
     return cmocka_run_group_tests_name("store_damage", tests, make_folder, remove_folder);
 }

@@ -148,6 +148,36 @@ static void test_gap(void **state)
     json_decref(json);
 }
 
+/* Normalizers and decoders that multiply what they get, in one step and in many. */
+static void test_growth(void **state)
+{
+    (void)state;
+    json_t *const json = parse_json("{\"model\":{\"vocab\":{\"a\":0},\"merges\":[]}}");
+    json_t *const steps = json_array();
+    for (int i = 0; i < 40; i++)
+        json_array_append_new(steps, parse_json("{\"type\":\"Replace\",\"pattern\":{\"String\":"
+                                                "\"a\"},\"content\":\"aa\"}"));
+    json_object_set_new(json, "normalizer",
+                        json_pack("{s:s,s:O}", "type", "Sequence", "normalizers", steps));
+    json_object_set_new(json, "decoder",
+                        json_pack("{s:s,s:o}", "type", "Sequence", "decoders", steps));
+    cop_tokenizer *tokenizer = make_tokenizer(json, "growing");
+    cop_error err = {0};
+    cop_ids ids = {0};
+    cop_text text = {0};
+    const int32_t one = 0;
+    assert_int_equal(cop_tokenizer_encode(tokenizer, "a", 1, false, &ids, &err),
+                     COP_ERR_UNSUPPORTED);
+    assert_non_null(strstr(err.message, "over 65600 bytes"));
+    assert_int_equal(cop_tokenizer_decode(tokenizer, &one, 1, false, &text, &err),
+                     COP_ERR_UNSUPPORTED);
+    assert_int_equal(cop_tokenizer_encode(tokenizer, "b", 1, false, &ids, NULL), COP_OK);
+    cop_ids_free(&ids);
+    cop_text_free(&text);
+    cop_tokenizer_destroy(&tokenizer);
+    json_decref(json);
+}
+
 /* --- threads --- */
 
 typedef struct worker {
@@ -202,7 +232,7 @@ int main(void)
         cmocka_unit_test(test_lookup),  cmocka_unit_test(test_encode),
         cmocka_unit_test(test_appends), cmocka_unit_test(test_decode),
         cmocka_unit_test(test_gap),     cmocka_unit_test(test_added_ids),
-        cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_threads), cmocka_unit_test(test_growth),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
