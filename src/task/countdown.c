@@ -119,17 +119,30 @@ static bool uses_numbers(cop_slice answer, const json_t *numbers)
     return used == count;
 }
 
+/* Whether an expression can hold the number: its literals have no sign and no fraction, and
+ * those beyond 64 bits are not read. */
+static bool is_literal(const json_t *number)
+{
+    static const double limit = 9223372036854775808.0; /* 2^63 */
+    if (json_is_integer(number)) return json_integer_value(number) >= 0;
+    const double value = json_real_value(number);
+    return json_is_real(number) && value >= 0 && value < limit && value == floor(value);
+}
+
 static cop_status check_example(const json_t *example, cop_error *err)
 {
     const json_t *numbers = json_object_get(example, "numbers");
     COP_CHECK(json_is_array(numbers), err, COP_ERR_FORMAT,
               "the example has no list \"numbers\"");
-    COP_CHECK(json_array_size(numbers) <= MOST_NUMBERS, err, COP_ERR_FORMAT,
-              "field \"numbers\" has %zu entries, more than %d", json_array_size(numbers),
-              MOST_NUMBERS);
+    COP_CHECK(json_array_size(numbers) >= 1 && json_array_size(numbers) <= MOST_NUMBERS, err,
+              COP_ERR_FORMAT, "field \"numbers\" has %zu entries, it must have 1 to %d",
+              json_array_size(numbers), MOST_NUMBERS);
     for (size_t i = 0; i < json_array_size(numbers); i++)
-        COP_CHECK(json_is_number(json_array_get(numbers, i)), err, COP_ERR_FORMAT,
-                  "entry %zu of field \"numbers\" is not a number", i);
+        COP_CHECK(
+            is_literal(json_array_get(numbers, i)), err, COP_ERR_FORMAT,
+            "entry %zu of field \"numbers\" is not a whole number from 0 to 2^63 - 1, and "
+            "no expression can have another",
+            i);
     COP_CHECK(json_is_number(json_object_get(example, "target")), err, COP_ERR_FORMAT,
               "the example has no number \"target\"");
     return COP_OK;
@@ -181,7 +194,7 @@ static cop_status score_countdown(const char *response, size_t length, const jso
 }
 
 static const cop_task_field fields[] = {
-    {.name = "numbers", .kind = "list of numbers"},
+    {.name = "numbers", .kind = "list of 1 to 64 whole numbers, none negative"},
     {.name = "target", .kind = "number"},
     {0},
 };

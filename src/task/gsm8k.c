@@ -33,8 +33,9 @@ static bool has_digit(cop_slice s)
 }
 
 /* Goes through the runs of number characters from the end. Neither a mark nor a sign can be
- * part of a run, so this finds what a search from the front finds last. */
-static found_numbers find_numbers(cop_slice text)
+ * part of a run, so this finds what a search from the front finds last. The published function
+ * takes a comma by itself for a number; with `digits` a number has one. */
+static found_numbers find_numbers(cop_slice text, bool digits)
 {
     found_numbers found = {0};
     const size_t mark_length = sizeof mark - 1;
@@ -49,12 +50,13 @@ static found_numbers find_numbers(cop_slice text)
             start--;
         if (start > 0 && text.data[start - 1] == '-') start--;
         const cop_slice run = {text.data + start, end - start};
+        end = start;
+        if (digits && !has_digit(run)) continue;
         const bool marked =
             start >= mark_length && memcmp(run.data - mark_length, mark, mark_length) == 0;
         if (marked && !found.marked.data) found.marked = run;
         const bool lone_dot = run.length == 1 && run.data[0] == '.';
         if (!lone_dot && !found.last.data) found.last = run;
-        end = start;
     }
     return found;
 }
@@ -66,12 +68,26 @@ static cop_status append_without_commas(cop_text *text, cop_slice s, cop_error *
     return cop_text_append(text, "", 0, err);
 }
 
-/* The reference as plain digits. A string may be a whole solution that ends in "#### 72". */
-static cop_status append_reference(cop_text *text, const json_t *answer, cop_error *err)
+/* Whether it is a decimal number as a response can have it: no other is ever found in one. */
+static bool is_decimal(cop_slice s)
 {
-    if (json_is_number(answer)) return cop_task_append_number(text, answer, err);
-    COP_CHECK(cop_json_is_text(answer), err, COP_ERR_FORMAT,
-              "field \"answer\" must be a string, without a zero character, or a number");
+    size_t digits = 0;
+    size_t dots = 0;
+    if (s.length == 0 || s.length > CLIP_CHARACTERS) return false;
+    for (size_t i = s.data[0] == '-'; i < s.length; i++) {
+        if (!is_number_character(s.data[i]) || s.data[i] == ',') return false;
+        if (s.data[i] == '.') {
+            dots++;
+        } else {
+            digits++;
+        }
+    }
+    return digits > 0 && dots <= 1;
+}
+
+/* A string may be a whole solution that ends in "#### 72". */
+static cop_status append_solution(cop_text *text, const json_t *answer, cop_error *err)
+{
     const char *start = json_string_value(answer);
     for (const char *next = strstr(start, "####"); next; next = strstr(start, "####"))
         start = next + strlen("####");
@@ -84,6 +100,25 @@ static cop_status append_reference(cop_text *text, const json_t *answer, cop_err
     }
     COP_TRY(append_without_commas(text, (cop_slice){start, length}, err));
     COP_CHECK(text->length > 0, err, COP_ERR_FORMAT, "field \"answer\" is empty");
+    return COP_OK;
+}
+
+/* The reference as plain digits. */
+static cop_status append_reference(cop_text *text, const json_t *answer, cop_error *err)
+{
+    enum { SHOWN = 40 };
+    COP_CHECK(cop_json_is_text(answer) || json_is_number(answer), err, COP_ERR_FORMAT,
+              "field \"answer\" must be a string, without a zero character, or a number");
+    if (json_is_number(answer)) {
+        COP_TRY(cop_task_append_number(text, answer, err));
+    } else {
+        COP_TRY(append_solution(text, answer, err));
+    }
+    COP_CHECK(is_decimal(cop_slice_of(text)), err, COP_ERR_FORMAT,
+              "field \"answer\" is \"%.*s\", which no response can match: it must be a number "
+              "of decimal digits such as 72, -1,200 or 0.5, or a solution that ends in one "
+              "after ####",
+              (int)(text->length < SHOWN ? text->length : SHOWN), text->data);
     return COP_OK;
 }
 
@@ -106,7 +141,8 @@ static cop_status score_gsm8k(const char *response, size_t length, const json_t 
     cop_status status = COP_OK;
     *score = (cop_score){0};
     COP_TRY_OUT(append_reference(&reference, answer, err));
-    const found_numbers found = find_numbers(cop_slice_tail(response, length, CLIP_CHARACTERS));
+    const found_numbers found =
+        find_numbers(cop_slice_tail(response, length, CLIP_CHARACTERS), false);
     const cop_slice chosen = found.marked.data ? found.marked : found.last;
     COP_TRY_OUT(append_without_commas(&number, chosen, err));
     const cop_slice marked = {found.marked.data ? number.data : NULL, number.length};
@@ -120,8 +156,25 @@ out:
     return status;
 }
 
-/* arith: the last marked number, or else the last number; commas and full stops after it do not
- * matter. */
+/* Without the full stops at its end. */
+static void drop_stop(cop_text *number)
+{
+    while (number->length > 0 && number->data[number->length - 1] == '.')
+        number->data[--number->length] = '\0';
+}
+
+/* Without dots and commas before the number, but for the point of ".5". */
+static cop_slice trim_dots(cop_slice run)
+{
+    size_t dots = 0;
+    while (dots < run.length && (run.data[dots] == '.' || run.data[dots] == ','))
+        dots++;
+    const bool point = dots == 1 && run.data[0] == '.';
+    return point ? run : (cop_slice){run.data + dots, run.length - dots};
+}
+
+/* arith: the last marked number, or else the last number; commas, and full stops around it, do
+ * not matter. */
 static cop_status score_arith(const char *response, size_t length, const json_t *answer,
                               cop_score *score, cop_error *err)
 {
@@ -130,11 +183,12 @@ static cop_status score_arith(const char *response, size_t length, const json_t 
     cop_status status = COP_OK;
     *score = (cop_score){0};
     COP_TRY_OUT(append_reference(&reference, answer, err));
-    const found_numbers found = find_numbers(cop_slice_tail(response, length, CLIP_CHARACTERS));
-    COP_TRY_OUT(
-        append_without_commas(&number, found.marked.data ? found.marked : found.last, err));
-    while (number.length > 0 && number.data[number.length - 1] == '.')
-        number.length--;
+    const found_numbers found =
+        find_numbers(cop_slice_tail(response, length, CLIP_CHARACTERS), true);
+    COP_TRY_OUT(append_without_commas(
+        &number, trim_dots(found.marked.data ? found.marked : found.last), err));
+    drop_stop(&reference);
+    drop_stop(&number);
     score->correct = cop_slice_equal(cop_slice_of(&number), cop_slice_of(&reference));
     score->reward = score->correct ? 1.0 : 0.0;
     COP_TRY_OUT(set_extracted(&number, score, err));
@@ -148,16 +202,17 @@ static cop_status find_answer(const json_t *example, const json_t **answer, cop_
 {
     *answer = NULL;
     const json_t *value = NULL;
+    cop_text reference = {0};
     COP_TRY(cop_task_find_answer(example, &value, err));
-    COP_CHECK(json_is_string(value) || json_is_number(value), err, COP_ERR_FORMAT,
-              "field \"answer\" must be a string or a number");
-    *answer = value;
-    return COP_OK;
+    const cop_status status = append_reference(&reference, value, err);
+    cop_text_free(&reference);
+    if (status == COP_OK) *answer = value;
+    return status;
 }
 
 static const cop_task_field fields[] = {
     {.name = "question", .kind = "string"},
-    {.name = "answer", .kind = "string or number; of a solution the part after ####"},
+    {.name = "answer", .kind = "string or number, decimal; of a solution the part after ####"},
     {0},
 };
 
@@ -189,8 +244,8 @@ const cop_task cop_task_arith = {
     .data = "as gsm8k",
     .reward = "1 for the reference number, else 0",
     .correctness =
-        "the last number after ####, or else the last number, is the reference; commas and "
-        "full stops after it aside; only the last 300 characters count",
+        "the last number after ####, or else the last number, is the reference; a number has "
+        "a digit; commas, and full stops around it, aside; only the last 300 characters count",
     .vote = "the number without commas",
     .default_system = NULL,
     .default_user = "{question}",

@@ -30,9 +30,13 @@ static cop_status check_tests(const json_t *example, cop_error *err)
     COP_TRY(cop_task_find_field(example, "test_list", &tests, err));
     COP_CHECK(json_is_array(tests) && json_array_size(tests) > 0, err, COP_ERR_FORMAT,
               "field \"test_list\" must be a list of asserts, not empty");
-    for (size_t i = 0; i < json_array_size(tests); i++)
-        COP_CHECK(json_is_string(json_array_get(tests, i)), err, COP_ERR_FORMAT,
+    for (size_t i = 0; i < json_array_size(tests); i++) {
+        const json_t *const test = json_array_get(tests, i);
+        COP_CHECK(json_is_string(test), err, COP_ERR_FORMAT,
                   "entry %zu of field \"test_list\" is not a string", i);
+        COP_CHECK(strspn(json_string_value(test), " \t\r\n") < json_string_length(test), err,
+                  COP_ERR_FORMAT, "entry %zu of field \"test_list\" is empty", i);
+    }
     return COP_OK;
 }
 

@@ -165,6 +165,18 @@ static void test_refused_data(void **state)
     (void)state;
     refuse("gsm8k", "{\"question\": \"a\", \"answer\": \"1\"}\n{\"question\": \"b\"}\n",
            (const char *const[3]){"data.jsonl:2: ", "\"answer\"", "task.fields"});
+    refuse("gsm8k", "{\"answer\": \"1\"}\n\n{\"answer\": \"NaN\"}\n",
+           (const char *const[3]){"data.jsonl:3: ", "\"NaN\"", "no response can match"});
+    refuse("arith", "{\"answer\": \"#### 0x10\"}\n",
+           (const char *const[3]){"data.jsonl:1: ", "\"0x10\"", "decimal"});
+    refuse("countdown", "{\"numbers\": [2.5, 2], \"target\": 5}\n",
+           (const char *const[3]){"data.jsonl:1: ", "entry 0", "whole number"});
+    refuse("mbpp", "{\"text\": \"f\", \"test_list\": []}\n",
+           (const char *const[3]){"data.jsonl:1: ", "test_list", "not empty"});
+    refuse("mbpp", "{\"text\": \"f\", \"test_list\": [\"assert f()\", \" \\n\"]}\n",
+           (const char *const[3]){"data.jsonl:1: ", "entry 1", "is empty"});
+    refuse("regex", "{\"question\": \"a\", \"answer\": \"(a+\"}\n",
+           (const char *const[3]){"data.jsonl:1: ", "\"answer\"", "refused at byte"});
     refuse("regex", "{\"question\": \"a\", \"answer\": \"(a+)+$\"}\n",
            (const char *const[3]){"data.jsonl:1: ", "\"answer\"", "without bound"});
     refuse("order", "{\"sentence1\": \"a\"}\n",

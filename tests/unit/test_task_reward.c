@@ -73,6 +73,15 @@ static void test_arith(void **state)
         {"The answer is 12.0", "\"12\"", 0, "12.0"},
         {"no idea", "\"12\"", 0, NULL},
         {".", "\"12\"", 0, NULL},
+        {"The total is 72 clips, altogether.", "\"72\"", 1, "72"},
+        {"72, she said, ... and left.", "\"72\"", 1, "72"},
+        {"#### 72\n#### ,", "\"72\"", 1, "72"},
+        {"#### .\n72 of 5", "\"5\"", 1, "5"},
+        {"The total is ...72 clips", "\"72\"", 1, "72"},
+        {"The total is .72 clips", "\".72\"", 1, ".72"},
+        {"The total is .72 clips", "\"72\"", 0, ".72"},
+        {"It is 72", "\"72.\"", 1, "72"}, /* a reference with a full stop */
+        {", . -", "\"12\"", 0, NULL},
     };
     CHECK_CASES("arith", cases);
 }
@@ -130,7 +139,6 @@ static void test_countdown(void **state)
         {"<answer>2/3</answer>", "{\"numbers\": [3, 2], \"target\": 0.66665}", 0.05, "0.66667"},
         {"<answer>2/2*3</answer>", "{\"numbers\": [2, 2, 3], \"target\": 3}", 1.05, "3"},
         {"<answer>2/3*3</answer>", "{\"numbers\": [2, 2, 3], \"target\": 2}", 0.05, NULL},
-        {"<answer> </answer>", "{\"numbers\": [], \"target\": 0}", 0.05, NULL},
     };
     CHECK_CASES("countdown", cases);
 }
@@ -141,6 +149,26 @@ static void test_malformed_answers(void **state)
     expect_format_error("gsm8k", "[1]", "answer");
     expect_format_error("gsm8k", "\" , \"", "empty");
     expect_format_error("arith", "null", "answer");
+    /* What no response can match. */
+    static const char *const numbers[] = {
+        "\"NaN\"",  "\"inf\"",   "\"-Infinity\"", "\"0x10\"",     "\"1e5\"", "\"\"",
+        "\"####\"", "\"-\"",     "\".\"",         "\"-.\"",       "\"--5\"", "\"+5\"",
+        "\"5-\"",   "\"1.2.3\"", "\"$5\"",        "\"5%\"",       "\"1/2\"", "\"five\"",
+        "\"5 6\"",  "\"5\\n6\"", "\"#### 5x\"",   "\"he has 5\"", "1e300",   "1e-9",
+        "true",     "{}",        "\"\u0665\"",    "\"\u22125\""};
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+        expect_format_error("gsm8k", numbers[i], "field \"answer\"");
+        expect_format_error("arith", numbers[i], "field \"answer\"");
+    }
+    char longer[400];
+    memset(longer, '7', sizeof longer);
+    longer[0] = longer[302] = '"'; /* 301 digits, and 300 characters count */
+    longer[303] = '\0';
+    expect_format_error("gsm8k", longer, "no response can match");
+    expect_format_error("countdown", "{\"numbers\": [], \"target\": 0}", "1 to 64");
+    expect_format_error("countdown", "{\"numbers\": [1, -2], \"target\": 3}", "entry 1");
+    expect_format_error("countdown", "{\"numbers\": [1.5], \"target\": 1.5}", "entry 0");
+    expect_format_error("countdown", "{\"numbers\": [1e19], \"target\": 1e19}", "entry 0");
     expect_format_error("countdown", "{\"target\": 3}", "numbers");
     expect_format_error("countdown", "{\"numbers\": 3, \"target\": 3}", "numbers");
     expect_format_error("countdown", "{\"numbers\": [1, \"2\"], \"target\": 3}", "entry 1");
