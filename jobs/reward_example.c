@@ -18,14 +18,19 @@ enum { CLIP = 300 };
 
 static const char number_characters[] = "0123456789.,";
 
-/* Copies a number without commas and full stops at its end. Frees what `found` held. */
+/* Copies a number without commas, full stops at its end and an ellipsis before it. Frees what
+ * `found` held. */
 static void keep(char **found, const char *start, size_t length)
 {
     size_t kept = 0;
+    size_t begin = *start == '-';
+    const size_t dots = strspn(start + begin, ".,");
     free(*found);
     *found = malloc(length + 1);
     if (*found == NULL) exit(1); /* the job says so, and starts this program again */
-    for (size_t i = 0; i < length; i++)
+    if (begin > 0) (*found)[kept++] = '-';
+    if (dots >= 2) begin += dots; /* but the point of .5 stays */
+    for (size_t i = begin; i < length; i++)
         if (start[i] != ',') (*found)[kept++] = start[i];
     while (kept > 0 && (*found)[kept - 1] == '.')
         kept--;
@@ -41,9 +46,13 @@ static char *find_number(const char *text)
         const size_t digits = strspn(at, number_characters);
         const char *const start = at > text && at[-1] == '-' ? at - 1 : at;
         const size_t length = digits + (size_t)(at - start);
+        if (strcspn(at, "0123456789") >= digits) { /* dots and commas only: no number */
+            at += digits;
+            continue;
+        }
         if (start - text >= 5 && memcmp(start - 5, "#### ", 5) == 0)
             keep(&marked, start, length);
-        if (length > 1 || *start != '.') keep(&last, start, length);
+        keep(&last, start, length);
         at += digits;
     }
     if (marked == NULL) return last;

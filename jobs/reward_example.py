@@ -14,15 +14,16 @@ import json
 import re
 import sys
 
-NUMBER = r"-?[0-9.,]+"
+NUMBER = r"-?[.,]*[0-9][0-9.,]*"
 
 
 def score(request):
     """The number after the last ####, else the last number, must be the answer."""
     text = request["response"][-300:]
     marked = re.findall("#### (" + NUMBER + ")", text)
-    plain = [number for number in re.findall(NUMBER, text) if number != "."]
-    found = (marked or plain or [""])[-1].replace(",", "").rstrip(".")
+    found = (marked or re.findall(NUMBER, text) or [""])[-1]
+    found = re.sub("^(-?)[.,]{2,}", r"\1", found)  # an ellipsis; but .5 is a number
+    found = found.replace(",", "").rstrip(".")
     right = found == str(request["answer"]).replace(",", "")
     return {
         "reward": 1.0 if right else 0.0,  # any finite number, also one between 0 and 1

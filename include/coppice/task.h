@@ -15,10 +15,12 @@
 
 /** What a response earned. Free with cop_score_free(). */
 typedef struct cop_score {
-    double reward;   /**< within the task's range */
-    bool correct;    /**< counts as a right answer */
-    char *extracted; /**< the answer found in the response (what an ensemble votes on), NULL if
-                          none; owned */
+    double reward;    /**< within the task's range */
+    bool correct;     /**< counts as a right answer */
+    char *extracted;  /**< the answer found in the response (what an ensemble votes on), NULL if
+                           none; owned */
+    const char *note; /**< why the response was not judged to the end, for a warning; NULL: it
+                           was; constant */
 } cop_score;
 
 /** Frees what a score owns. */

@@ -19,7 +19,9 @@ static const struct argp argp = {
     parse,
     NULL,
     "Scores responses: JSON lines {\"response\", \"answer\"} in, {\"reward\", \"correct\", "
-    "\"extracted\"} out, in the same order.\v"
+    "\"extracted\"} out, in the same order; a \"note\" too where a response could not be "
+    "judged "
+    "to the end.\v"
     "The answer is as the task's data has it: a string or number for gsm8k, {\"numbers\", "
     "\"target\"} for countdown. Task exec hands the whole line to a command of yours, see "
     "coppice(1).\n\n"
@@ -56,8 +58,12 @@ static cop_status print_next(session *s)
     s->first = (s->first + 1) % WINDOW;
     s->count--;
     if (status != COP_OK) return cop_error_prefix(err, "standard input, line %zu", line);
-    json_t *const out = json_pack("{s:f, s:b, s:s?}", "reward", score.reward, "correct",
-                                  score.correct, "extracted", score.extracted);
+    json_t *const out =
+        score.note == NULL
+            ? json_pack("{s:f, s:b, s:s?}", "reward", score.reward, "correct", score.correct,
+                        "extracted", score.extracted)
+            : json_pack("{s:f, s:b, s:s?, s:s}", "reward", score.reward, "correct",
+                        score.correct, "extracted", score.extracted, "note", score.note);
     cop_score_free(&score);
     return cop_app_print_json(out, err);
 }

@@ -37,6 +37,7 @@ struct cop_evaluator {
     uint32_t *samples;           /* [lanes] of the units generated last */
     cop_prompt *batch_prompts;   /* [batch] */
     evaluator_prepared prepared;
+    bool noted; /* that a response was not judged to the end */
 };
 
 /* Where the first stop string begins in text; its length if there is none. (This and the

@@ -5,6 +5,7 @@
 #include "coppice/timer.h"
 
 #include <assert.h>
+#include <stdio.h>
 
 struct cop_unit_pending {
     size_t count;
@@ -130,6 +131,20 @@ out:
     return status;
 }
 
+/* Warns once of responses that were not judged to the end. */
+static void tell_notes(cop_evaluator *evaluator, const cop_score *scores, size_t count)
+{
+    for (size_t i = 0; i < count && !evaluator->noted; i++) {
+        if (scores[i].note == NULL) continue;
+        evaluator->noted = true;
+        (void)fprintf(
+            stderr,
+            "coppice: warning: task %s: a response could not be judged to the end: %s "
+            "(said once)\n",
+            evaluator->options.task->name, scores[i].note);
+    }
+}
+
 /* Moves scores and texts to where they are wanted. */
 static void give_scores(cop_score *scores, cop_unit_pending *pending, cop_unit_result *result)
 {
@@ -166,6 +181,7 @@ cop_status cop_evaluator_finish(cop_evaluator *evaluator, cop_unit_pending **pen
         if (status == COP_OK) status = collected;
     }
     if (status == COP_OK && result != NULL) {
+        tell_notes(evaluator, scores, taken->count);
         give_scores(scores, taken, result);
         result->status = taken->status;
         result->generated_tokens = taken->generated_tokens;

@@ -163,14 +163,18 @@ static void drop_stop(cop_text *number)
         number->data[--number->length] = '\0';
 }
 
-/* Without dots and commas before the number, but for the point of ".5". */
-static cop_slice trim_dots(cop_slice run)
+/* Appends a number of arith: without commas, and without an ellipsis before it. The point of
+ * ".5" stays. */
+static cop_status append_arith(cop_text *text, cop_slice run, cop_error *err)
 {
-    size_t dots = 0;
-    while (dots < run.length && (run.data[dots] == '.' || run.data[dots] == ','))
-        dots++;
-    const bool point = dots == 1 && run.data[0] == '.';
-    return point ? run : (cop_slice){run.data + dots, run.length - dots};
+    const size_t sign = run.length > 0 && run.data[0] == '-';
+    size_t digits = sign;
+    while (digits < run.length && (run.data[digits] == '.' || run.data[digits] == ','))
+        digits++;
+    if (digits < sign + 2) digits = sign;
+    COP_TRY(cop_text_append(text, run.data, sign, err));
+    return append_without_commas(text, (cop_slice){run.data + digits, run.length - digits},
+                                 err);
 }
 
 /* arith: the last marked number, or else the last number; commas, and full stops around it, do
@@ -185,8 +189,7 @@ static cop_status score_arith(const char *response, size_t length, const json_t 
     COP_TRY_OUT(append_reference(&reference, answer, err));
     const found_numbers found =
         find_numbers(cop_slice_tail(response, length, CLIP_CHARACTERS), true);
-    COP_TRY_OUT(append_without_commas(
-        &number, trim_dots(found.marked.data ? found.marked : found.last), err));
+    COP_TRY_OUT(append_arith(&number, found.marked.data ? found.marked : found.last, err));
     drop_stop(&reference);
     drop_stop(&number);
     score->correct = cop_slice_equal(cop_slice_of(&number), cop_slice_of(&reference));

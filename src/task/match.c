@@ -8,7 +8,9 @@
 #include <string.h>
 
 enum {
-    MOST_STEPS = 2000000, /* of one match; some ten milliseconds */
+    MOST_STEPS = 2000000, /* back from one place; some ten milliseconds */
+    BYTE_STEPS = 50,      /* more for each byte of the response */
+    ALL_PLACES = 4,       /* as many times that from all places */
     PROBE_STEPS = 200000, /* more than that on a probe is refused */
     PROBE_CHARACTERS = 48,
     MOST_UNIT = 3 /* characters that are repeated */
@@ -51,8 +53,9 @@ static cop_status probe(const cop_regex *regex, const alphabet *a, const char *u
     memcpy(text + PROBE_CHARACTERS, end, sizeof end);
     memcpy(text + PROBE_CHARACTERS + sizeof end, a->each, a->each_count);
     const cop_slice slice = {text, PROBE_CHARACTERS + sizeof end + a->each_count};
-    COP_CHECK(cop_regex_search(regex, slice, PROBE_STEPS) != COP_REGEX_TOO_COSTLY, err,
-              COP_ERR_FORMAT,
+    cop_regex_result result = COP_REGEX_NONE;
+    COP_TRY(cop_regex_search(regex, slice, PROBE_STEPS, UINT64_MAX, &result, err));
+    COP_CHECK(result != COP_REGEX_TOO_COSTLY, err, COP_ERR_FORMAT,
               "the pattern backtracks without bound (on \"%.*s\" over and over, for one); "
               "rewrite it without repetition inside repetition",
               (int)length, unit);
@@ -82,12 +85,24 @@ static cop_status make_regex(const json_t *answer, cop_regex **regex, cop_error 
               "field \"answer\" must be a pattern, not empty");
     const cop_slice pattern = {json_string_value(answer), json_string_length(answer)};
     cop_status status = cop_regex_create(
-        pattern.data, pattern.length, (cop_regex_options){.unicode_classes = true}, regex, err);
+        pattern.data, pattern.length,
+        (cop_regex_options){.unicode_classes = true, .counted = true}, regex, err);
     if (status == COP_OK) status = check_cost(*regex, pattern, err);
     if (status == COP_OK) return COP_OK;
     cop_regex_destroy(regex);
     if (status == COP_ERR_FORMAT) (void)cop_error_prefix(err, "field \"answer\"");
     return status;
+}
+
+static const char met_limit[] = "the pattern was given up at its limit of steps or memory, "
+                                "which counts as no match; rewrite "
+                                "it without several repetitions that can share a text";
+
+/* A long response is no fault of its own. */
+static uint32_t allowed_steps(size_t length)
+{
+    const size_t most = (UINT32_MAX - MOST_STEPS) / BYTE_STEPS;
+    return MOST_STEPS + BYTE_STEPS * (uint32_t)(length < most ? length : most);
 }
 
 static cop_status score_regex(const char *response, size_t length, const json_t *answer,
@@ -100,8 +115,13 @@ static cop_status score_regex(const char *response, size_t length, const json_t 
     COP_TRY_OUT(make_regex(answer, &regex, err));
     COP_TRY_OUT(cop_characters_append(&text, (cop_slice){response, length}, err));
     const cop_slice subject = cop_slice_of(&text);
-    score->correct = cop_regex_search(regex, subject, MOST_STEPS) == COP_REGEX_FOUND;
+    cop_regex_result result = COP_REGEX_NONE;
+    const uint32_t steps = allowed_steps(subject.length);
+    COP_TRY_OUT(
+        cop_regex_search(regex, subject, steps, (uint64_t)steps * ALL_PLACES, &result, err));
+    score->correct = result == COP_REGEX_FOUND;
     score->reward = score->correct ? 1.0 : 0.0;
+    if (result == COP_REGEX_TOO_COSTLY) score->note = met_limit;
     COP_TRY_OUT(cop_task_set_extracted(cop_slice_strip(subject), score, err));
 out:
     cop_regex_destroy(&regex);
@@ -137,7 +157,10 @@ const cop_task cop_task_regex = {
     .reward = "1 if the pattern matches, else 0",
     .correctness =
         "the pattern matches anywhere in the response (\\A and \\z are its ends, (?i) ignores "
-        "case) within 2 million steps",
+        "case) within 2 million steps from one place, 50 more for each byte of the response, "
+        "4 times that from all places, and 64 MiB; a response at which the limit is met "
+        "counts as wrong, and a "
+        "warning (in `coppice reward` a note) says so",
     .vote = "the response without white space at its ends",
     .default_user = "{question}",
     .default_assistant = NULL,

@@ -85,8 +85,9 @@ static cop_status find_form(const form *forms, size_t count, cop_slice text, cop
         cop_regex *regex = NULL;
         COP_TRY(cop_regex_create(forms[i].pattern, strlen(forms[i].pattern), forms[i].options,
                                  &regex, err));
-        *found = cop_regex_find_last(regex, text, answer);
+        const cop_status status = cop_regex_find_last(regex, text, answer, found, err);
         cop_regex_destroy(&regex);
+        COP_TRY(status);
     }
     return COP_OK;
 }

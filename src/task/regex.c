@@ -9,7 +9,7 @@ enum {
     MOST_PATTERN_BYTES = 4096,
     MOST_NESTING = 100,
     DEFAULT_STEPS = 10000000,
-    MOST_HEAP_KIB = 20000
+    MOST_HEAP_KIB = 65536
 };
 
 struct cop_regex {
@@ -25,7 +25,8 @@ static cop_status compile(cop_regex *self, const char *pattern, size_t length,
     COP_CHECK(context != NULL, err, COP_ERR_MEMORY, "no memory to compile a pattern");
     const uint32_t bits =
         PCRE2_UTF | PCRE2_NEVER_BACKSLASH_C | (options.caseless ? PCRE2_CASELESS : 0) |
-        (options.multiline ? PCRE2_MULTILINE : 0) | (options.unicode_classes ? PCRE2_UCP : 0);
+        (options.multiline ? PCRE2_MULTILINE : 0) | (options.unicode_classes ? PCRE2_UCP : 0) |
+        (options.counted ? PCRE2_AUTO_CALLOUT : 0);
     int number = 0;
     PCRE2_SIZE where = 0;
     (void)pcre2_set_newline(context, PCRE2_NEWLINE_LF);
@@ -78,22 +79,58 @@ static int search(const cop_regex *regex, cop_slice text, size_t from)
                        PCRE2_NO_UTF_CHECK, regex->data, regex->limits);
 }
 
-cop_regex_result cop_regex_search(const cop_regex *regex, cop_slice text, uint32_t steps)
+/* What pcre2_match() gave: a match, none, one of its limits, or a failure. */
+static cop_status judge(int got, size_t length, cop_regex_result *result, cop_error *err)
 {
-    (void)pcre2_set_match_limit(regex->limits, steps);
-    const int got = search(regex, text, 0);
-    if (got >= 0) return COP_REGEX_FOUND;
-    return got == PCRE2_ERROR_NOMATCH ? COP_REGEX_NONE : COP_REGEX_TOO_COSTLY;
+    *result = got >= 0 ? COP_REGEX_FOUND : COP_REGEX_NONE;
+    if (got >= 0 || got == PCRE2_ERROR_NOMATCH) return COP_OK;
+    *result = COP_REGEX_TOO_COSTLY;
+    if (got == PCRE2_ERROR_MATCHLIMIT || got == PCRE2_ERROR_DEPTHLIMIT ||
+        got == PCRE2_ERROR_HEAPLIMIT || got == PCRE2_ERROR_CALLOUT ||
+        got == PCRE2_ERROR_RECURSELOOP)
+        return COP_OK;
+    PCRE2_UCHAR reason[128];
+    const bool told = pcre2_get_error_message(got, reason, sizeof reason) >= 0;
+    return cop_error_set(err, got == PCRE2_ERROR_NOMEMORY ? COP_ERR_MEMORY : COP_ERR_INTERNAL,
+                         "a pattern failed on a text of %zu bytes: %s", length,
+                         told ? (const char *)reason : "unknown error");
 }
 
-bool cop_regex_find_last(const cop_regex *regex, cop_slice text, cop_slice *group)
+/* Called at every item of a pattern: the matcher's own limit starts anew at each place of a
+ * text, which lets a long one take as many times that. */
+static int count_step(pcre2_callout_block *block, void *context)
 {
-    bool found = false;
+    uint64_t *const left = context;
+    (void)block;
+    if (*left == 0) return PCRE2_ERROR_CALLOUT;
+    (*left)--;
+    return 0;
+}
+
+cop_status cop_regex_search(const cop_regex *regex, cop_slice text, uint32_t steps,
+                            uint64_t all_steps, cop_regex_result *result, cop_error *err)
+{
+    (void)pcre2_set_match_limit(regex->limits, steps);
+    (void)pcre2_set_callout(regex->limits, count_step, &all_steps);
+    const int got = search(regex, text, 0);
+    (void)pcre2_set_callout(regex->limits, NULL, NULL);
+    return judge(got, text.length, result, err);
+}
+
+cop_status cop_regex_find_last(const cop_regex *regex, cop_slice text, cop_slice *group,
+                               bool *found, cop_error *err)
+{
+    cop_regex_result result = COP_REGEX_NONE;
     const PCRE2_SIZE *const ends = pcre2_get_ovector_pointer(regex->data);
     (void)pcre2_set_match_limit(regex->limits, DEFAULT_STEPS);
-    for (size_t from = 0; search(regex, text, from) >= 0; from = ends[1]) {
-        found = true;
+    *found = false;
+    for (size_t from = 0;; from = ends[1]) {
+        COP_TRY(judge(search(regex, text, from), text.length, &result, err));
+        COP_CHECK(result != COP_REGEX_TOO_COSTLY, err, COP_ERR_INTERNAL,
+                  "a pattern of this program met its limit on a text of %zu bytes",
+                  text.length);
+        if (result == COP_REGEX_NONE) return COP_OK;
+        *found = true;
         *group = (cop_slice){text.data + ends[2], ends[3] - ends[2]};
     }
-    return found;
 }

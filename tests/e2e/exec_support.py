@@ -15,13 +15,13 @@ if kind == "mixed":
         file.write("x")
         file.flush()
         kind = ["crash", "garbage", "silence", "twice", "kill", "nan"][file.tell() % 6]
-number = re.compile(r"-?[0-9.,]+")
+number = re.compile(r"-?[.,]*[0-9][0-9.,]*")
 
 def answer_to(request):
     text = request["response"][-300:]
-    marked = re.findall(r"#### (-?[0-9.,]+)", text)
-    plain = [found for found in number.findall(text) if found != "."]
-    found = (marked or plain or [""])[-1].replace(",", "").rstrip(".")
+    marked = re.findall("#### (" + number.pattern + ")", text)
+    found = re.sub("^(-?)[.,]{2,}", r"\1", (marked or number.findall(text) or [""])[-1])
+    found = found.replace(",", "").rstrip(".")
     return json.dumps({"id": request["id"], "reward": float(found == request["answer"])})
 
 def answer_later(answer):

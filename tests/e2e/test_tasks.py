@@ -63,7 +63,7 @@ with scratch() as folder:
     path = lambda name: os.path.join(folder, name)
 
     # The same examples with other names, one of them nested.
-    renamed = write(path("renamed.jsonl"), [{"problem": row["question"], "meta": {"final": [row["answer"]]}} for row in ARITH])
+    renamed = write(path("renamed.jsonl"), [{"problem": row["question"], "meta": {"final": [row["answer"]]}, "number": row["answer"]} for row in ARITH])
     few = ["--task", "arith", "--limit", 40, "--max-new-tokens", 24]
     mapping = ["--field", "question=problem", "--field", "answer=meta.final.0"]
     plain = evaluate("--data", DATA, "--responses", path("plain"), *few)
@@ -103,7 +103,7 @@ with scratch() as folder:
     fields = ["task.fields.question=problem", "task.fields={question: problem, answer: meta.final.0}"]
     run_job(2, path("mapped-run"), small + [f"task.data={renamed}"] + fields)
     same_result(path("plain-run"), path("mapped-run"), "renamed fields")
-    said = run_job(1, path("mapped-run"), small + [f"task.data={renamed}", "task.fields={question: problem, answer: problem}"],
+    said = run_job(1, path("mapped-run"), small + [f"task.data={renamed}", "task.fields={question: problem, answer: number}"],
                    code=MISMATCH)
     check("task.fields" in said and "meta.final.0" in said, said)
     few_run = small + [f"task.examples={shots}", "task.shots=1"]

@@ -78,6 +78,7 @@ static void test_arith(void **state)
         {"#### 72\n#### ,", "\"72\"", 1, "72"},
         {"#### .\n72 of 5", "\"5\"", 1, "5"},
         {"The total is ...72 clips", "\"72\"", 1, "72"},
+        {"The total is -...72 clips", "\"-72\"", 1, "-72"},
         {"The total is .72 clips", "\".72\"", 1, ".72"},
         {"The total is .72 clips", "\"72\"", 0, ".72"},
         {"It is 72", "\"72.\"", 1, "72"}, /* a reference with a full stop */

@@ -42,14 +42,91 @@ static void test_choice(void **state)
     CHECK_CASES("choice", cases);
     expect_format_error("choice", "\"\"", "letter");
     expect_format_error("choice", "\"AB\"", "letter");
-    expect_format_error("choice", "\"(A\"", "letter");
-    expect_format_error("choice", "\"1\"", "letter");
+    expect_format_error("choice", "\"0\"", "letter");
+    expect_format_error("choice", "\"27\"", "letter");
+    expect_format_error("choice", "\"B or C\"", "letter");
     expect_format_error("choice", "-1", "letter");
     expect_format_error("choice", "26", "letter");
     expect_format_error("choice", "1.5", "letter");
 }
 
-static void check_prepared(const char *text, const char *options, const char *letter)
+/* Labels of an example's own: ARC has numbers in some rows. */
+#define NUMBERS "{\"labels\": [\"1\", \"2\", \"3\", \"4\"], \"answer\": \"3\"}"
+#define SMALL "{\"labels\": [\"a\", \"b\", \"c\"], \"answer\": \"b\"}"
+#define THREE "{\"labels\": [\"A\", \"B\", \"C\"], \"answer\": \"b\"}"
+#define MIXED "{\"labels\": [\"A\", \"2\", \"iii\", \"yes\"], \"answer\": \"(iii)\"}"
+
+static void test_choice_labels(void **state)
+{
+    (void)state;
+    static const reward_case cases[] = {
+        {"3", "\"3\"", 1, "3"},
+        {"The answer is 3.", NUMBERS, 1, "3"},
+        {"The answer is option 3: iron", NUMBERS, 1, "3"},
+        {"**(3)**", NUMBERS, 1, "3"},
+        {"3. Iron", NUMBERS, 1, "3"},
+        {"3.5 kg, so 2", NUMBERS, 0, "2"},
+        {"\\boxed{\\text{(3)}}", NUMBERS, 1, "3"},
+        {"<answer> 3 </answer>", NUMBERS, 1, "3"},
+        {"1 and 2 and 4 are wrong. Answer: 3", NUMBERS, 1, "3"},
+        {"I choose 3, of 10", NUMBERS, 1, "3"}, /* 10 is none of them */
+        {"I choose 3, at 40%", NUMBERS, 1, "3"},
+        {"the answer is 7", NUMBERS, 0, NULL},
+        {"the answer is 30", NUMBERS, 0, NULL},
+        {"the answer is 3.5", NUMBERS, 0, NULL},
+        {"the answer is C", NUMBERS, 0, NULL},
+        {"at -3 degrees", NUMBERS, 0, NULL},
+        {"The answer is b", SMALL, 1, "b"},
+        {"(B)", SMALL, 1, "b"},
+        {"the answer is a dog", SMALL, 0, NULL},
+        {"b) red", SMALL, 1, "b"},
+        {"so it is b and no other", SMALL, 1, "b"},
+        {"The answer is D", THREE, 0, NULL},
+        {"The answer is B", THREE, 1, "B"},
+        {"vitamin D, so B", THREE, 1, "B"},
+        {"the answer is iii", MIXED, 1, "iii"},
+        {"The answer is II", MIXED, 0, NULL},
+        {"Answer: 2", MIXED, 0, "2"},
+        {"Yes", MIXED, 0, "yes"},
+    };
+    CHECK_CASES("choice", cases);
+    expect_format_error("choice", "{\"labels\": [\"1\", \"2\"], \"answer\": \"3\"}",
+                        "2 choices: 1, 2");
+    expect_format_error("choice", "{\"labels\": [\"1\", \"2\"], \"answer\": 2}",
+                        "2 choices: 1, 2");
+    expect_format_error("choice", "{\"labels\": [\"a\", \"A\"], \"answer\": \"a\"}", "twice");
+    expect_format_error("choice", "{\"labels\": [\"a\", \"b.*\"], \"answer\": \"a\"}",
+                        "entry 1");
+    expect_format_error("choice", "{\"labels\": [\"a\"], \"answer\": \"a\"}", "list of 2");
+    expect_format_error("choice", "{\"labels\": [\"a\", \"b\"]}", "answer");
+}
+
+/* What stands around a label takes no more time than it is long. */
+static void test_choice_blanks(void **state)
+{
+    (void)state;
+    enum { LENGTH = 200000 };
+    static const char *const begins[] = {"answer", "answer is", "\\boxed{", "<answer>", "("};
+    char *response = cop_memory_alloc(LENGTH + 1, 1, NULL);
+    json_t *answer = json_string("B");
+    assert_non_null(response);
+    const double start_s = cop_timer_now_s();
+    for (size_t i = 0; i < sizeof begins / sizeof begins[0]; i++) {
+        for (size_t k = 0; k < 2; k++) {
+            memset(response, " *"[k], LENGTH);
+            memcpy(response, begins[i], strlen(begins[i]));
+            memcpy(response + LENGTH - 2, "B)", 2);
+            cop_score got = score("choice", response, LENGTH, answer);
+            assert_true(got.correct && got.note == NULL);
+            cop_score_free(&got);
+        }
+    }
+    assert_true(cop_timer_now_s() - start_s < 20);
+    json_decref(answer);
+    cop_memory_free(response);
+}
+
+static void check_prepared(const char *text, const char *options, const char *label)
 {
     const cop_task *task;
     const json_t *answer;
@@ -61,7 +138,8 @@ static void check_prepared(const char *text, const char *options, const char *le
     const char *made = json_string_value(json_object_get(example, "options"));
     assert_string_equal(made ? made : "(none)", options);
     assert_int_equal(task->answer(example, &answer, &err), COP_OK);
-    assert_string_equal(json_string_value(answer), letter);
+    assert_string_equal(json_string_value(json_object_get(example, "answer")), label);
+    assert_true(answer == example || answer == json_object_get(example, "answer"));
     json_decref(example);
 }
 
@@ -84,8 +162,29 @@ static void test_choice_examples(void **state)
     check_prepared("{\"choices\": [\"red\", \"blue\"], \"answer\": \"a\"}", "A. red\nB. blue",
                    "A");
     check_prepared("{\"question\": \"A) red B) blue\", \"answer\": \"B\"}", "(none)", "B");
+    check_prepared("{\"question\": \"1) red 2) blue\", \"answer\": \"2\"}", "(none)", "2");
+    check_prepared("{\"choices\": [\"red\", \"blue\"], \"answer\": \"2\"}", "1. red\n2. blue",
+                   "2");
+    check_prepared(
+        "{\"choices\": {\"text\": [\"red\", \"blue\", \"no\"], \"label\": [\"1\", \"2\", "
+        "\"3\"]}, \"answer\": \"2\"}",
+        "1. red\n2. blue\n3. no", "2");
+    check_prepared(
+        "{\"choices\": [\"red\", \"blue\"], \"labels\": [\"a\", \"(b)\"], \"answer\": \"B\"}",
+        "a. red\nb. blue", "b");
+    check_prepared("{\"choices\": [\"x\", \"y\"], \"labels\": [1, 2], \"answer\": 1}",
+                   "1. x\n2. y", "1");
+    check_prepared("{\"choices\": [\"x\", \"y\"], \"labels\": [\"1\", \"2\"], \"answer\": 1}",
+                   "1. x\n2. y", "2"); /* an index */
     expect_unprepared("{\"choices\": [\"red\", \"blue\"], \"answer\": 2}", "2 choices");
     expect_unprepared("{\"choices\": [\"red\"], \"answer\": 0}", "list of 2");
+    expect_unprepared("{\"choices\": [\"red\", \"blue\"], \"answer\": \"C\"}", "choices: A, B");
+    expect_unprepared("{\"choices\": [\"red\", \"blue\"], \"answer\": \"3\"}", "choices: 1, 2");
+    expect_unprepared(
+        "{\"choices\": [\"red\", \"blue\"], \"labels\": [\"1\"], \"answer\": \"1\"}", "labels");
+    expect_unprepared("{\"choices\": [\"red\", \"blue\"], \"labels\": [\"1\", \"2\", \"3\"], "
+                      "\"answer\": \"1\"}",
+                      "3 labels for 2 choices");
     expect_unprepared("{\"choices\": \"red\", \"answer\": 0}", "list of 2");
     expect_unprepared("{\"choices\": [\"red\", {}], \"answer\": 0}", "string");
     expect_unprepared("{\"choices\": [\"red\", \"blue\"]}", "answer");
@@ -183,7 +282,8 @@ static void test_hostile_patterns(void **state)
     assert_true(cop_timer_now_s() - start_s < 60); /* without limits: years */
 }
 
-/* What passes the probes and yet is slow on a response ends as a wrong answer, soon. */
+/* What passes the probes and yet is slow on a response ends as a wrong answer, soon, and says
+ * so. */
 static void test_costly_match(void **state)
 {
     (void)state;
@@ -191,20 +291,39 @@ static void test_costly_match(void **state)
     char *response = cop_memory_alloc(LENGTH, 1, NULL);
     assert_non_null(response);
     memset(response, 'a', LENGTH);
-    json_t *answer = json_string("a*a*a*b");
-    cop_score got = score("regex", response, LENGTH, answer);
-    assert_false(got.correct);
-    cop_score_free(&got);
-    json_decref(answer);
+    static const char *const costly[] = {"a*a*a*[bc]", "a.*a.*a.*[bx]",
+                                         "(?:a|ab)*(?:a|ac)*[dx]"};
+    cop_score got;
+    for (size_t i = 0; i < sizeof costly / sizeof costly[0]; i++) {
+        json_t *pattern = json_string(costly[i]);
+        const double start_s = cop_timer_now_s();
+        got = score("regex", response, LENGTH, pattern);
+        assert_true(!got.correct && got.note != NULL && strstr(got.note, "limit") != NULL);
+        assert_true(cop_timer_now_s() - start_s < 20);
+        cop_score_free(&got);
+        json_decref(pattern);
+    }
+    /* A long response by itself is no reason: what matches is found, what does not is wrong. */
+    static const char *const easy[] = {"(?:a|b)*$", "^a+$", "a{20000}", "(a)+?$",
+                                       "^(?:a|b)*+c"};
+    for (size_t i = 0; i < sizeof easy / sizeof easy[0]; i++) {
+        json_t *pattern = json_string(easy[i]);
+        got = score("regex", response, LENGTH, pattern);
+        assert_int_equal(got.correct, strchr(easy[i], 'c') == NULL);
+        assert_null(got.note);
+        cop_score_free(&got);
+        json_decref(pattern);
+    }
     cop_memory_free(response);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_choice),       cmocka_unit_test(test_choice_examples),
-        cmocka_unit_test(test_exact),        cmocka_unit_test(test_contains),
-        cmocka_unit_test(test_regex),        cmocka_unit_test(test_hostile_patterns),
+        cmocka_unit_test(test_choice),        cmocka_unit_test(test_choice_examples),
+        cmocka_unit_test(test_choice_labels), cmocka_unit_test(test_choice_blanks),
+        cmocka_unit_test(test_exact),         cmocka_unit_test(test_contains),
+        cmocka_unit_test(test_regex),         cmocka_unit_test(test_hostile_patterns),
         cmocka_unit_test(test_costly_match),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
