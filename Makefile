@@ -20,20 +20,33 @@ say = $(if $(filter 1,$(V)),@:,@printf '  %-5s %s\n' '$(1)' '$(2)')
 
 # --- what there is -----------------------------------------------------------------------------
 
-PKGS := hdf5-serial openblas lapacke hwloc jansson yaml-0.1 libpcre2-8 libutf8proc libcrypto
-# Evaluated once, at the first use: `make demo` on a bare machine installs them before.
-PKG_CFLAGS = $(eval PKG_CFLAGS := $$(shell pkg-config --cflags $(PKGS) 2>/dev/null))$(PKG_CFLAGS)
-PKG_LIBS   = $(eval PKG_LIBS := $$(shell pkg-config --libs $(PKGS) 2>/dev/null) $$(if $$(filter 0,$$(ONEDNN)),,-ldnnl) -ldl -lm)$(PKG_LIBS)
-MPI_CFLAGS = $(eval MPI_CFLAGS := $$(shell pkg-config --cflags ompi-c 2>/dev/null))$(MPI_CFLAGS)
-MPI_LIBS   = $(eval MPI_LIBS := $$(shell pkg-config --libs ompi-c 2>/dev/null))$(MPI_LIBS)
-BOX_PKGS   := python3-embed libseccomp jansson
-BOX_CFLAGS = $(eval BOX_CFLAGS := $$(patsubst -I%,-isystem %,$$(shell pkg-config --cflags $(BOX_PKGS) 2>/dev/null)))$(BOX_CFLAGS)
-BOX_LIBS   = $(eval BOX_LIBS := $$(shell pkg-config --libs $(BOX_PKGS) 2>/dev/null) -lm)$(BOX_LIBS)
+# Libraries are found by .ci/find, once: what it found is kept until something that it read changes.
+FOUND    := $(BUILD)/found.mk
+LIBRARIES := $(shell sed -n 's/^\([A-Z0-9]*\) *|.*/\1/p' .ci/libraries)
+FIND_KEY := $(firstword $(shell { printf '%s\n' '$(subst ','\'',$(CC) $(CFLAGS) $(LDFLAGS) \
+              $(foreach n,$(LIBRARIES) DNNL,$(n)_DIR=$($(n)_DIR)))' "$$PKG_CONFIG_PATH" "$$CPATH" "$$LIBRARY_PATH"; \
+              command -v mpicc mpirun h5cc pkg-config; } | cksum))
+# These need none, or install some first and then call make again.
+FREE_GOALS := help info deps deps-check demo check check-slurm check-layers bench lint format uninstall clean
+ifneq ($(filter-out $(FREE_GOALS),$(or $(MAKECMDGOALS),all)),)
+include $(FOUND)
+# Once a call: a folder of a clock that is ahead must not make it search for ever.
+ifeq ($(MAKE_RESTARTS),)
+ifneq ($(FOUND_KEY) $(words $(FOUND_FILES)),$(FIND_KEY) $(words $(wildcard $(FOUND_FILES))))
+$(FOUND): FORCE
+endif
+$(FOUND): .ci/find .ci/libraries $(wildcard $(FOUND_FILES))
+endif
+endif
+$(FOUND):
+	@CC='$(CC)' CFLAGS='$(CFLAGS)' LDFLAGS='$(LDFLAGS)' sh .ci/find $(BUILD) $(FIND_KEY)
 VERSION   := 0.1.0
 # C++20 came with CUDA 12.
 NVCC      ?= $(eval NVCC := $$(shell for n in "$$$$(command -v nvcc)" /usr/local/cuda/bin/nvcc; do \
                "$$$$n" --help 2>/dev/null | grep -q c++20 && echo "$$$$n" && break; done))$(NVCC)
-GIT       := $(shell git describe --always --dirty --tags 2>/dev/null || echo unknown)
+# Of this tree alone: it may be unpacked inside another's checkout.
+GIT       := $(shell within=$$(git rev-parse --show-prefix 2>/dev/null) && [ -z "$$within" ] && \
+               git describe --always --dirty --tags 2>/dev/null || echo unknown)
 
 WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes \
         -Wvla -Wundef -Wformat=2 -Wno-format-nonliteral -Wpointer-arith -Wcast-qual \
@@ -88,7 +101,8 @@ LIB_OBJ  := $(LIB_SRC:%.c=$(BUILD)/%.o) \
 LIB      := $(BUILD)/libcoppice.a
 BIN      := $(BUILD)/coppice
 # The helper that runs generated code; it alone is linked with Python and libseccomp.
-BOX      := $(BUILD)/coppice-sandbox
+BOX_BIN  := $(BUILD)/coppice-sandbox
+BOX      := $(if $(filter 1,$(SANDBOX)),$(BOX_BIN))
 BOX_SRC  := $(wildcard src/sandbox/*.c)
 BOX_PY   := wire guest judge preload
 BOX_OBJ  := $(BOX_SRC:%.c=$(BUILD)/%.o) $(BUILD)/src/sandbox/harness.o
@@ -102,11 +116,13 @@ HOST_SRC := $(wildcard tests/cuda_host/*.cc)
 HOST_OBJ := $(CUDA_SRC:%.cu=$(BUILD)/cuda_host/%.o) $(HOST_SRC:%.cc=$(BUILD)/cuda_host/%.o)
 HOST_PLUGIN := $(BUILD)/cuda_host/libcoppice_cuda.so
 UNIT_SRC := $(sort $(wildcard tests/unit/test_*.c))
-UNIT_BIN := $(UNIT_SRC:tests/unit/%.c=$(BUILD)/tests/%)
+UNIT_ALL := $(UNIT_SRC:tests/unit/%.c=$(BUILD)/tests/%)
+UNIT_BIN := $(if $(filter 1,$(CMOCKA)),$(filter-out $(if $(BOX),,$(BUILD)/tests/test_sandbox_%),$(UNIT_ALL)))
 
 .DELETE_ON_ERROR:
-.PHONY: all help info demo check check-gpu check-unit check-san check-e2e check-slurm check-real check-planted check-layers bench install uninstall lint \
+.PHONY: FORCE all help info demo check check-gpu check-unit check-san check-e2e check-slurm check-real check-planted check-layers bench install uninstall lint \
         format deps deps-check clean unit
+.DEFAULT_GOAL := all
 
 all: $(BIN) $(BOX) $(PLUGIN)
 
@@ -123,21 +139,34 @@ help:
 	@echo 'make bench         measures this machine: noise, rebuild, GEMM, generation'
 	@echo 'make lint          clang-format, clang-tidy, cppcheck'
 	@echo 'make info          shows what was found;  make install PREFIX=/usr/local'
+	@echo 'make NAME_DIR=/prefix  takes a library from there: $(LIBRARIES)'
 	@echo 'Knobs: V=1 (show commands) ASAN=1 UBSAN=1 (sanitizers, use another BUILD=) OPT= CC= BUILD='
 
 # --- rules -------------------------------------------------------------------------------------
 
-$(BIN): $(BUILD)/src/app/main.o $(LIB)
+$(BIN): $(BUILD)/src/app/main.o $(BUILD)/provenance.o $(LIB)
 	$(call say,LINK,$@)
-	$(Q)$(CC) -fopenmp -o $@ $^ $(PKG_LIBS) $(MPI_LIBS) $(SAN_LIBS) $(LDFLAGS)
+	$(Q)$(or $(MPI_CC),$(CC)) -fopenmp -o $@ $^ $(PKG_LIBS) $(MPI_LIBS) -ldl -lm $(SAN_LIBS) $(LDFLAGS)
 
-$(LIB): $(LIB_OBJ)
+$(LIB): $(LIB_OBJ) $(BUILD)/flags
 	$(call say,AR,$@)
-	$(Q)rm -f $@ && $(AR) rcs $@ $^
+	$(Q)rm -f $@ && $(AR) rcs $@ $(LIB_OBJ)
 
 $(BUILD)/src/dist/%.o: EXTRA_CFLAGS = $(MPI_CFLAGS)
-$(BUILD)/src/base/build_info.o: EXTRA_CFLAGS = -DCOP_VERSION='"$(VERSION)"' -DCOP_GIT='"$(GIT)"' \
-    -DCOP_COMPILER='"$(shell $(CC) --version 2>/dev/null | head -n 1 | tr -d \")"' -DCOP_OPT='"$(OPT)"'
+$(BUILD)/src/dist/%.o: OBJECT_CC = $(or $(MPI_CC),$(CC))
+OBJECT_CC = $(CC)
+# What this build was made of: the program's own is compiled anew where any of it has changed, the
+# library's, which tests are linked with, is not.
+COMPILER   = $(eval COMPILER := $$(shell $(CC) --version 2>/dev/null | head -n 1 | tr -d '\"'))$(COMPILER)
+PROVENANCE = -DCOP_VERSION='"$(VERSION)"' -DCOP_GIT='"$(GIT)"' -DCOP_COMPILER='"$(COMPILER)"' \
+             -DCOP_OPT='"$(subst ",,$(strip $(OPT) $(CFLAGS)))"'
+$(BUILD)/src/base/build_info.o: EXTRA_CFLAGS = $(PROVENANCE)
+$(BUILD)/provenance: FORCE
+	@mkdir -p $(@D)
+	@printf '%s\n' '$(subst ','\'',$(PROVENANCE))' | cmp -s - $@ || printf '%s\n' '$(subst ','\'',$(PROVENANCE))' >$@
+$(BUILD)/provenance.o: src/base/build_info.c $(BUILD)/provenance Makefile
+	$(call say,CC,$<)
+	$(Q)$(CC) $(BASE_CFLAGS) $(PROVENANCE) $(CFLAGS) -c -o $@ $<
 # Its exponentials become vectors only so; what they give is the same.
 $(BUILD)/src/backend/draw.o: EXTRA_CFLAGS = -fno-trapping-math
 $(BUILD)/%_avx2.o: EXTRA_CFLAGS = $(ISA_FLAGS_avx2)
@@ -176,16 +205,16 @@ $(HOST_PLUGIN): $(HOST_OBJ) $(CUDA_BASE)
 	$(call say,LINK,$@)
 	$(Q)$(CXX) -shared -o $@ $^ $(SAN_LIBS)
 
-$(BUILD)/%.o: %.c Makefile
+$(BUILD)/%.o: %.c Makefile $(BUILD)/flags
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(BASE_CFLAGS) $(PKG_CFLAGS) $(EXTRA_CFLAGS) $(CFLAGS) -c -o $@ $<
+	$(Q)$(OBJECT_CC) $(BASE_CFLAGS) $(PKG_CFLAGS) $(EXTRA_CFLAGS) $(CFLAGS) -c -o $@ $<
 
-$(BOX): $(BOX_OBJ) $(LIB)
+$(BOX_BIN): $(BOX_OBJ) $(LIB)
 	$(call say,LINK,$@)
-	$(Q)$(CC) -fopenmp -o $@ $^ $(BOX_LIBS) $(SAN_LIBS) $(LDFLAGS)
+	$(Q)$(CC) -fopenmp -o $@ $^ $(BOX_LIBS) -lm $(SAN_LIBS) $(LDFLAGS)
 
-$(BUILD)/src/sandbox/%.o: EXTRA_CFLAGS = $(BOX_CFLAGS) -DCOP_PYTHON_HOME='"$(shell pkg-config --variable=prefix python3-embed 2>/dev/null)"'
+$(BUILD)/src/sandbox/%.o: EXTRA_CFLAGS = $(BOX_CFLAGS) -DCOP_PYTHON_HOME='"$(PYTHON_HOME)"'
 # Python source as C strings.
 $(BUILD)/src/sandbox/harness.c: $(BOX_PY:%=src/sandbox/%.py) Makefile
 	$(call say,GEN,$@)
@@ -209,22 +238,24 @@ $(foreach i,scalar avx2 avx512,$(eval $(call kernel_rule,$(i))))
 $(BUILD)/tests/%: tests/unit/%.c $(LIB)
 	$(call say,TEST,$@)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(BASE_CFLAGS) -Itests $(PKG_CFLAGS) $(MPI_CFLAGS) $(CFLAGS) -o $@ $< $(LIB) -lcmocka $(PKG_LIBS) $(MPI_LIBS) $(SAN_LIBS) $(LDFLAGS)
+	$(Q)$(or $(MPI_CC),$(CC)) $(BASE_CFLAGS) -Itests $(PKG_CFLAGS) $(MPI_CFLAGS) $(CMOCKA_CFLAGS) $(CFLAGS) -o $@ $< \
+	    $(LIB) $(CMOCKA_LIBS) $(PKG_LIBS) $(MPI_LIBS) -ldl -lm $(SAN_LIBS) $(LDFLAGS)
 
 # Tests of the helper's parts have those, without its main().
 $(BUILD)/tests/test_sandbox_%: tests/unit/test_sandbox_%.c $(filter-out %/main.o,$(BOX_OBJ)) $(LIB)
 	$(call say,TEST,$@)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(BASE_CFLAGS) -Itests $(BOX_CFLAGS) $(CFLAGS) -o $@ $< $(filter %.o,$^) $(LIB) -lcmocka $(BOX_LIBS) $(SAN_LIBS) $(LDFLAGS)
+	$(Q)$(CC) $(BASE_CFLAGS) -Itests $(BOX_CFLAGS) $(CMOCKA_CFLAGS) $(CFLAGS) -o $@ $< $(filter %.o,$^) $(LIB) \
+	    $(CMOCKA_LIBS) $(BOX_LIBS) -lm $(SAN_LIBS) $(LDFLAGS)
 
 unit: $(UNIT_BIN) $(HOST_PLUGIN)
 
 # --- targets -----------------------------------------------------------------------------------
 
 deps:
-	@sh .ci/deps build
+	@BUILD=$(BUILD) CC='$(CC)' sh .ci/deps build
 deps-check:
-	@sh .ci/deps check
+	@BUILD=$(BUILD) CC='$(CC)' sh .ci/deps check
 
 demo: deps
 	@$(MAKE) --no-print-directory -j$$(nproc) $(BIN)
@@ -287,10 +318,12 @@ uninstall:
 
 info:
 	@echo 'version     $(VERSION) ($(GIT))'
+	@mkdir -p $(BUILD)
 	@echo "compiler    $$($(CC) --version 2>/dev/null | head -n 1 || echo none)"
 	@echo 'flags       $(BASE_CFLAGS)'
-	@for p in $(PKGS) python3-embed libseccomp ompi-c cmocka; do printf '%-12s%s\n' $$p "$$(pkg-config --modversion $$p 2>/dev/null || echo 'not found')"; done
-	@printf '%-12s%s\n' oneDNN "$$(sed -n 's/^#define DNNL_VERSION_\(MAJOR\|MINOR\|PATCH\) *//p' /usr/include/oneapi/dnnl/dnnl_version.h 2>/dev/null | paste -sd. | grep . || echo 'not found')"
+	@CC='$(CC)' CFLAGS='$(CFLAGS)' LDFLAGS='$(LDFLAGS)' sh .ci/find $(BUILD) $(FIND_KEY) 2>$(BUILD)/found.err || true
+	@while IFS="$$(printf '\t')" read -r name what; do printf '%-12s%s\n' "$$name" "$$what"; done <$(BUILD)/found.txt
+	@sed 's/^coppice: /            /' $(BUILD)/found.err
 	@printf '%-12s%s\n' nvcc "$(if $(NVCC),$$($(NVCC) --version | sed -n 's/.*release \(.*\),.*/\1/p') at $(NVCC): CUDA plug-in for$(CUDA_SM:%= sm_%) and PTX$(if $(filter-out $(CUDA_KNOWN),$(CUDA_WANTED)),; this nvcc no longer knows$(patsubst %, sm_%,$(filter-out $(CUDA_KNOWN),$(CUDA_WANTED)))),not found in CUDA 12 or later: no CUDA plug-in)"
 	@printf '%-12s%s\n' processor "$$(sed -n 's/^model name.*: //p' /proc/cpuinfo | head -n 1), $$(nproc) cores"
 	@printf '%-12s%s\n' isa "$$(grep -m1 -ow avx512bw /proc/cpuinfo || grep -m1 -ow avx2 /proc/cpuinfo || echo scalar)$$(grep -qow avx512_bf16 /proc/cpuinfo && echo ' avx512_bf16')$$(grep -qow amx_bf16 /proc/cpuinfo && echo ' amx_bf16')"
@@ -301,4 +334,4 @@ print-%:
 clean:
 	rm -rf $(BUILD)
 
--include $(CUDA_OBJ:.o=.d) $(HOST_OBJ:.o=.d) $(CUDA_BASE:.o=.d) $(LIB_OBJ:.o=.d) $(BOX_OBJ:.o=.d) $(BUILD)/src/app/main.d $(UNIT_BIN:=.d)
+-include $(CUDA_OBJ:.o=.d) $(HOST_OBJ:.o=.d) $(CUDA_BASE:.o=.d) $(LIB_OBJ:.o=.d) $(BOX_OBJ:.o=.d) $(BUILD)/src/app/main.d $(UNIT_ALL:=.d) $(BUILD)/provenance.d

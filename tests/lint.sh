@@ -44,7 +44,7 @@ fi
 
 # One process a file: with several, version 14 sees a va_list as uninitialised that is not.
 if command -v clang-tidy >/dev/null 2>&1; then
-    packages=$(pkg-config --cflags ompi-c hdf5-serial openblas lapacke hwloc jansson python3-embed)
+    packages=$(make -s print-PKG_CFLAGS print-MPI_CFLAGS print-BOX_CFLAGS | sed 's/^[A-Z_]* = //' | tr '\n' ' ')
     export TIDY_FLAGS="-std=c11 -D_GNU_SOURCE -DOMPI_SKIP_MPICXX -Iinclude -Isrc -fopenmp $packages
         -DCOP_ISA_SUFFIX=_scalar -DCOP_PLUGIN_BUILD=\"\" -DCOP_VERSION=\"\" -DCOP_GIT=\"\" -DCOP_COMPILER=\"\" -DCOP_OPT=\"\" -DCOP_PYTHON_HOME=\"\""
     # shellcheck disable=SC2016

@@ -10,6 +10,7 @@ line, is a skip; a line that begins with "skip" is the reason.
 """
 import argparse
 import concurrent.futures
+import importlib.util
 import os
 import re
 import signal
@@ -50,10 +51,31 @@ def count_unit(code, text):
     return passed, failed, skipped
 
 
+def lack(build, kind, path):
+    """What a test needs and this build or machine has not, or None."""
+    try:
+        with open(os.path.join(build, "found.txt"), encoding="utf-8") as rows:
+            without = {row.split("\t")[0] for row in rows if row.split("\t")[1].startswith("none")}
+    except OSError:
+        without = set()
+    if kind == "unit" and "CMOCKA" in without:
+        return "cmocka is missing (make info)"
+    if re.match(r"test_(sandbox|mbpp)", os.path.basename(path)) and without & {"PYTHON", "SECCOMP"}:
+        return "this build has no coppice-sandbox (make info)"
+    with open(path, encoding="utf-8") as source:
+        wanted = re.findall(r"^(?:import|from) (h5py|numpy|matplotlib)\b", source.read(), re.M) if path.endswith(".py") else []
+    absent = [name for name in wanted if importlib.util.find_spec(name) is None]
+    return f"Python's {' and '.join(absent)} is missing" if absent else None
+
+
 def run_test(test, environment, limit_s):
     """Its lines of the report, and how many passed, failed and were skipped."""
     kind, name, command = test
-    if kind == "unit" and not os.path.exists(command[0]):
+    source = os.path.join(TOP, "tests", "unit", f"test_{name}.c") if kind == "unit" else command[-1]
+    without = lack(environment["BUILD"], kind, source)
+    if without:
+        code, text, seconds, counts = 77, "skip: " + without, 0.0, (0, 0, 1)
+    elif kind == "unit" and not os.path.exists(command[0]):
         code, text, seconds, counts = 1, "the test program was not built", 0.0, (0, 1, 0)
     else:
         code, text, seconds = run(command, environment, limit_s)

@@ -45,9 +45,9 @@ static cop_status multiply(const bench_set *set, size_t index, cop_error *err)
     const cop_gemm_measure *const w = set->what;
     if (w->provider == COP_GEMM_ONEDNN) return cop_bare_onednn_run(set->onednn, index, err);
     const float *const weight = set->blas.weights + index % set->blas.count * w->n * w->k;
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (blasint)w->rows, (blasint)w->n,
-                (blasint)w->k, 1.0F, set->blas.in, (blasint)w->k, weight, (blasint)w->k, 0.0F,
-                set->blas.out, (blasint)w->n);
+    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)w->rows, (int)w->n, (int)w->k,
+                1.0F, set->blas.in, (int)w->k, weight, (int)w->k, 0.0F, set->blas.out,
+                (int)w->n);
     return COP_OK;
 }
 

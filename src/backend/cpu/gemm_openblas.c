@@ -1,5 +1,6 @@
 /* GEMM by OpenBLAS: binary32, weights row-major as they come. The portable provider and the
- * yardstick. */
+ * yardstick. Where another library stands in for it (FlexiBLAS, a plain CBLAS), what is
+ * OpenBLAS's own is called if it is there. */
 #include "backend/cpu/gemm.h"
 
 #include "coppice/backend.h"
@@ -11,6 +12,10 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+
+char *openblas_get_config(void) __attribute__((weak));
+void openblas_set_num_threads(int threads) __attribute__((weak));
+void flexiblas_set_num_threads(int threads) __attribute__((weak));
 
 struct cop_gemm_weight {
     size_t n, k;
@@ -107,6 +112,24 @@ static cop_status run(cop_gemm *gemm, const cop_gemm_call *call, cop_error *err)
     return COP_OK;
 }
 
+static void name_library(char *name, size_t size)
+{
+    char version[16] = "";
+    (void)snprintf(name, size, "%s", flexiblas_set_num_threads != NULL ? "FlexiBLAS" : "CBLAS");
+    if (openblas_get_config == NULL) return;
+    (void)sscanf(openblas_get_config(), "OpenBLAS %15s", version);
+    (void)snprintf(name, size, "OpenBLAS %s", version);
+}
+
+static void set_threads(int threads)
+{
+    if (openblas_set_num_threads != NULL) {
+        openblas_set_num_threads(threads);
+    } else if (flexiblas_set_num_threads != NULL) {
+        flexiblas_set_num_threads(threads);
+    }
+}
+
 cop_status cop_gemm_create_openblas(const cop_gemm_options *options, cop_gemm **gemm,
                                     cop_error *err)
 {
@@ -128,10 +151,8 @@ cop_status cop_gemm_create_openblas(const cop_gemm_options *options, cop_gemm **
     made->base.ops = &ops;
     made->base.input = COP_F32;
     made->options = *options;
-    char version[16] = "";
-    (void)sscanf(openblas_get_config(), "OpenBLAS %15s", version);
-    (void)snprintf(made->base.name, sizeof made->base.name, "OpenBLAS %s", version);
-    openblas_set_num_threads(options->threads);
+    name_library(made->base.name, sizeof made->base.name);
+    set_threads(options->threads);
     *gemm = &made->base;
     return COP_OK;
 }
