@@ -175,7 +175,14 @@ $(BUILD)/%_avx512.o: EXTRA_CFLAGS = $(ISA_FLAGS_avx512)
 $(BUILD)/src/backend/plugin.o $(BUILD)/src/backend/cuda/cuda_device.o $(BUILD)/cuda_host/src/backend/cuda/cuda_device.o: $(INTERFACE)
 $(BUILD)/src/backend/plugin.o: EXTRA_CFLAGS = -DCOP_PLUGIN_BUILD='"$(PLUGIN_BUILD)"'
 
-$(BUILD)/src/backend/cuda/%.o: src/backend/cuda/%.cu Makefile
+# These take long: they are made anew where their own flags have changed, not with every Makefile.
+# Made for the first time it is no reason to.
+CUDA_STAMP = $(subst ','\'',$(NVCC) $(CUDA_FLAGS) $(CUDA_CODE) $(CXX) $(HOST_FLAGS))
+$(BUILD)/cuda.flags: FORCE
+	@mkdir -p $(@D)
+	@[ -e $@ ] && old= || old="-d @0"; printf '%s\n' '$(CUDA_STAMP)' | cmp -s - $@ || \
+	    { printf '%s\n' '$(CUDA_STAMP)' >$@; [ -z "$$old" ] || touch $$old $@; }
+$(BUILD)/src/backend/cuda/%.o: src/backend/cuda/%.cu $(BUILD)/cuda.flags
 	$(call say,NVCC,$<)
 	@mkdir -p $(@D)
 	$(Q)$(NVCC) $(CUDA_FLAGS) $(CUDA_CODE) -DCOP_PLUGIN_BUILD='"$(PLUGIN_BUILD)"' -c -o $@ $<
@@ -193,11 +200,11 @@ HOST_FLAGS = -x c++ -std=c++20 $(OPT) -ffp-contract=off -fPIC -fvisibility=hidde
              -Wno-missing-field-initializers -Wno-unknown-pragmas $(if $(filter 1,$(WERROR)),-Werror) \
              $(filter -fsanitize=% -fno-%,$(BASE_CFLAGS)) -Itests/cuda_host -Iinclude -Isrc \
              -DCOP_PLUGIN_BUILD='"$(PLUGIN_BUILD)"'
-$(BUILD)/cuda_host/%.o: %.cu Makefile
+$(BUILD)/cuda_host/%.o: %.cu $(BUILD)/cuda.flags
 	$(call say,CXX,$< [host])
 	@mkdir -p $(@D)
 	$(Q)$(CXX) $(HOST_FLAGS) -c -o $@ $<
-$(BUILD)/cuda_host/%.o: %.cc Makefile
+$(BUILD)/cuda_host/%.o: %.cc $(BUILD)/cuda.flags
 	$(call say,CXX,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CXX) $(HOST_FLAGS) -c -o $@ $<
