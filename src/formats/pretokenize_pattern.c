@@ -7,6 +7,8 @@
 
 struct cop_pattern {
     pcre2_code *code;
+    pcre2_code *spelt; /* for texts where versions of Unicode differ; NULL: names no category */
+    cop_pattern_sets sets;
     char *source; /* the start of it, for messages */
 };
 
@@ -22,8 +24,8 @@ static const char *describe_error(int number, char text[static 128])
     return length < 0 ? "unknown error" : text;
 }
 
-static cop_status compile(cop_pattern *self, const char *text, size_t length, bool literal,
-                          cop_error *err)
+static cop_status compile(const cop_pattern *self, const char *text, size_t length,
+                          bool literal, pcre2_code **code, cop_error *err)
 {
     pcre2_compile_context *const context = pcre2_compile_context_create(NULL);
     COP_CHECK(context != NULL, err, COP_ERR_MEMORY, "no memory to compile a pattern");
@@ -32,16 +34,29 @@ static cop_status compile(cop_pattern *self, const char *text, size_t length, bo
     int number = 0;
     PCRE2_SIZE where = 0;
     (void)pcre2_set_newline(context, PCRE2_NEWLINE_LF);
-    self->code = pcre2_compile((PCRE2_SPTR)text, length, options, &number, &where, context);
+    *code = pcre2_compile((PCRE2_SPTR)text, length, options, &number, &where, context);
     pcre2_compile_context_free(context);
-    if (self->code == NULL) {
+    if (*code == NULL) {
         char reason[128];
         return cop_error_set(err, COP_ERR_UNSUPPORTED, "the pattern \"%s\" cannot be used: %s",
                              self->source, describe_error(number, reason));
     }
     /* Without a just-in-time compiler on this processor matching is slower, no more. */
-    (void)pcre2_jit_compile(self->code, PCRE2_JIT_COMPLETE);
+    (void)pcre2_jit_compile(*code, PCRE2_JIT_COMPLETE);
     return COP_OK;
+}
+
+static cop_status translate(cop_pattern *self, const char *source, size_t length, bool spelt,
+                            cop_text *translated, pcre2_code **code, cop_error *err)
+{
+    cop_text_clear(translated);
+    const cop_status status =
+        cop_pattern_translate(source, length, spelt, &self->sets, translated, err);
+    if (status != COP_OK) {
+        (void)cop_error_prefix(err, "the pattern \"%s\"", self->source);
+        return status;
+    }
+    return compile(self, translated->data, translated->length, false, code, err);
 }
 
 cop_status cop_pattern_create(const char *source, size_t length, bool literal,
@@ -59,14 +74,11 @@ cop_status cop_pattern_create(const char *source, size_t length, bool literal,
         goto out;
     }
     if (literal) {
-        COP_TRY_OUT(compile(self, source, length, true, err));
+        COP_TRY_OUT(compile(self, source, length, true, &self->code, err));
     } else {
-        status = cop_pattern_translate(source, length, &translated, err);
-        if (status != COP_OK) {
-            (void)cop_error_prefix(err, "the pattern \"%s\"", self->source);
-            goto out;
-        }
-        COP_TRY_OUT(compile(self, translated.data, translated.length, false, err));
+        COP_TRY_OUT(translate(self, source, length, false, &translated, &self->code, err));
+        if (self->sets.count > 0)
+            COP_TRY_OUT(translate(self, source, length, true, &translated, &self->spelt, err));
     }
     *pattern = self;
     self = NULL;
@@ -92,6 +104,7 @@ void cop_pattern_destroy(cop_pattern **pattern)
 {
     if (*pattern == NULL) return;
     pcre2_code_free((*pattern)->code);
+    pcre2_code_free((*pattern)->spelt);
     cop_memory_free((*pattern)->source);
     cop_memory_free(*pattern);
     *pattern = NULL;
@@ -160,6 +173,7 @@ void cop_spans_free(cop_spans *spans)
 /* A search through a text, from one match to the next. */
 typedef struct scan {
     const cop_pattern *pattern;
+    const pcre2_code *code; /* the pattern's for this text */
     cop_matcher *matcher;
     const char *text; /* [length] */
     size_t length;
@@ -178,7 +192,7 @@ static void set_limits(const cop_matcher *matcher, size_t length)
 
 static cop_status search(const scan *self, bool *found, cop_error *err)
 {
-    const pcre2_code *const code = self->pattern->code;
+    const pcre2_code *const code = self->code;
     const PCRE2_SPTR subject = (PCRE2_SPTR)self->text;
     pcre2_match_data *const data = self->matcher->data;
     pcre2_match_context *const context = self->matcher->context;
@@ -224,7 +238,11 @@ cop_status cop_pattern_find(const cop_pattern *pattern, cop_matcher *matcher, co
 {
     if (length == 0) return cop_spans_append(spans, (cop_span){0}, err);
     set_limits(matcher, length);
+    const bool differs =
+        pattern->spelt != NULL &&
+        cop_unicode_has_change(text, length, pattern->sets.data, pattern->sets.count);
     scan state = {.pattern = pattern,
+                  .code = differs ? pattern->spelt : pattern->code,
                   .matcher = matcher,
                   .text = text,
                   .length = length,

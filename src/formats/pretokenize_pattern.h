@@ -6,6 +6,7 @@
 
 #include "coppice/status.h"
 #include "coppice/text.h"
+#include "formats/unicode_table.h"
 
 #include <jansson.h>
 #include <stdbool.h>
@@ -30,9 +31,20 @@ typedef struct cop_spans {
 /* What searching needs besides the pattern; one per thread, for all patterns. */
 typedef struct cop_matcher cop_matcher;
 
-/* Appends the PCRE2 pattern that means what the Oniguruma pattern source [length] means. */
-cop_status cop_pattern_translate(const char *source, size_t length, cop_text *out,
-                                 cop_error *err);
+/* Most sets of categories that a pattern may name. */
+enum { COP_PATTERN_SETS = 16 };
+
+/* The sets of general categories that a pattern names; start from {0}. */
+typedef struct cop_pattern_sets {
+    cop_category_set data[COP_PATTERN_SETS];
+    size_t count;
+} cop_pattern_sets;
+
+/* Appends the PCRE2 pattern that means what the Oniguruma pattern source [length] means.
+ * `spelt` writes the sets' code points out, by the Unicode version of unicode_table.h; else
+ * PCRE2 looks them up, which is faster, in a version of its own. */
+cop_status cop_pattern_translate(const char *source, size_t length, bool spelt,
+                                 cop_pattern_sets *sets, cop_text *out, cop_error *err);
 
 /* Compiles a regular expression, or with `literal` a plain string, source [length]. */
 cop_status cop_pattern_create(const char *source, size_t length, bool literal,

@@ -5,6 +5,7 @@
 #include "formats/unicode.h"
 
 #include <ctype.h>
+#include <stdio.h>
 #include <string.h>
 
 enum { MAX_DEPTH = 64, MAX_SOURCE = 65536 };
@@ -19,8 +20,12 @@ static const size_t no_atom = SIZE_MAX;
     "\\x{200b}-\\x{2027}\\x{202a}-\\x{202e}\\x{2030}-\\x{205e}\\x{2060}-\\x{2fff}"           \
     "\\x{3001}-\\x{10ffff}"
 #define WORDS "\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}"
+/* What is alphabetic besides letters, letter numbers and marks: letters in circles and squares.
+ */
+#define SYMBOLS \
+    "\\x{24b6}-\\x{24e9}\\x{1f130}-\\x{1f149}\\x{1f150}-\\x{1f169}\\x{1f170}-\\x{1f189}"
 /* Outside a class Oniguruma counts Latin-1's superscripts and fractions among them. */
-#define LONE_WORDS WORDS "\\x{b2}\\x{b3}\\x{b9}\\x{bc}-\\x{be}"
+#define LONE "\\x{b2}\\x{b3}\\x{b9}\\x{bc}-\\x{be}"
 
 typedef struct open_group {
     size_t start; /* in the translation */
@@ -33,7 +38,9 @@ typedef struct translator {
     const char *end;
     cop_text *out;
     cop_error *err;
-    bool fold;   /* letters match in either case */
+    bool fold;  /* letters match in either case */
+    bool spelt; /* categories are written out */
+    cop_pattern_sets *sets;
     size_t atom; /* where the item that a quantifier would repeat starts, no_atom: none */
     char before; /* the ASCII letter just before, lower case; 0: none */
     open_group groups[MAX_DEPTH];
@@ -117,16 +124,64 @@ static cop_status translate_code(translator *self)
     return emit_code(self, code);
 }
 
-static bool is_category(const char *name, size_t length)
+/* One range of a class; no text has surrogates, and PCRE2 takes none. */
+static cop_status emit_range(const translator *self, uint32_t first, uint32_t last)
 {
-    static const char *const letters = "LMNPSZC";
-    if (length != 1 && length != 2) return false;
-    if (strchr(letters, toupper((unsigned char)name[0])) == NULL) return false;
-    return length == 1 || strchr("ultmoncedpskfi", tolower((unsigned char)name[1])) != NULL;
+    if (first >= 0xD800 && first <= 0xDFFF) first = 0xE000;
+    if (last >= 0xD800 && last <= 0xDFFF) last = 0xD7FF;
+    if (first > last) return COP_OK;
+    return cop_text_format(self->out, self->err, "\\x{%x}-\\x{%x}", (unsigned)first,
+                           (unsigned)last);
+}
+
+/* The code points of the categories as ranges of a class. */
+static cop_status emit_categories(const translator *self, cop_category_set set)
+{
+    bool inside = false;
+    uint32_t first = 0;
+    for (size_t i = 0; i < cop_unicode_run_count; i++) {
+        const cop_unicode_run run = cop_unicode_runs[i];
+        const bool belongs = (set >> run.category & 1) != 0;
+        if (belongs && !inside) first = run.first;
+        if (!belongs && inside) COP_TRY(emit_range(self, first, run.first - 1));
+        inside = belongs;
+    }
+    return inside ? emit_range(self, first, 0x10FFFF) : COP_OK;
+}
+
+/* A set of categories: spelt out, or as `plain`, which PCRE2 reads by its own version of
+ * Unicode. Under (?i) always so: a range would take in the other case of its letters. */
+static cop_status emit_set(translator *self, cop_category_set set, bool negated, bool in_class,
+                           const char *plain, const char *besides)
+{
+    cop_pattern_sets *const sets = self->sets;
+    size_t i = 0;
+    while (i < sets->count && sets->data[i] != set)
+        i++;
+    if (i == COP_PATTERN_SETS) return refuse(self, "so many kinds of characters");
+    sets->data[i] = set;
+    if (i == sets->count) sets->count++;
+    if (!self->spelt || self->fold) return emit(self, plain);
+    const cop_category_set every = ((cop_category_set)1 << COP_CATEGORY_COUNT) - 1;
+    if (!in_class) COP_TRY(emit(self, negated ? "[^" : "["));
+    COP_TRY(emit_categories(self, negated && in_class ? every & ~set : set));
+    COP_TRY(emit(self, besides));
+    return in_class ? COP_OK : emit(self, "]");
+}
+
+static cop_status emit_words(translator *self, bool negated, bool in_class)
+{
+    const cop_category_set set =
+        cop_unicode_category_set("L", 1) | cop_unicode_category_set("M", 1) |
+        cop_unicode_category_set("Nl", 2) | cop_unicode_category_set("Nd", 2) |
+        cop_unicode_category_set("Pc", 2);
+    if (in_class) return emit_set(self, set, false, true, WORDS, SYMBOLS);
+    return emit_set(self, set, negated, false,
+                    negated ? "[^" WORDS LONE "]" : "[" WORDS LONE "]", SYMBOLS LONE);
 }
 
 /* \p{Name}, \p{^Name}, \P{Name}: a general category or a script; `at` is at the letter. */
-static cop_status translate_property(translator *self)
+static cop_status translate_property(translator *self, bool in_class)
 {
     bool negated = *self->at == 'P';
     if (peek(self, 1) != '{') return refuse(self, "\\p without braces");
@@ -143,13 +198,16 @@ static cop_status translate_property(translator *self)
         return refuse(self, "a malformed \\p");
     self->at++;
     const char sign = negated ? 'P' : 'p';
-    if (!is_category(name, length)) {
+    const cop_category_set set = cop_unicode_category_set(name, length);
+    if (set == 0) {
         return cop_text_format(self->out, self->err, "\\%c{sc:%.*s}", sign, (int)length, name);
     }
     const char second = length == 2 ? (char)tolower((unsigned char)name[1]) : '\0';
     if (self->fold && second != '\0') return refuse(self, "a kind of letter in (?i:...)");
-    return cop_text_format(self->out, self->err, "\\%c{%c%.*s}", sign,
-                           toupper((unsigned char)name[0]), length == 2 ? 1 : 0, &second);
+    char plain[8];
+    (void)snprintf(plain, sizeof plain, "\\%c{%c%.*s}", sign, toupper((unsigned char)name[0]),
+                   length == 2 ? 1 : 0, &second);
+    return emit_set(self, set, negated, in_class, plain, "");
 }
 
 /* An escape, `at` behind the backslash. *is_set: it is a set of characters. */
@@ -157,7 +215,7 @@ static cop_status translate_escape(translator *self, bool in_class, bool *is_set
 {
     const char c = peek(self, 0);
     *is_set = c != '\0' && strchr("sSwWdDpP", c) != NULL;
-    if (c == 'p' || c == 'P') return translate_property(self);
+    if (c == 'p' || c == 'P') return translate_property(self, in_class);
     if (c == 'x' || c == 'u') return translate_code(self);
     if (self->at == self->end) return refuse(self, "a backslash at the end");
     if ((uint8_t)c >= 0x80) return copy_character(self, in_class);
@@ -168,13 +226,15 @@ static cop_status translate_escape(translator *self, bool in_class, bool *is_set
     case 'S':
         return emit(self, in_class ? NOT_SPACES : "[^" SPACES "]");
     case 'w':
-        return emit(self, in_class ? WORDS : "[" LONE_WORDS "]");
+        return emit_words(self, false, in_class);
     case 'W':
-        return in_class ? refuse(self, "\\W in a class") : emit(self, "[^" LONE_WORDS "]");
+        return in_class ? refuse(self, "\\W in a class") : emit_words(self, true, false);
     case 'v':
         return emit(self, "\\x0b");
     case 'd':
     case 'D':
+        return emit_set(self, cop_unicode_category_set("Nd", 2), c == 'D', in_class,
+                        c == 'D' ? "\\D" : "\\d", "");
     case 'n':
     case 't':
     case 'r':
@@ -394,11 +454,16 @@ static cop_status translate_item(translator *self)
     }
 }
 
-cop_status cop_pattern_translate(const char *source, size_t length, cop_text *out,
-                                 cop_error *err)
+cop_status cop_pattern_translate(const char *source, size_t length, bool spelt,
+                                 cop_pattern_sets *sets, cop_text *out, cop_error *err)
 {
-    translator self = {
-        .at = source, .end = source + length, .out = out, .err = err, .atom = no_atom};
+    translator self = {.at = source,
+                       .end = source + length,
+                       .out = out,
+                       .err = err,
+                       .spelt = spelt,
+                       .sets = sets,
+                       .atom = no_atom};
     if (length > MAX_SOURCE) return refuse(&self, "a text of over 65536 bytes");
     if (starts_with(&self, "(?i)")) {
         self.fold = true;

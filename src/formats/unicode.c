@@ -1,7 +1,7 @@
 #include "formats/unicode.h"
+#include "formats/unicode_table.h"
 
 #include <string.h>
-#include <utf8proc.h>
 
 /* What may follow a lead byte (Unicode, table 3-7). */
 typedef struct lead_rule {
@@ -154,18 +154,18 @@ static bool is_alphabetic_symbol(uint32_t code)
 
 bool cop_unicode_is_word(uint32_t code)
 {
-    switch (utf8proc_category((utf8proc_int32_t)code)) {
-    case UTF8PROC_CATEGORY_LU:
-    case UTF8PROC_CATEGORY_LL:
-    case UTF8PROC_CATEGORY_LT:
-    case UTF8PROC_CATEGORY_LM:
-    case UTF8PROC_CATEGORY_LO:
-    case UTF8PROC_CATEGORY_MN:
-    case UTF8PROC_CATEGORY_MC:
-    case UTF8PROC_CATEGORY_ME:
-    case UTF8PROC_CATEGORY_ND:
-    case UTF8PROC_CATEGORY_NL:
-    case UTF8PROC_CATEGORY_PC:
+    switch (cop_unicode_category(code)) {
+    case COP_CATEGORY_LU:
+    case COP_CATEGORY_LL:
+    case COP_CATEGORY_LT:
+    case COP_CATEGORY_LM:
+    case COP_CATEGORY_LO:
+    case COP_CATEGORY_MN:
+    case COP_CATEGORY_MC:
+    case COP_CATEGORY_ME:
+    case COP_CATEGORY_ND:
+    case COP_CATEGORY_NL:
+    case COP_CATEGORY_PC:
         return true;
     default:
         return code == 0x200C || code == 0x200D || is_alphabetic_symbol(code);

@@ -12,7 +12,10 @@ cop_status cop_config_json_parse(const cop_config_text *text, json_t **root, cop
 {
     const cop_status status =
         cop_json_read(text->data, text->length, COP_JSON_BIG_AS_REAL, root, err);
-    if (status != COP_OK) return cop_error_prefix(err, "%s", text->path);
+    if (status != COP_OK) {
+        (void)cop_error_prefix(err, "%s", text->path);
+        return status;
+    }
     if (json_is_object(*root)) return COP_OK;
     json_decref(*root);
     *root = NULL;

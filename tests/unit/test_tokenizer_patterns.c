@@ -79,7 +79,9 @@ static void test_translation(void **state)
     for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
         cop_text out = {0};
         cop_error err = {0};
-        if (cop_pattern_translate(pairs[i][0], strlen(pairs[i][0]), &out, &err) != COP_OK) {
+        cop_pattern_sets sets = {0};
+        if (cop_pattern_translate(pairs[i][0], strlen(pairs[i][0]), false, &sets, &out, &err) !=
+            COP_OK) {
             fail_msg("%s: %s", pairs[i][0], err.message);
         }
         assert_string_equal(out.data, pairs[i][1]);
