@@ -104,7 +104,7 @@ BIN      := $(BUILD)/coppice
 BOX_BIN  := $(BUILD)/coppice-sandbox
 BOX      := $(if $(filter 1,$(SANDBOX)),$(BOX_BIN))
 BOX_SRC  := $(wildcard src/sandbox/*.c)
-BOX_PY   := wire guest judge preload
+BOX_PY   := wire guest names judge preload
 BOX_OBJ  := $(BOX_SRC:%.c=$(BUILD)/%.o) $(BUILD)/src/sandbox/harness.o
 CUDA_SRC := $(wildcard src/backend/cuda/*.cu)
 CUDA_OBJ := $(CUDA_SRC:%.cu=$(BUILD)/%.o)

@@ -17,8 +17,8 @@ cop_status cop_filter_build(cop_filter *filter, cop_error *err);
 /** Puts this process under no_new_privs and the filter, for good. \return 0 or errno. */
 int cop_filter_enter(const cop_filter *filter);
 
-/** Whether the kernel keeps to the filter: forks a process that enters it and then asks for a
- *  socket, which must be its end. COP_ERR_UNSUPPORTED with the reason if not. */
+/** Whether the kernel keeps to the filter: forks a process that enters it and then asks to
+ *  send a signal, which must be its end. COP_ERR_UNSUPPORTED with the reason if not. */
 cop_status cop_filter_check(const cop_filter *filter, cop_error *err);
 
 /** Frees it. */

@@ -4,6 +4,7 @@
 
 extern const char cop_harness_wire[];
 extern const char cop_harness_guest[];
+extern const char cop_harness_names[];
 extern const char cop_harness_judge[];
 extern const char cop_harness_preload[];
 

@@ -4,7 +4,6 @@
 
 #include "sandbox/python.h"
 
-#include "sandbox/forbid.h"
 #include "sandbox/harness.h"
 
 #include <sched.h>
@@ -100,6 +99,7 @@ cop_status cop_python_start(cop_error *err)
     COP_TRY(initialize(err));
     COP_TRY(load_module("coppice_wire", cop_harness_wire, err));
     COP_TRY(load_module("coppice_guest", cop_harness_guest, err));
+    COP_TRY(load_module("coppice_names", cop_harness_names, err));
     COP_TRY(load_module("coppice_judge", cop_harness_judge, err));
     COP_TRY(load_module("coppice_preload", cop_harness_preload, err));
     PyObject *const none = PyTuple_New(0);

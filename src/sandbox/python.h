@@ -13,6 +13,9 @@ typedef enum cop_role {
     COP_ROLE_COUNT
 } cop_role;
 
+/** Exit code of a guest that tells why it ended. A program can feign it: it is a word. */
+enum { COP_EXIT_MEMORY = 101 };
+
 /** How many descriptors a role has; they are 3 and up. */
 size_t cop_role_descriptors(cop_role role);
 

@@ -1,7 +1,5 @@
 #include "sandbox/trial.h"
 
-#include "sandbox/forbid.h"
-
 #include "coppice/file.h"
 #include "coppice/timer.h"
 
@@ -149,9 +147,7 @@ static const char *why_gone(const cop_trial *trial)
         if (number == SIGXCPU) return "time";
         return number == SIGKILL && trial->dismissed ? "exit" : "killed";
     }
-    if (WEXITSTATUS(how) == COP_EXIT_FORBIDDEN) return "forbidden";
-    if (WEXITSTATUS(how) == COP_EXIT_MEMORY) return "memory";
-    return "exit";
+    return WEXITSTATUS(how) == COP_EXIT_MEMORY ? "memory" : "exit";
 }
 
 /* The judge's verdict, {"why"} or {"error"}; NULL if there is none. */

@@ -1,8 +1,8 @@
 """What passes between a judge and its guest: JSON in frames of a length and a text.
 
 Plain data is passed by value, by its exact type, so that nothing a guest wrote takes part in a
-comparison; of a subclass of such a type the plain part is passed. Whatever else a guest has stays
-there, and a handle (its number) stands for it.
+comparison; of a subclass of such a type the plain part is passed. Whatever else a side has stays
+there, and a tree of its own, which that side makes, stands for it.
 """
 import array
 import collections
@@ -96,7 +96,7 @@ BASES = (
 
 
 def encode(value, hold, depth=0):
-    """The tree of a value; hold(object) gives the handle of what is not plain data."""
+    """The tree of a value; hold(object) gives that of what is not plain data."""
     kind = type(value)
     if value is None or kind in (bool, str, float):
         return value
@@ -111,7 +111,7 @@ def encode(value, hold, depth=0):
     for base, plain in BASES:
         if issubclass(kind, base) and kind is not base:
             return encode(plain(value), hold, depth + 1)
-    return ["handle", hold(value)]
+    return hold(value)
 
 
 DECODERS = {
@@ -142,11 +142,12 @@ DECODERS = {
 
 
 def decode(tree, resolve):
-    """The value of a tree; resolve(handle) gives what stands for it here."""
+    """The value of a tree; resolve(kind, ...) gives that of one that hold() has made."""
     if tree is None or type(tree) in (bool, int, float, str):
         return tree
     if type(tree) is not list:
         raise ValueError("not a value")
-    if tree[0] == "handle":
-        return resolve(tree[1])
-    return DECODERS[tree[0]](lambda item: decode(item, resolve), *tree[1:])
+    decoder = DECODERS.get(tree[0])
+    if decoder is None:
+        return resolve(*tree)
+    return decoder(lambda item: decode(item, resolve), *tree[1:])

@@ -1,13 +1,15 @@
 """Programs that try to pass tests whose answer they cannot know, or to touch what is not theirs.
 
 ATTACKS: the tests want a secret, so only a forged verdict or a stolen answer can pass.
-CAUGHT: the right answer is known and given, after something was tried that no program may try.
+CAUGHT: the right answer is known and given, after something was tried that ends a program.
+REFUSED: the same after something that fails where it is tried, so that the answer is right.
 In the texts, TOKEN stands for a name that nothing else has, SECRETFILE for a file that is not theirs,
 and CANARY for the number of a process that is not theirs.
 """
 
 ATTACKS = {}
 CAUGHT = {}
+REFUSED = {}
 
 # --- forging the verdict -----------------------------------------------------------------------
 
@@ -427,16 +429,19 @@ OUT = {
     "statvfs": "import os; os.statvfs('/')",
     "openpty": "import os; os.openpty()",
 }
+# Only who wants out tries these: they are the end, whatever the program would have caught.
+ENDS = """kills its parent|kills everybody|kills its group|kills the canary|stops the canary|signals a thread|
+raises a signal|aborts|a new session|a new process group|chroot|umask and more|setuid|setgroups|setresuid|pidfd_open|
+scheduler|affinity|priority|host name|setxattr|sendfile|splice|copy_file_range|sync|mmap module""".replace("\n", "").split("|")
 for name, line in OUT.items():
     # Once with the failure showing, once hidden; in both the answer to the known test is right.
-    if name not in ("finds a secret in the environment", "reads a file by linecache", "reads the login"):
-        CAUGHT[name] = f"try:\n    {line}\nexcept BaseException: pass\ndef f(x): return x + 1\n"
+    (CAUGHT if name in ENDS else REFUSED)[name] = f"try:\n    {line}\nexcept BaseException: pass\ndef f(x): return x + 1\n"
     ATTACKS[name] = f"def f(x):\n    {line}\n    return True\n{line}\n"
 
 ATTACKS["closes its descriptors"] = "import os\nos.closerange(0, 1000)\ndef f(x): return 1"
 ATTACKS["closes its link in the function"] = "import os\ndef f(x): os.closerange(0, 1000)\n"
 CAUGHT["closes its link"] = "import os\nos.closerange(3, 1000)\ndef f(x): return x + 1\n"
-CAUGHT["threads"] = """
+REFUSED["threads"] = """
 import threading
 try: threading.Thread(target=print).start()
 except BaseException: pass

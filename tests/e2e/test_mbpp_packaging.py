@@ -111,6 +111,7 @@ PACKAGINGS = {
     "CR LF in answer": lambda code, name, tests: f"<answer>\n{code}\n</answer>".replace("\n", "\r\n"),
     "CR LF and bare": lambda code, name, tests: f"Here:\n\n{code}\n\nSo it is.".replace("\n", "\r\n"),
     "fence in a documentation string": text('```python\ndef documented():\n    """So:\n\n    ```\n    >>> 1\n    ```\n    """\n\nCODE\n```'),
+    "guard behind": text("```python\nCODE\n\nif __name__ == '__main__':\n    print(NAME(int(input())))\n```"),
 }
 
 WRONG = "def NAME(*arguments, **named):\n    return 'neither this nor that'"

@@ -29,6 +29,8 @@ def try_all(name, settings, token, secret_file, canary):
                 for key, text in attacks.ATTACKS.items()]
     requests += [sandbox.request("caught " + key, made(text), ["assert f(2) == 3"])
                  for key, text in attacks.CAUGHT.items()]
+    requests += [sandbox.request("refused " + key, made(text), ["assert f(2) == 3"], timeout=20)
+                 for key, text in attacks.REFUSED.items()]
     requests += [sandbox.request(f"sound {i}", "def f(x): return x + 1", ["assert f(2) == 3"], timeout=20)
                  for i in range(3)]
     for one in requests:
@@ -36,12 +38,14 @@ def try_all(name, settings, token, secret_file, canary):
     answers = sandbox.run(requests, ["--jobs", "3"], **settings)
     reasons = {}
     wrong = [f"{key}: {verdict}" for key, verdict in answers.items()
-             if verdict.get("passed") != key.startswith("sound")]
+             if verdict.get("passed") != key.startswith(("sound", "refused"))]
+    wrong += [f"{key}: {verdict}" for key, verdict in answers.items()
+              if key.startswith("caught") and verdict["why"] not in ("forbidden", "exit", "killed", "memory")]
     lib.check(not wrong, f"{name}: " + "\n".join(wrong))
     for key, verdict in answers.items():
         reasons.setdefault(verdict["why"], []).append(key)
     print(f"{name}: " + ", ".join(f"{len(keys)} {why}" for why, keys in sorted(reasons.items())))
-    return len(requests) - 3
+    return len(requests) - 3 - len(attacks.REFUSED)
 
 
 def main():
@@ -71,7 +75,7 @@ def main():
                 found = [entry for entry in os.listdir(place) if token in entry]
                 lib.check(not found, f"{name}: {place} now has {found}")
         lib.check(canary.poll() is None, "the canary died")
-        print(f"* {tried} attacks, all of them wrong answers")
+        print(f"* {tried} attacks, all of them wrong answers, and {len(attacks.REFUSED)} tries that fail where they are made")
     finally:
         canary.kill()
         canary.wait()
