@@ -2,6 +2,7 @@
 #include "sandbox/filter.h"
 #include "sandbox/python.h"
 #include "sandbox/server.h"
+#include "sandbox/waits.h"
 #include "sandbox/walls.h"
 #include "sandbox/zygote.h"
 
@@ -25,16 +26,21 @@ static const double default_timeout_s = 10;
 
 typedef struct arguments {
     double jobs, timeout_s, memory_mib; /* 0: the default */
-    bool check;
+    bool check, passes_signals_over;
 } arguments;
 
 static const struct argp_option options[] = {
     {"jobs", 'j', "N", 0, "Programs that run at a time (default: as many as cores)", 0},
     {"timeout", 't', "S", 0,
-     "Seconds of processor time for a program with its tests, where the request does "
+     "Seconds for a program with its tests, running or asleep, where the request does "
      "not say (default 10)",
      0},
     {"memory", 'm', "MIB", 0, "Memory for a program (default 512)", 0},
+    {"ignore-signals", 'i', NULL, 0,
+     "Leave at the end of the input only, not at SIGTERM, SIGINT or SIGHUP: for a job whose "
+     "signals "
+     "reach all its processes, while it still needs answers",
+     0},
     {"check", 'c', NULL, 0, "Set everything up, say what stands, and leave", 0},
     {0}};
 
@@ -44,7 +50,8 @@ static const char help[] =
     "A request is {\"id\", \"program\": text, \"tests\": [assert lines], \"setup\": code "
     "before "
     "the tests, \"timeout\": seconds}; id, program and tests are needed. The timeout counts "
-    "processor time; by the wall clock a program gets three times as much. The answers, "
+    "the time that a program runs or sleeps, not the time that it waits for a processor. The "
+    "answers, "
     "{\"id\", \"passed\", \"why\"}, come in any order; {\"id\", \"error\"} means that the "
     "request is wrong, {\"id\", \"failed\"} that the server could not do it. At the end of its "
     "input the server finishes what it has "
@@ -76,6 +83,9 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
         return take_number(text, 0.01, 3600, &a->timeout_s, state);
     case 'm':
         return take_number(text, 16, 1 << 20, &a->memory_mib, state);
+    case 'i':
+        a->passes_signals_over = true;
+        return 0;
     case 'c':
         a->check = true;
         return 0;
@@ -127,14 +137,15 @@ static cop_status move_streams(cop_server_options *server, int *null, cop_error 
     return COP_OK;
 }
 
-/* A job's signals reach its whole process group; this server leaves at the end of its input,
- * when the job no longer needs it. Only at a terminal a person may interrupt it. */
-static void ignore_signals(int in)
+/* A job's signals reach its whole process group, or all processes of a batch job; with
+ * --ignore-signals this server leaves at the end of its input, when the job no longer needs it.
+ */
+static void ignore_signals(bool all)
 {
-    static const int passed_over[] = {SIGPIPE, SIGTERM, SIGUSR1, SIGUSR2, SIGHUP};
-    for (size_t i = 0; i < sizeof passed_over / sizeof *passed_over; i++)
+    static const int passed_over[] = {SIGPIPE, SIGTERM, SIGINT, SIGUSR1, SIGUSR2, SIGHUP};
+    const size_t count = all ? sizeof passed_over / sizeof *passed_over : 1;
+    for (size_t i = 0; i < count; i++)
         (void)signal(passed_over[i], SIG_IGN);
-    if (!isatty(in)) (void)signal(SIGINT, SIG_IGN);
 }
 
 /* Address space of this process, which children begin with. */
@@ -212,8 +223,12 @@ static cop_status prepare(const arguments *a, plan *p, cop_walls *walls, cop_err
     p->server.timeout_s = a->timeout_s > 0 ? a->timeout_s : default_timeout_s;
     COP_TRY(clear_environment(err));
     COP_TRY(move_streams(&p->server, &p->null, err));
-    ignore_signals(p->server.in);
+    ignore_signals(a->passes_signals_over);
+    p->server.proc = cop_waits_open();
+    struct sigaction interrupt;
+    (void)sigaction(SIGINT, NULL, &interrupt);
     COP_TRY(cop_python_start(err));
+    (void)sigaction(SIGINT, &interrupt, NULL); /* its module signal has set a handler */
     const double mib = a->memory_mib > 0 ? a->memory_mib : DEFAULT_MEMORY_MIB;
     p->memory_bytes = address_space_bytes() + (uint64_t)mib * MIB;
     COP_TRY(cop_filter_build(&p->filter, err));

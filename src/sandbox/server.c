@@ -111,7 +111,7 @@ static cop_status start_one(server *s, cop_trial *place, cop_error *err)
     s->waiting_count--;
     memmove(s->waiting, s->waiting + 1, s->waiting_count * sizeof *s->waiting);
     cop_error reason = {0};
-    cop_status status = cop_trial_start(place, s->zygote, &request, &reason);
+    cop_status status = cop_trial_start(place, s->zygote, s->options->proc, &request, &reason);
     if (status == COP_ERR_INTERNAL)
         status = cop_error_set(err, status, "%s", reason.message);
     else if (status != COP_OK)
@@ -147,7 +147,7 @@ static cop_status finish_trials(server *s, cop_error *err)
 {
     const double now = cop_timer_now_s();
     for (size_t i = 0; i < s->options->jobs; i++) {
-        cop_trial_check_deadline(&s->trials[i], now);
+        cop_trial_check_deadline(&s->trials[i], s->options->proc, now);
         if (cop_trial_is_over(&s->trials[i]))
             COP_TRY(cop_trial_finish(&s->trials[i], &s->out, err));
     }

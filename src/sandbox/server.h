@@ -10,6 +10,7 @@ typedef struct cop_server_options {
     size_t jobs;      /**< requests at work at a time, at least 1 */
     double timeout_s; /**< for requests that do not say */
     int in, out;      /**< requests, answers */
+    int proc;         /**< of cop_waits_open() */
 } cop_server_options;
 
 /** Serves until the end of `in`, then finishes what is at work. Failure of the server itself,

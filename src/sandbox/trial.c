@@ -1,5 +1,7 @@
 #include "sandbox/trial.h"
 
+#include "sandbox/waits.h"
+
 #include "coppice/file.h"
 #include "coppice/timer.h"
 
@@ -74,8 +76,8 @@ out:
     return status;
 }
 
-cop_status cop_trial_start(cop_trial *trial, const cop_zygote *zygote, cop_request *request,
-                           cop_error *err)
+cop_status cop_trial_start(cop_trial *trial, const cop_zygote *zygote, int proc,
+                           cop_request *request, cop_error *err)
 {
     const double now = cop_timer_now_s();
     *trial = (cop_trial){.verdict = -1,
@@ -87,6 +89,8 @@ cop_status cop_trial_start(cop_trial *trial, const cop_zygote *zygote, cop_reque
         cop_trial_abandon(trial);
         return status;
     }
+    trial->seen_guest = cop_waits_find(proc, trial->guest);
+    trial->seen_judge = cop_waits_find(proc, trial->judge);
     trial->id = request->id;
     request->id = NULL;
     return COP_OK;
@@ -117,12 +121,26 @@ static double processor_time_s(pid_t pid)
     return (double)used.tv_sec + 1e-9 * (double)used.tv_nsec;
 }
 
-void cop_trial_check_deadline(cop_trial *trial, double now)
+/* Seconds that a trial has had: all since its start but what it waited for a processor. Where
+ * that cannot be told, its processor time. */
+static double time_had_s(const cop_trial *trial, int proc, double now, bool *blind)
+{
+    const double used = processor_time_s(trial->guest) + processor_time_s(trial->judge);
+    double waited = 0;
+    bool runs = false;
+    *blind = (trial->guest > 0 && !cop_waits_add(proc, trial->seen_guest, &waited, &runs)) ||
+             !cop_waits_add(proc, trial->seen_judge, &waited, &runs);
+    /* A wait that goes on is not in the sum yet. */
+    return *blind || runs ? used : fmax(used, now - trial->started - waited);
+}
+
+void cop_trial_check_deadline(cop_trial *trial, int proc, double now)
 {
     if (trial->id == NULL || trial->late || trial->judge == 0 || now < trial->deadline) return;
-    const double left =
-        trial->timeout_s - processor_time_s(trial->guest) - processor_time_s(trial->judge);
-    const double last = trial->started + COP_TRIAL_PATIENCE * trial->timeout_s;
+    bool blind = false;
+    const double left = trial->timeout_s - time_had_s(trial, proc, now, &blind);
+    const int patience = blind ? COP_TRIAL_PATIENCE_BLIND : COP_TRIAL_PATIENCE;
+    const double last = trial->started + patience * trial->timeout_s;
     if (left > 0 && now < last) {
         trial->deadline = fmin(now + fmax(left / 2, tick_s), last); /* two are at work */
         return;

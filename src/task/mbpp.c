@@ -17,8 +17,8 @@
 static const char helper_name[] = "coppice-sandbox";
 static const double default_timeout_s = 10;
 static const double longest_timeout_s = 3600; /* the sandbox takes no longer one */
-/* By the wall clock the sandbox gives a program this many times its processor time. */
-static const double patience = 3;
+/* By the wall clock the sandbox gives a program at most this many times its timeout. */
+static const double patience = 10;
 /* What starting Python may take on a busy machine. */
 static const double start_s = 60;
 
@@ -176,10 +176,10 @@ static cop_status start_helper(const cop_task_setup *setup, mbpp_state *state, c
     (void)snprintf(jobs, sizeof jobs, "%zu", setup->jobs);
     cop_status status = find_helper(&path, err);
     if (status == COP_OK) {
-        const char *const command[] = {path.data, "--jobs", jobs};
+        const char *const command[] = {path.data, "--ignore-signals", "--jobs", jobs};
         const cop_child_options options = {.name = "task mbpp",
                                            .command = command,
-                                           .command_count = setup->jobs > 0 ? 3 : 1,
+                                           .command_count = setup->jobs > 0 ? 4 : 2,
                                            .timeout_s = start_s + patience * state->timeout_s,
                                            .timeout_key = "task.timeout (--timeout)",
                                            .form = "{\"id\": N, \"passed\": true}",

@@ -4,14 +4,20 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import time
 
 import lib
 import sandbox
 import surroundings
 
+WORK = "import time\nwhile time.process_time() < 1: pass\ndone = True"
 GOOD = sandbox.request(1, "def f(x): return x + 1", ["assert f(1) == 2"])
 FOREVER = "while True: pass"
+SLEEP = "import time\ntime.sleep(1000)"
+SLEEPERS = [SLEEP, "import time\nwhile True: time.sleep(0.001)", "import threading\nl = threading.Lock()\nl.acquire()\nl.acquire()",
+            "import select\nselect.select([], [], [], 1000)", "import signal\nsignal.pause()",
+            "import asyncio\nasyncio.run(asyncio.sleep(1000))"]
 
 
 def start(*options, **more):
@@ -124,8 +130,21 @@ def check_nothing_left():
 
 
 def check_signals():
-    """Signals to the group of a job do not end it; the end of its input does."""
-    server = start()
+    """Signals to the group of a job do not end the job's; the end of its input does. Alone it ends."""
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        # A shell may have had them passed over in what it started.
+        server = start("--jobs", "2", preexec_fn=lambda: [signal.signal(n, signal.SIG_DFL) for n in (1, 2, 15)])
+        say(server, GOOD)
+        server.stdout.readline()
+        say(server, sandbox.request(1, FOREVER, ["1"], timeout=600), sandbox.request(2, SLEEP, ["1"], timeout=600))
+        time.sleep(0.2)
+        pids, begun = family(server.pid), time.monotonic()
+        server.send_signal(number)
+        lib.check(server.wait(timeout=20) == -number and gone(pids), f"alone, at signal {number} it does not end")
+        lib.check(time.monotonic() - begun < 10, f"alone, at signal {number} it ends late")
+        for stream in (server.stdin, server.stdout, server.stderr):
+            stream.close()
+    server = start("--ignore-signals")
     say(server, GOOD)
     server.stdout.readline()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGHUP):
@@ -134,6 +153,25 @@ def check_signals():
     say(server, GOOD)
     out, _ = server.communicate(timeout=60)
     lib.check(json.loads(out)["passed"] and server.returncode == 0, f"{out} {server.returncode}")
+
+
+def check_sleepers():
+    """What sleeps is done after its timeout; what a busy machine keeps from running is not."""
+    begun = time.monotonic()
+    answers = sandbox.run([sandbox.request(i, text, ["1"], timeout=2) for i, text in enumerate(SLEEPERS)], ["--jobs", "2"])
+    took = time.monotonic() - begun
+    lib.check(all(answer["why"] == "time" for answer in answers.values()), str(answers))
+    lib.check(took < 14, f"six sleepers of 2 s, two at a time: {took:.1f} s")
+    print(f"* six sleepers of 2 s, two at a time: {took:.1f} s")
+    count = 8 * len(os.sched_getaffinity(0))
+    burners = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(count)]
+    try:
+        answers = sandbox.run([sandbox.request(1, WORK, ["assert done"], timeout=4)], ["--jobs", "1"])
+        lib.check(answers[1]["passed"], f"beside {count} others that work: {answers}")
+    finally:
+        for burner in burners:
+            burner.kill()
+            burner.wait()
 
 
 def check_refusal():
@@ -162,5 +200,6 @@ check_many_at_once()
 check_order()
 check_nothing_left()
 check_signals()
+check_sleepers()
 check_refusal()
 check_options()
