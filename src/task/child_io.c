@@ -7,6 +7,7 @@
 #include "coppice/timer.h"
 
 #include <errno.h>
+#include <math.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -23,7 +24,10 @@ enum {
     ERROR_LINE_BYTES = 1000,
     SHOWN_BYTES = 120,
     REMEDY_BYTES = 160,
-    KEPT_BYTES = 1 << 20 /* memory that is kept for the next requests */
+    KEPT_BYTES = 1 << 20,       /* memory that is kept for the next requests */
+    ERROR_ROOM_BYTES = 1 << 16, /* of standard error at once, ... */
+    ERROR_RATE_BYTES = 1 << 10, /* ... and a second, ... */
+    ERROR_PART_BYTES = 1 << 13  /* ... in parts of this size once more came */
 };
 
 static const char crash_remedy[] = "run it by hand to see why";
@@ -68,13 +72,44 @@ static void say(const cop_child *child, const char *text)
     (void)cop_file_write(STDERR_FILENO, line, bytes); /* whole lines: ranks share the stream */
 }
 
+/* Says what was left out, if anything was. */
+static void tell_left_out(cop_child *child)
+{
+    if (child->lines_left_out == 0) return;
+    char text[128];
+    (void)snprintf(text, sizeof text,
+                   "%zu lines (%zu bytes) of its standard error were left out",
+                   child->lines_left_out, child->bytes_left_out);
+    child->lines_left_out = child->bytes_left_out = 0;
+    say(child, text);
+}
+
+/* Whether a line may still be passed on: a command that says too much fills nobody's disk. */
+static bool has_room(cop_child *child, size_t length)
+{
+    const double now = cop_timer_now_s();
+    const double more = (now - child->errors_s) * ERROR_RATE_BYTES;
+    child->errors_room = fmin(child->errors_room + more, ERROR_ROOM_BYTES);
+    child->errors_s = now;
+    const double least = child->lines_left_out > 0 ? ERROR_PART_BYTES : (double)length;
+    if (child->errors_room < least) return false;
+    child->errors_room -= (double)length;
+    return true;
+}
+
 static void pass_error_line(cop_child *child, const char *text, size_t length)
 {
     char line[ERROR_LINE_BYTES + 1];
     show(line, sizeof line, text, length);
     if (line[strspn(line, " ")] == '\0') return;
     show(child->last_words, sizeof child->last_words, text, length);
-    say(child, line);
+    if (has_room(child, length)) {
+        tell_left_out(child);
+        say(child, line);
+    } else {
+        child->lines_left_out++;
+        child->bytes_left_out += length;
+    }
 }
 
 static void close_pipe(int *fd)
@@ -143,6 +178,7 @@ static bool await_end(cop_child *child, double seconds, char *how, size_t size)
 
 static void finish(cop_child *child)
 {
+    tell_left_out(child);
     cop_process_finish(&child->process);
     cop_text_clear(&child->answers);
     cop_text_clear(&child->errors);
@@ -246,6 +282,8 @@ static void start(cop_child *child)
     cop_error failure = {0};
     const uint64_t last = child->call_count > 0 ? child->calls[child->call_count - 1].id : 0;
     child->last_words[0] = '\0';
+    child->errors_room = ERROR_ROOM_BYTES;
+    child->errors_s = cop_timer_now_s();
     (void)pthread_mutex_unlock(&child->mutex);
     (void)cop_process_start((const char *const *)child->command, child->options.command_count,
                             &child->process, &failure);

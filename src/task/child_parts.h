@@ -50,8 +50,12 @@ struct cop_child {
     cop_text answers;                       /* what has come of a line */
     cop_text errors;                        /* the same, of standard error */
     char last_words[COP_CHILD_WORDS_BYTES]; /* last line of standard error */
-    double progress_s;                      /* when the command last took or gave anything */
-    bool idle;                              /* no answers were due when last looked */
+    double
+        errors_room; /* bytes of standard error that are passed on before more are left out */
+    double errors_s; /* when that room was last told */
+    size_t lines_left_out, bytes_left_out;
+    double progress_s; /* when the command last took or gave anything */
+    bool idle;         /* no answers were due when last looked */
 };
 
 /* The thread: `context` is the child. */

@@ -23,9 +23,9 @@ typedef struct cop_process {
 
 /* Starts command [count]: the program is looked for as a shell would, and gets the environment
  * and directory of this process, a process group of its own and no descriptor but its standard
- * streams. It is killed when the calling thread ends, and all that it has started when this
- * process does, so that nothing outlives a killed rank: call this from a thread that lives as
- * long as the command should. COP_ERR_CONFIG if there is no such program. */
+ * streams. It is killed when the calling thread ends, and its process group when this process
+ * does, so that what stays in it does not outlive a killed rank: call this from a thread that
+ * lives as long as the command should. COP_ERR_CONFIG if there is no such program. */
 cop_status cop_process_start(const char *const *command, size_t count, cop_process *process,
                              cop_error *err);
 

@@ -118,3 +118,17 @@ with scratch() as folder:
     job.wait()
     check(gone(marker), f"after SIGKILL processes are left: {processes(marker)}")
     print(f"* {len(lines)} responses alike in Python, C and arith; {len(cases)} kinds of failure")
+
+# A command that floods standard error: some of it is passed on, and how much not is said.
+FLOOD = r"""
+import json, sys
+for line in sys.stdin:
+    for i in range(100000): print("word " * 15, i, file=sys.stderr)
+    print(json.dumps({"id": json.loads(line)["id"], "reward": 1}), flush=True)
+"""
+flooded = subprocess.run([COPPICE, "reward", "--task", "exec", "--", PYTHON, "-c", FLOOD], text=True, env=ENV, cwd=TOP,
+                         input=json_lines([{"response": "a", "answer": "b"}]), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+said = flooded.stderr.splitlines()
+told = [int(line.split()[3]) for line in said if "of its standard error were left out" in line]
+check(flooded.returncode == 0 and len(flooded.stderr) < 300000, f"a flood: {flooded.returncode}, {len(flooded.stderr)} bytes")
+check(told and sum(told) + len(said) - len(told) == 100000, f"a flood: {len(said)} lines, {told} said to be left out")
