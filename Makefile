@@ -51,9 +51,12 @@ GIT       := $(shell within=$$(git rev-parse --show-prefix 2>/dev/null) && [ -z 
 WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes \
         -Wvla -Wundef -Wformat=2 -Wno-format-nonliteral -Wpointer-arith -Wcast-qual \
         $(if $(findstring clang,$(CC)),,-Wno-format-truncation) $(if $(filter 1,$(WERROR)),-Werror)
+# Registers of MMX are those of x87: who touches one and does not clean up spoils what computes in
+# x87 later, as long double does. The compiler would take them for moves of 8 bytes.
+NO_MMX := $(if $(findstring x86_64,$(shell $(CC) -dumpmachine 2>/dev/null)),-mno-mmx)
 # No -march=native, no fast-math: one binary for all x86-64, results the same everywhere.
 BASE_CFLAGS = -std=c11 -D_GNU_SOURCE -DOMPI_SKIP_MPICXX $(OPT) $(WARN) -fopenmp -fno-math-errno \
-              -ffp-contract=off -fstack-protector-strong -MMD -MP -Iinclude -Isrc
+              -ffp-contract=off $(NO_MMX) -fstack-protector-strong -MMD -MP -Iinclude -Isrc
 ifeq ($(ASAN),1)
 BASE_CFLAGS += -fsanitize=address -fno-omit-frame-pointer
 SAN_LIBS    += -fsanitize=address
@@ -196,7 +199,7 @@ $(BUILD)/libcoppice_cuda.so: $(CUDA_OBJ) $(CUDA_BASE)
 	$(call say,LINK,$@)
 	$(Q)$(NVCC) -shared $(CUDA_CODE) -o $@ $^ -L$(CUDA_HOME)/lib64 -lcublasLt -Xlinker -rpath,$(CUDA_HOME)/lib64 $(SAN_LIBS:%=-Xcompiler %)
 
-HOST_FLAGS = -x c++ -std=c++20 $(OPT) -ffp-contract=off -fPIC -fvisibility=hidden -MMD -MP -Wall -Wextra \
+HOST_FLAGS = -x c++ -std=c++20 $(OPT) -ffp-contract=off $(NO_MMX) -fPIC -fvisibility=hidden -MMD -MP -Wall -Wextra \
              -Wno-missing-field-initializers -Wno-unknown-pragmas $(if $(filter 1,$(WERROR)),-Werror) \
              $(filter -fsanitize=% -fno-%,$(BASE_CFLAGS)) -Itests/cuda_host -Iinclude -Isrc \
              -DCOP_PLUGIN_BUILD='"$(PLUGIN_BUILD)"'

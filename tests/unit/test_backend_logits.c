@@ -38,6 +38,33 @@ static void test_argmax_ties(void **state)
     drop_pair(&p);
 }
 
+#if defined(__x86_64__)
+/* x87 registers in use, one bit each: the tags of its environment. */
+static unsigned busy_x87(void)
+{
+    struct {
+        uint16_t control, reserved1, status, reserved2, tags, reserved3, rest[8];
+    } environment;
+    __asm__ volatile("fnstenv %0" : "=m"(environment));
+    return 0xffffU & ~(unsigned)environment.tags;
+}
+
+/* A register of MMX in use is one of x87 in use: long double would give NaN from then on. */
+static void test_leaves_x87_alone(void **state)
+{
+    pair p = make_pair(*state);
+    rng r = {22};
+    static const size_t counts[] = {1, 2, 3, 5, 8, 17, 512, 1025};
+    for (size_t c = 0; c < sizeof counts / sizeof counts[0]; c++) {
+        float *const row = make_floats(&r, counts[c], true);
+        (void)argmax_of(p.b[0], row, counts[c]);
+        assert_int_equal(busy_x87(), 0);
+        free(row);
+    }
+    drop_pair(&p);
+}
+#endif
+
 static void test_argmax_special(void **state)
 {
     pair p = make_pair(*state);
@@ -122,6 +149,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_argmax_ties),
         cmocka_unit_test(test_argmax_special),
+#if defined(__x86_64__)
+        cmocka_unit_test(test_leaves_x87_alone),
+#endif
         cmocka_unit_test(test_argmax_rows),
         cmocka_unit_test(test_log_probability),
     };
