@@ -19,6 +19,7 @@
 #ifndef COPPICE_BACKEND_H
 #define COPPICE_BACKEND_H
 
+#include "coppice/cpu.h"
 #include "coppice/dtype.h"
 #include "coppice/rebuild.h"
 #include "coppice/status.h"
@@ -141,6 +142,9 @@ typedef struct cop_backend_plan {
 /** In place of an id: the sequence has ended before. */
 enum { COP_DECODE_NONE = -2 };
 
+/** Of a text of cop_backend_ops::describe_arithmetic, its end included. */
+enum { COP_ARITHMETIC_BYTES = 112 };
+
 /** The operations. All are required. Those without a status cannot fail on valid arguments; a
  *  device error is sticky and reported by the next call that returns a status. */
 typedef struct cop_backend_ops {
@@ -150,6 +154,11 @@ typedef struct cop_backend_ops {
 
     /** Describes device, provider, compute type and threads in one line. text [size]. */
     void (*describe)(const cop_backend *backend, char *text, size_t size);
+
+    /** What of it decides the bits of a result besides threads: library and version, compute
+     *  type, instruction sets. Backends with one text compute alike. text [size], of
+     *  COP_ARITHMETIC_BYTES. */
+    void (*describe_arithmetic)(const cop_backend *backend, char *text, size_t size);
 
     /** Bytes that a plan needs and bytes that there are. */
     void (*plan)(const cop_backend *backend, const cop_backend_plan *plan, uint64_t *need_bytes,
@@ -301,6 +310,9 @@ struct cop_backend {
      * and step_rows are the same. Not so on processor cores: their products may add up in
      * another order for another number of rows. */
     bool rows_alone;
+    /** The highest set that this processor and its libraries could be held to; COP_HOLD_NONE
+     *  where nothing can be held. */
+    cop_isa_hold best_isa;
     /** Lanes of the calls to come, 1 at first; whoever makes them sets it. */
     size_t lanes;
     /** Most rows of a lane in passes over prompts and in steps of decode, whether so many fit
@@ -361,6 +373,17 @@ cop_status cop_backend_create(const cop_backend_options *options, cop_backend **
  * options, without creating anything on it. Empty for the CPU, or where it cannot be told:
  * cop_backend_create() says why. id [size]. */
 void cop_backend_locate(const cop_backend_options *options, char *id, size_t size);
+
+/** True if a backend of these options multiplies bf16 by instructions for it, which is what
+ *  compute auto takes it by. `kind` is the CPU or CUDA. */
+bool cop_backend_has_bf16(const cop_backend_options *options);
+
+/** Holds kernels and matrix products of this process to an instruction set, not COP_HOLD_NONE;
+ *  before its first backend, which is of these options but for options.isa: that is to be
+ * cop_isa_hold_kernels() then. It overrides ONEDNN_MAX_CPU_ISA. COP_ERR_UNSUPPORTED where the
+ * processor, COPPICE_ISA or the library have not got the set, with the remedy. */
+cop_status cop_backend_hold_isa(cop_isa_hold hold, const cop_backend_options *options,
+                                cop_error *err);
 
 /** The kind of that name ("auto", "cpu", "cuda"). \return false for another. */
 bool cop_backend_kind_parse(const char *name, cop_backend_kind *kind);

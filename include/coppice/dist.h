@@ -50,6 +50,9 @@ cop_traffic cop_world_traffic(const cop_world *world);
 cop_status cop_world_gather(cop_world *world, const void *mine, size_t bytes, void *all,
                             cop_error *err);
 
+/** Collective. Every rank gets rank 0's `data` [bytes]. For small decisions. */
+cop_status cop_world_broadcast(cop_world *world, void *data, size_t bytes, cop_error *err);
+
 /** Collective over the ranks of this node. Every one of them gets `all` [local size, bytes], in
  *  rank order. */
 cop_status cop_world_gather_node(cop_world *world, const void *mine, size_t bytes, void *all,

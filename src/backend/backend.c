@@ -1,6 +1,7 @@
 /* What all backends share (backend.h). */
 #include "coppice/backend.h"
 
+#include "backend/cpu/cpu_backend.h"
 #include "backend/plugin.h"
 
 #include <stdio.h>
@@ -85,6 +86,20 @@ void cop_backend_locate(const cop_backend_options *options, char *id, size_t siz
     if (options->kind != COP_BACKEND_CPU &&
         plugin_folder(folder, sizeof folder, NULL) == COP_OK)
         cop_plugin_locate(folder, options, id, size);
+}
+
+bool cop_backend_has_bf16(const cop_backend_options *options)
+{
+    char folder[2048];
+    if (options->kind != COP_BACKEND_CUDA) return cop_cpu_has_bf16_products(options);
+    return plugin_folder(folder, sizeof folder, NULL) == COP_OK &&
+           cop_plugin_has_bf16(folder, options);
+}
+
+cop_status cop_backend_hold_isa(cop_isa_hold hold, const cop_backend_options *options,
+                                cop_error *err)
+{
+    return cop_cpu_hold_isa(hold, options, err);
 }
 
 cop_status cop_backend_create(const cop_backend_options *options, cop_backend **backend,

@@ -86,3 +86,11 @@ void cop_plugin_locate(const char *folder, const cop_backend_options *options, c
     /* Where there is a device, its backend follows. */
     if (id[0] == '\0') (void)dlclose(library);
 }
+
+bool cop_plugin_has_bf16(const char *folder, const cop_backend_options *options)
+{
+    void *library = NULL;
+    const cop_plugin *const plugin = load(folder, &library, NULL);
+    /* The library stays: its backend follows. */
+    return plugin != NULL && plugin->has_bf16(options);
+}

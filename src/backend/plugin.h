@@ -12,6 +12,8 @@ typedef struct cop_plugin {
                          cop_error *err);
     /* As cop_backend_locate(). */
     void (*locate)(const cop_backend_options *options, char *id, size_t size);
+    /* As cop_backend_has_bf16(). */
+    bool (*has_bf16)(const cop_backend_options *options);
 } cop_plugin;
 
 /* The one symbol that the library exports. */
@@ -32,5 +34,8 @@ cop_status cop_plugin_create(const char *folder, const cop_backend_options *opti
 /* As cop_backend_locate(), by the plug-in in `folder`; empty where it cannot be used. */
 void cop_plugin_locate(const char *folder, const cop_backend_options *options, char *id,
                        size_t size);
+
+/* As cop_backend_has_bf16(), by the plug-in in `folder`; false where it cannot be used. */
+bool cop_plugin_has_bf16(const char *folder, const cop_backend_options *options);
 
 #endif

@@ -254,6 +254,7 @@ static const cop_backend_ops ref_ops = {
     .name = "ref",
     .destroy = backend_destroy,
     .describe = describe,
+    .describe_arithmetic = describe,
     .plan = plan_bytes,
     .buffer_create = buffer_create,
     .buffer_wrap = buffer_wrap,

@@ -48,6 +48,37 @@ cop_isa cop_cpu_isa(void)
     return best;
 }
 
+/* Of each hold: its name, and the kernels that go with it. */
+static const struct {
+    const char *name;
+    cop_isa kernels;
+} holds[COP_HOLD_COUNT] = {[COP_HOLD_NONE] = {"auto", COP_ISA_AVX512},
+                           [COP_HOLD_SCALAR] = {"scalar", COP_ISA_SCALAR},
+                           [COP_HOLD_AVX2] = {"avx2", COP_ISA_AVX2},
+                           [COP_HOLD_AVX512] = {"avx512", COP_ISA_AVX512},
+                           [COP_HOLD_AVX512_BF16] = {"avx512_bf16", COP_ISA_AVX512},
+                           [COP_HOLD_AMX] = {"amx", COP_ISA_AVX512}};
+
+const char *cop_isa_hold_name(cop_isa_hold hold)
+{
+    return holds[hold].name;
+}
+
+bool cop_isa_hold_parse(const char *name, cop_isa_hold *hold)
+{
+    for (int i = 0; i < (int)COP_HOLD_COUNT; i++) {
+        if (strcmp(name, holds[i].name) != 0) continue;
+        *hold = (cop_isa_hold)i;
+        return true;
+    }
+    return false;
+}
+
+cop_isa cop_isa_hold_kernels(cop_isa_hold hold)
+{
+    return hold == COP_HOLD_NONE ? cop_cpu_isa() : holds[hold].kernels;
+}
+
 bool cop_cpu_has_bf16(void)
 {
 #if defined(__x86_64__)

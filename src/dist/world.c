@@ -140,6 +140,16 @@ cop_status cop_world_gather(cop_world *world, const void *mine, size_t bytes, vo
     return COP_OK;
 }
 
+cop_status cop_world_broadcast(cop_world *world, void *data, size_t bytes, cop_error *err)
+{
+    COP_CHECK(bytes <= INT_MAX, err, COP_ERR_INTERNAL, "too much to broadcast");
+    MPI_Request request = MPI_REQUEST_NULL;
+    MPI_TRY(MPI_Ibcast(data, (int)bytes, MPI_BYTE, 0, world->comm, &request));
+    COP_TRY(cop_mpi_wait(&request, err));
+    if (world->size > 1) count_collective(world, bytes);
+    return COP_OK;
+}
+
 cop_status cop_world_gather_node(cop_world *world, const void *mine, size_t bytes, void *all,
                                  cop_error *err)
 {

@@ -55,16 +55,16 @@ static const cop_job_key keys[] = {
      .offset = FIELD(backend.kind),
      .initial = "auto",
      .choices = CHOICES("auto", "cpu", "cuda"),
-     .meaning = "What computes; auto: a GPU where there is one and the plug-in for it, "
-                "otherwise the CPU."},
+     .meaning = "What computes; auto: GPUs where every rank that computes has one, "
+                "otherwise the CPU, for all alike."},
     {.name = "backend.compute",
      .type = COP_JOB_STRING,
      .offset = FIELD(backend.compute),
      .initial = "auto",
      .choices = CHOICES("auto", "f32", "bf16"),
-     .meaning = "Type of the matrix products' operands; auto: bf16 where the processor or GPU "
-                "has it and "
-                "the model is bf16."},
+     .meaning = "Type of the matrix products' operands; auto: bf16 where the model is bf16 and "
+                "the processor or GPU of every rank multiplies it, otherwise f32, for all "
+                "alike."},
     {.name = "backend.gemm",
      .type = COP_JOB_STRING,
      .offset = FIELD(backend.gemm),
@@ -73,6 +73,24 @@ static const cop_job_key keys[] = {
      .meaning =
          "Library for the matrix products on the CPU; auto: oneDNN where the program was "
          "built with it, otherwise OpenBLAS, which has no bf16."},
+    {.name = "backend.isa",
+     .type = COP_JOB_STRING,
+     .offset = FIELD(backend.isa),
+     .initial = "auto",
+     .choices = CHOICES("auto", "scalar", "avx2", "avx512", "avx512_bf16", "amx"),
+     .describes_run = true,
+     .meaning = "Instruction set that kernels and oneDNN's products are held to on every rank "
+                "that computes on processor cores, so that different processors compute alike; "
+                "a rank without it is refused. auto: the best of each processor. OpenBLAS "
+                "chooses while it is loaded: there the key only checks OPENBLAS_CORETYPE."},
+    {.name = "backend.mixed",
+     .type = COP_JOB_BOOLEAN,
+     .offset = FIELD(backend.mixed),
+     .initial = "false",
+     .describes_run = true,
+     .meaning = "Ranks and starts may differ in kind, compute type, library and instruction "
+                "set. Scores depend on who computes them then, in the last bits of their "
+                "logits; the run file says with what each unit was scored."},
     {.name = "backend.threads",
      .type = COP_JOB_INTEGER,
      .offset = FIELD(backend.threads),

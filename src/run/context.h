@@ -14,6 +14,9 @@
 #include "run/progress.h"
 #include "run/saver.h"
 
+/* Of a unit that is not scored yet, or nobody knows with what. */
+enum { COP_NO_ARITHMETIC = 255, COP_REASON_BYTES = 384 };
+
 /* One gate decision for the record. */
 typedef struct cop_gate_record {
     int64_t round;      /* 0: stage 1 against the base; k: recentring round k */
@@ -58,15 +61,21 @@ typedef struct cop_run {
     cop_splits splits;
     cop_evaluator *evaluator; /* NULL where rank 0 only coordinates */
     cop_affinity_plan plan;
-    int computing_ranks;   /* of this node */
-    int computing_rank;    /* this one's number among them, from 0 */
-    bool has_gpu;          /* this rank computes on one */
-    uint64_t memory_bytes; /* that this rank may plan with, 0: not known */
+    int computing_ranks;                  /* of this node */
+    int computing_rank;                   /* this one's number among them, from 0 */
+    bool has_gpu;                         /* this rank computes on one */
+    cop_backend_kind kind;                /* as rank 0 decided for all, see arithmetic.h */
+    cop_compute compute;                  /* likewise */
+    cop_isa_hold isa;                     /* of processor cores */
+    char choice_reason[COP_REASON_BYTES]; /* where that is not the best of each rank */
+    uint64_t memory_bytes;                /* that this rank may plan with, 0: not known */
 
     cop_queue *queue;            /* (0) NULL before the first phase */
     struct cop_phase_work *work; /* of a lone rank */
     uint64_t coefficient_bytes;  /* (0) sent: seeds and amplitudes beyond a row's first */
     int missing;                 /* (0) ranks that did not answer at the end */
+
+    uint8_t *arithmetic_of; /* (0) [ranks] index into /job/arithmetic; 255: none */
 
     char *run_path;        /* (0) run.h5 */
     cop_claim *claim;      /* (0) on the run directory */
@@ -74,6 +83,7 @@ typedef struct cop_run {
     cop_saver *saver;      /* (0) */
     cop_store *store;      /* (0) the run file in memory */
     bool resumed;          /* (0) the run file was there */
+    cop_error damage;      /* (0) of a newer generation that cannot be read */
     bool unsaved;          /* (0) results that no write of the run file holds */
     cop_save save;         /* (0) */
     cop_progress progress; /* (0) */
@@ -96,8 +106,10 @@ cop_status cop_run_create_recipe(const cop_job *job, cop_recipe **recipe, cop_er
  * lives. COP_ERR_BUSY: another one does. (0) */
 cop_status cop_rundir_claim(cop_run *run, cop_error *err);
 
-/* Starts the log, reads the run file if there is one and checks that it belongs to this job,
- * model and data. (0) */
+/* Reads the run file if there is one. (0) */
+cop_status cop_rundir_read(cop_run *run, cop_error *err);
+
+/* Checks that what was read belongs to this job, model and data, and starts the log. (0) */
 cop_status cop_rundir_open(cop_run *run, cop_error *err);
 
 /* Notes this start in the run file: when, where, with what. A start that computes otherwise

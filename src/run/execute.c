@@ -2,25 +2,13 @@
 #include "run/phase.h"
 
 #include "coppice/memory.h"
+#include "run/arithmetic.h"
 #include "run/inputs.h"
 #include "run/placement.h"
 #include "run/signals.h"
 
 #include <stdio.h>
 #include <string.h>
-
-static cop_compute compute_of(const cop_job *job)
-{
-    if (strcmp(job->backend.compute, "f32") == 0) return COP_COMPUTE_F32;
-    return strcmp(job->backend.compute, "bf16") == 0 ? COP_COMPUTE_BF16 : COP_COMPUTE_AUTO;
-}
-
-static cop_backend_kind kind_of(const cop_job *job)
-{
-    cop_backend_kind kind = COP_BACKEND_AUTO;
-    (void)cop_backend_kind_parse(job->backend.kind, &kind); /* the job file was checked */
-    return kind;
-}
 
 static cop_gemm_provider provider_of(const cop_job *job)
 {
@@ -37,11 +25,11 @@ static cop_status load_evaluator(cop_run *run, cop_error *err)
     /* One keeps a processor busy, and the bits of its products may follow their rows. */
     options.lanes = run->has_gpu ? (size_t)job->backend.candidates : 1;
     options.fit_lanes = run->has_gpu && job->backend.candidates == 0;
-    options.backend = (cop_backend_options){.kind = kind_of(job),
-                                            .compute = compute_of(job),
+    options.backend = (cop_backend_options){.kind = run->kind,
+                                            .compute = run->compute,
                                             .gemm = provider_of(job),
                                             .threads = (int)job->backend.threads,
-                                            .isa = cop_cpu_isa(),
+                                            .isa = cop_isa_hold_kernels(run->isa),
                                             .memory_bytes = run->memory_bytes,
                                             .local_rank = run->computing_rank,
                                             .local_ranks = run->computing_ranks};
@@ -86,7 +74,9 @@ static cop_status prepare(cop_run *run, cop_error *err)
     }
     if (cop_world_rank(run->world) == 0) COP_TRY(cop_inputs_check_memory(run, err));
     COP_TRY(cop_checkpoint_open(job->model, &run->base, err));
-    return cop_world_rank(run->world) == 0 ? cop_rundir_claim(run, err) : COP_OK;
+    if (cop_world_rank(run->world) != 0) return COP_OK;
+    COP_TRY(cop_rundir_claim(run, err));
+    return cop_rundir_read(run, err);
 }
 
 /* The model where units are evaluated, the run file on rank 0. */
@@ -114,6 +104,7 @@ static cop_status set_up(cop_run *run, cop_error *err)
 {
     cop_world *const world = run->world;
     COP_TRY(cop_world_agree(world, prepare(run, err), err));
+    COP_TRY(cop_arithmetic_choose(run, err));
     COP_TRY(cop_world_agree(
         world, cop_placement_plan(run, cop_checkpoint_bytes(run->base), err), err));
     COP_TRY(cop_world_agree(world, load(run, err), err));
@@ -154,6 +145,7 @@ static void take_down(cop_run *run, cop_status status, const char *message)
     cop_evaluator_destroy(&run->evaluator);
     cop_checkpoint_close(&run->base);
     cop_inputs_free(run);
+    cop_memory_free(run->arithmetic_of);
     cop_memory_free(run->seeds);
     cop_memory_free(run->centre);
     cop_memory_free(run->centre_validate);

@@ -47,6 +47,7 @@ void cop_phase_destroy(cop_phase **phase)
     cop_memory_free(p->tokens);
     cop_memory_free(p->seconds);
     cop_memory_free(p->rank);
+    cop_memory_free(p->arithmetic);
     cop_memory_free(p->examples);
     cop_memory_free(p);
     *phase = NULL;
@@ -76,6 +77,7 @@ static cop_status reserve_rows(cop_phase *p, cop_error *err)
                   {(void **)&p->tokens, p->chunks, sizeof *p->tokens},
                   {(void **)&p->seconds, p->chunks, sizeof *p->seconds},
                   {(void **)&p->rank, p->chunks, sizeof *p->rank},
+                  {(void **)&p->arithmetic, p->chunks, sizeof *p->arithmetic},
                   {(void **)&p->answers, p->example_count, sizeof *p->answers}};
     const size_t count = sizeof arrays / sizeof arrays[0] - (p->keeps_answers ? 0 : 1);
     for (size_t i = 0; i < count; i++) {
@@ -147,6 +149,7 @@ cop_status cop_phase_add(const cop_run *run, cop_phase *p, const double *centre,
         p->tokens[unit] = 0;
         p->seconds[unit] = 0;
         p->rank[unit] = -1;
+        p->arithmetic[unit] = COP_NO_ARITHMETIC;
     }
     return COP_OK;
 }

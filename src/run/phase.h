@@ -31,6 +31,7 @@ typedef struct cop_phase {
     uint64_t *tokens;  /* [R, chunks] generated */
     float *seconds;    /* [R, chunks] */
     int32_t *rank;     /* [R, chunks] who computed it */
+    uint8_t *arithmetic; /* [R, chunks] with what: index into /job/arithmetic, 255: none */
 } cop_phase;
 
 /* The examples of its row that a unit covers; none where the row has no such unit. */

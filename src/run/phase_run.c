@@ -70,6 +70,10 @@ static cop_status keep(cop_run *run, const cop_phase *p, cop_error *err)
                                   "rank that evaluated each unit", err);
     cop_memory_free(wide);
     COP_TRY(status);
+    COP_TRY(set_array(run, p, "arithmetic", COP_STORE_U8, p->chunks, p->arithmetic, NULL,
+                      "what each unit was scored with: index into /job/arithmetic; 255: not "
+                      "known, or none yet",
+                      err));
     COP_TRY(cop_phase_column(run, p, "row_digest", COP_STORE_U64, p->digest, NULL,
                              "FNV-1a of each row's components and examples", err));
     char path[128];
@@ -109,6 +113,8 @@ static cop_status restore(cop_run *run, cop_phase *p, cop_error *err)
     const cop_store_array *const seconds =
         saved(run, p, "seconds", COP_STORE_F32, 2, p->chunks);
     const cop_store_array *const rank = saved(run, p, "rank", COP_STORE_I64, 2, p->chunks);
+    const cop_store_array *const arithmetic = /* files of older versions have none */
+        saved(run, p, "arithmetic", COP_STORE_U8, 2, p->chunks);
     const cop_store_array *const answers =
         saved(run, p, "answers", COP_STORE_U64, 2, p->example_count);
     COP_CHECK(scores != NULL && state != NULL && tokens != NULL && seconds != NULL &&
@@ -134,6 +140,8 @@ static cop_status restore(cop_run *run, cop_phase *p, cop_error *err)
         p->tokens[u] = ((const uint64_t *)tokens->data)[u];
         p->seconds[u] = ((const float *)seconds->data)[u];
         p->rank[u] = (int32_t)((const int64_t *)rank->data)[u];
+        if (arithmetic != NULL && arithmetic->shape[0] == digest->shape[0])
+            p->arithmetic[u] = ((const uint8_t *)arithmetic->data)[u];
         if (p->state[u] == COP_UNIT_PENDING) continue;
         const cop_unit_range range = unit_range(run, p, u);
         const size_t first = u / p->chunks * p->example_count + range.first;
@@ -194,6 +202,7 @@ static cop_status done(void *context, const cop_queue_result *result, cop_error 
     p->tokens[result->unit] = result->tokens;
     p->seconds[result->unit] = (float)result->seconds;
     p->rank[result->unit] = result->rank;
+    p->arithmetic[result->unit] = w->run->arithmetic_of[result->rank];
     w->run->unsaved = true;
     cop_progress_count(&w->run->progress, result->tokens);
     note_best(w->run, p, row);

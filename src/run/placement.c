@@ -1,6 +1,7 @@
 #include "run/placement.h"
 
 #include "coppice/memory.h"
+#include "run/arithmetic.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -23,8 +24,9 @@ static bool is_asked(const cop_run *run)
 }
 
 /* Who of the node computes: all but rank 0, if there are others. */
-static void count_computing(cop_run *run, bool idle)
+void cop_placement_count(cop_run *run)
 {
+    const bool idle = cop_world_rank(run->world) == 0 && cop_world_size(run->world) > 1;
     const bool has_idle =
         cop_world_size(run->world) > 1 && cop_world_node_first(run->world) == 0;
     run->computing_ranks = cop_world_local_size(run->world) - (has_idle ? 1 : 0);
@@ -76,9 +78,9 @@ static cop_status plan_with(cop_run *run, const neighbour *all, size_t base_byte
 /* Which GPU this rank is going to compute on, if it is one. */
 static void find_gpu(cop_run *run, cop_affinity_rank *mine)
 {
-    cop_backend_options options = {.local_rank = run->computing_rank,
-                                   .local_ranks = run->computing_ranks};
-    (void)cop_backend_kind_parse(run->job->backend.kind, &options.kind); /* a checked key */
+    const cop_backend_options options = {.kind = run->kind,
+                                         .local_rank = run->computing_rank,
+                                         .local_ranks = run->computing_ranks};
     cop_backend_locate(&options, mine->gpu, sizeof mine->gpu);
     run->has_gpu = mine->gpu[0] != '\0';
 }
@@ -88,7 +90,7 @@ cop_status cop_placement_plan(cop_run *run, size_t base_bytes, cop_error *err)
     const bool idle = cop_world_rank(run->world) == 0 && cop_world_size(run->world) > 1;
     neighbour mine;
     memset(&mine, 0, sizeof mine); /* all of it is sent, padding included */
-    count_computing(run, idle);
+    cop_placement_count(run);
     cop_affinity_look(idle ? 0 : (int)run->job->backend.threads, &mine.cores);
     if (!idle) find_gpu(run, &mine.cores);
     mine.free_bytes = cop_memory_available_bytes();
@@ -104,11 +106,11 @@ cop_status cop_placement_plan(cop_run *run, size_t base_bytes, cop_error *err)
 
 /* --- once they are --- */
 
-/* What every rank tells rank 0. */
+/* What every rank tells rank 0; its host is that of `arithmetic`. */
 typedef struct rank_facts {
     char backend[256];
     char cores[200];
-    char host[128];
+    cop_rank_arithmetic arithmetic;
     int node; /* lowest rank of its node */
     int computing, busy, cores_allowed, cores_node;
     int candidates;       /* side by side */
@@ -123,6 +125,9 @@ static void collect(const cop_run *run, rank_facts *mine)
     if (run->evaluator != NULL) {
         const cop_backend *const backend = cop_evaluator_backend(run->evaluator);
         backend->ops->describe(backend, mine->backend, sizeof mine->backend);
+        backend->ops->describe_arithmetic(backend, mine->arithmetic.text,
+                                          sizeof mine->arithmetic.text);
+        mine->arithmetic.best = (int)backend->best_isa;
         mine->candidates = (int)cop_evaluator_lanes(run->evaluator);
         mine->answers = (int)cop_model_batch(cop_evaluator_model(run->evaluator));
         mine->of_unit = (int)run->job->backend.batch;
@@ -133,7 +138,8 @@ static void collect(const cop_run *run, rank_facts *mine)
         mine->base_bytes = cop_checkpoint_bytes(cop_evaluator_checkpoint(run->evaluator));
     }
     (void)snprintf(mine->cores, sizeof mine->cores, "%s", run->plan.text);
-    (void)snprintf(mine->host, sizeof mine->host, "%s", cop_world_host(run->world));
+    (void)snprintf(mine->arithmetic.host, sizeof mine->arithmetic.host, "%s",
+                   cop_world_host(run->world));
     mine->node = cop_world_node_first(run->world);
     mine->computing = run->computing_ranks;
     mine->busy = run->plan.busy;
@@ -187,7 +193,7 @@ static void print_memory(const rank_facts *r, char *text, size_t size)
 static void print_node(cop_run *run, const rank_facts *r)
 {
     if (r->computing == 0) {
-        cop_progress_print(&run->progress, "%s: rank 0 coordinates", r->host);
+        cop_progress_print(&run->progress, "%s: rank 0 coordinates", r->arithmetic.host);
         return;
     }
     char memory[160];
@@ -195,8 +201,8 @@ static void print_node(cop_run *run, const rank_facts *r)
     print_memory(r, memory, sizeof memory);
     print_width(r, width, sizeof width);
     cop_progress_print(
-        &run->progress, "%s: %d computing thread%s on %d of %d cores%s%s; %s", r->host, r->busy,
-        r->busy == 1 ? "" : "s", r->cores_allowed, r->cores_node,
+        &run->progress, "%s: %d computing thread%s on %d of %d cores%s%s; %s",
+        r->arithmetic.host, r->busy, r->busy == 1 ? "" : "s", r->cores_allowed, r->cores_node,
         strncmp(r->cores, "bound", 5) == 0 ? ", each its own" : ", not bound", width, memory);
 }
 
@@ -245,8 +251,9 @@ static cop_status record(cop_run *run, const rank_facts *all, size_t ranks, cop_
         char width[64];
         print_width(&all[r], width, sizeof width);
         (void)snprintf(text + r * LINE, LINE, "%s on %s; %s%s; planned memory %.2f GiB",
-                       all[r].backend[0] != '\0' ? all[r].backend : "coordinates", all[r].host,
-                       all[r].cores, width, (double)all[r].planned_bytes / gib);
+                       all[r].backend[0] != '\0' ? all[r].backend : "coordinates",
+                       all[r].arithmetic.host, all[r].cores, width,
+                       (double)all[r].planned_bytes / gib);
         cop_log_write(run->log, COP_LOG_INFO, "rank %zu: %s", r, lines[r]);
     }
     if (status == COP_OK) {
@@ -265,6 +272,18 @@ static cop_status record(cop_run *run, const rank_facts *all, size_t ranks, cop_
     return status;
 }
 
+static cop_status record_arithmetic(cop_run *run, const rank_facts *all, size_t ranks,
+                                    cop_error *err)
+{
+    cop_rank_arithmetic *const list = cop_memory_alloc(ranks, sizeof *list, err);
+    if (list == NULL) return COP_ERR_MEMORY;
+    for (size_t r = 0; r < ranks; r++)
+        list[r] = all[r].arithmetic;
+    const cop_status status = cop_arithmetic_record(run, list, ranks, err);
+    cop_memory_free(list);
+    return status;
+}
+
 cop_status cop_placement_record(cop_run *run, cop_error *err)
 {
     const size_t ranks = (size_t)cop_world_size(run->world);
@@ -274,6 +293,7 @@ cop_status cop_placement_record(cop_run *run, cop_error *err)
     rank_facts *const all = first ? cop_memory_alloc(ranks, sizeof *all, err) : NULL;
     if (first && all == NULL) return COP_ERR_MEMORY;
     cop_status status = cop_world_gather(run->world, &mine, sizeof mine, all, err);
+    if (status == COP_OK && first) status = record_arithmetic(run, all, ranks, err);
     if (status == COP_OK && first) {
         print_nodes(run, all, ranks);
         status = record(run, all, ranks, err);

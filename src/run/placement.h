@@ -4,6 +4,10 @@
 
 #include "run/context.h"
 
+/* How many ranks of this node compute, and which of them this one is: run->computing_ranks and
+ * run->computing_rank. */
+void cop_placement_count(cop_run *run);
+
 /* Collective. Plans cores and memory with the other ranks of the node and binds this one:
  * run->plan, run->memory_bytes. `base_bytes`: of the base's weights, which the node's ranks
  * share. COP_ERR_CONFIG: more computing threads than cores; COP_ERR_MEMORY: not even the base

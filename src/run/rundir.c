@@ -184,7 +184,7 @@ out:
                         err);
 }
 
-cop_status cop_rundir_open(cop_run *run, cop_error *err)
+cop_status cop_rundir_read(cop_run *run, cop_error *err)
 {
     bool previous = false;
     cop_error why = {0};
@@ -192,16 +192,18 @@ cop_status cop_rundir_open(cop_run *run, cop_error *err)
     run->run_path = cop_text_join_path(run->options->out_dir, "run.h5", err);
     if (run->run_path == NULL) return COP_ERR_MEMORY;
     COP_TRY(cop_store_read_latest(run->run_path, &run->store, &previous, &why, err));
+    if (previous) run->damage = why;
     run->resumed = run->store != NULL;
-    if (run->resumed) {
-        COP_TRY(check_identity(run, err));
-    } else {
-        COP_TRY(cop_store_create(&run->store, err));
-    }
+    return run->resumed ? COP_OK : cop_store_create(&run->store, err);
+}
+
+cop_status cop_rundir_open(cop_run *run, cop_error *err)
+{
+    if (run->resumed) COP_TRY(check_identity(run, err));
     COP_TRY(start_log(run, err));
-    if (previous && why.status != COP_OK) {
+    if (run->damage.status != COP_OK) {
         cop_log_write(run->log, COP_LOG_WARN, "%s; going on from the generation before it",
-                      why.message);
+                      run->damage.message);
     }
     cop_log_write(run->log, COP_LOG_INFO,
                   "coppice %s (%s), %s, %d ranks on %d nodes, pid %lld%s%s",

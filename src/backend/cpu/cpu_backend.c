@@ -1,6 +1,7 @@
 /* The CPU backend: creation and the table of its operations. */
 #include "backend/cpu/cpu_backend.h"
 
+#include "backend/cpu/gemm_isa.h"
 #include "backend/host_decode.h"
 #include "coppice/memory.h"
 
@@ -29,20 +30,29 @@ static void destroy(cop_backend *backend)
     cop_memory_free(cpu);
 }
 
+static void describe_arithmetic(const cop_backend *backend, char *text, size_t size)
+{
+    const cop_cpu *const cpu = cop_cpu_of_const(backend);
+    (void)snprintf(text, size, "%s %s, %s, %s kernels", cpu->gemm->name,
+                   cop_dtype_name(cpu->gemm->input), cpu->gemm->isa, cop_isa_name(cpu->isa));
+}
+
 static void describe(const cop_backend *backend, char *text, size_t size)
 {
     const cop_cpu *const cpu = cop_cpu_of_const(backend);
     char model[80];
+    char arithmetic[COP_ARITHMETIC_BYTES];
     cop_cpu_describe(model, sizeof model);
-    (void)snprintf(text, size, "cpu: %s, %s %s, %s kernels, %d thread%s", model,
-                   cpu->gemm->name, cop_dtype_name(cpu->gemm->input), cop_isa_name(cpu->isa),
-                   cpu->threads, cpu->threads == 1 ? "" : "s");
+    describe_arithmetic(backend, arithmetic, sizeof arithmetic);
+    (void)snprintf(text, size, "cpu: %s, %s, %d thread%s", model, arithmetic, cpu->threads,
+                   cpu->threads == 1 ? "" : "s");
 }
 
 static const cop_backend_ops cpu_ops = {
     .name = "cpu",
     .destroy = destroy,
     .describe = describe,
+    .describe_arithmetic = describe_arithmetic,
     .plan = cop_cpu_plan,
     .buffer_create = cop_cpu_buffer_create,
     .buffer_wrap = cop_cpu_buffer_wrap,
@@ -83,9 +93,33 @@ static cop_dtype choose_compute(const cop_backend_options *options)
 {
     if (options->compute == COP_COMPUTE_F32) return COP_F32;
     if (options->compute == COP_COMPUTE_BF16) return COP_BF16;
-    const bool fits =
-        choose_provider(options) == COP_GEMM_ONEDNN && options->storage == COP_BF16;
-    return fits && cop_cpu_has_bf16() ? COP_BF16 : COP_F32;
+    return options->storage == COP_BF16 && cop_cpu_has_bf16_products(options) ? COP_BF16
+                                                                              : COP_F32;
+}
+
+bool cop_cpu_has_bf16_products(const cop_backend_options *options)
+{
+    return choose_provider(options) == COP_GEMM_ONEDNN && cop_onednn_has_bf16();
+}
+
+cop_status cop_cpu_hold_isa(cop_isa_hold hold, const cop_backend_options *options,
+                            cop_error *err)
+{
+    COP_CHECK(cop_isa_hold_kernels(hold) <= cop_cpu_isa(), err, COP_ERR_UNSUPPORTED,
+              "backend.isa: %s: this processor (or COPPICE_ISA) has the kernels of %s at most; "
+              "set backend.isa to that or lower",
+              cop_isa_hold_name(hold), cop_isa_name(cop_cpu_isa()));
+    return choose_provider(options) == COP_GEMM_OPENBLAS ? cop_openblas_hold_isa(hold, err)
+                                                         : cop_onednn_hold_isa(hold, err);
+}
+
+/* The highest set that both the kernels and oneDNN's products have. */
+static cop_isa_hold best_isa(void)
+{
+    int best = (int)cop_onednn_best_isa();
+    while (cop_isa_hold_kernels((cop_isa_hold)best) > cop_cpu_isa())
+        best--;
+    return (cop_isa_hold)best;
 }
 
 cop_status cop_backend_create_cpu(const cop_backend_options *options, cop_backend **backend,
@@ -102,6 +136,8 @@ cop_status cop_backend_create_cpu(const cop_backend_options *options, cop_backen
     cpu->base.decode_steps = 1;
     cpu->base.auto_lanes = 1;
     cpu->base.lanes = 1;
+    cpu->base.best_isa =
+        choose_provider(options) == COP_GEMM_ONEDNN ? best_isa() : COP_HOLD_NONE;
     cpu->threads = options->threads;
     cpu->isa = options->isa;
     cpu->memory_bytes = options->memory_bytes;

@@ -93,6 +93,11 @@ static inline const float *cop_cpu_read_f32(const cop_buffer *buffer, size_t cou
     return cop_cpu_read(buffer, count, sizeof(float));
 }
 
+/* As cop_backend_has_bf16() and cop_backend_hold_isa(), on the processor. */
+bool cop_cpu_has_bf16_products(const cop_backend_options *options);
+cop_status cop_cpu_hold_isa(cop_isa_hold hold, const cop_backend_options *options,
+                            cop_error *err);
+
 /* Operations; see cop_backend_ops. cpu_memory.c: */
 cop_status cop_cpu_buffer_create(cop_backend *backend, size_t bytes, cop_buffer **buffer,
                                  cop_error *err);

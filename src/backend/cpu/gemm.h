@@ -41,6 +41,7 @@ typedef struct cop_gemm_ops {
 struct cop_gemm {
     const cop_gemm_ops *ops;
     char name[32];   /* with version */
+    char isa[24];    /* instruction set of the products, as the library reports it */
     cop_dtype input; /* COP_F32 or COP_BF16: type of packed weights and of `in` */
 };
 

@@ -5,6 +5,7 @@
  * tile of the processor: bf16 rows whose width does not end a tile are filled up with zeros. */
 #include "backend/cpu/gemm_onednn.h"
 
+#include "backend/cpu/gemm_isa.h"
 #include "backend/cpu/parallel.h"
 #include "coppice/backend.h"
 #include "coppice/memory.h"
@@ -342,6 +343,8 @@ cop_status cop_gemm_create_onednn(const cop_gemm_options *options, cop_gemm **ge
     const dnnl_version_t *const version = dnnl_version();
     (void)snprintf(made->base.name, sizeof made->base.name, "oneDNN %d.%d.%d", version->major,
                    version->minor, version->patch);
+    (void)snprintf(made->base.isa, sizeof made->base.isa, "%s",
+                   cop_onednn_isa_name(options->input));
     omp_set_num_threads(options->threads);
     cop_status status = COP_ERR_MEMORY;
     made->table = cop_memory_alloc(ONEDNN_TABLE, sizeof *made->table, err);

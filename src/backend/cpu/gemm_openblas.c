@@ -2,6 +2,7 @@
  * yardstick. Where another library stands in for it (FlexiBLAS, a plain CBLAS), what is
  * OpenBLAS's own is called if it is there. */
 #include "backend/cpu/gemm.h"
+#include "backend/cpu/gemm_isa.h"
 
 #include "coppice/backend.h"
 #include "coppice/memory.h"
@@ -152,6 +153,7 @@ cop_status cop_gemm_create_openblas(const cop_gemm_options *options, cop_gemm **
     made->base.input = COP_F32;
     made->options = *options;
     name_library(made->base.name, sizeof made->base.name);
+    (void)snprintf(made->base.isa, sizeof made->base.isa, "%s", cop_openblas_core());
     set_threads(options->threads);
     *gemm = &made->base;
     return COP_OK;

@@ -1,5 +1,6 @@
 /* Stands in for oneDNN's files in a build without it. */
 #include "backend/cpu/gemm.h"
+#include "backend/cpu/gemm_isa.h"
 #include "backend/cpu/gemm_measure.h"
 #include "coppice/backend.h"
 
@@ -47,4 +48,26 @@ cop_status cop_bare_onednn_run(cop_bare_gemm *bare, size_t index, cop_error *err
 void cop_bare_onednn_destroy(cop_bare_gemm **bare)
 {
     *bare = NULL;
+}
+
+cop_status cop_onednn_hold_isa(cop_isa_hold hold, cop_error *err)
+{
+    (void)hold;
+    return refuse(err);
+}
+
+const char *cop_onednn_isa_name(cop_dtype input)
+{
+    (void)input;
+    return "none";
+}
+
+cop_isa_hold cop_onednn_best_isa(void)
+{
+    return COP_HOLD_NONE;
+}
+
+bool cop_onednn_has_bf16(void)
+{
+    return false;
 }

@@ -59,6 +59,14 @@ static void describe(const cop_backend *backend, char *text, size_t size)
                    cop_dtype_name(backend->input), shared);
 }
 
+static void describe_arithmetic(const cop_backend *backend, char *text, size_t size)
+{
+    const cop_cuda *const cuda = (const cop_cuda *)backend;
+    (void)snprintf(text, size, "cuBLASLt %zu %s, %.60s (sm_%d%d)", cublasLtGetVersion(),
+                   cop_dtype_name(backend->input), cuda->properties.name,
+                   cuda->properties.major, cuda->properties.minor);
+}
+
 static void plan(const cop_backend *backend, const cop_backend_plan *plan, uint64_t *need_bytes,
                  uint64_t *have_bytes)
 {
@@ -91,6 +99,7 @@ static const cop_backend_ops cuda_ops = {
     .name = "cuda",
     .destroy = destroy,
     .describe = describe,
+    .describe_arithmetic = describe_arithmetic,
     .plan = plan,
     .buffer_create = cop_cuda_buffer_create,
     .buffer_wrap = cop_cuda_buffer_wrap,
@@ -136,6 +145,21 @@ static void locate(const cop_backend_options *options, char *id, size_t size)
         id[0] = '\0';
 }
 
+/* bf16 products need the matrix units of compute capability 8.0. */
+static bool multiplies_bf16(const cudaDeviceProp *properties)
+{
+    return properties->major >= 8;
+}
+
+static bool has_bf16(const cop_backend_options *options)
+{
+    int count = 0;
+    cudaDeviceProp properties;
+    return cudaGetDeviceCount(&count) == cudaSuccess && count > 0 &&
+           cudaGetDeviceProperties(&properties, device_of(options, count)) == cudaSuccess &&
+           multiplies_bf16(&properties);
+}
+
 static cop_status choose_device(cop_cuda *cuda, const cop_backend_options *options,
                                 cop_error *err)
 {
@@ -160,19 +184,18 @@ static cop_status choose_device(cop_cuda *cuda, const cop_backend_options *optio
     return COP_OK;
 }
 
-/* bf16 products need the matrix units of compute capability 8.0. */
 static cop_status choose_compute(cop_cuda *cuda, const cop_backend_options *options,
                                  cop_error *err)
 {
     static constexpr size_t AUTO_LANES = 16; /* the job file's reference names it */
-    const bool has_bf16 = cuda->properties.major >= 8;
-    COP_CHECK(options->compute != COP_COMPUTE_BF16 || has_bf16, err, COP_ERR_UNSUPPORTED,
+    const bool able = multiplies_bf16(&cuda->properties);
+    COP_CHECK(options->compute != COP_COMPUTE_BF16 || able, err, COP_ERR_UNSUPPORTED,
               "backend.compute: bf16: GPU %d (%s, sm_%d%d) does not multiply bf16; choose auto "
               "or f32",
               cuda->device, cuda->properties.name, cuda->properties.major,
               cuda->properties.minor);
     const bool automatic =
-        options->compute == COP_COMPUTE_AUTO && has_bf16 && options->storage == COP_BF16;
+        options->compute == COP_COMPUTE_AUTO && able && options->storage == COP_BF16;
     cuda->base.input = options->compute == COP_COMPUTE_BF16 || automatic ? COP_BF16 : COP_F32;
     cuda->base.residual = COP_F32;
     cuda->base.output = COP_F32;
@@ -219,7 +242,9 @@ extern "C" __attribute__((visibility("default"))) const cop_plugin *cop_plugin_c
 
 const cop_plugin *cop_plugin_cuda(void)
 {
-    static const cop_plugin plugin = {
-        .build = COP_PLUGIN_BUILD, .create = cop_backend_create_cuda, .locate = locate};
+    static const cop_plugin plugin = {.build = COP_PLUGIN_BUILD,
+                                      .create = cop_backend_create_cuda,
+                                      .locate = locate,
+                                      .has_bf16 = has_bf16};
     return &plugin;
 }

@@ -1,0 +1,340 @@
+#include "run/arithmetic.h"
+
+#include "coppice/memory.h"
+#include "run/placement.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* --- before anything is loaded: one kind, one compute type --- */
+
+static bool has_bf16(const cop_means *rank, cop_backend_kind kind)
+{
+    return kind == COP_BACKEND_CUDA ? rank->gpu_bf16 : rank->cpu_bf16;
+}
+
+/* The first computing rank with or without something; `count` if there is none. */
+static size_t find_gpu(const cop_means *all, size_t count, bool wanted)
+{
+    size_t r = 0;
+    while (r < count && (!all[r].computes || all[r].gpu != wanted))
+        r++;
+    return r;
+}
+
+static size_t find_bf16(const cop_means *all, size_t count, cop_backend_kind kind, bool wanted)
+{
+    size_t r = 0;
+    while (r < count && (!all[r].computes || has_bf16(&all[r], kind) != wanted))
+        r++;
+    return r;
+}
+
+static cop_status decide_kind(const char *recorded, const cop_means *all, size_t count,
+                              cop_choice *choice, cop_error *err)
+{
+    const size_t with = find_gpu(all, count, true);
+    const size_t without = find_gpu(all, count, false);
+    choice->kind = without < count ? COP_BACKEND_CPU : COP_BACKEND_CUDA;
+    if (recorded[0] != '\0') {
+        (void)cop_backend_kind_parse(recorded, &choice->kind);
+        COP_CHECK(choice->kind != COP_BACKEND_CUDA || without == count, err, COP_ERR_MISMATCH,
+                  "this run computed on GPUs, and rank %zu on host %s has none; leave it out, "
+                  "or go on by backend.mixed: true",
+                  without, without < count ? all[without].host : "");
+    }
+    if (choice->kind == COP_BACKEND_CPU && with < count) {
+        (void)snprintf(choice->reason, sizeof choice->reason,
+                       "processor cores for all, though rank %zu on host %.64s has a GPU: %s",
+                       with, all[with].host,
+                       recorded[0] != '\0' ? "this run began on them"
+                                           : "one kind computes a job");
+        if (without < count && recorded[0] == '\0')
+            (void)snprintf(choice->reason, sizeof choice->reason,
+                           "processor cores for all: rank %zu on host %.64s has no GPU, rank "
+                           "%zu on host %.64s has one (backend.mixed: true lets each take what "
+                           "it has)",
+                           without, all[without].host, with, all[with].host);
+    }
+    return COP_OK;
+}
+
+static cop_status decide_compute(const char *recorded, bool stored_bf16, const cop_means *all,
+                                 size_t count, cop_choice *choice, cop_error *err)
+{
+    const size_t with = find_bf16(all, count, choice->kind, true);
+    const size_t without = find_bf16(all, count, choice->kind, false);
+    const bool was_bf16 = strcmp(recorded, "bf16") == 0;
+    COP_CHECK(!was_bf16 || without == count, err, COP_ERR_MISMATCH,
+              "this run computed in bf16, and rank %zu on host %s does not multiply bf16; "
+              "leave it out, or go on by backend.mixed: true",
+              without, without < count ? all[without].host : "");
+    const bool was_f32 = strcmp(recorded, "f32") == 0;
+    choice->compute = was_f32 || without < count ? COP_COMPUTE_F32 : COP_COMPUTE_AUTO;
+    if (choice->compute == COP_COMPUTE_AUTO || !stored_bf16 || with == count) return COP_OK;
+    const size_t used = strlen(choice->reason);
+    const char *const join = used > 0 ? "; " : "";
+    if (was_f32) {
+        (void)snprintf(choice->reason + used, sizeof choice->reason - used,
+                       "%sf32 for all: this run began in it", join);
+    } else {
+        (void)snprintf(choice->reason + used, sizeof choice->reason - used,
+                       "%sf32 for all: rank %zu on host %.64s does not multiply bf16", join,
+                       without, all[without].host);
+    }
+    return COP_OK;
+}
+
+static cop_compute compute_of(const cop_job *job)
+{
+    if (strcmp(job->backend.compute, "f32") == 0) return COP_COMPUTE_F32;
+    return strcmp(job->backend.compute, "bf16") == 0 ? COP_COMPUTE_BF16 : COP_COMPUTE_AUTO;
+}
+
+cop_status cop_arithmetic_decide(const cop_job *job, const cop_recorded *recorded,
+                                 bool stored_bf16, const cop_means *all, size_t count,
+                                 cop_choice *choice, cop_error *err)
+{
+    memset(choice, 0, sizeof *choice);                              /* all of it is sent */
+    (void)cop_backend_kind_parse(job->backend.kind, &choice->kind); /* a checked key */
+    choice->compute = compute_of(job);
+    if (job->backend.mixed) return COP_OK;
+    if (choice->kind == COP_BACKEND_AUTO)
+        COP_TRY(decide_kind(recorded->kind, all, count, choice, err));
+    if (choice->compute == COP_COMPUTE_AUTO)
+        COP_TRY(decide_compute(recorded->compute, stored_bf16, all, count, choice, err));
+    return COP_OK;
+}
+
+/* The dtype of the largest tensor stands for the base's, as it does for compute auto. */
+static bool is_stored_bf16(const cop_checkpoint *base)
+{
+    const cop_tensor_info *largest = NULL;
+    for (size_t i = 0; i < cop_checkpoint_count(base); i++) {
+        const cop_tensor_info *const info = cop_checkpoint_at(base, i);
+        if (info->dtype == COP_DTYPE_OTHER) continue;
+        if (largest == NULL || info->count > largest->count) largest = info;
+    }
+    return largest != NULL && largest->dtype == COP_BF16;
+}
+
+static cop_gemm_provider gemm_of(const cop_job *job)
+{
+    cop_gemm_provider provider = COP_GEMM_AUTO;
+    (void)cop_gemm_provider_parse(job->backend.gemm, &provider); /* a checked key */
+    return provider;
+}
+
+static void survey(const cop_run *run, cop_means *mine)
+{
+    char id[32];
+    cop_backend_options options = {.gemm = gemm_of(run->job),
+                                   .local_rank = run->computing_rank,
+                                   .local_ranks = run->computing_ranks};
+    memset(mine, 0, sizeof *mine);
+    mine->computes = cop_world_rank(run->world) != 0 || cop_world_size(run->world) == 1;
+    (void)snprintf(mine->host, sizeof mine->host, "%s", cop_world_host(run->world));
+    if (!mine->computes) return;
+    (void)cop_backend_kind_parse(run->job->backend.kind, &options.kind); /* a checked key */
+    cop_backend_locate(&options, id, sizeof id);
+    mine->gpu = id[0] != '\0';
+    options.kind = COP_BACKEND_CPU;
+    mine->cpu_bf16 = cop_backend_has_bf16(&options);
+    options.kind = COP_BACKEND_CUDA;
+    mine->gpu_bf16 = mine->gpu && cop_backend_has_bf16(&options);
+}
+
+static const char *recorded_text(const cop_run *run, const char *path)
+{
+    const char *const text = run->store == NULL ? NULL : cop_store_get_text(run->store, path);
+    return text == NULL ? "" : text;
+}
+
+static cop_status decide(const cop_run *run, const cop_means *all, cop_choice *choice,
+                         cop_error *err)
+{
+    const cop_recorded recorded = {.kind = recorded_text(run, "/job/kind"),
+                                   .compute = recorded_text(run, "/job/compute")};
+    return cop_arithmetic_decide(run->job, &recorded, is_stored_bf16(run->base), all,
+                                 (size_t)cop_world_size(run->world), choice, err);
+}
+
+static cop_status hold(cop_run *run, cop_error *err)
+{
+    (void)cop_isa_hold_parse(run->job->backend.isa, &run->isa); /* a checked key */
+    const bool idle = cop_world_rank(run->world) == 0 && cop_world_size(run->world) > 1;
+    if (run->isa == COP_HOLD_NONE || idle || strcmp(run->job->backend.kind, "cuda") == 0)
+        return COP_OK;
+    const cop_backend_options options = {.gemm = gemm_of(run->job)};
+    if (cop_backend_hold_isa(run->isa, &options, err) != COP_OK)
+        return cop_error_prefix(err, "host %s", cop_world_host(run->world));
+    return COP_OK;
+}
+
+cop_status cop_arithmetic_choose(cop_run *run, cop_error *err)
+{
+    const bool first = cop_world_rank(run->world) == 0;
+    const size_t ranks = (size_t)cop_world_size(run->world);
+    cop_means mine;
+    cop_choice choice = {0};
+    COP_TRY(cop_world_agree(run->world, hold(run, err), err));
+    cop_placement_count(run);
+    survey(run, &mine);
+    cop_means *const all = first ? cop_memory_alloc(ranks, sizeof *all, err) : NULL;
+    /* Without memory for this a rank would miss the exchange. */
+    if (first && all == NULL) return COP_ERR_MEMORY;
+    cop_status status = cop_world_gather(run->world, &mine, sizeof mine, all, err);
+    if (status == COP_OK && first) status = decide(run, all, &choice, err);
+    cop_memory_free(all);
+    COP_TRY(cop_world_agree(run->world, status, err));
+    COP_TRY(cop_world_broadcast(run->world, &choice, sizeof choice, err));
+    run->kind = choice.kind;
+    run->compute = choice.compute;
+    (void)snprintf(run->choice_reason, sizeof run->choice_reason, "%s", choice.reason);
+    return COP_OK;
+}
+
+/* --- once all is loaded: one arithmetic --- */
+
+enum { MOST_TEXTS = COP_NO_ARITHMETIC };
+
+/* The texts on record, each once; a unit's is told by its index. */
+typedef struct text_list {
+    const char *texts[MOST_TEXTS];
+    size_t count;
+} text_list;
+
+/* Its index; COP_NO_ARITHMETIC where the list is full. */
+static uint8_t add_text(text_list *list, const char *text)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        if (strcmp(list->texts[i], text) == 0) return (uint8_t)i;
+    }
+    if (list->count == MOST_TEXTS) return COP_NO_ARITHMETIC;
+    list->texts[list->count] = text;
+    return (uint8_t)list->count++;
+}
+
+static void read_texts(const cop_store *store, text_list *list)
+{
+    const cop_store_array *const known = cop_store_get(store, "/job/arithmetic");
+    if (known == NULL || known->type != COP_STORE_TEXT || known->rank != 1) return;
+    for (uint64_t i = 0; i < known->shape[0]; i++)
+        (void)add_text(list, ((const char *const *)known->data)[i]);
+}
+
+/* What all of them could be held to, or what else there is to do. */
+static void advise(const cop_rank_arithmetic *ranks, size_t count, char *text, size_t size)
+{
+    int least = COP_HOLD_COUNT;
+    for (size_t r = 0; r < count; r++) {
+        if (ranks[r].text[0] != '\0' && ranks[r].best < least) least = ranks[r].best;
+    }
+    if (least > COP_HOLD_NONE && least < COP_HOLD_COUNT) {
+        (void)snprintf(text, size, "set backend.isa: %s, which all of them have",
+                       cop_isa_hold_name((cop_isa_hold)least));
+    } else {
+        (void)snprintf(text, size, "use machines of one kind, with the same libraries");
+    }
+}
+
+/* Two computing ranks that differ are named. */
+static cop_status check_ranks(const cop_run *run, const cop_rank_arithmetic *ranks,
+                              size_t count, cop_error *err)
+{
+    size_t first = 0;
+    while (first < count && ranks[first].text[0] == '\0')
+        first++;
+    for (size_t r = first; r < count; r++) {
+        if (ranks[r].text[0] == '\0' || strcmp(ranks[r].text, ranks[first].text) == 0) continue;
+        char advice[96];
+        advise(ranks, count, advice, sizeof advice);
+        if (!run->job->backend.mixed) {
+            return cop_error_set(
+                err, COP_ERR_CONFIG,
+                "rank %zu on host %.64s computes with '%s', rank %zu on host %.64s with '%s': "
+                "one population would be scored in two arithmetics. Leave one of them out, %s, "
+                "or allow it by backend.mixed: true",
+                first, ranks[first].host, ranks[first].text, r, ranks[r].host, ranks[r].text,
+                advice);
+        }
+        cop_log_write(
+            run->log, COP_LOG_WARN,
+            "rank %zu on host %s computes with '%s', rank %zu on host %s with '%s', "
+            "as backend.mixed allows: who scores what decides the last bits, and with "
+            "them maybe the result; the run file says with what each unit was scored",
+            first, ranks[first].host, ranks[first].text, r, ranks[r].host, ranks[r].text);
+        return COP_OK;
+    }
+    return COP_OK;
+}
+
+/* What the run computed with before against what it does now. */
+static cop_status check_before(const cop_run *run, const text_list *before, const char *now,
+                               cop_error *err)
+{
+    for (size_t i = 0; i < before->count; i++) {
+        if (strcmp(before->texts[i], now) == 0) continue;
+        if (!run->job->backend.mixed) {
+            return cop_error_set(
+                err, COP_ERR_MISMATCH,
+                "%s was computed with '%s', now it would be with '%s': its scores would be of "
+                "two arithmetics. Go on with machines and libraries like the first ones "
+                "(backend.isa holds processors to a set), or allow it by backend.mixed: true",
+                run->run_path, before->texts[i], now);
+        }
+        cop_log_write(run->log, COP_LOG_WARN,
+                      "scores of this run were computed with '%s', from here on with '%s', as "
+                      "backend.mixed allows: the result may be another than that of an "
+                      "undisturbed run",
+                      before->texts[i], now);
+        return COP_OK;
+    }
+    return COP_OK;
+}
+
+static cop_status keep(cop_run *run, const text_list *list, const cop_rank_arithmetic *ranks,
+                       size_t count, cop_error *err)
+{
+    text_list all = *list;
+    run->arithmetic_of = cop_memory_alloc(count, sizeof *run->arithmetic_of, err);
+    if (run->arithmetic_of == NULL) return COP_ERR_MEMORY;
+    for (size_t r = 0; r < count; r++)
+        run->arithmetic_of[r] =
+            ranks[r].text[0] == '\0' ? COP_NO_ARITHMETIC : add_text(&all, ranks[r].text);
+    const cop_store_array array = {
+        .type = COP_STORE_TEXT, .rank = 1, .shape = {all.count}, .data = all.texts};
+    return cop_store_set(run->store, "/job/arithmetic", &array, NULL,
+                         "library, compute type and instruction sets that units were scored "
+                         "with, each once",
+                         err);
+}
+
+/* Whatever has no GPU in a job that is not mixed has none at all: the first speaks for all. */
+static cop_status keep_choice(cop_run *run, const char *text, cop_error *err)
+{
+    const bool gpu = strncmp(text, "cuBLASLt", 8) == 0;
+    const bool bf16 = strstr(text, " bf16,") != NULL;
+    if (run->job->backend.mixed) return COP_OK;
+    COP_TRY(cop_store_set_text(run->store, "/job/kind", gpu ? "cuda" : "cpu",
+                               "of backend that all ranks compute on", err));
+    return cop_store_set_text(run->store, "/job/compute", bf16 ? "bf16" : "f32",
+                              "type of the matrix products' operands on all ranks", err);
+}
+
+cop_status cop_arithmetic_record(cop_run *run, const cop_rank_arithmetic *ranks, size_t count,
+                                 cop_error *err)
+{
+    text_list list = {0};
+    read_texts(run->store, &list);
+    if (run->choice_reason[0] != '\0')
+        cop_log_write(run->log, COP_LOG_WARN, "%s", run->choice_reason);
+    COP_TRY(check_ranks(run, ranks, count, err));
+    for (size_t r = 0; r < count; r++) {
+        if (ranks[r].text[0] == '\0') continue;
+        COP_TRY(check_before(run, &list, ranks[r].text, err));
+        COP_TRY(keep_choice(run, ranks[r].text, err));
+        break;
+    }
+    return keep(run, &list, ranks, count, err);
+}

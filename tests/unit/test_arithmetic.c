@@ -1,0 +1,165 @@
+/* What a job computes with, decided from what its ranks could. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "run/arithmetic.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static char word_auto[] = "auto";
+static char word_f32[] = "f32";
+static char word_bf16[] = "bf16";
+static char word_cuda[] = "cuda";
+
+static const cop_recorded nothing = {"", ""};
+
+/* Rank 0 coordinates and has neither. */
+static const cop_means coordinator = {.host = "head"};
+
+static cop_job job_of(char *kind, char *compute, bool mixed)
+{
+    cop_job job = {0};
+    job.backend.kind = kind;
+    job.backend.compute = compute;
+    job.backend.mixed = mixed;
+    return job;
+}
+
+static cop_means rank_of(bool gpu, bool cpu_bf16, bool gpu_bf16, const char *host)
+{
+    cop_means means = {
+        .computes = true, .gpu = gpu, .cpu_bf16 = cpu_bf16, .gpu_bf16 = gpu_bf16};
+    (void)snprintf(means.host, sizeof means.host, "%s", host);
+    return means;
+}
+
+static cop_choice decide(const cop_job *job, const cop_recorded *recorded, const cop_means *all,
+                         size_t count)
+{
+    cop_choice choice;
+    cop_error err = {0};
+    assert_int_equal(cop_arithmetic_decide(job, recorded, true, all, count, &choice, &err),
+                     COP_OK);
+    return choice;
+}
+
+static void test_alike(void **state)
+{
+    (void)state;
+    const cop_job job = job_of(word_auto, word_auto, false);
+    const cop_means able[] = {coordinator, rank_of(false, true, false, "a"),
+                              rank_of(false, true, false, "b")};
+    cop_choice choice = decide(&job, &nothing, able, 3);
+    assert_int_equal(choice.kind, COP_BACKEND_CPU);
+    assert_int_equal(choice.compute, COP_COMPUTE_AUTO);
+    assert_string_equal(choice.reason, "");
+    const cop_means unable[] = {coordinator, rank_of(false, false, false, "a")};
+    choice = decide(&job, &nothing, unable, 2);
+    assert_int_equal(choice.compute, COP_COMPUTE_F32);
+    assert_string_equal(choice.reason, "");
+    const cop_means gpus[] = {coordinator, rank_of(true, false, true, "a"),
+                              rank_of(true, true, true, "b")};
+    choice = decide(&job, &nothing, gpus, 3);
+    assert_int_equal(choice.kind, COP_BACKEND_CUDA);
+    assert_int_equal(choice.compute, COP_COMPUTE_AUTO);
+    assert_string_equal(choice.reason, "");
+}
+
+/* The least of all ranks, and who it is. */
+static void test_one_less(void **state)
+{
+    (void)state;
+    const cop_job job = job_of(word_auto, word_auto, false);
+    const cop_means all[] = {coordinator, rank_of(false, true, false, "new"),
+                             rank_of(false, false, false, "old")};
+    cop_choice choice = decide(&job, &nothing, all, 3);
+    assert_int_equal(choice.compute, COP_COMPUTE_F32);
+    assert_non_null(strstr(choice.reason, "f32 for all: rank 2 on host old"));
+    const cop_means gpu[] = {coordinator, rank_of(true, true, true, "with"),
+                             rank_of(false, true, false, "without")};
+    choice = decide(&job, &nothing, gpu, 3);
+    assert_int_equal(choice.kind, COP_BACKEND_CPU);
+    assert_int_equal(choice.compute, COP_COMPUTE_AUTO);
+    assert_non_null(strstr(choice.reason, "rank 2 on host without has no GPU"));
+    /* GPUs of two generations: bf16 of the processor does not count */
+    const cop_means generations[] = {coordinator, rank_of(true, true, true, "h"),
+                                     rank_of(true, true, false, "v")};
+    choice = decide(&job, &nothing, generations, 3);
+    assert_int_equal(choice.kind, COP_BACKEND_CUDA);
+    assert_int_equal(choice.compute, COP_COMPUTE_F32);
+}
+
+static void test_asked_for(void **state)
+{
+    (void)state;
+    const cop_means all[] = {coordinator, rank_of(true, true, true, "new"),
+                             rank_of(false, false, false, "old")};
+    cop_job job = job_of(word_cuda, word_bf16, false);
+    cop_choice choice = decide(&job, &nothing, all, 3);
+    assert_int_equal(choice.kind, COP_BACKEND_CUDA);
+    assert_int_equal(choice.compute, COP_COMPUTE_BF16);
+    job = job_of(word_cuda, word_f32, false);
+    assert_int_equal(decide(&job, &nothing, all, 3).compute, COP_COMPUTE_F32);
+    job = job_of(word_auto, word_auto, true);
+    choice = decide(&job, &nothing, all, 3);
+    assert_int_equal(choice.kind, COP_BACKEND_AUTO);
+    assert_int_equal(choice.compute, COP_COMPUTE_AUTO);
+}
+
+static void test_resume(void **state)
+{
+    (void)state;
+    cop_job job = job_of(word_auto, word_auto, false);
+    const cop_means better[] = {coordinator, rank_of(true, true, true, "a")};
+    const cop_recorded slow = {"cpu", "f32"};
+    cop_choice choice = decide(&job, &slow, better, 2);
+    assert_int_equal(choice.kind, COP_BACKEND_CPU);
+    assert_int_equal(choice.compute, COP_COMPUTE_F32);
+    assert_non_null(strstr(choice.reason, "this run began on them"));
+    assert_non_null(strstr(choice.reason, "this run began in it"));
+    const cop_means worse[] = {coordinator, rank_of(false, false, false, "old")};
+    static const struct {
+        cop_recorded recorded;
+        const char *word;
+    } refused[] = {{{"cuda", "bf16"}, "computed on GPUs, and rank 1 on host old"},
+                   {{"cpu", "bf16"}, "computed in bf16, and rank 1 on host old"}};
+    for (size_t i = 0; i < 2; i++) {
+        cop_error err = {0};
+        assert_int_equal(
+            cop_arithmetic_decide(&job, &refused[i].recorded, true, worse, 2, &choice, &err),
+            COP_ERR_MISMATCH);
+        assert_non_null(strstr(err.message, refused[i].word));
+        assert_non_null(strstr(err.message, "backend.mixed"));
+    }
+    job.backend.mixed = true;
+    assert_int_equal(decide(&job, &refused[0].recorded, worse, 2).compute, COP_COMPUTE_AUTO);
+}
+
+static void test_holds(void **state)
+{
+    (void)state;
+    for (int i = 0; i < (int)COP_HOLD_COUNT; i++) {
+        cop_isa_hold found = COP_HOLD_COUNT;
+        assert_true(cop_isa_hold_parse(cop_isa_hold_name((cop_isa_hold)i), &found));
+        assert_int_equal(found, i);
+    }
+    cop_isa_hold found = COP_HOLD_AVX2;
+    assert_false(cop_isa_hold_parse("avx1024", &found));
+    assert_int_equal(found, COP_HOLD_AVX2);
+    assert_int_equal(cop_isa_hold_kernels(COP_HOLD_NONE), cop_cpu_isa());
+    assert_int_equal(cop_isa_hold_kernels(COP_HOLD_AMX), COP_ISA_AVX512);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_alike), cmocka_unit_test(test_one_less),
+        cmocka_unit_test(test_asked_for), cmocka_unit_test(test_resume),
+        cmocka_unit_test(test_holds)};
+    return cmocka_run_group_tests_name("arithmetic", tests, NULL, NULL);
+}
