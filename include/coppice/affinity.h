@@ -41,6 +41,17 @@ int cop_affinity_core_count(void);
 /** Looks at what this process may use, its GPU apart. `threads`: as in the struct. */
 void cop_affinity_look(int threads, cop_affinity_rank *mine);
 
+/** An MPI launcher that gave its ranks processors which it must not use itself. */
+typedef struct cop_affinity_widened {
+    char launcher[64];                     /**< name of that process */
+    char allowed[COP_AFFINITY_LIST_BYTES]; /**< what it may use */
+    char mine[COP_AFFINITY_LIST_BYTES];    /**< what this process may use */
+} cop_affinity_widened;
+
+/** True if this process was started by an MPI launcher under taskset and the like, and may use
+ * processors that those took from it. To be asked before cop_affinity_bind(). */
+bool cop_affinity_is_widened(cop_affinity_widened *found);
+
 /** Plans cores for the ranks [count] of this node, each as cop_affinity_look() saw it, and
  * binds the calling process, rank `me` of them, with the OpenMP threads that it starts later.
  * Every thread gets a core of its own, or where there are too few, a processor (hardware

@@ -385,6 +385,12 @@ bool cop_backend_has_bf16(const cop_backend_options *options);
 cop_status cop_backend_hold_isa(cop_isa_hold hold, const cop_backend_options *options,
                                 cop_error *err);
 
+/** Where address space is limited, has OpenBLAS and OpenMP take what they need for that many
+ * threads, 0: as many as OpenMP starts by itself, now: OpenBLAS would wait for it for ever
+ * later, OpenMP end the program. COP_ERR_MEMORY with the figures if there is no room. Without a
+ * limit nothing is done. */
+cop_status cop_backend_reserve_threads(int threads, cop_error *err);
+
 /** The kind of that name ("auto", "cpu", "cuda"). \return false for another. */
 bool cop_backend_kind_parse(const char *name, cop_backend_kind *kind);
 

@@ -1,8 +1,9 @@
 /** \file checkpoint.h
  * The tensors of a Hugging Face model directory: one model.safetensors, or shards named by
  * model.safetensors.index.json. Files are mapped read-only and stay mapped until close, so that
- * all ranks of a node share them; they must not be cut short meanwhile. (Run checkpoints are in
- * store.h.)
+ * all ranks of a node share them. A file that cannot be read or is cut short meanwhile ends the
+ * program with the exit code of COP_ERR_IO; one that is written to shows in
+ * cop_checkpoint_check_unchanged(). (Run checkpoints are in store.h.)
  */
 #ifndef COPPICE_CHECKPOINT_H
 #define COPPICE_CHECKPOINT_H
@@ -11,6 +12,7 @@
 #include "coppice/dtype.h"
 #include "coppice/status.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -66,6 +68,13 @@ const char *cop_checkpoint_file_path(const cop_checkpoint *checkpoint, size_t fi
  * their offsets, without gaps. */
 const void *cop_checkpoint_file_data(const cop_checkpoint *checkpoint, size_t file,
                                      size_t *bytes);
+
+/** COP_ERR_IO with the file where one was written to, or changed its size, since it was opened:
+ * what was computed from it meanwhile may be of either. Costs a system call for each file. */
+cop_status cop_checkpoint_check_unchanged(const cop_checkpoint *checkpoint, cop_error *err);
+
+/** True if a file is shorter now than its tensors: reading them ends the program. */
+bool cop_checkpoint_is_cut(const cop_checkpoint *checkpoint);
 
 /** Total bytes of all tensors. */
 size_t cop_checkpoint_bytes(const cop_checkpoint *checkpoint);

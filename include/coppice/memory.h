@@ -42,6 +42,15 @@ _Bool cop_memory_multiply(size_t a, size_t b, size_t *product);
  * told. */
 uint64_t cop_memory_available_bytes(void);
 
+/** Address space that the limits of this process leave it (RLIMIT_AS and RLIMIT_DATA: ulimit -v
+ *  and -d), in bytes; UINT64_MAX where there are none. Another thing than memory: what is
+ *  reserved counts. */
+uint64_t cop_memory_address_left_bytes(void);
+
+/** COP_ERR_MEMORY with the figures where those limits leave no `bytes` in one piece; `what` is
+ *  said to need them. */
+cop_status cop_memory_check_room(uint64_t bytes, const char *what, cop_error *err);
+
 /** Peak resident set of this process, in bytes; 0 if it cannot be told. */
 uint64_t cop_memory_peak_bytes(void);
 

@@ -233,6 +233,7 @@ static cop_status print_result(const evaluation *e, const arguments *a, cop_erro
 {
     double reward = 0;
     size_t right = 0;
+    COP_TRY(cop_checkpoint_check_unchanged(cop_evaluator_checkpoint(e->evaluator), err));
     for (size_t i = 0; i < e->count; i++) {
         reward += (double)e->rewards[i];
         right += e->correct[i];

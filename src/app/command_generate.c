@@ -353,6 +353,7 @@ static cop_status answer_all(const prompt_list *list, const answerer *w, size_t 
                                       .count = list->start[first + i + 1] - start};
         }
         status = cop_model_generate(w->model, prompts, count, &how, answers, err);
+        if (status == COP_OK) status = cop_checkpoint_check_unchanged(w->checkpoint, err);
         for (size_t i = 0; i < count; i++) {
             if (status == COP_OK)
                 status = print_answer(list, w, &answers[i], how.want_logits, err);

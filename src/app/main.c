@@ -1,6 +1,8 @@
 /* Entry point: finds the command, prints its failure, turns its status into an exit code. */
+#include "app/address_check.h"
 #include "app/app.h"
 
+#include "coppice/backend.h"
 #include "coppice/build_info.h"
 
 #include <stdio.h>
@@ -90,6 +92,7 @@ static void limit_spinning(char **argv)
 
 int main(int argc, char **argv)
 {
+    cop_app_link_address_check();
     limit_spinning(argv);
     argp_program_version_hook = print_version;
     argp_err_exit_status = cop_status_exit_code(COP_ERR_USAGE);
@@ -117,7 +120,8 @@ int main(int argc, char **argv)
     (void)snprintf(name, sizeof name, "coppice %s", command->name);
     argv[1] = name;
     cop_error err = {0};
-    const cop_status status = command->run(argc - 1, argv + 1, &err);
+    cop_status status = cop_backend_reserve_threads(0, &err);
+    if (status == COP_OK) status = command->run(argc - 1, argv + 1, &err);
     if (status != COP_OK && strcmp(err.message, cop_app_said) != 0) {
         (void)fprintf(stderr, "%s: %s\n", name,
                       err.message[0] != '\0' ? err.message : cop_status_text(status));

@@ -1,5 +1,6 @@
 #include "coppice/affinity.h"
 
+#include "base/affinity_launcher.h"
 #include "base/affinity_plan.h"
 #include "base/cgroup.h"
 
@@ -8,6 +9,7 @@
 #include <sched.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -75,6 +77,12 @@ void cop_affinity_look(int threads, cop_affinity_rank *mine)
         if (length < 0 || (size_t)length >= sizeof mine->allowed) mine->allowed[0] = '\0';
     }
     free_machine(topology, allowed);
+}
+
+bool cop_affinity_is_widened(cop_affinity_widened *found)
+{
+    const bool launched = getenv("OMPI_COMM_WORLD_RANK") != NULL || getenv("PMIX_RANK") != NULL;
+    return launched && cop_affinity_find_widened("", found);
 }
 
 /* Binds as planned; not being able to is no failure of the run. */

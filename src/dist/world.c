@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { MPI_ROOM_MIB = 288 };
+
 cop_status cop_mpi_check(int code, const char *call, cop_error *err)
 {
     if (code == MPI_SUCCESS) return COP_OK;
@@ -64,6 +66,9 @@ cop_status cop_world_open(int *argc, char ***argv, cop_world **world, cop_error 
 {
     *world = NULL;
     int provided = 0;
+    /* It maps its plug-ins and memory to share, and has no code of its own for being refused.
+     */
+    COP_TRY(cop_memory_check_room((uint64_t)MPI_ROOM_MIB << 20, "MPI", err));
     MPI_TRY(MPI_Init_thread(argc, argv, MPI_THREAD_FUNNELED, &provided));
     COP_CHECK(provided >= MPI_THREAD_FUNNELED, err, COP_ERR_MPI,
               "this MPI library cannot be used beside threads (MPI_THREAD_FUNNELED)");

@@ -117,6 +117,21 @@ const void *cop_checkpoint_file_data(const cop_checkpoint *checkpoint, size_t fi
     return checkpoint->files[file].data;
 }
 
+cop_status cop_checkpoint_check_unchanged(const cop_checkpoint *checkpoint, cop_error *err)
+{
+    for (size_t i = 0; i < checkpoint->file_count; i++)
+        COP_TRY(cop_mapped_file_check(&checkpoint->files[i], err));
+    return COP_OK;
+}
+
+bool cop_checkpoint_is_cut(const cop_checkpoint *checkpoint)
+{
+    for (size_t i = 0; i < checkpoint->file_count; i++) {
+        if (cop_mapped_file_is_cut(&checkpoint->files[i])) return true;
+    }
+    return false;
+}
+
 size_t cop_checkpoint_bytes(const cop_checkpoint *checkpoint)
 {
     return checkpoint->bytes;

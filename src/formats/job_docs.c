@@ -6,6 +6,7 @@
 
 enum {
     PAGE_COLUMNS = 100,
+    RANGE_COLUMN = 72,
     MEANING_INDENT = 4,
     MOST_NAMES = (int)COP_JOB_KEYS_MAX + (int)COP_JOB_SECTIONS_MAX
 };
@@ -174,8 +175,10 @@ static cop_status print_key(const cop_job_key *key, cop_text *text, cop_error *e
                                 key->unit == NULL ? "" : ", ",
                                 key->unit == NULL ? "" : key->unit));
     COP_TRY_OUT(cop_job_key_print_range(key, &range, err));
-    const char *const cells[4] = {key->name, type.data, initial, range.data};
+    const bool fits = RANGE_COLUMN + range.length <= PAGE_COLUMNS;
+    const char *const cells[4] = {key->name, type.data, initial, fits ? range.data : ""};
     COP_TRY_OUT(print_row(cells, text, err));
+    if (!fits) COP_TRY_OUT(print_wrapped(range.data, text, err));
     COP_TRY_OUT(print_wrapped(key->meaning, text, err));
 out:
     cop_text_free(&range);

@@ -1,5 +1,7 @@
 #include "model/memory_plan.h"
 
+#include "coppice/memory.h"
+
 #include <stdio.h>
 
 static size_t larger(size_t a, size_t b)
@@ -156,10 +158,12 @@ cop_status cop_model_check_memory(cop_model *model, cop_error *err)
         (void)snprintf(remedy, sizeof remedy, "a batch of %zu would fit%s", batch,
                        model->lanes > 1 ? " with one candidate" : "");
     }
+    const bool limited = cop_memory_address_left_bytes() <= have;
     return cop_error_set(
         err, COP_ERR_MEMORY,
         "the model needs %.2f GiB at batch %zu%s with %zu + %zu tokens per sequence, "
-        "but there are %.2f GiB: %s",
+        "but there are %.2f GiB%s: %s",
         (double)need / gib, model->limits.batch, beside, model->limits.prompt_tokens,
-        model->limits.new_tokens, (double)have / gib, remedy);
+        model->limits.new_tokens, (double)have / gib,
+        limited ? " within the limit of address space (ulimit -v or -d)" : "", remedy);
 }

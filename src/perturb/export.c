@@ -113,6 +113,7 @@ static cop_status write_directory(cop_export_task *task, const char *path,
         task->target = temporary.data;
         status = cop_export_weights(task, report, err);
         if (status == COP_OK) status = cop_export_side_files(task, err);
+        if (status == COP_OK) status = cop_checkpoint_check_unchanged(task->base, err);
         if (status == COP_OK) status = move_into_place(temporary.data, path, err);
         if (status != COP_OK) remove_temporary(temporary.data);
         if (status == COP_OK) status = sync_parent(path, err);

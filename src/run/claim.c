@@ -12,12 +12,15 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 struct cop_claim {
     char *directory;
     uint64_t number;
-    int fd; /* of the claim's own file, wherever it has gone */
+    int fd;         /* of the claim's own file, wherever it has gone */
+    int folder;     /* the directory itself, wherever it is moved */
+    char place[32]; /* its path by that; as `directory` is where the system has no such paths */
     cop_claim_record record;
     atomic_bool lost;
 };
@@ -26,6 +29,7 @@ static void forget(cop_claim **claim)
 {
     if (*claim == NULL) return;
     if ((*claim)->fd >= 0) (void)close((*claim)->fd);
+    if ((*claim)->folder >= 0) (void)close((*claim)->folder);
     cop_memory_free((*claim)->directory);
     cop_memory_free(*claim);
     *claim = NULL;
@@ -46,6 +50,52 @@ static cop_status write_record(cop_claim *claim, cop_error *err)
     return COP_OK;
 }
 
+/* --- where it is --- */
+
+/* What files of the directory are reached by. */
+static const char *place_of(const cop_claim *claim)
+{
+    return claim->place[0] != '\0' ? claim->place : claim->directory;
+}
+
+/* Holds on to the directory that the claim was made in. */
+static void hold(cop_claim *claim)
+{
+    claim->folder = open(claim->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (claim->folder < 0) return;
+    (void)snprintf(claim->place, sizeof claim->place, "/proc/self/fd/%d", claim->folder);
+    if (!cop_claim_files_exists(claim->place, claim->number)) claim->place[0] = '\0';
+}
+
+static bool is_same(const char *path, const struct stat *folder)
+{
+    struct stat info;
+    return stat(path, &info) == 0 && info.st_dev == folder->st_dev &&
+           info.st_ino == folder->st_ino;
+}
+
+void cop_claim_locate(const cop_claim *claim, char path[COP_CLAIM_PATH_BYTES])
+{
+    struct stat folder;
+    (void)snprintf(path, COP_CLAIM_PATH_BYTES, "%s", claim->directory);
+    if (claim->place[0] == '\0' || fstat(claim->folder, &folder) != 0 || folder.st_nlink == 0 ||
+        is_same(path, &folder))
+        return;
+    const ssize_t length = readlink(claim->place, path, COP_CLAIM_PATH_BYTES - 1);
+    if (length > 0) path[length] = '\0';
+    /* Moved by another machine, its name is not known here. */
+    if (length <= 0 || !is_same(path, &folder))
+        (void)snprintf(path, COP_CLAIM_PATH_BYTES, "%s", claim->place);
+}
+
+/* False where it was removed. */
+static bool is_there(const cop_claim *claim)
+{
+    struct stat folder;
+    if (access(claim->directory, F_OK) == 0) return true;
+    return claim->place[0] != '\0' && fstat(claim->folder, &folder) == 0 && folder.st_nlink > 0;
+}
+
 /* --- keeping it --- */
 
 /* Says by whom. */
@@ -55,7 +105,7 @@ static cop_status lose(cop_claim *claim, cop_error *err)
     bool readable = false;
     cop_claim_record now = {0};
     atomic_store(&claim->lost, true);
-    (void)cop_claim_read(claim->directory, &number, &now, &readable, NULL);
+    (void)cop_claim_read(place_of(claim), &number, &now, &readable, NULL);
     if (readable && number > claim->number) {
         return cop_error_set(
             err, COP_ERR_BUSY,
@@ -82,15 +132,15 @@ cop_status cop_claim_check(cop_claim *claim, cop_error *err)
     if (atomic_load(&claim->lost)) return lose(claim, err);
     /* Its own file first: opening it asks the file server, names may come from a cache. */
     const int failed =
-        cop_claim_files_read(claim->directory, claim->number, bytes, sizeof bytes, &length);
+        cop_claim_files_read(place_of(claim), claim->number, bytes, sizeof bytes, &length);
     if (failed == ENOENT || failed == ESTALE) {
-        COP_CHECK(access(claim->directory, F_OK) == 0, err, COP_ERR_IO,
-                  "%s: the run directory is not there: %s", claim->directory, strerror(errno));
+        COP_CHECK(is_there(claim), err, COP_ERR_IO, "%s: the run directory is not there: %s",
+                  claim->directory, strerror(errno));
         return lose(claim, err);
     }
     COP_CHECK(failed == 0, err, COP_ERR_IO, "%s: the claim on it cannot be read: %s",
               claim->directory, strerror(failed));
-    if (cop_claim_files_exists(claim->directory, claim->number + 1)) return lose(claim, err);
+    if (cop_claim_files_exists(place_of(claim), claim->number + 1)) return lose(claim, err);
     /* A record that is being refreshed at this moment may be half of each. */
     if (cop_claim_parse(bytes, length, &record) &&
         strcmp(record.token, claim->record.token) != 0) {
@@ -289,7 +339,7 @@ static cop_status make(const cop_claim_options *options, uint64_t number, cop_cl
 {
     cop_claim *made = cop_memory_alloc(1, sizeof *made, err);
     if (made == NULL) return COP_ERR_MEMORY;
-    made->fd = -1;
+    made->fd = made->folder = -1;
     made->number = number;
     made->record.owner = options->owner;
     made->record.heartbeat_s = options->heartbeat_s;
@@ -310,6 +360,7 @@ static cop_status make(const cop_claim_options *options, uint64_t number, cop_cl
         status = cop_claim_files_latest(options->directory, &latest, err);
     }
     if (status == COP_OK && latest == number) {
+        hold(made);
         *claim = made;
         return COP_OK;
     }

@@ -23,7 +23,8 @@
 enum {
     COP_CLAIM_BYTES = 1024,     /* of a claim file, always */
     COP_CLAIM_STALE_BEATS = 12, /* heartbeats without a change: dead */
-    COP_CLAIM_TOKEN_BYTES = 33
+    COP_CLAIM_TOKEN_BYTES = 33,
+    COP_CLAIM_PATH_BYTES = 4096
 };
 
 /* A process, for others to find out whether it still runs. */
@@ -83,6 +84,9 @@ cop_claim_state cop_claim_judge(const cop_claim_record *record, const cop_claim_
  * COP_INTERRUPTED: cancelled. */
 cop_status cop_claim_acquire(const cop_claim_options *options, cop_claim **claim,
                              cop_error *err);
+
+/* Where the claimed directory is now: as it was given, or where it was moved to. */
+void cop_claim_locate(const cop_claim *claim, char path[COP_CLAIM_PATH_BYTES]);
 
 /* Shows that the owner lives. One thread at a time. Errors as cop_claim_check(). */
 cop_status cop_claim_beat(cop_claim *claim, cop_error *err);

@@ -39,6 +39,7 @@ typedef struct cop_save {
     double saved_s;     /* time of the content that is in the file; negative: of no start's */
     size_t saved_units; /* done in this start that are in the file */
     double write_s;     /* the last write took */
+    double look_s;      /* when to see next whether the directory was moved */
     double retry_s;     /* no attempt before this time */
     size_t failures;    /* attempts in a row */
     double failing_s;   /* time of the first of them */
@@ -77,7 +78,8 @@ typedef struct cop_run {
 
     uint8_t *arithmetic_of; /* (0) [ranks] index into /job/arithmetic; 255: none */
 
-    char *run_path;        /* (0) run.h5 */
+    char *directory;       /* (0) the run directory, where it is now */
+    char *run_path;        /* (0) run.h5 in it */
     cop_claim *claim;      /* (0) on the run directory */
     cop_keeper *keeper;    /* (0) */
     cop_saver *saver;      /* (0) */
@@ -120,6 +122,9 @@ cop_status cop_rundir_note_start(cop_run *run, const char *backends, cop_error *
 /* Gives the directory back; `status` and `message` say how the job ended. */
 void cop_rundir_close(cop_run *run, cop_status status, const char *message);
 
+/* Looks where the run directory is, and goes on there if it was moved. (0) */
+cop_status cop_rundir_follow(cop_run *run, cop_error *err);
+
 /* What goes on beside the work: writes that ended, troubles to warn of. Called often. It fails
  * with COP_ERR_BUSY when another job took the directory. (0) */
 cop_status cop_rundir_tick(cop_run *run, cop_error *err);
@@ -146,6 +151,13 @@ cop_status cop_rundir_flush(cop_run *run, double patience_s, cop_error *err);
 cop_status cop_rundir_persist(cop_run *run,
                               cop_status (*attempt)(void *context, cop_error *err),
                               void *context, cop_error *err);
+
+/* Fails if the base's files were written to since they were opened: COP_ERR_MISMATCH where
+ * their tensors are others now, else COP_ERR_IO. Cheap. (0) */
+cop_status cop_run_check_base(const cop_run *run, cop_error *err);
+
+/* The same, and reads all tensors. (0) */
+cop_status cop_run_check_base_whole(const cop_run *run, cop_error *err);
 
 /* The whole job, on rank 0. */
 cop_status cop_driver_run(cop_run *run, cop_error *err);

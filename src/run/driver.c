@@ -360,6 +360,7 @@ static cop_status search_and_report(cop_run *run, const base_scores *base,
         methods.result = methods.count;
         COP_TRY_OUT(test_consolidated(run, improved, &methods, err));
     }
+    COP_TRY_OUT(cop_run_check_base_whole(run, err));
     report.seconds = cop_timer_now_s() - run->progress.start_s;
     status = cop_report_finish(run, &report, err);
 out:

@@ -99,6 +99,10 @@ static cop_status load(cop_run *run, cop_error *err)
     return cop_rundir_open(run, err);
 }
 
+/* Address space that is to be left once all is loaded: messages, the run file and its copies.
+ * Libraries that find none in the middle of it do not all say so well. */
+enum { ROOM_MIB = 96 };
+
 /* What fails on one rank stops all before the next step, in which they need each other. */
 static cop_status set_up(cop_run *run, cop_error *err)
 {
@@ -109,7 +113,12 @@ static cop_status set_up(cop_run *run, cop_error *err)
         world, cop_placement_plan(run, cop_checkpoint_bytes(run->base), err), err));
     COP_TRY(cop_world_agree(world, load(run, err), err));
     if (cop_world_rank(world) == 0) print_start(run);
-    return cop_world_agree(world, cop_placement_record(run, err), err);
+    cop_status status = cop_placement_record(run, err);
+    /* What rank 0 has still got is what all have loaded. */
+    if (status == COP_OK && cop_world_rank(world) == 0) status = cop_run_check_base(run, err);
+    if (status == COP_OK)
+        status = cop_memory_check_room((uint64_t)ROOM_MIB << 20, "the run itself", err);
+    return cop_world_agree(world, status, err);
 }
 
 static void show_progress(void *context, bool before)

@@ -17,7 +17,6 @@ static const double status_interval_s = 2;
 
 struct cop_keeper {
     cop_claim *claim;
-    char *path; /* status.json */
     char *job;
     char started[24];
     int64_t ranks, nodes, threads;
@@ -80,15 +79,20 @@ static cop_status write_json(const cop_keeper *k, json_t *object, bool last, cop
             ? NULL
             : json_dumps(object, JSON_INDENT(1) | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(6));
     json_decref(object);
-    COP_CHECK(text != NULL, err, COP_ERR_MEMORY, "no memory for %s", k->path);
+    COP_CHECK(text != NULL, err, COP_ERR_MEMORY, "no memory for status.json");
+    char directory[COP_CLAIM_PATH_BYTES];
+    cop_claim_locate(k->claim, directory); /* it may have been moved */
+    char *const path = cop_text_join_path(directory, "status.json", err);
     cop_text line = {0};
-    cop_status status = cop_text_format(&line, err, "%s\n", text);
+    cop_status status =
+        path == NULL ? COP_ERR_MEMORY : cop_text_format(&line, err, "%s\n", text);
     free(text);
     if (status == COP_OK) {
-        status = (last ? cop_text_write_file : cop_text_replace_file)(k->path, line.data,
+        status = (last ? cop_text_write_file : cop_text_replace_file)(path, line.data,
                                                                       line.length, err);
     }
     cop_text_free(&line);
+    cop_memory_free(path);
     return status;
 }
 
@@ -134,7 +138,6 @@ static void *keep(void *context)
 static void free_keeper(cop_keeper **keeper)
 {
     if (*keeper == NULL) return;
-    cop_memory_free((*keeper)->path);
     cop_memory_free((*keeper)->job);
     cop_memory_free(*keeper);
     *keeper = NULL;
@@ -152,9 +155,8 @@ cop_status cop_keeper_start(cop_claim *claim, const cop_keeper_facts *facts,
                       .threads = facts->threads,
                       .view = {.saved_s = -1, .progress.best = -1}};
     cop_timer_utc(k->started, sizeof k->started);
-    k->path = cop_text_join_path(facts->directory, "status.json", err);
     k->job = cop_memory_copy_string(facts->job, strlen(facts->job), err);
-    cop_status status = k->path == NULL || k->job == NULL ? COP_ERR_MEMORY : COP_OK;
+    cop_status status = k->job == NULL ? COP_ERR_MEMORY : COP_OK;
     if (status == COP_OK) {
         status = cop_thread_start(&k->thread, &k->mutex, &k->wake, keep, k, err);
     }

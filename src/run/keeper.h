@@ -8,7 +8,6 @@
 
 /* What does not change while the job runs. Copied. */
 typedef struct cop_keeper_facts {
-    const char *directory;
     const char *job; /* path of the job file */
     int64_t ranks, nodes, threads;
 } cop_keeper_facts;

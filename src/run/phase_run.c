@@ -245,7 +245,9 @@ static cop_status tick(void *context, cop_error *err)
     cop_progress_draw(&run->progress);
     COP_TRY(cop_rundir_watch(run, err));
     const bool is_announced = cop_signals_take_continue() && run->unsaved;
-    if (is_announced || cop_rundir_is_due(run)) checkpoint(run, w->phase);
+    if (!is_announced && !cop_rundir_is_due(run)) return COP_OK;
+    COP_TRY(cop_run_check_base(run, err));
+    checkpoint(run, w->phase);
     return COP_OK;
 }
 
@@ -287,6 +289,10 @@ static cop_status compute(cop_run *run, cop_phase *phase, const uint64_t *pendin
                                   .tick = tick};
     if (status == COP_OK) status = cop_queue_run(run->queue, &work, err);
     cop_text_free(&order);
+    /* Units failed then, on whatever rank saw it first: this is why. */
+    cop_error changed = {0};
+    if (cop_run_check_base(run, &changed) != COP_OK)
+        return cop_error_set(err, changed.status, "%s", changed.message);
     return status;
 }
 

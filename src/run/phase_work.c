@@ -119,6 +119,9 @@ static cop_status finish(void *context, uint64_t unit, cop_queue_result *result,
     cop_unit_result got = {.rewards = result->scores,
                            .extracted = answers ? w->extracted : NULL};
     COP_TRY(cop_evaluator_finish(w->run->evaluator, &oldest, should_drop, w, &got, err));
+    /* Whatever was computed while the model changed is nobody's score. */
+    const cop_checkpoint *const base = cop_evaluator_checkpoint(w->run->evaluator);
+    COP_TRY(cop_checkpoint_check_unchanged(base, err));
     const size_t count = unit_range(w, unit).count;
     result->tokens = got.generated_tokens;
     if (answers) COP_TRY(take_answers(w, count, result, err));

@@ -85,6 +85,18 @@ static void find_gpu(cop_run *run, cop_affinity_rank *mine)
     run->has_gpu = mine->gpu[0] != '\0';
 }
 
+/* One rank of a node speaks for all: what the launcher did to one it did to the others. */
+static void warn_if_widened(const cop_run *run)
+{
+    cop_affinity_widened found;
+    if (run->computing_rank != 0 || !cop_affinity_is_widened(&found)) return;
+    cop_log_write(run->log, COP_LOG_WARN,
+                  "host %s: %s was left processors %s (by taskset or the like), but gave its "
+                  "rank %s: its own binding does not respect that; start it with --bind-to "
+                  "none",
+                  cop_world_host(run->world), found.launcher, found.allowed, found.mine);
+}
+
 cop_status cop_placement_plan(cop_run *run, size_t base_bytes, cop_error *err)
 {
     const bool idle = cop_world_rank(run->world) == 0 && cop_world_size(run->world) > 1;
@@ -93,6 +105,7 @@ cop_status cop_placement_plan(cop_run *run, size_t base_bytes, cop_error *err)
     cop_placement_count(run);
     cop_affinity_look(idle ? 0 : (int)run->job->backend.threads, &mine.cores);
     if (!idle) find_gpu(run, &mine.cores);
+    if (!idle) warn_if_widened(run);
     mine.free_bytes = cop_memory_available_bytes();
     neighbour *const all =
         cop_memory_alloc((size_t)cop_world_local_size(run->world), sizeof *all, err);

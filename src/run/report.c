@@ -19,7 +19,7 @@ static cop_status write_json(const cop_run *run, const char *name, json_t *objec
     json_decref(object);
     COP_CHECK(text != NULL, err, COP_ERR_MEMORY, "no memory for %s", name);
     cop_text out = {0};
-    char *const path = cop_text_join_path(run->options->out_dir, name, err);
+    char *const path = cop_text_join_path(run->directory, name, err);
     cop_status status =
         path == NULL ? COP_ERR_MEMORY : cop_text_format(&out, err, "%s\n", text);
     if (status == COP_OK) status = cop_text_write_file(path, out.data, out.length, err);
@@ -82,7 +82,7 @@ static cop_status write_recipe(const cop_run *run, const cop_report *report, cop
     cop_recipe *recipe = NULL;
     cop_component *const components =
         cop_memory_alloc(run->seed_count, sizeof *components, err);
-    char *const path = cop_text_join_path(run->options->out_dir, "recipe.json", err);
+    char *const path = cop_text_join_path(run->directory, "recipe.json", err);
     cop_status status = components == NULL || path == NULL
                             ? COP_ERR_MEMORY
                             : cop_run_create_recipe(run->job, &recipe, err);
@@ -145,10 +145,10 @@ static cop_status print_end(cop_run *run, const cop_report *report, cop_error *e
     cop_progress_print(out, "%s, %llu tokens generated in this start.", spent,
                        (unsigned long long)run->progress.all_tokens);
     cop_progress_print(out, "Written: %s/{run.h5, recipe.json, summary.json, log}",
-                       run->options->out_dir);
+                       run->directory);
     if (report->verdict != COP_VERDICT_NOTHING) {
         cop_progress_print(out, "Next:    coppice export %s --model %s --out MODEL_DIR",
-                           run->options->out_dir, run->job->model);
+                           run->directory, run->job->model);
     }
     return COP_OK;
 }

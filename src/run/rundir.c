@@ -58,15 +58,42 @@ cop_status cop_rundir_claim(cop_run *run, cop_error *err)
                                  .waiting = tell_waiting,
                                  .cancelled = is_signalled,
                                  .context = run};
-    const cop_keeper_facts facts = {.directory = run->options->out_dir,
-                                    .job = run->job->path,
+    const cop_keeper_facts facts = {.job = run->job->path,
                                     .ranks = cop_world_size(run->world),
                                     .nodes = cop_world_node_count(run->world),
                                     .threads = run->job->backend.threads};
     COP_TRY(make_directory(run->options->out_dir, err));
+    run->directory =
+        cop_memory_copy_string(run->options->out_dir, strlen(run->options->out_dir), err);
+    if (run->directory == NULL) return COP_ERR_MEMORY;
     cop_claim_describe_self(&options.owner);
     COP_TRY(cop_claim_acquire(&options, &run->claim, err));
     return cop_keeper_start(run->claim, &facts, &run->keeper, err);
+}
+
+cop_status cop_rundir_follow(cop_run *run, cop_error *err)
+{
+    char now[COP_CLAIM_PATH_BYTES];
+    cop_claim_locate(run->claim, now);
+    if (strcmp(now, run->directory) == 0) return COP_OK;
+    char *const directory = cop_memory_copy_string(now, strlen(now), err);
+    char *const path = cop_text_join_path(now, "run.h5", err);
+    cop_status status = directory == NULL || path == NULL ? COP_ERR_MEMORY : COP_OK;
+    if (status == COP_OK) status = cop_saver_move(run->saver, path, err);
+    if (status != COP_OK) {
+        cop_memory_free(directory);
+        cop_memory_free(path);
+        return status;
+    }
+    cop_log_write(
+        run->log, COP_LOG_WARN,
+        "the run directory was moved while its job runs: it was %s, and goes on as %s",
+        run->directory, now);
+    cop_memory_free(run->directory);
+    cop_memory_free(run->run_path);
+    run->directory = directory;
+    run->run_path = path;
+    return COP_OK;
 }
 
 static cop_status start_log(cop_run *run, cop_error *err)
@@ -188,7 +215,6 @@ cop_status cop_rundir_read(cop_run *run, cop_error *err)
 {
     bool previous = false;
     cop_error why = {0};
-    const char *const lack = cop_backend_lack();
     run->run_path = cop_text_join_path(run->options->out_dir, "run.h5", err);
     if (run->run_path == NULL) return COP_ERR_MEMORY;
     COP_TRY(cop_store_read_latest(run->run_path, &run->store, &previous, &why, err));
@@ -199,6 +225,7 @@ cop_status cop_rundir_read(cop_run *run, cop_error *err)
 
 cop_status cop_rundir_open(cop_run *run, cop_error *err)
 {
+    const char *const lack = cop_backend_lack();
     if (run->resumed) COP_TRY(check_identity(run, err));
     COP_TRY(start_log(run, err));
     if (run->damage.status != COP_OK) {
@@ -226,5 +253,7 @@ void cop_rundir_close(cop_run *run, cop_status status, const char *message)
     cop_claim_release(&run->claim);
     cop_store_destroy(&run->store);
     cop_memory_free(run->run_path);
+    cop_memory_free(run->directory);
     run->run_path = NULL;
+    run->directory = NULL;
 }

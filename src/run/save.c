@@ -11,6 +11,8 @@
 /* Between two attempts while writing fails, and between two warnings at first and at last. */
 static const double retry_after_s = 10;
 static const double first_gap_s = 60;
+/* Between two looks at where the run directory is. */
+static const double look_every_s = 1;
 static const double last_gap_s = 3600;
 
 /* True if the warning may go out. */
@@ -92,6 +94,10 @@ cop_status cop_rundir_tick(cop_run *run, cop_error *err)
                                   .failed_saves = s->failures};
     cop_keeper_post(run->keeper, &view);
     if (cop_claim_is_lost(run->claim)) return cop_claim_check(run->claim, err);
+    if (run->saver != NULL && cop_timer_now_s() >= s->look_s) {
+        s->look_s = cop_timer_now_s() + look_every_s;
+        COP_TRY(cop_rundir_follow(run, err));
+    }
     if (cop_keeper_take_trouble(run->keeper, &why) && let_through(&s->trouble)) {
         cop_log_write(run->log, COP_LOG_WARN,
                       "%s (others may take this job for dead if that lasts)", why.message);
@@ -123,6 +129,7 @@ bool cop_rundir_is_due(const cop_run *run)
 cop_status cop_rundir_save(cop_run *run, cop_error *err)
 {
     cop_store *copy = NULL;
+    COP_TRY(cop_rundir_follow(run, err));
     COP_TRY(cop_store_clone(run->store, &copy, err));
     run->unsaved = false;
     run->save.snapshot_s = cop_timer_now_s();
@@ -181,6 +188,7 @@ cop_status cop_rundir_persist(cop_run *run,
     double pause_s = first_pause_s;
     for (;;) {
         cop_error why = {0};
+        COP_TRY(cop_rundir_follow(run, err));
         const cop_status status = attempt(context, &why);
         if (status == COP_OK) return COP_OK;
         const double waited_s = cop_timer_now_s() - start_s;

@@ -90,6 +90,19 @@ uint64_t cop_saver_submit(cop_saver *saver, cop_store **store)
     return number;
 }
 
+cop_status cop_saver_move(cop_saver *saver, const char *path, cop_error *err)
+{
+    char *const copy = cop_memory_copy_string(path, strlen(path), err);
+    if (copy == NULL) return COP_ERR_MEMORY;
+    (void)pthread_mutex_lock(&saver->mutex);
+    while (saver->writing)
+        (void)pthread_cond_wait(&saver->changed, &saver->mutex);
+    cop_memory_free(saver->path);
+    saver->path = copy;
+    (void)pthread_mutex_unlock(&saver->mutex);
+    return COP_OK;
+}
+
 bool cop_saver_is_busy(cop_saver *saver)
 {
     (void)pthread_mutex_lock(&saver->mutex);

@@ -24,6 +24,9 @@ cop_status cop_saver_start(const char *path,
  * One that still waits to be written is dropped for it. \return the number of the write. */
 uint64_t cop_saver_submit(cop_saver *saver, cop_store **store);
 
+/* From the next write on the file is `path` (copied): its directory was moved. */
+cop_status cop_saver_move(cop_saver *saver, const char *path, cop_error *err);
+
 /* True while a write is in progress or waits. */
 bool cop_saver_is_busy(cop_saver *saver);
 

@@ -4,7 +4,8 @@
 #include <signal.h>
 #include <string.h>
 
-/* The only mutable globals of the project: a handler can reach nothing else. */
+/* Mutable globals, which formats/mapped_fault.c alone has besides: a handler can reach nothing
+ * else. */
 static volatile sig_atomic_t pending_signal;
 static volatile sig_atomic_t was_continued;
 

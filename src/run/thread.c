@@ -1,5 +1,6 @@
 #include "run/thread.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <string.h>
 #include <time.h>
@@ -26,8 +27,9 @@ cop_status cop_thread_start(pthread_t *thread, pthread_mutex_t *mutex, pthread_c
     if (failed == 0) failed = pthread_mutex_init(mutex, NULL);
     if (failed == 0) failed = start_blocked(thread, body, context);
     (void)pthread_condattr_destroy(&monotonic);
-    COP_CHECK(failed == 0, err, COP_ERR_INTERNAL, "cannot start a thread: %s",
-              strerror(failed));
+    /* Its stack is what there is no room for. */
+    COP_CHECK(failed == 0, err, failed == EAGAIN ? COP_ERR_MEMORY : COP_ERR_INTERNAL,
+              "cannot start a thread: %s", strerror(failed));
     return COP_OK;
 }
 

@@ -45,6 +45,23 @@ def cores(folder, whole):
     same_result(whole, out, "whatever the cores")
 
 
+def widened(folder):
+    """mpirun's own binding gives a rank cores that taskset has taken from mpirun: that is warned about."""
+    if len(os.sched_getaffinity(0)) < 2:
+        print("* not tested: a launcher that widens its ranks' processors (one processor)")
+        return
+    out = os.path.join(folder, "widened")
+    word = "--bind-to none"
+    core = {"OMPI_MCA_hwloc_base_binding_policy": "core", "PRTE_MCA_hwloc_default_binding_policy": "core"}
+    none = {"OMPI_MCA_hwloc_base_binding_policy": "none", "PRTE_MCA_hwloc_default_binding_policy": "none"}
+    cpu = str(max(os.sched_getaffinity(0)))
+    command = ["taskset", "-c", cpu, "mpirun", "-np", "1"]
+    text = run(out, 1, [], 0, [word, f"was left processors {cpu}"], core, command)
+    check(text.count(word) == 1, f"warned about more than once: {text}")
+    text = run(out, 1, [], 0, ["on 1 of"], none, command)
+    check(word not in text, f"warned about without a reason: {text}")
+
+
 def remove_group(group):
     """Its last process may take a moment to be gone."""
     end = time.monotonic() + 20
@@ -145,6 +162,7 @@ with scratch() as folder:
     whole = os.path.join(folder, "whole")
     run_job(2, whole, SMALL)
     cores(folder, whole)
+    widened(folder)
     quota(folder)
     memory(folder)
     shared_weights(folder)

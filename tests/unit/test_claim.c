@@ -329,8 +329,8 @@ static void test_slurm_environment(void **state)
     assert_string_equal(mine.slurm_job, "");
 }
 
-/* A claim that somebody removes by hand is lost; a directory that is not there for a while, or
- * a claim that cannot be read, is not. */
+/* A claim that somebody removes by hand is lost; a directory that is moved for a while is not.
+ */
 static void test_removed(void **state)
 {
     char path[FOLDER_BYTES + 64];
@@ -342,7 +342,7 @@ static void test_removed(void **state)
     cop_claim *claim = take(&options);
     (void)snprintf(away, sizeof away, "%s/away", (const char *)*state);
     assert_int_equal(rename(inner, away), 0);
-    assert_int_equal(cop_claim_check(claim, NULL), COP_ERR_IO);
+    assert_int_equal(cop_claim_check(claim, NULL), COP_OK); /* it goes with it */
     assert_false(cop_claim_is_lost(claim));
     assert_int_equal(rename(away, inner), 0);
     assert_int_equal(cop_claim_check(claim, NULL), COP_OK);
@@ -450,17 +450,62 @@ static void test_race_without_links(void **state)
     race(*state, true);
 }
 
+/* The claim goes with its directory, whatever takes the old name. */
+static void test_moved(void **state)
+{
+    cop_error err = {0};
+    cop_claim *claim = NULL;
+    char first[512];
+    char moved[512];
+    char now[COP_CLAIM_PATH_BYTES];
+    (void)snprintf(first, sizeof first, "%s/here", (const char *)*state);
+    (void)snprintf(moved, sizeof moved, "%s/moved", (const char *)*state);
+    assert_int_equal(mkdir(first, 0777), 0);
+    const cop_claim_options options = here(first);
+    claim = take(&options);
+    cop_claim_locate(claim, now);
+    assert_string_equal(now, first);
+    assert_int_equal(rename(first, moved), 0);
+    assert_int_equal(cop_claim_beat(claim, &err), COP_OK);
+    cop_claim_locate(claim, now);
+    assert_string_equal(now, moved);
+    assert_int_equal(mkdir(first, 0777), 0); /* another directory of that name */
+    assert_int_equal(cop_claim_check(claim, &err), COP_OK);
+    cop_claim_locate(claim, now);
+    assert_string_equal(now, moved);
+    /* Who comes to it there finds the owner alive. */
+    cop_claim *other = NULL;
+    cop_claim_options second = options;
+    second.directory = moved;
+    assert_int_equal(cop_claim_acquire(&second, &other, &err), COP_ERR_BUSY);
+    /* Whoever took it over is not disturbed. */
+    char path[600];
+    (void)snprintf(path, sizeof path, "%s/.claim.%06d", moved, 2);
+    FILE *const file = fopen(path, "w");
+    assert_non_null(file);
+    assert_int_equal(fclose(file), 0);
+    assert_int_equal(cop_claim_check(claim, &err), COP_ERR_BUSY);
+    cop_claim_release(&claim);
+}
+
 #define CASE(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CASE(test_one_at_a_time),      CASE(test_record),
-        CASE(test_living_elsewhere),   CASE(test_silent_elsewhere),
-        CASE(test_falls_silent),       CASE(test_stopped_observer),
-        CASE(test_killed_here),        CASE(test_judge),
-        CASE(test_slurm_environment),  CASE(test_removed),
-        CASE(test_left_overs),         CASE(test_race),
+        CASE(test_one_at_a_time),
+        CASE(test_record),
+        CASE(test_living_elsewhere),
+        CASE(test_silent_elsewhere),
+        CASE(test_falls_silent),
+        CASE(test_stopped_observer),
+        CASE(test_killed_here),
+        CASE(test_judge),
+        CASE(test_slurm_environment),
+        CASE(test_removed),
+        CASE(test_moved),
+        CASE(test_left_overs),
+        CASE(test_race),
         CASE(test_race_without_links),
     };
     return cmocka_run_group_tests_name("claim", tests, NULL, NULL);

@@ -232,6 +232,8 @@ static void test_table(void **state)
                              strncmp(key->name, "analysis.", 9) != 0 &&
                              strncmp(key->name, "schedule.", 9) != 0 &&
                              strcmp(key->name, "backend.threads") != 0 &&
+                             strcmp(key->name, "backend.isa") != 0 &&
+                             strcmp(key->name, "backend.mixed") != 0 &&
                              strcmp(key->name, "backend.candidates") != 0 &&
                              strcmp(key->name, "gate.allow_flat") != 0 &&
                              strcmp(key->name, "task.timeout") != 0);

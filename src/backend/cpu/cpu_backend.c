@@ -127,6 +127,7 @@ cop_status cop_backend_create_cpu(const cop_backend_options *options, cop_backen
 {
     *backend = NULL;
     assert(options->threads >= 1);
+    COP_TRY(cop_backend_reserve_threads(options->threads, err));
     cop_cpu *const cpu = cop_memory_alloc(1, sizeof *cpu, err);
     if (cpu == NULL) return COP_ERR_MEMORY;
     cpu->base.ops = &cpu_ops;

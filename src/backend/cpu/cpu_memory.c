@@ -84,5 +84,7 @@ void cop_cpu_plan(const cop_backend *backend, const cop_backend_plan *plan,
                   plan->kv * compute + plan->activations * sizeof(float);
     const uint64_t share = cop_cpu_of_const(backend)->memory_bytes;
     const uint64_t available = share > 0 ? share : cop_memory_available_bytes();
-    *have_bytes = available == 0 ? UINT64_MAX : available;
+    /* Not shared: every rank has a limit of its own. */
+    const uint64_t left = cop_memory_address_left_bytes();
+    *have_bytes = available == 0 || available > left ? left : available;
 }

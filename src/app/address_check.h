@@ -1,0 +1,8 @@
+/* A check that runs before the program does, see address_check.c. */
+#ifndef APP_ADDRESS_CHECK_H
+#define APP_ADDRESS_CHECK_H
+
+/* Does nothing: who calls it has the check linked. */
+void cop_app_link_address_check(void);
+
+#endif

@@ -1,0 +1,114 @@
+#!/usr/bin/env python3
+"""A model's files while they are used: cut short, overwritten, touched or replaced on any rank. The job stops with the
+file's name, nobody hangs, no score of another model is kept, and the same command goes on once the model is back."""
+import json
+import os
+import shutil
+import subprocess
+import time
+
+from lib import COPPICE, ENV, MODEL, QUICK, TOP, check, read, run_command, run_job, same_result, scratch
+
+IO, MISMATCH = 6, 8
+LONG = [*QUICK, "population.size=160", "recenter.rounds=0", "checkpoint.interval=1", "analysis.split_half=false",
+        "baselines.self_consistency=[]", "baselines.randopt=[1]"]
+
+
+def start(out, model, ranks):
+    return subprocess.Popen(run_command(ranks, out, [*LONG, f"model={model}"]), env=ENV, cwd=TOP, text=True,
+                            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+
+
+def wait_for_population(out, job):
+    end = time.monotonic() + 120
+    while True:
+        check(time.monotonic() < end and job.poll() is None, "the population does not begin")
+        try:
+            status = json.loads(read(os.path.join(out, "status.json")))
+            if status["phase"]["name"] == "population" and os.path.exists(os.path.join(out, "run.h5")):
+                return
+        except (OSError, ValueError, KeyError):
+            pass
+        time.sleep(0.05)
+
+
+def other_weights(path):
+    """The tensors' bytes from the middle on, with the least bits changed: a model as good as any."""
+    size = os.path.getsize(path)
+    with open(path, "r+b") as file:
+        file.seek(size // 2)
+        data = file.read()
+        file.seek(size // 2)
+        file.write(bytes(b ^ 1 for b in data))
+
+
+def cut(path):
+    os.truncate(path, 4096)
+
+
+def touch(path):
+    os.utime(path)
+
+
+def interfere(folder, whole, name, ranks, change, codes, words):
+    model = os.path.join(folder, name + "-model")
+    out = os.path.join(folder, name)
+    weights = os.path.join(model, "model.safetensors")
+    shutil.copytree(MODEL, model)
+    good = read(weights)
+    job = start(out, model, ranks)
+    wait_for_population(out, job)
+    change(weights)
+    begin = time.monotonic()
+    text = job.communicate(timeout=120)[0]
+    spent = time.monotonic() - begin
+    check(job.returncode in codes, f"{name}: exit code {job.returncode}, not {codes}: {text}")
+    for word in words:
+        check(word in text, f"{name}: without {word!r}: {text}")
+    check(spent < 60, f"{name}: the job ended after {spent:.0f} s")
+    # Until the model is back nothing goes on; then the scores are those of an undisturbed run.
+    if change is not touch:
+        done = subprocess.run(run_command(1, out, [*LONG, f"model={model}"]), env=ENV, cwd=TOP, text=True,
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=120)
+        check(done.returncode in (4, MISMATCH), f"{name}: goes on with another model: {done.returncode} {done.stdout}")
+    with open(weights, "wb") as file:
+        file.write(good)
+    run_job(ranks, out, [*LONG, f"model={model}"])
+    same_result(whole, out, name)
+
+
+with scratch() as folder:
+    whole = os.path.join(folder, "whole")
+    run_job(3, whole, LONG)
+    interfere(folder, whole, "overwritten", 3, other_weights, {MISMATCH}, ["model.safetensors", "written to", "SHA-256"])
+    interfere(folder, whole, "overwritten alone", 1, other_weights, {MISMATCH}, ["model.safetensors", "written to"])
+    interfere(folder, whole, "cut", 3, cut, {IO}, ["model.safetensors", "cut short"])
+    interfere(folder, whole, "touched", 3, touch, {IO}, ["model.safetensors", "written to", "same command"])
+
+    # A file that another one replaces stays what it was for those who have it.
+    model = os.path.join(folder, "replaced-model")
+    out = os.path.join(folder, "replaced")
+    shutil.copytree(MODEL, model)
+    weights = os.path.join(model, "model.safetensors")
+    job = start(out, model, 3)
+    wait_for_population(out, job)
+    shutil.copy(weights, weights + ".new")
+    other_weights(weights + ".new")
+    os.rename(weights + ".new", weights)
+    text = job.communicate(timeout=300)[0]
+    check(job.returncode == 0, f"replaced: exit code {job.returncode}: {text}")
+    same_result(whole, out, "replaced")
+
+    # Commands that are no jobs.
+    shutil.copytree(MODEL, model + "2")
+    weights = os.path.join(model + "2", "model.safetensors")
+    ask = subprocess.Popen([COPPICE, "generate", "--model", model + "2", "--max-new-tokens", "900", "--batch", "1"],
+                           env=ENV, cwd=TOP, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                           stderr=subprocess.PIPE)
+    ask.stdin.write('{"prompt": "1 + 1 ="}\n' * 400)
+    ask.stdin.close()
+    check(ask.stdout.readline() != "", "generate answers nothing")
+    touch(weights)
+    ask.stdout.read()
+    check(ask.wait(timeout=120) == IO and "written to" in ask.stderr.read(), "generate goes on with a file that changes")
+    print("* overwritten, cut, touched and replaced under a job of three ranks")
