@@ -11,6 +11,9 @@
 
 enum { BUFFER_MIB = 128, DEFAULT_STACK_MIB = 8, ORDER = 128 };
 
+/* Not there where another library stands in for OpenBLAS. */
+int openblas_get_num_threads(void) __attribute__((weak));
+
 static uint64_t stack_bytes(void)
 {
     struct rlimit limit;
@@ -21,8 +24,8 @@ static uint64_t stack_bytes(void)
 cop_status cop_backend_reserve_threads(int threads, cop_error *err)
 {
     if (cop_memory_address_left_bytes() == UINT64_MAX) return COP_OK;
-    const int known = openblas_get_num_threads();
     const int before = omp_get_max_threads();
+    const int known = openblas_get_num_threads == NULL ? before : openblas_get_num_threads();
     if (threads != 0 && threads <= known) return COP_OK; /* they have it already */
     if (threads == 0) threads = before;
     const uint64_t more = threads > known ? (uint64_t)(threads - known) : 0;
