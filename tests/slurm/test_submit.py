@@ -63,10 +63,10 @@ def check_gpu(folder):
     double = os.path.join(folder, "double")
     with open(double, "w") as file:
         file.write('#!/bin/sh\ncase "$*" in *--check) exit 0 ;; esac\n'
-                   'echo "rank $PMIX_RANK on $(hostname): GPU $CUDA_VISIBLE_DEVICES of $SLURM_GPUS_PER_TASK for $*"\n')
+                   'echo "rank $PMIX_RANK on $(hostname): GPU $CUDA_VISIBLE_DEVICES of ${SLURM_GPUS_PER_TASK:-$SLURM_TRES_PER_TASK} for $*"\n')
     os.chmod(double, stat.S_IRWXU)
     job = Job(folder, "double", program=double, script="coppice-gpu.sbatch").wait()
-    seen = re.findall(r"^rank (\d) on (\w+): GPU (\S+) of 1 for run .* -s backend.kind=cuda$", job.text(), re.M)
+    seen = re.findall(r"^rank (\d) on (\w+): GPU (\S+) of (?:gres/gpu[:=])?1 for run .* -s backend.kind=cuda$", job.text(), re.M)
     check(sorted(rank for rank, _, _ in seen) == ["0", "1", "2"], job.text())
     check(all(re.fullmatch(r"\d+", gpu) for _, _, gpu in seen), f"not one GPU each: {seen}")
 
