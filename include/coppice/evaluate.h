@@ -29,7 +29,8 @@ typedef struct cop_evaluator_options {
                                       while the evaluator is made; NULL: none */
     size_t shots;                /**< few-shot examples in each prompt */
     int64_t shot_seed;           /**< their order, as for cop_splits_create() */
-    const char *chat;            /**< family name, NULL or "auto": recognised from the model */
+    const char *chat;            /**< family name, NULL or "auto": the model's own template */
+    const char *date;            /**< as cop_chat_options has it */
     const char *const *stop;     /**< [stop_count] stop strings, cut from the response */
     size_t stop_count;
     size_t max_new_tokens;
@@ -108,6 +109,13 @@ cop_status cop_evaluator_run(cop_evaluator *evaluator, const cop_unit *unit,
 
 /** Tensors of the checkpoint that the model has no use for, for a warning; NULL if none. */
 const char *cop_evaluator_unused_tensors(const cop_evaluator *evaluator);
+
+/** The token by which answers end in the model's template although it stops none, so that they
+ *  go on to the limit, for a warning; NULL if there is none. */
+const char *cop_evaluator_unstopped(const cop_evaluator *evaluator);
+
+/** True if the template asks for today's date. */
+bool cop_evaluator_asks_date(const cop_evaluator *evaluator);
 
 /** The parts, for reports: all borrowed. */
 const cop_model_config *cop_evaluator_config(const cop_evaluator *evaluator);

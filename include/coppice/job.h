@@ -36,6 +36,7 @@ typedef struct cop_job {
         char *name, *data;
         cop_fields fields;               /**< what the data calls the task's fields */
         char *system, *user, *assistant; /**< prompt templates; NULL: the task's default */
+        char *date;                      /**< YYYY-MM-DD, for chat templates that ask */
         char *chat;                      /**< family, "auto" */
         char *examples;                  /**< few-shot examples, JSON lines; NULL: none */
         int64_t shots;

@@ -46,6 +46,12 @@ cop_status cop_app_each_line(cop_status (*line)(void *context, size_t number,
  * readers take U+2028 and the like for ends of lines. */
 cop_status cop_app_print_json(json_t *value, cop_error *err);
 
+/* Warns on standard error of a token that ends answers in the template but stops none (NULL:
+ * there is none), and of the date that a template gets which asks for it (NULL: the default).
+ */
+void cop_app_warn_of_chat(const char *command, const char *unstopped, bool asks_date,
+                          const char *date);
+
 /* Flushes standard output; a full disk or closed pipe shows here. */
 cop_status cop_app_flush(cop_error *err);
 

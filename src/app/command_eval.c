@@ -16,7 +16,8 @@ enum { MOST_FIELDS = 64 };
 
 typedef struct arguments {
     cop_app_task task;
-    const char *model, *recipe, *data, *system, *user, *assistant, *chat, *compute, *backend;
+    const char *model, *recipe, *data, *system, *user, *assistant, *chat, *date, *compute,
+        *backend;
     const char *responses, *examples;
     const char *limit, *batch, *threads, *tokens, *shots, *shot_seed; /* numbers, as text */
     const char *fields[MOST_FIELDS];
@@ -39,6 +40,7 @@ enum {
     KEY_USER,
     KEY_ASSISTANT,
     KEY_CHAT,
+    KEY_DATE,
     KEY_RESPONSES,
     KEY_FIELD,
     KEY_EXAMPLES,
@@ -63,8 +65,10 @@ static const struct argp_option options[] = {
     {"shot-seed", KEY_SHOT_SEED, "S", 0, "Order they are drawn in (default 0; -1: file order)",
      0},
     {"assistant", KEY_ASSISTANT, "TEMPLATE", 0, "Answer of a few-shot example", 0},
-    {"chat", KEY_CHAT, "FAMILY", 0, "Chat template family (default: recognised from the model)",
-     0},
+    {"chat", KEY_CHAT, "FAMILY", 0,
+     "Rules of a chat template family instead of the model's own template", 0},
+    {"date", KEY_DATE, "YYYY-MM-DD", 0,
+     "Today to chat templates that ask for the date (default " COP_CHAT_DEFAULT_DATE ")", 0},
     {"backend", KEY_BACKEND, "KIND", 0,
      "auto (default: a GPU where there is one, otherwise the CPU), cpu or cuda", 0},
     {"compute", KEY_COMPUTE, "TYPE", 0, "auto, f32 or bf16", 0},
@@ -122,6 +126,9 @@ static error_t parse(int key, char *text, struct argp_state *state)
         return 0;
     case KEY_CHAT:
         a->chat = text;
+        return 0;
+    case KEY_DATE:
+        a->date = text;
         return 0;
     case KEY_EXAMPLES:
         a->examples = text;
@@ -359,6 +366,7 @@ static cop_status run(const arguments *a, evaluation *e, cop_error *err)
                                   .shots = (size_t)shots,
                                   .shot_seed = shot_seed,
                                   .chat = a->chat,
+                                  .date = a->date,
                                   .max_new_tokens = (size_t)tokens,
                                   .batch = (size_t)batch,
                                   .backend = cop_app_backend_options(compute, threads)};
@@ -367,6 +375,8 @@ static cop_status run(const arguments *a, evaluation *e, cop_error *err)
     const char *const unused = cop_evaluator_unused_tensors(e->evaluator);
     if (unused != NULL)
         (void)fprintf(stderr, "coppice eval: warning: unused tensors: %s\n", unused);
+    cop_app_warn_of_chat("eval", cop_evaluator_unstopped(e->evaluator),
+                         cop_evaluator_asks_date(e->evaluator), a->date);
     COP_TRY(evaluate_all(e, a, (size_t)batch, err));
     return print_result(e, a, err);
 }

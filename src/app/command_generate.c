@@ -11,7 +11,8 @@
 #include <unistd.h>
 
 typedef struct arguments {
-    const char *model, *recipe, *tokens, *compute, *backend, *batch, *threads, *chat, *gemm;
+    const char *model, *recipe, *tokens, *compute, *backend, *batch, *threads, *chat, *date,
+        *gemm;
     const char *temperature, *top_p, *seed;
     bool logits;
 } arguments;
@@ -25,6 +26,7 @@ enum {
     KEY_BATCH,
     KEY_THREADS,
     KEY_CHAT,
+    KEY_DATE,
     KEY_LOGITS,
     KEY_GEMM,
     KEY_TEMPERATURE,
@@ -44,7 +46,9 @@ static const struct argp_option options[] = {
     {"batch", KEY_BATCH, "N", 0, "Answers generated side by side (default 64)", 0},
     {"threads", KEY_THREADS, "N", 0, "Threads (default: all cores)", 0},
     {"chat", KEY_CHAT, "FAMILY", 0,
-     "Chat template family for messages (default: recognised from the model)", 0},
+     "Rules of a chat template family for messages instead of the model's own template", 0},
+    {"date", KEY_DATE, "YYYY-MM-DD", 0,
+     "Today to chat templates that ask for the date (default " COP_CHAT_DEFAULT_DATE ")", 0},
     {"temperature", KEY_TEMPERATURE, "T", 0,
      "Draw tokens at this temperature; 0 (default): greedy answers", 0},
     {"top-p", KEY_TOP_P, "P", 0,
@@ -89,6 +93,9 @@ static error_t parse(int key, char *text, struct argp_state *state)
     case KEY_CHAT:
         a->chat = text;
         return 0;
+    case KEY_DATE:
+        a->date = text;
+        return 0;
     case KEY_TEMPERATURE:
         a->temperature = text;
         return 0;
@@ -129,12 +136,11 @@ static const struct argp argp = {
 
 /* Prompts read from standard input. */
 typedef struct prompt_list {
-    const char *model_dir, *chat;
+    const char *model_dir, *family, *date;
     cop_tokenizer *tokenizer; /* NULL: the model has none */
-    bool family_known;
-    cop_chat_family family;
-    cop_ids ids;   /* of all prompts */
-    size_t *start; /* [count + 1] */
+    cop_chat *chat;           /* NULL: no messages yet */
+    cop_ids ids;              /* of all prompts */
+    size_t *start;            /* [count + 1] */
     size_t start_capacity;
     size_t count;
     size_t longest;
@@ -166,14 +172,9 @@ static cop_status read_messages(prompt_list *list, const json_t *messages, cop_e
     COP_CHECK(count > 0, err, COP_ERR_FORMAT,
               "\"messages\" must be a list of {\"role\", \"content\"}");
     COP_TRY(need_tokenizer(list, err));
-    if (!list->family_known) {
-        if (list->chat != NULL && strcmp(list->chat, "auto") != 0) {
-            COP_TRY(cop_chat_family_find(list->chat, &list->family, err));
-        } else {
-            COP_TRY(cop_chat_family_detect(list->model_dir, &list->family, err));
-        }
-        list->family_known = true;
-    }
+    const cop_chat_options wanted = {
+        .model_dir = list->model_dir, .family = list->family, .date = list->date};
+    if (list->chat == NULL) COP_TRY(cop_chat_create(&wanted, &list->chat, err));
     cop_chat_message *const chat = cop_memory_alloc(count, sizeof *chat, err);
     if (chat == NULL) return COP_ERR_MEMORY;
     cop_text text = {0};
@@ -191,10 +192,10 @@ static cop_status read_messages(prompt_list *list, const json_t *messages, cop_e
                               i + 1);
         }
     }
-    if (status == COP_OK) status = cop_chat_render(list->family, chat, count, &text, err);
+    if (status == COP_OK) status = cop_chat_render(list->chat, chat, count, &text, err);
     if (status == COP_OK) {
         status = cop_tokenizer_encode(list->tokenizer, text.data, text.length,
-                                      list->family == COP_CHAT_PLAIN, &list->ids, err);
+                                      cop_chat_is_plain(list->chat), &list->ids, err);
     }
     cop_text_free(&text);
     cop_memory_free(chat);
@@ -368,6 +369,26 @@ static cop_status answer_all(const prompt_list *list, const answerer *w, size_t 
     return status;
 }
 
+/* What prompts made of messages lack or are given that nobody may expect. */
+static cop_status warn_of_chat(const prompt_list *list, const cop_model_config *config,
+                               cop_error *err)
+{
+    if (list->chat == NULL) return COP_OK;
+    int32_t id = -1;
+    cop_text content = {0};
+    const cop_status status =
+        cop_chat_find_end(list->chat, list->tokenizer, &id, &content, err);
+    bool stops = id < 0;
+    for (int32_t i = 0; i < config->stop_count; i++)
+        stops = stops || config->stops[i] == id;
+    if (status == COP_OK) {
+        cop_app_warn_of_chat("generate", stops ? NULL : content.data,
+                             cop_chat_asks_date(list->chat), list->date);
+    }
+    cop_text_free(&content);
+    return status;
+}
+
 static cop_status load_tokenizer(prompt_list *list, cop_error *err)
 {
     char *const path = cop_text_join_path(list->model_dir, "tokenizer.json", err);
@@ -392,7 +413,9 @@ static cop_status run(const arguments *a, prompt_list *list, answerer *w, cop_er
     COP_TRY(read_sampling(a, &how.sampling, err));
     how.max_new_tokens = (size_t)tokens;
     list->model_dir = a->model;
-    list->chat = a->chat;
+    list->family = a->chat;
+    list->date = a->date;
+    if (a->date != NULL) COP_TRY(cop_chat_check_date(a->date, err));
     COP_CHECK(access(a->model, F_OK) == 0, err, COP_ERR_FORMAT,
               "%s: there is no such model directory", a->model);
     COP_TRY(load_tokenizer(list, err));
@@ -400,6 +423,7 @@ static cop_status run(const arguments *a, prompt_list *list, answerer *w, cop_er
     if (list->count == 0) return COP_OK;
     if ((size_t)batch > list->count) batch = (int64_t)list->count;
     COP_TRY(load(a, list, (size_t)batch, (size_t)tokens, w, err));
+    COP_TRY(warn_of_chat(list, &w->config, err));
     return answer_all(list, w, (size_t)batch, &how, err);
 }
 
@@ -416,6 +440,7 @@ cop_status cop_command_generate(int argc, char **argv, cop_error *err)
     cop_backend_destroy(&w.backend);
     cop_checkpoint_close(&w.checkpoint);
     cop_recipe_destroy(&w.recipe);
+    cop_chat_destroy(&list.chat);
     cop_tokenizer_destroy(&list.tokenizer);
     cop_ids_free(&list.ids);
     cop_memory_free(list.start);

@@ -1,6 +1,7 @@
 #include "app/app.h"
 
 #include "coppice/affinity.h"
+#include "coppice/chat.h"
 #include "coppice/json.h"
 #include "coppice/memory.h"
 #include "coppice/store.h"
@@ -164,4 +165,22 @@ cop_status cop_app_require(const char *command, const char *option, const void *
     COP_CHECK(value != NULL, err, COP_ERR_USAGE, "%s is required; see coppice %s --help",
               option, command);
     return COP_OK;
+}
+
+void cop_app_warn_of_chat(const char *command, const char *unstopped, bool asks_date,
+                          const char *date)
+{
+    if (unstopped != NULL) {
+        (void)fprintf(
+            stderr,
+            "coppice %s: warning: the chat template ends an answer by %s, which is no "
+            "stop token of the model: answers go on to --max-new-tokens\n",
+            command, unstopped);
+    }
+    if (asks_date) {
+        (void)fprintf(stderr,
+                      "coppice %s: note: the chat template asks for today's date; it gets %s "
+                      "(--date)\n",
+                      command, date != NULL ? date : COP_CHAT_DEFAULT_DATE);
+    }
 }

@@ -23,7 +23,8 @@ static cop_status load_prompts(cop_evaluator *evaluator, cop_error *err)
     const cop_evaluator_options *const options = &evaluator->options;
     COP_TRY(cop_model_config_load(options->model_dir, &evaluator->config, err));
     COP_TRY(cop_tokenizer_load_model(options->model_dir, &evaluator->tokenizer, err));
-    COP_TRY(cop_prompts_create(options, evaluator->tokenizer, &evaluator->prompts, err));
+    COP_TRY(cop_prompts_create(options, evaluator->tokenizer, &evaluator->config,
+                               &evaluator->prompts, err));
     const size_t longest = evaluator->prompts.longest;
     const size_t positions = (size_t)evaluator->config.max_positions;
     COP_CHECK(longest + options->max_new_tokens <= positions + 1, err, COP_ERR_CONFIG,
@@ -103,6 +104,16 @@ cop_status cop_evaluator_check(const cop_evaluator_options *options, cop_error *
 const char *cop_evaluator_unused_tensors(const cop_evaluator *evaluator)
 {
     return evaluator->unused.length > 0 ? evaluator->unused.data : NULL;
+}
+
+const char *cop_evaluator_unstopped(const cop_evaluator *evaluator)
+{
+    return evaluator->prompts.unstopped.length > 0 ? evaluator->prompts.unstopped.data : NULL;
+}
+
+bool cop_evaluator_asks_date(const cop_evaluator *evaluator)
+{
+    return evaluator->prompts.asks_date;
 }
 
 const cop_model_config *cop_evaluator_config(const cop_evaluator *evaluator)

@@ -8,7 +8,7 @@
 /* What prompts are made with. */
 typedef struct prompter {
     const cop_evaluator_options *options;
-    cop_chat_family family;
+    cop_chat *chat;
     cop_shots *shots;           /* NULL: none */
     cop_chat_message *messages; /* [2 + 2 * shots] */
 } prompter;
@@ -36,20 +36,26 @@ static cop_status render(const prompter *p, const json_t *example, cop_text *pro
         count += 2 * options->shots;
     }
     p->messages[count++] = (cop_chat_message){.role = "user", .content = parts[1].data};
-    status = cop_chat_render(p->family, p->messages, count, prompt, err);
+    status = cop_chat_render(p->chat, p->messages, count, prompt, err);
 out:
     cop_text_free(&parts[0]);
     cop_text_free(&parts[1]);
     return status;
 }
 
-static cop_status find_family(const cop_evaluator_options *options, cop_chat_family *family,
-                              cop_error *err)
+/* A token that ends answers in the template but stops none is said: they would go on to the
+ * limit. */
+static cop_status check_end(const prompter *p, const cop_tokenizer *tokenizer,
+                            const cop_model_config *config, prompt_set *prompts, cop_error *err)
 {
-    if (options->chat == NULL || strcmp(options->chat, "auto") == 0) {
-        return cop_chat_family_detect(options->model_dir, family, err);
-    }
-    return cop_chat_family_find(options->chat, family, err);
+    int32_t id = -1;
+    COP_TRY(cop_chat_find_end(p->chat, tokenizer, &id, &prompts->unstopped, err));
+    bool stops = id < 0;
+    for (int32_t i = 0; i < config->stop_count; i++)
+        stops = stops || config->stops[i] == id;
+    if (stops) cop_text_clear(&prompts->unstopped);
+    prompts->asks_date = cop_chat_asks_date(p->chat);
+    return COP_OK;
 }
 
 static cop_status encode_all(const prompter *p, const cop_tokenizer *tokenizer,
@@ -64,7 +70,7 @@ static cop_status encode_all(const prompter *p, const cop_tokenizer *tokenizer,
         /* The chat text already holds what the post-processor would add. */
         if (status == COP_OK) {
             status = cop_tokenizer_encode(tokenizer, text->data, text->length,
-                                          p->family == COP_CHAT_PLAIN, &prompts->ids, err);
+                                          cop_chat_is_plain(p->chat), &prompts->ids, err);
         }
         if (status == COP_OK && prompts->ids.count == prompts->start[i]) {
             status = cop_error_set(err, COP_ERR_CONFIG, "the prompt is empty");
@@ -78,8 +84,8 @@ static cop_status encode_all(const prompter *p, const cop_tokenizer *tokenizer,
 }
 
 cop_status cop_prompts_create(const cop_evaluator_options *options,
-                              const cop_tokenizer *tokenizer, prompt_set *prompts,
-                              cop_error *err)
+                              const cop_tokenizer *tokenizer, const cop_model_config *config,
+                              prompt_set *prompts, cop_error *err)
 {
     prompter p = {.options = options};
     cop_text text = {0};
@@ -91,13 +97,17 @@ cop_status cop_prompts_create(const cop_evaluator_options *options,
         status = COP_ERR_MEMORY;
         goto out;
     }
-    COP_TRY_OUT(find_family(options, &p.family, err));
+    const cop_chat_options chat = {
+        .model_dir = options->model_dir, .family = options->chat, .date = options->date};
+    COP_TRY_OUT(cop_chat_create(&chat, &p.chat, err));
+    COP_TRY_OUT(check_end(&p, tokenizer, config, prompts, err));
     COP_TRY_OUT(cop_shots_create(options, &p.shots, err));
     COP_TRY_OUT(encode_all(&p, tokenizer, prompts, &text, err));
 out:
     cop_text_free(&text);
     cop_shots_destroy(&p.shots);
     cop_memory_free(p.messages);
+    cop_chat_destroy(&p.chat);
     if (status != COP_OK) cop_prompts_free(prompts);
     return status;
 }
@@ -105,6 +115,7 @@ out:
 void cop_prompts_free(prompt_set *prompts)
 {
     cop_ids_free(&prompts->ids);
+    cop_text_free(&prompts->unstopped);
     cop_memory_free(prompts->start);
     *prompts = (prompt_set){0};
 }

@@ -10,12 +10,15 @@ typedef struct prompt_set {
     size_t *start; /* [count + 1] offsets into ids */
     size_t count;
     size_t longest; /* tokens */
+    cop_text
+        unstopped;  /* token that ends an answer in the template, but stops none; empty: none */
+    bool asks_date; /* the template asks for today's date */
 } prompt_set;
 
 /* Renders the templates over every example, in the model's chat family, and encodes them. */
 cop_status cop_prompts_create(const cop_evaluator_options *options,
-                              const cop_tokenizer *tokenizer, prompt_set *prompts,
-                              cop_error *err);
+                              const cop_tokenizer *tokenizer, const cop_model_config *config,
+                              prompt_set *prompts, cop_error *err);
 
 /* Frees the set; it is then {0} again. */
 void cop_prompts_free(prompt_set *prompts);

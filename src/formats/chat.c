@@ -1,369 +1,230 @@
-/* Rendering of chat prompts (chat.h). */
+/* Chat prompts (chat.h): the model's own template, or a family's rules. */
 #include "coppice/chat.h"
-#include "formats/chat_templates.h"
+
+#include "coppice/memory.h"
+#include "formats/chat_files.h"
+#include "formats/jinja.h"
 #include "formats/unicode.h"
 
+#include <jansson.h>
+#include <stdio.h>
 #include <string.h>
 
-/* What makes one ChatML template differ from another. */
-typedef struct chatml {
-    const char *system; /* put first where there is none of the messages' own; NULL: never */
-    const char *end;    /* of an assistant's message in the last place */
-    bool anywhere;      /* their own may stand further on */
-} chatml;
+struct cop_chat {
+    cop_jinja *template; /* NULL: a family's rules */
+    cop_chat_family family;
+    char *name;     /* of the template, for messages */
+    json_t *tokens; /* special tokens, variables of the template */
+    struct tm now;
+};
 
-/* A conversation on its way to a prompt. */
-typedef struct conversation {
-    const cop_chat_message *messages; /* [count] */
-    size_t count;
-    cop_text *prompt;
-    cop_error *err;
-} conversation;
+/* --- dates --- */
 
-static const char im_end[] = "<|im_end|>\n";
-
-static const chatml chatml_of[COP_CHAT_FAMILY_COUNT] = {
-    [COP_CHAT_CHATML] = {.end = im_end},
-    [COP_CHAT_QWEN2] = {.system = "You are Qwen, created by Alibaba Cloud. You are a helpful "
-                                  "assistant.",
-                        .end = im_end},
-    [COP_CHAT_QWEN2_MATH] = {.system = "Please reason step by step, and put your final answer "
-                                       "within \\boxed{}.",
-                             .end = im_end},
-    [COP_CHAT_ASSISTANT] = {.system = "You are a helpful assistant.", .end = im_end},
-    [COP_CHAT_SMOLLM2] = {.system = "You are a helpful AI assistant named SmolLM, trained by "
-                                    "Hugging Face",
-                          .end = im_end},
-    [COP_CHAT_OLMO3] = {.system = "You are a helpful function-calling AI assistant. You do not "
-                                  "currently have access to any functions. "
-                                  "<functions></functions>",
-                        .anywhere = true,
-                        .end = "<|endoftext|>"}};
-
-static const char *const names[COP_CHAT_FAMILY_COUNT] = {
-    [COP_CHAT_PLAIN] = "plain",         [COP_CHAT_CHATML] = "chatml",
-    [COP_CHAT_QWEN2] = "qwen2",         [COP_CHAT_QWEN3] = "qwen3",
-    [COP_CHAT_LLAMA3] = "llama3",       [COP_CHAT_OLMO] = "olmo",
-    [COP_CHAT_MISTRAL] = "mistral",     [COP_CHAT_LLAMA31] = "llama31",
-    [COP_CHAT_OLMO3] = "olmo3",         [COP_CHAT_SMOLLM2] = "smollm2",
-    [COP_CHAT_ASSISTANT] = "assistant", [COP_CHAT_QWEN2_MATH] = "qwen2-math",
-    [COP_CHAT_ZEPHYR] = "zephyr"};
-
-const char *cop_chat_family_name(cop_chat_family family)
+static int days_of(int year, int month)
 {
-    return (size_t)family < COP_CHAT_FAMILY_COUNT ? names[family] : "?";
+    static const int days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+    const bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+    return days[month - 1] + (month == 2 && leap ? 1 : 0);
 }
 
-const char *cop_chat_default_system(cop_chat_family family)
+static bool has_form(const char *date)
 {
-    return chatml_of[family].system;
-}
-
-cop_status cop_chat_family_find(const char *name, cop_chat_family *family, cop_error *err)
-{
-    *family = COP_CHAT_PLAIN;
-    for (size_t i = 0; i < COP_CHAT_FAMILY_COUNT; i++) {
-        if (strcmp(names[i], name) != 0) continue;
-        *family = (cop_chat_family)i;
-        return COP_OK;
+    static const char form[] = "0000-00-00";
+    if (strlen(date) != sizeof form - 1) return false;
+    for (size_t i = 0; form[i] != '\0'; i++) {
+        if (form[i] == '0' ? date[i] < '0' || date[i] > '9' : date[i] != form[i]) return false;
     }
-    return cop_text_refuse_name("chat family", "chat families", name, names,
-                                COP_CHAT_FAMILY_COUNT, err);
+    return true;
 }
 
-/* --- pieces of templates --- */
-
-static bool has_role(const conversation *self, size_t index, const char *role)
+static cop_status read_date(const char *date, struct tm *now, cop_error *err)
 {
-    return index < self->count && strcmp(self->messages[index].role, role) == 0;
-}
-
-static cop_status put(const conversation *self, const char *text)
-{
-    return cop_text_append(self->prompt, text, strlen(text), self->err);
-}
-
-/* What templates strip: white space and the four separators of ASCII. */
-static bool is_stripped(uint32_t code)
-{
-    return cop_unicode_is_space(code) || (code >= 0x1C && code <= 0x1F);
-}
-
-static cop_status put_trimmed(const conversation *self, const char *text)
-{
-    size_t length = strlen(text);
-    uint32_t code = 0;
-    while (length > 0) {
-        const size_t bytes = cop_unicode_decode(text, length, &code);
-        if (!is_stripped(code)) break;
-        text += bytes;
-        length -= bytes;
-    }
-    while (length > 0) {
-        const size_t start = cop_unicode_previous(text, length);
-        (void)cop_unicode_decode(text + start, length - start, &code);
-        if (!is_stripped(code)) break;
-        length = start;
-    }
-    return cop_text_append(self->prompt, text, length, self->err);
-}
-
-static cop_status put_chatml(const conversation *self, const char *role, const char *content,
-                             const char *end)
-{
-    COP_TRY(put(self, "<|im_start|>"));
-    COP_TRY(put(self, role));
-    COP_TRY(put(self, "\n"));
-    COP_TRY(put(self, content));
-    return put(self, end);
-}
-
-/* --- families --- */
-
-static cop_status render_plain(const conversation *self)
-{
-    for (size_t i = 0; i < self->count; i++)
-        COP_TRY(put(self, self->messages[i].content));
+    int year = 0;
+    int month = 0;
+    int day = 0;
+    const bool read = has_form(date) && sscanf(date, "%d-%d-%d", &year, &month, &day) == 3;
+    COP_CHECK(read && year >= 1900 && month >= 1 && month <= 12 && day >= 1 &&
+                  day <= days_of(year, month),
+              err, COP_ERR_CONFIG,
+              "the date \"%.40s\" is none: it must be YYYY-MM-DD, for example %s", date,
+              COP_CHAT_DEFAULT_DATE);
+    *now = (struct tm){.tm_year = year - 1900, .tm_mon = month - 1, .tm_mday = day};
+    for (int m = 1; m < month; m++)
+        now->tm_yday += days_of(year, m);
+    now->tm_yday += day - 1;
+    /* The first of January 1900 was a Monday. */
+    const int before = year - 1900;
+    const int leaps = (year - 1) / 4 - (year - 1) / 100 + (year - 1) / 400 - 460;
+    now->tm_wday = (1 + before * 365 + leaps + now->tm_yday) % 7;
+    now->tm_isdst = -1;
     return COP_OK;
 }
 
-static bool has_system(const conversation *self, const chatml *variant)
+cop_status cop_chat_check_date(const char *date, cop_error *err)
 {
-    bool found = has_role(self, 0, "system");
-    for (size_t i = 1; i < self->count && variant->anywhere; i++)
-        found = found || has_role(self, i, "system");
-    return found;
+    struct tm now;
+    return read_date(date, &now, err);
 }
 
-static cop_status render_chatml(const conversation *self, const chatml *variant)
+/* --- making --- */
+
+static cop_status take_template(const char *model_dir, cop_chat *chat, cop_error *err)
 {
-    if (variant->system != NULL && !has_system(self, variant)) {
-        COP_TRY(put_chatml(self, "system", variant->system, im_end));
+    cop_chat_files files = {0};
+    COP_TRY(cop_chat_files_read(model_dir, &files, err));
+    cop_status status = COP_OK;
+    chat->tokens = json_incref(files.tokens);
+    if (files.template.length > 0) {
+        cop_text name = {0};
+        COP_TRY_OUT(
+            cop_text_format(&name, err, "%s/%s: the chat template", model_dir, files.source));
+        chat->name = name.data;
+        status =
+            cop_jinja_parse(files.template.data, files.template.length, &chat->template, err);
+        if (status != COP_OK) (void)cop_error_prefix(err, "%s", chat->name);
     }
-    for (size_t i = 0; i < self->count; i++) {
-        const cop_chat_message *const message = &self->messages[i];
-        const bool last = i + 1 == self->count && has_role(self, i, "assistant");
-        COP_TRY(
-            put_chatml(self, message->role, message->content, last ? variant->end : im_end));
-    }
-    return put(self, "<|im_start|>assistant\n");
+out:
+    cop_chat_files_free(&files);
+    return status;
 }
 
-static bool starts_with(const char *text, const char *start)
+cop_status cop_chat_create(const cop_chat_options *options, cop_chat **chat, cop_error *err)
 {
-    return strncmp(text, start, strlen(start)) == 0;
+    *chat = NULL;
+    cop_chat *made = cop_memory_alloc(1, sizeof *made, err);
+    if (made == NULL) return COP_ERR_MEMORY;
+    const char *const date = options->date != NULL ? options->date : COP_CHAT_DEFAULT_DATE;
+    cop_status status = read_date(date, &made->now, err);
+    if (status == COP_OK) {
+        status = options->family == NULL || strcmp(options->family, "auto") == 0
+                     ? take_template(options->model_dir, made, err)
+                     : cop_chat_family_find(options->family, &made->family, err);
+    }
+    if (status != COP_OK) {
+        cop_chat_destroy(&made);
+        return status;
+    }
+    *chat = made;
+    return COP_OK;
 }
 
-static bool ends_with(const char *text, const char *end)
+void cop_chat_destroy(cop_chat **chat)
+{
+    if (chat == NULL || *chat == NULL) return;
+    cop_jinja_destroy(&(*chat)->template);
+    json_decref((*chat)->tokens);
+    cop_memory_free((*chat)->name);
+    cop_memory_free(*chat);
+    *chat = NULL;
+}
+
+bool cop_chat_is_plain(const cop_chat *chat)
+{
+    return chat->template == NULL && chat->family == COP_CHAT_PLAIN;
+}
+
+bool cop_chat_asks_date(const cop_chat *chat)
+{
+    return chat->template != NULL && cop_jinja_reads(chat->template, "strftime_now");
+}
+
+/* --- rendering --- */
+
+/* A text that is repaired where it is not UTF-8, as encoding it would. */
+static json_t *make_string(const char *text)
 {
     const size_t length = strlen(text);
-    const size_t end_length = strlen(end);
-    return length >= end_length && strcmp(text + length - end_length, end) == 0;
+    if (cop_unicode_is_valid(text, length)) return json_stringn_nocheck(text, length);
+    cop_text repaired = {0};
+    json_t *string = NULL;
+    if (cop_unicode_repair(&repaired, text, length, NULL) == COP_OK)
+        string = json_stringn_nocheck(repaired.data, repaired.length);
+    cop_text_free(&repaired);
+    return string;
 }
 
-/* The last message in which the user asks something; the last of all if there is none. */
-static size_t last_query(const conversation *self)
+/* The variables that templates are run with in transformers. */
+static json_t *make_variables(const cop_chat *chat, const cop_chat_message *messages,
+                              size_t count, bool prompt)
 {
-    for (size_t i = self->count; i-- > 0;) {
-        const char *const content = self->messages[i].content;
-        if (has_role(self, i, "user") && !(starts_with(content, "<tool_response>") &&
-                                           ends_with(content, "</tool_response>"))) {
-            return i;
-        }
+    json_t *const list = json_array();
+    for (size_t i = 0; i < count; i++) {
+        (void)json_array_append_new(list, json_pack("{s:o, s:o}", "role",
+                                                    make_string(messages[i].role), "content",
+                                                    make_string(messages[i].content)));
     }
-    return self->count - 1;
-}
-
-/* Where the last occurrence of `word` in text [length] ends, NULL if there is none. */
-static const char *after_last(const char *text, size_t length, const char *word)
-{
-    const size_t word_length = strlen(word);
-    for (size_t at = length; at >= word_length; at--) {
-        const char *const start = text + at - word_length;
-        if (memcmp(start, word, word_length) == 0) return text + at;
-    }
+    json_t *variables = json_pack("{s:o, s:n, s:n, s:b}", "messages", list, "tools",
+                                  "documents", "add_generation_prompt", prompt ? 1 : 0);
+    if (variables != NULL && json_array_size(list) == count &&
+        json_object_update(variables, chat->tokens) == 0)
+        return variables;
+    json_decref(variables);
     return NULL;
 }
 
-/* An answer is split into its thought and the rest. Thoughts before the last query are left
- * out; after it they are shown, and in the last message even an empty one is. */
-static cop_status put_qwen3_answer(const conversation *self, size_t index, bool before_query)
+static cop_status run_template(const cop_chat *chat, const cop_chat_message *messages,
+                               size_t count, bool prompt, cop_text *out, cop_error *err)
 {
-    const char *content = self->messages[index].content;
-    const char *thought = "";
-    size_t length = 0;
-    const char *const closing = strstr(content, "</think>");
-    if (closing != NULL) {
-        length = (size_t)(closing - content);
-        while (length > 0 && content[length - 1] == '\n')
-            length--;
-        const char *const opened = after_last(content, length, "<think>");
-        thought = opened == NULL ? content : opened;
-        length -= (size_t)(thought - content);
-        content = after_last(content, strlen(content), "</think>");
-        content += strspn(content, "\n");
-    }
-    const size_t skipped = strspn(thought, "\n");
-    thought += skipped < length ? skipped : length;
-    length -= skipped < length ? skipped : length;
-    if (before_query || (length == 0 && index + 1 < self->count)) {
-        return put_chatml(self, "assistant", content, im_end);
-    }
-    COP_TRY(put(self, "<|im_start|>assistant\n<think>\n"));
-    COP_TRY(cop_text_append(self->prompt, thought, length, self->err));
-    COP_TRY(put(self, "\n</think>\n\n"));
-    COP_TRY(put(self, content + strspn(content, "\n")));
-    return put(self, im_end);
+    json_t *const variables = make_variables(chat, messages, count, prompt);
+    COP_CHECK(variables != NULL, err, COP_ERR_MEMORY, "no memory for a conversation");
+    const cop_status status = cop_jinja_render(chat->template, variables, &chat->now, out, err);
+    json_decref(variables);
+    if (status != COP_OK) (void)cop_error_prefix(err, "%s", chat->name);
+    return status;
 }
 
-static cop_status render_qwen3(const conversation *self)
+cop_status cop_chat_render(const cop_chat *chat, const cop_chat_message *messages, size_t count,
+                           cop_text *prompt, cop_error *err)
 {
-    const size_t query = last_query(self);
-    for (size_t i = 0; i < self->count; i++) {
-        const cop_chat_message *const message = &self->messages[i];
-        COP_TRY(has_role(self, i, "assistant")
-                    ? put_qwen3_answer(self, i, i <= query)
-                    : put_chatml(self, message->role, message->content, im_end));
-    }
-    return put(self, "<|im_start|>assistant\n");
+    COP_CHECK(count > 0, err, COP_ERR_FORMAT, "a chat prompt needs a message");
+    return chat->template != NULL
+               ? run_template(chat, messages, count, true, prompt, err)
+               : cop_chat_render_family(chat->family, messages, count, prompt, err);
 }
 
-static cop_status put_llama3_header(const conversation *self, const char *role)
+/* --- how a turn ends --- */
+
+/* The first special token of text [length]; -1 if it has none. */
+static cop_status find_special(const cop_tokenizer *tokenizer, const char *text, size_t length,
+                               int32_t *id, cop_error *err)
 {
-    COP_TRY(put(self, "<|start_header_id|>"));
-    COP_TRY(put(self, role));
-    return put(self, "<|end_header_id|>\n\n");
+    cop_ids ids = {0};
+    cop_text shown = {0};
+    *id = -1;
+    cop_status status = cop_tokenizer_encode(tokenizer, text, length, false, &ids, err);
+    for (size_t i = 0; i < ids.count && status == COP_OK && *id < 0; i++) {
+        cop_text_clear(&shown);
+        status = cop_tokenizer_decode(tokenizer, &ids.data[i], 1, true, &shown, err);
+        if (status == COP_OK && shown.length == 0) *id = ids.data[i];
+    }
+    cop_ids_free(&ids);
+    cop_text_free(&shown);
+    return status;
 }
 
-static cop_status render_llama3(const conversation *self, bool dates)
+cop_status cop_chat_find_end(const cop_chat *chat, const cop_tokenizer *tokenizer, int32_t *id,
+                             cop_text *content, cop_error *err)
 {
-    COP_TRY(put(self, "<|begin_of_text|>"));
-    size_t first = 0;
-    if (dates) {
-        first = has_role(self, 0, "system") ? 1 : 0;
-        COP_TRY(put_llama3_header(self, "system"));
-        COP_TRY(
-            put(self, "Cutting Knowledge Date: December 2023\nToday Date: 26 Jul 2024\n\n"));
-        if (first == 1) COP_TRY(put_trimmed(self, self->messages[0].content));
-        COP_TRY(put(self, "<|eot_id|>"));
+    static const char answer[] = "Answer 1793.";
+    static const cop_chat_message talk[] = {{"user", "Question?"}, {"assistant", answer}};
+    cop_text text = {0};
+    cop_error refused = {0};
+    cop_status status = COP_OK;
+    *id = -1;
+    if (cop_chat_is_plain(chat)) return COP_OK;
+    /* A template that refuses such a conversation says nothing about its end. */
+    const cop_status rendered =
+        chat->template != NULL ? run_template(chat, talk, 2, false, &text, &refused)
+                               : cop_chat_render_family(chat->family, talk, 2, &text, &refused);
+    const char *const found =
+        rendered == COP_OK && text.data != NULL ? strstr(text.data, answer) : NULL;
+    if (found != NULL) {
+        const char *const behind = found + sizeof answer - 1;
+        status = find_special(tokenizer, behind, text.length - (size_t)(behind - text.data), id,
+                              err);
     }
-    for (size_t i = first; i < self->count; i++) {
-        COP_TRY(put_llama3_header(self, self->messages[i].role));
-        COP_TRY(put_trimmed(self, self->messages[i].content));
-        COP_TRY(put(self, "<|eot_id|>"));
-    }
-    return put_llama3_header(self, "assistant");
-}
-
-static cop_status render_olmo(const conversation *self)
-{
-    COP_TRY(put(self, "<|endoftext|>"));
-    for (size_t i = 0; i < self->count; i++) {
-        const bool answer = has_role(self, i, "assistant");
-        COP_TRY(put(self, "<|"));
-        COP_TRY(put(self, self->messages[i].role));
-        COP_TRY(put(self, "|>\n"));
-        COP_TRY(put(self, self->messages[i].content));
-        if (answer) COP_TRY(put(self, "<|endoftext|>"));
-        if (!answer || i + 1 < self->count) COP_TRY(put(self, "\n"));
-    }
-    return put(self, "<|assistant|>\n");
-}
-
-static cop_status render_zephyr(const conversation *self)
-{
-    for (size_t i = 0; i < self->count; i++) {
-        COP_TRY(put(self, "<|"));
-        COP_TRY(put(self, self->messages[i].role));
-        COP_TRY(put(self, "|>\n"));
-        COP_TRY(put(self, self->messages[i].content));
-        COP_TRY(put(self, "</s>\n"));
-    }
-    return put(self, "<|assistant|>\n");
-}
-
-static cop_status render_mistral(const conversation *self)
-{
-    const size_t first = has_role(self, 0, "system") ? 1 : 0;
-    COP_TRY(put(self, "<s>"));
-    for (size_t i = first; i < self->count; i++) {
-        const char *const expected = (i - first) % 2 == 0 ? "user" : "assistant";
-        COP_CHECK(
-            has_role(self, i, expected), self->err, COP_ERR_FORMAT,
-            "message %zu is of the role \"%s\": after an optional system message, user and "
-            "assistant must take turns in this chat family",
-            i + 1, self->messages[i].role);
-        if (strcmp(expected, "assistant") == 0) {
-            COP_TRY(put(self, " "));
-            COP_TRY(put_trimmed(self, self->messages[i].content));
-            COP_TRY(put(self, "</s>"));
-            continue;
-        }
-        COP_TRY(put(self, "[INST] "));
-        if (first == 1 && i + 1 == self->count) {
-            COP_TRY(put(self, self->messages[0].content));
-            COP_TRY(put(self, "\n\n"));
-        }
-        COP_TRY(put(self, self->messages[i].content));
-        COP_TRY(put(self, "[/INST]"));
-    }
-    return COP_OK;
-}
-
-static cop_status check_roles(const conversation *self)
-{
-    COP_CHECK(self->count > 0, self->err, COP_ERR_FORMAT, "a chat prompt needs a message");
-    for (size_t i = 0; i < self->count; i++) {
-        COP_CHECK(has_role(self, i, "system") || has_role(self, i, "user") ||
-                      has_role(self, i, "assistant"),
-                  self->err, COP_ERR_FORMAT,
-                  "message %zu is of the role \"%s\"; it must be system, user or assistant",
-                  i + 1, self->messages[i].role);
-    }
-    return COP_OK;
-}
-
-static cop_status render_family(const conversation *self, cop_chat_family family)
-{
-    COP_TRY(check_roles(self));
-    switch (family) {
-    case COP_CHAT_PLAIN:
-        return render_plain(self);
-    case COP_CHAT_QWEN3:
-        return render_qwen3(self);
-    case COP_CHAT_LLAMA3:
-    case COP_CHAT_LLAMA31:
-        return render_llama3(self, family == COP_CHAT_LLAMA31);
-    case COP_CHAT_OLMO:
-        return render_olmo(self);
-    case COP_CHAT_ZEPHYR:
-        return render_zephyr(self);
-    case COP_CHAT_MISTRAL:
-        return render_mistral(self);
-    case COP_CHAT_CHATML:
-    case COP_CHAT_QWEN2:
-    case COP_CHAT_QWEN2_MATH:
-    case COP_CHAT_ASSISTANT:
-    case COP_CHAT_SMOLLM2:
-    case COP_CHAT_OLMO3:
-        return render_chatml(self, &chatml_of[family]);
-    case COP_CHAT_FAMILY_COUNT:
-        break;
-    }
-    return cop_error_set(self->err, COP_ERR_INTERNAL, "there is no chat family %d",
-                         (int)family);
-}
-
-cop_status cop_chat_render(cop_chat_family family, const cop_chat_message *messages,
-                           size_t count, cop_text *prompt, cop_error *err)
-{
-    const conversation self = {
-        .messages = messages, .count = count, .prompt = prompt, .err = err};
-    const size_t length = prompt->length;
-    const cop_status status = render_family(&self, family);
-    if (status != COP_OK && prompt->data != NULL) {
-        prompt->length = length;
-        prompt->data[length] = '\0';
-    }
+    if (status == COP_OK && *id >= 0)
+        status = cop_tokenizer_decode(tokenizer, id, 1, false, content, err);
+    cop_text_free(&text);
     return status;
 }

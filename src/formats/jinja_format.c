@@ -152,7 +152,7 @@ cop_status cop_jinja_put_formatted(jinja_run *run, jinja_buffer *buffer, jinja_t
         COP_TRY(read_directive(run, format, &i, &d));
         COP_TRY(put_directive(run, buffer, &d, &all));
     }
-    if (all.taken < all.count && values.kind != JINJA_DICT &&
+    if (all.taken < all.count && values.kind != JINJA_DICT && values.kind != JINJA_UNDEFINED &&
         !(values.kind == JINJA_LIST && !tuple))
         return cop_jinja_fail(run, COP_ERR_FORMAT, "a %% format has too many values");
     return COP_OK;

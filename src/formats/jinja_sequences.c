@@ -52,8 +52,7 @@ static cop_status filter_last(jinja_run *run, jinja_value self, const jinja_argu
 {
     jinja_list items;
     COP_TRY(cop_jinja_bind(run, args, NULL, 0, 0, NULL));
-    if (self.kind == JINJA_UNDEFINED ||
-        (self.kind == JINJA_LIST && self.list->sort == JINJA_SORT_ITERATOR))
+    if (self.kind == JINJA_LIST && self.list->sort == JINJA_SORT_ITERATOR)
         return cop_jinja_fail(run, COP_ERR_FORMAT, "the filter last cannot reverse %s",
                               cop_jinja_type_name(self));
     COP_TRY(cop_jinja_iterate(run, self, &items));

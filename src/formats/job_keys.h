@@ -27,13 +27,14 @@ typedef struct cop_job_key {
     const char *initial; /* default as YAML; "null": absent is allowed; NULL: required */
     const char *example; /* value to show where a required key is missing */
     int64_t least,
-        most; /* integers, or each of a list: both allowed; INT64_MAX: no upper bound */
-    const char *word; /* allowed besides, NULL: none; stands for 0 of an integer and for NaN of a
-                         number */
-    double low, high;           /* numbers, or each of a list */
+        most;         /* integers, or each of a list: both allowed; INT64_MAX: no upper bound */
+    const char *word; /* allowed besides, NULL: none; stands for 0 of an integer and for NaN of
+                         a number */
+    double low, high; /* numbers, or each of a list */
     const char *const *choices; /* strings: NULL-terminated; NULL: any text */
-    const char *unit;           /* NULL: none */
-    const char *meaning;        /* one sentence */
+    cop_status (*check)(const char *text, cop_error *err); /* strings: their form; NULL: any */
+    const char *unit;                                      /* NULL: none */
+    const char *meaning;                                   /* one sentence */
     cop_job_type type;
     bool low_open, high_open; /* the bound itself is not allowed */
     bool may_be_empty;        /* strings: ""; lists: [] */

@@ -1,4 +1,5 @@
 /* Keys of a job file: the model, what is learnt, and the data. */
+#include "coppice/chat.h"
 #include "formats/job_keys_table.h"
 
 enum { MOST_EXAMPLES = 10000000 };
@@ -62,13 +63,21 @@ static const cop_job_key keys[] = {
      .meaning =
          "Answer of a few-shot example, a template over its {fields}; absent: the task's "
          "default, where it has one."},
+    {.name = "task.prompt.date",
+     .type = COP_JOB_STRING,
+     .offset = FIELD(task.date),
+     .initial = COP_CHAT_DEFAULT_DATE,
+     .check = cop_chat_check_date,
+     .meaning =
+         "The day, YYYY-MM-DD, that a chat template gets which asks for today's date: the "
+         "same in every run of the job."},
     {.name = "task.chat",
      .type = COP_JOB_STRING,
      .offset = FIELD(task.chat),
      .initial = "auto",
      .meaning =
-         "Family of chat template that wraps the prompt; auto: recognised from the model's "
-         "files."},
+         "auto: prompts are made by the model's own chat template. Otherwise the family whose "
+         "rules make them, for a model without a template; \"plain\" adds nothing."},
     {.name = "task.examples",
      .type = COP_JOB_PATH,
      .offset = FIELD(task.examples),

@@ -188,6 +188,8 @@ static cop_status parse_text(const cop_job_key *key, const cop_job_item *item,
     COP_CHECK(item->length > 0 || key->may_be_empty, err, COP_ERR_CONFIG,
               "%s must not be an empty text", key->name);
     COP_TRY(check_choice(key, item, err));
+    if (key->check != NULL && key->check(item->text, err) != COP_OK)
+        return cop_error_prefix(err, "%s", key->name);
     if (key->type == COP_JOB_PATH) {
         COP_CHECK(item->text[0] != '~', err, COP_ERR_CONFIG,
                   "%s: \"%s\": ~ is not replaced by the home directory; write the path in full",

@@ -17,6 +17,26 @@ static cop_gemm_provider provider_of(const cop_job *job)
     return provider;
 }
 
+/* What the model's prompts lack or are given that nobody may expect. */
+static void warn_of_prompts(const cop_run *run)
+{
+    const cop_job *const job = run->job;
+    const char *const unstopped = cop_evaluator_unstopped(run->evaluator);
+    if (unstopped != NULL) {
+        cop_log_write(run->log, COP_LOG_WARN,
+                      "%s: its chat template ends an answer by %s, which is no stop token of "
+                      "the model: answers go on to generation.max_new_tokens unless "
+                      "generation.stop ends them",
+                      job->model, unstopped);
+    }
+    if (cop_evaluator_asks_date(run->evaluator)) {
+        cop_log_write(run->log, COP_LOG_WARN,
+                      "%s: its chat template asks for today's date; in this job that is %s "
+                      "(task.prompt.date)",
+                      job->model, job->task.date);
+    }
+}
+
 static cop_status load_evaluator(cop_run *run, cop_error *err)
 {
     const cop_job *const job = run->job;
@@ -40,6 +60,7 @@ static cop_status load_evaluator(cop_run *run, cop_error *err)
                       "%s: tensors that this architecture has no use for: %s", job->model,
                       unused);
     }
+    if (cop_world_rank(run->world) <= 1) warn_of_prompts(run);
     return COP_OK;
 }
 

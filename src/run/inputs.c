@@ -89,6 +89,7 @@ cop_evaluator_options cop_inputs_prompt_options(const cop_run *run)
                                    .shots = (size_t)job->task.shots,
                                    .shot_seed = job->splits.seed,
                                    .chat = job->task.chat,
+                                   .date = job->task.date,
                                    .stop = (const char *const *)job->generation.stop.data,
                                    .stop_count = job->generation.stop.count,
                                    .max_new_tokens = (size_t)job->generation.max_new_tokens};

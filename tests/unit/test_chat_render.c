@@ -18,7 +18,7 @@ static void check_render(cop_chat_family family, const cop_chat_message *message
 {
     cop_text prompt = {0};
     cop_error err = {0};
-    if (cop_chat_render(family, messages, count, &prompt, &err) != COP_OK) {
+    if (cop_chat_render_family(family, messages, count, &prompt, &err) != COP_OK) {
         fail_msg("%s: %s", cop_chat_family_name(family), err.message);
     }
     assert_string_equal(prompt.data, wanted);
@@ -166,7 +166,8 @@ static void check_refused(cop_chat_family family, const cop_chat_message *messag
     cop_text prompt = {0};
     cop_error err = {0};
     assert_int_equal(cop_text_append(&prompt, "kept", 4, NULL), COP_OK);
-    assert_int_equal(cop_chat_render(family, messages, count, &prompt, &err), COP_ERR_FORMAT);
+    assert_int_equal(cop_chat_render_family(family, messages, count, &prompt, &err),
+                     COP_ERR_FORMAT);
     if (strstr(err.message, named) == NULL) fail_msg("\"%s\" lacks %s", err.message, named);
     assert_string_equal(prompt.data, "kept");
     cop_text_free(&prompt);
