@@ -1,5 +1,6 @@
 #include "formats/chat_files.h"
 
+#include "coppice/json.h"
 #include "coppice/memory.h"
 
 #include <string.h>
@@ -27,15 +28,12 @@ static cop_status read_object(const char *model_dir, const char *name, json_t **
 {
     cop_text text = {0};
     bool found = false;
-    json_error_t where;
     *json = NULL;
     cop_status status = read_file(model_dir, name, &text, &found, err);
     if (status == COP_OK && found) {
-        *json =
-            json_loadb(text.data == NULL ? "" : text.data, text.length, JSON_ALLOW_NUL, &where);
-        if (*json == NULL) {
-            status = cop_error_set(err, COP_ERR_FORMAT, "%s/%s: line %d, column %d: %s",
-                                   model_dir, name, where.line, where.column, where.text);
+        status = cop_json_read(text.data == NULL ? "" : text.data, text.length, 0, json, err);
+        if (status != COP_OK) {
+            (void)cop_error_prefix(err, "%s/%s", model_dir, name);
         } else if (!json_is_object(*json)) {
             json_decref(*json);
             *json = NULL;
