@@ -27,8 +27,8 @@ bool cop_jinja_reads(const cop_jinja *template, const char *name);
 /* Appends what the template makes of an object of variables. `now` is what strftime_now() tells
  * (year, month, day, weekday and day of the year set). What the template itself refuses by
  * raise_exception() is COP_ERR_FORMAT with its words. On failure *out is as it was. */
-cop_status cop_jinja_render(const cop_jinja *template, const json_t *variables,
-                            const struct tm *now, cop_text *out, cop_error *err);
+cop_status cop_jinja_render(const cop_jinja *template, json_t *variables, const struct tm *now,
+                            cop_text *out, cop_error *err);
 
 /* Frees *template and sets it to NULL; NULL is allowed. */
 void cop_jinja_destroy(cop_jinja **template);

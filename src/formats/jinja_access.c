@@ -2,7 +2,7 @@
 #include "formats/jinja_eval.h"
 #include "formats/unicode.h"
 
-#include <stdio.h>
+#include <assert.h>
 #include <string.h>
 
 static cop_status refuse_undefined(const jinja_run *run, jinja_value object)
@@ -110,6 +110,7 @@ static cop_status measure(const jinja_run *run, const jinja_value parts[3], size
     const int64_t end = clamp(parts[1], backward ? -1 : total, total, backward);
     const int64_t span = backward ? *first - end : end - *first;
     const int64_t size = backward ? -*step : *step;
+    assert(size > 0);
     *count = span > 0 ? (size_t)((span + size - 1) / size) : 0;
     return COP_OK;
 }

@@ -136,8 +136,12 @@ cop_status cop_jinja_put_formatted(jinja_run *run, jinja_buffer *buffer, jinja_t
                                    jinja_value values)
 {
     const bool tuple = cop_jinja_is_tuple(values);
-    supply all = {.items = tuple ? values.list->items : &values,
-                  .count = tuple ? values.list->count : 1};
+    jinja_value list = values;
+    if (!tuple) {
+        COP_TRY(cop_jinja_list(run, JINJA_SORT_TUPLE, 1, &list));
+        list.list->items[0] = values;
+    }
+    supply all = {.items = list.list->items, .count = list.list->count};
     for (size_t i = 0; i < format.length;) {
         const char *const mark = memchr(format.data + i, '%', format.length - i);
         const size_t end = mark == NULL ? format.length : (size_t)(mark - format.data);

@@ -2,6 +2,7 @@
 #include "coppice/memory.h"
 #include "formats/jinja_tree.h"
 
+#include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -201,6 +202,7 @@ static cop_status parse_with(jinja_parser *self, jinja_node **node)
         jinja_node *target = NULL;
         if ((*node)->args != NULL) COP_TRY(cop_jinja_expect(self, JINJA_COMMA, "\",\""));
         COP_TRY(cop_jinja_parse_target(self, false, &target));
+        assert(target != NULL);
         COP_TRY(cop_jinja_expect(self, JINJA_ASSIGN, "\"=\""));
         COP_TRY(cop_jinja_parse_expression(self, true, &target->next));
         *end = target;
@@ -313,6 +315,7 @@ static cop_status parse_body(jinja_parser *self, const ends *until, jinja_node *
             return COP_OK;
         }
         COP_TRY(parse_piece(self, end));
+        assert(*end != NULL);
         end = &(*end)->next;
     }
     return COP_OK;

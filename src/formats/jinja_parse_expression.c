@@ -1,6 +1,7 @@
 /* Expressions, with jinja2's precedences. */
 #include "formats/jinja_tree.h"
 
+#include <assert.h>
 #include <string.h>
 
 static cop_status parse_choice(jinja_parser *self, jinja_node **node);
@@ -14,6 +15,7 @@ static jinja_token_kind kind_at(const jinja_parser *self)
 /* Puts a node at the end of a list. */
 static void append(jinja_node ***end, jinja_node *node)
 {
+    assert(node != NULL);
     **end = node;
     *end = &node->next;
 }

@@ -47,12 +47,13 @@ cop_status cop_jinja_assign_target(jinja_run *run, const jinja_node *target, jin
 /* Runs a body in a scope inside `outer`, its text into *text. */
 static cop_status capture(jinja_run *run, const jinja_node *body, jinja_value *text)
 {
-    jinja_buffer buffer = {0};
     jinja_buffer *const outside = run->out;
-    run->out = &buffer;
+    jinja_buffer *const buffer = cop_jinja_take(&run->arena, sizeof *buffer, run->err);
+    if (buffer == NULL) return COP_ERR_UNSUPPORTED;
+    run->out = buffer;
     COP_TRY(cop_jinja_execute(run, body));
     run->out = outside;
-    *text = cop_jinja_buffer_str(&buffer);
+    *text = cop_jinja_buffer_str(buffer);
     return COP_OK;
 }
 
@@ -323,12 +324,12 @@ cop_status cop_jinja_execute(jinja_run *run, const jinja_node *body)
 
 /* --- renderings --- */
 
-static cop_status render(jinja_run *run, const cop_jinja *template, const json_t *variables)
+static cop_status render(jinja_run *run, const cop_jinja *template, json_t *variables)
 {
     const char *name = NULL;
     json_t *item = NULL;
     COP_TRY(cop_jinja_push_scope(run, NULL));
-    json_object_foreach((json_t *)(uintptr_t)variables, name, item)
+    json_object_foreach(variables, name, item)
     {
         jinja_value value;
         COP_TRY(cop_jinja_from_json(run, item, &value));
@@ -338,8 +339,8 @@ static cop_status render(jinja_run *run, const cop_jinja *template, const json_t
     return cop_jinja_execute(run, template->body);
 }
 
-cop_status cop_jinja_render(const cop_jinja *template, const json_t *variables,
-                            const struct tm *now, cop_text *out, cop_error *err)
+cop_status cop_jinja_render(const cop_jinja *template, json_t *variables, const struct tm *now,
+                            cop_text *out, cop_error *err)
 {
     jinja_buffer buffer = {0};
     cop_error own = {0};

@@ -1,6 +1,7 @@
 /* Filters over sequences. */
 #include "formats/jinja_eval.h"
 
+#include <assert.h>
 #include <string.h>
 
 static bool is_given(jinja_value value)
@@ -192,6 +193,7 @@ static cop_status filter_unique(jinja_run *run, jinja_value self, const jinja_ar
     COP_TRY(cop_jinja_list(run, JINJA_SORT_ITERATOR, items.count, out));
     for (size_t i = 0; i < items.count; i++) {
         bool seen = false;
+        assert(keys != NULL);
         for (size_t k = 0; k < kept && !seen; k++)
             COP_TRY(cop_jinja_equal(run, keys[k], keys[i], &seen));
         if (seen) continue;

@@ -159,12 +159,12 @@ cop_status cop_jinja_dict_set(jinja_run *run, jinja_dict *dict, jinja_value key,
     return COP_OK;
 }
 
-static cop_status from_object(jinja_run *run, const json_t *json, jinja_value *out)
+static cop_status from_object(jinja_run *run, json_t *json, jinja_value *out)
 {
     const char *key = NULL;
     json_t *item = NULL;
     COP_TRY(cop_jinja_dict(run, JINJA_DICT, out));
-    json_object_foreach((json_t *)(uintptr_t)json, key, item)
+    json_object_foreach(json, key, item)
     {
         jinja_value value;
         COP_TRY(cop_jinja_from_json(run, item, &value));
@@ -181,7 +181,7 @@ static cop_status from_array(jinja_run *run, const json_t *json, jinja_value *ou
     return COP_OK;
 }
 
-cop_status cop_jinja_from_json(jinja_run *run, const json_t *json, jinja_value *out)
+cop_status cop_jinja_from_json(jinja_run *run, json_t *json, jinja_value *out)
 {
     cop_status status = COP_OK;
     COP_TRY(cop_jinja_enter(run));

@@ -143,7 +143,7 @@ cop_status cop_jinja_dict_set(jinja_run *run, jinja_dict *dict, jinja_value key,
 /* The place of a key, NULL if there is none. */
 jinja_value *cop_jinja_dict_find(const jinja_dict *dict, jinja_value key);
 
-cop_status cop_jinja_from_json(jinja_run *run, const json_t *json, jinja_value *out);
+cop_status cop_jinja_from_json(jinja_run *run, json_t *json, jinja_value *out);
 
 /* --- text --- */
 

@@ -1,4 +1,4 @@
-/* What templates are refused for, and how. */
+/* Templates as jinja2 renders them (tests/data/make_jinja.py), and what is refused how. */
 #include "formats/jinja.h"
 
 #include <stdarg.h>
@@ -15,14 +15,49 @@
 static const struct tm now = {
     .tm_year = 126, .tm_mon = 10, .tm_mday = 28, .tm_wday = 6, .tm_yday = 331, .tm_isdst = -1};
 
-static cop_status render(const char *source, size_t length, const json_t *variables,
-                         cop_text *out, cop_error *err)
+static cop_status render(const char *source, size_t length, json_t *variables, cop_text *out,
+                         cop_error *err)
 {
     cop_jinja *template = NULL;
     cop_status status = cop_jinja_parse(source, length, &template, err);
     if (status == COP_OK) status = cop_jinja_render(template, variables, &now, out, err);
     cop_jinja_destroy(&template);
     return status;
+}
+
+static void check_case(const json_t *item, json_t *variables)
+{
+    const json_t *const source = json_object_get(item, "template");
+    const json_t *const wanted = json_object_get(item, "text");
+    cop_text out = {0};
+    cop_error err = {0};
+    const cop_status status =
+        render(json_string_value(source), json_string_length(source), variables, &out, &err);
+    if (wanted == NULL) {
+        if (status == COP_OK) fail_msg("%s: taken", json_string_value(source));
+        assert_int_equal(strncmp(err.message, "line ", 5), 0);
+        assert_int_equal(out.length, 0);
+    } else {
+        if (status != COP_OK) fail_msg("%s: %s", json_string_value(source), err.message);
+        if (out.length != json_string_length(wanted) ||
+            memcmp(out.data, json_string_value(wanted), out.length) != 0)
+            fail_msg("%s:\n  %s\nis not\n  %s", json_string_value(source), out.data,
+                     json_string_value(wanted));
+    }
+    cop_text_free(&out);
+}
+
+static void test_golden(void **state)
+{
+    (void)state;
+    json_error_t where;
+    json_t *const file = json_load_file("tests/data/jinja.json", JSON_ALLOW_NUL, &where);
+    assert_non_null(file);
+    const json_t *const cases = json_object_get(file, "cases");
+    assert_true(json_array_size(cases) > 100);
+    for (size_t i = 0; i < json_array_size(cases); i++)
+        check_case(json_array_get(cases, i), json_object_get(file, "variables"));
+    json_decref(file);
 }
 
 static void check_refused(const char *source, cop_status wanted, const char *named)
@@ -120,9 +155,8 @@ static void test_reads(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_unknown),
-        cmocka_unit_test(test_mistakes),
-        cmocka_unit_test(test_bounds),
+        cmocka_unit_test(test_golden),   cmocka_unit_test(test_unknown),
+        cmocka_unit_test(test_mistakes), cmocka_unit_test(test_bounds),
         cmocka_unit_test(test_reads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
