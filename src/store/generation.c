@@ -74,7 +74,7 @@ static cop_status check_temporary(const char *temporary,
     cop_store *back = NULL;
     cop_store_verdict verdict = COP_STORE_INTACT;
     char found[COP_DIGEST_HEX_BYTES] = "";
-    const cop_status status = cop_store_load(temporary, &back, found, &verdict, err);
+    const cop_status status = cop_store_load(temporary, true, &back, found, &verdict, err);
     cop_store_destroy(&back);
     const bool differs = status == COP_OK && strcmp(found, digest) != 0;
     if (status == COP_ERR_FORMAT || differs) {

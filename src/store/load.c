@@ -2,6 +2,7 @@
 #include "coppice/memory.h"
 #include "coppice/text.h"
 #include "store/content.h"
+#include "store/decode_apart.h"
 #include "store/disk.h"
 #include "store/generation.h"
 #include "store/hdf_decode.h"
@@ -18,14 +19,16 @@ static cop_status check_content(const cop_store *store, const char digest[COP_DI
     return COP_OK;
 }
 
-cop_status cop_store_load(const char *path, cop_store **store,
+cop_status cop_store_load(const char *path, bool own, cop_store **store,
                           char digest[COP_DIGEST_HEX_BYTES], cop_store_verdict *verdict,
                           cop_error *err)
 {
     cop_store_bytes bytes = {0};
     *store = NULL;
     COP_TRY(cop_store_disk_read(path, &bytes, verdict, err));
-    cop_status status = cop_store_hdf_decode(bytes.data, bytes.length, store, digest, err);
+    cop_status status =
+        own ? cop_store_hdf_decode(bytes.data, bytes.length, store, digest, err)
+            : cop_store_decode_apart(bytes.data, bytes.length, store, digest, err);
     cop_memory_free(bytes.data);
     if (status == COP_OK) status = check_content(*store, digest, err);
     if (status != COP_OK) {
@@ -40,7 +43,7 @@ cop_status cop_store_read(const char *path, cop_store **store, cop_error *err)
 {
     char digest[COP_DIGEST_HEX_BYTES];
     cop_store_verdict verdict = COP_STORE_INTACT;
-    return cop_store_load(path, store, digest, &verdict, err);
+    return cop_store_load(path, false, store, digest, &verdict, err);
 }
 
 /* `path` is missing or damaged, as `why` says. */
@@ -52,7 +55,8 @@ static cop_status read_previous(const char *path, cop_store_verdict verdict, cop
     cop_error second = {0};
     char digest[COP_DIGEST_HEX_BYTES];
     cop_store_verdict second_verdict = COP_STORE_INTACT;
-    cop_status status = cop_store_load(previous.data, store, digest, &second_verdict, &second);
+    cop_status status =
+        cop_store_load(previous.data, false, store, digest, &second_verdict, &second);
     if (status == COP_OK) {
         (void)cop_error_set(why, why->status, "%s; went on from %s", why->message,
                             previous.data);
@@ -80,7 +84,7 @@ cop_status cop_store_read_latest(const char *path, cop_store **store, bool *used
     cop_error *const reason = why == NULL ? &local : why;
     *reason = (cop_error){0};
     *used_previous = false;
-    cop_status status = cop_store_load(path, store, digest, &verdict, reason);
+    cop_status status = cop_store_load(path, false, store, digest, &verdict, reason);
     if (status == COP_OK) return COP_OK;
     /* A file of another version, or one that only cannot be read now, is not to be passed over.
      */

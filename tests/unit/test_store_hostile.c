@@ -1,9 +1,12 @@
 /* HDF5 files with a right seal that Coppice did not write: refused, without harm. */
 #include "store_support.h"
 
+#include "store/decode_apart.h"
 #include "store/seal.h"
 
+#include <fcntl.h>
 #include <hdf5.h>
+#include <sys/mman.h>
 
 static const char *path;
 
@@ -284,9 +287,64 @@ static int setup(void **state)
     return failed;
 }
 
+/* What kills HDF5 kills a child: here by memory that cannot be read. */
+static void test_crash_apart(void **state)
+{
+    (void)state;
+    enum { BYTES = 1 << 16 };
+    cop_error err = {0};
+    cop_store *store = NULL;
+    char digest[COP_DIGEST_HEX_BYTES];
+    unsigned char *const closed =
+        mmap(NULL, BYTES, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    assert_true(closed != MAP_FAILED);
+    assert_int_equal(cop_store_decode_apart(closed, BYTES, &store, digest, &err),
+                     COP_ERR_FORMAT);
+    assert_null(store);
+    assert_non_null(strstr(err.message, "in a process of its own"));
+    assert_int_equal(munmap(closed, BYTES), 0);
+}
+
+/* A run file with one byte changed and sealed again, byte by byte through all that HDF5 keeps
+ * there: the tree as it was, or a refusal by name. */
+static void test_resealed_damage(void **state)
+{
+    (void)state;
+    enum { ROWS = 20, STEP = 61 };
+    size_t refused = 0;
+    write_generation(path, 1, ROWS);
+    struct stat info;
+    assert_int_equal(stat(path, &info), 0);
+    for (off_t at = COP_STORE_SEAL_BYTES; at < info.st_size; at += STEP) {
+        write_generation(path, 1, ROWS);
+        const int fd = open(path, O_RDWR);
+        unsigned char byte = 0;
+        assert_int_equal(pread(fd, &byte, 1, at), 1);
+        byte ^= (unsigned char)(1U << (at / STEP % 8));
+        assert_int_equal(pwrite(fd, &byte, 1, at), 1);
+        assert_int_equal(close(fd), 0);
+        seal_file(COP_STORE_SCHEMA);
+        cop_error err = {0};
+        cop_store *store = NULL;
+        const cop_status status = cop_store_read(path, &store, &err);
+        assert_true(status == COP_OK || status == COP_ERR_FORMAT);
+        if (status == COP_OK) {
+            cop_store *intact = make_tree(1, ROWS);
+            assert_true(same_tree(store, intact));
+            cop_store_destroy(&intact);
+        } else {
+            refused++;
+            assert_non_null(strstr(err.message, path));
+        }
+        cop_store_destroy(&store);
+    }
+    assert_true(refused > 20);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_crash_apart),  cmocka_unit_test(test_resealed_damage),
         cmocka_unit_test(test_other_schema), cmocka_unit_test(test_end_mark),
         cmocka_unit_test(test_sizes),        cmocka_unit_test(test_types),
         cmocka_unit_test(test_layouts),      cmocka_unit_test(test_links),
