@@ -203,7 +203,7 @@ cop_status cop_jinja_put_braces(jinja_run *run, jinja_buffer *buffer, jinja_text
             if (c == '}' || end == NULL)
                 return cop_jinja_fail(run, COP_ERR_FORMAT, "format(): a brace stands alone");
             const jinja_text field = {format.data + i + 1, (size_t)(end - format.data) - i - 1};
-            jinja_value value;
+            jinja_value value = cop_jinja_none();
             COP_TRY(find_field(run, field, args, &next, &value));
             COP_TRY(cop_jinja_put_str(run, buffer, value));
             i = (size_t)(end - format.data);

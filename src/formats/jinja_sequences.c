@@ -217,6 +217,7 @@ static cop_status extreme(jinja_run *run, jinja_value self, const jinja_argument
     COP_TRY(make_keys(run, &items, values[1], cop_jinja_truth(values[0]), &keys));
     for (size_t i = 1; i < items.count; i++) {
         int order = 0;
+        assert(keys != NULL);
         COP_TRY(cop_jinja_order(run, keys[i], keys[best], &order));
         if (order * wanted > 0) best = i;
     }
