@@ -3,6 +3,7 @@
 #define APP_APP_H
 
 #include "coppice/backend.h"
+#include "coppice/checkpoint.h"
 #include "coppice/recipe.h"
 #include "coppice/status.h"
 #include "coppice/text.h"
@@ -73,6 +74,11 @@ cop_backend_options cop_app_backend_options(cop_compute compute, int64_t threads
 
 /* Reads a recipe file, or the recipe of a run directory, or of a run file. */
 cop_status cop_app_read_recipe(const char *path, cop_recipe **recipe, cop_error *err);
+
+/* Says on standard error how long the weights of a model will take to be made of a recipe,
+ * measured on a piece of them, where that is more than a few seconds. */
+void cop_app_announce_rebuild(const char *command, const cop_recipe *recipe,
+                              const cop_checkpoint *base);
 
 /* argp's help_filter of commands that take a task: the tasks' names follow the rest. */
 char *cop_app_help_tasks(int key, const char *text, void *input);

@@ -289,6 +289,8 @@ static cop_status evaluate_all(evaluation *e, const arguments *a, size_t batch, 
                               a->recipe, a->model);
         }
     }
+    if (status == COP_OK && recipe != NULL)
+        cop_app_announce_rebuild("eval", recipe, cop_evaluator_checkpoint(e->evaluator));
     const bool show = isatty(STDERR_FILENO) == 1 && !a->json;
     for (size_t first = 0; first < e->count && status == COP_OK; first += batch) {
         const size_t left = e->count - first;

@@ -273,6 +273,7 @@ static cop_status load(const arguments *a, const prompt_list *list, size_t batch
     COP_CHECK(w->recipe->base_sha256[0] == '\0' || strcmp(w->recipe->base_sha256, digest) == 0,
               err, COP_ERR_MISMATCH, "%s belongs to another base model than %s", a->recipe,
               a->model);
+    cop_app_announce_rebuild("generate", w->recipe, w->checkpoint);
     return cop_model_apply(w->model, 0, w->recipe, err);
 }
 

@@ -284,6 +284,10 @@ cop_status cop_command_export(int argc, char **argv, cop_error *err)
     cop_recipe *recipe = NULL;
     cop_export_report report = {0};
     COP_TRY(cop_app_read_recipe(a.recipe, &recipe, err));
+    cop_checkpoint *base = NULL;
+    if (cop_checkpoint_open(a.model, &base, NULL) == COP_OK) /* else the export says why */
+        cop_app_announce_rebuild("export", recipe, base);
+    cop_checkpoint_close(&base);
     const cop_status status =
         cop_export_write(a.model, recipe, a.out, cop_affinity_core_count(), &report, err);
     if (status == COP_OK) {

@@ -4,7 +4,9 @@
 #include "coppice/chat.h"
 #include "coppice/json.h"
 #include "coppice/memory.h"
+#include "coppice/rebuild.h"
 #include "coppice/store.h"
+#include "coppice/timer.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -157,6 +159,44 @@ cop_status cop_app_read_recipe(const char *path, cop_recipe **recipe, cop_error 
     if (length > 3 && strcmp(path + length - 3, ".h5") == 0)
         return recipe_of_run(path, recipe, err);
     return cop_recipe_read(path, recipe, err);
+}
+
+/* Elements of the tensors that a recipe changes. */
+static double count_changed(const cop_recipe *recipe, const cop_checkpoint *base)
+{
+    double elements = 0;
+    for (size_t i = 0; i < cop_checkpoint_count(base); i++) {
+        const cop_tensor_info *const info = cop_checkpoint_at(base, i);
+        if (cop_recipe_scale(recipe, base, info) != 0.0F) elements += (double)info->count;
+    }
+    return elements;
+}
+
+void cop_app_announce_rebuild(const char *command, const cop_recipe *recipe,
+                              const cop_checkpoint *base)
+{
+    enum { PIECE = 1 << 15, TERMS = 64 };
+    static const double patience_s = 5;
+    if (recipe->component_count < TERMS) return;
+    float *const sums = cop_memory_alloc(PIECE, sizeof *sums, NULL);
+    if (sums == NULL) return;
+    const int threads = cop_affinity_core_count();
+    const cop_rebuild_piece piece = {
+        .base = sums, .out = sums, .dtype = COP_F32, .count = PIECE, .scale = 1.0F};
+    cop_rebuild_run(&piece, recipe->components, 1, threads, cop_cpu_isa()); /* starts threads */
+    const double start_s = cop_timer_now_s();
+    cop_rebuild_run(&piece, recipe->components, TERMS, threads, cop_cpu_isa());
+    const double term_s = (cop_timer_now_s() - start_s) / ((double)PIECE * TERMS);
+    cop_memory_free(sums);
+    const double elements = count_changed(recipe, base);
+    const double whole_s = term_s * elements * (double)recipe->component_count;
+    if (whole_s < patience_s) return;
+    char text[16];
+    cop_timer_format(text, sizeof text, whole_s);
+    (void)fprintf(stderr,
+                  "coppice %s: %zu components for each of %.1f million weights: about %s on %d "
+                  "cores before there is more to see\n",
+                  command, recipe->component_count, elements / 1e6, text, threads);
 }
 
 cop_status cop_app_require(const char *command, const char *option, const void *value,
