@@ -167,7 +167,8 @@ static void drop_stop(cop_text *number)
  * ".5" stays. */
 static cop_status append_arith(cop_text *text, cop_slice run, cop_error *err)
 {
-    const size_t sign = run.length > 0 && run.data[0] == '-';
+    if (run.length == 0) return cop_text_append(text, "", 0, err);
+    const size_t sign = run.data[0] == '-';
     size_t digits = sign;
     while (digits < run.length && (run.data[digits] == '.' || run.data[digits] == ','))
         digits++;

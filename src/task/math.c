@@ -17,7 +17,7 @@ static cop_slice drop_dollars(cop_slice answer)
 }
 
 /* The reference: a string or a number, or a list whose first entry counts. */
-static cop_status append_reference(cop_text *text, const json_t *answer, cop_error *err)
+cop_status cop_math_append_reference(cop_text *text, const json_t *answer, cop_error *err)
 {
     cop_text raw = {0};
     cop_status status = COP_OK;
@@ -38,26 +38,26 @@ out:
     return status;
 }
 
-static cop_status find_answer(const json_t *example, const json_t **answer, cop_error *err)
+cop_status cop_math_find_answer(const json_t *example, const json_t **answer, cop_error *err)
 {
     cop_text text = {0};
     const json_t *value = NULL;
     *answer = NULL;
     COP_TRY(cop_task_find_answer(example, &value, err));
-    const cop_status status = append_reference(&text, value, err);
+    const cop_status status = cop_math_append_reference(&text, value, err);
     cop_text_free(&text);
     if (status == COP_OK) *answer = value;
     return status;
 }
 
 /* Puts the entry of a list that counts in its place, so that templates show it as it is. */
-static cop_status prepare(json_t *example, cop_error *err)
+cop_status cop_math_prepare(json_t *example, cop_error *err)
 {
     cop_text text = {0};
     const json_t *answer = NULL;
     COP_TRY(cop_task_find_answer(example, &answer, err));
     if (!json_is_array(answer)) return COP_OK;
-    cop_status status = append_reference(&text, answer, err);
+    cop_status status = cop_math_append_reference(&text, answer, err);
     if (status == COP_OK &&
         json_object_set_new(example, "answer", json_stringn(text.data, text.length)) != 0)
         status = cop_error_set(err, COP_ERR_MEMORY, "no memory for field \"answer\"");
@@ -74,7 +74,7 @@ static cop_status score_math(const char *response, size_t length, const json_t *
     bool found = false;
     cop_status status = COP_OK;
     *score = (cop_score){0};
-    COP_TRY_OUT(append_reference(&reference, answer, err));
+    COP_TRY_OUT(cop_math_append_reference(&reference, answer, err));
     COP_TRY_OUT(cop_math_extract(response, length, &extracted, &found, err));
     if (!found) goto out;
     COP_TRY_OUT(cop_math_is_equal(cop_slice_of(&extracted), cop_slice_of(&reference),
@@ -113,7 +113,7 @@ const cop_task cop_task_math = {
     .default_assistant = "\\boxed{{{answer}}}",
     .max_reward = 1.0,
     .correct_at = 1.0,
-    .prepare = prepare,
-    .answer = find_answer,
+    .prepare = cop_math_prepare,
+    .answer = cop_math_find_answer,
     .score = score_math,
 };

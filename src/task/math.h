@@ -25,4 +25,10 @@ cop_status cop_math_is_equal(cop_slice answer, cop_slice reference, bool *equal,
  * variants, numbers in their shortest decimal form. */
 cop_status cop_math_canonical(cop_slice answer, cop_text *form, cop_error *err);
 
+/* (math.c, for every task of this kind) Appends the reference: a string or a number, or a list
+ * whose first entry counts. The other two are for cop_task.answer and cop_task.prepare. */
+cop_status cop_math_append_reference(cop_text *text, const json_t *answer, cop_error *err);
+cop_status cop_math_find_answer(const json_t *example, const json_t **answer, cop_error *err);
+cop_status cop_math_prepare(json_t *example, cop_error *err);
+
 #endif

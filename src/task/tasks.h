@@ -7,6 +7,7 @@
 extern const cop_task cop_task_gsm8k;
 extern const cop_task cop_task_arith;
 extern const cop_task cop_task_math;
+extern const cop_task cop_task_math_strict;
 extern const cop_task cop_task_countdown;
 extern const cop_task cop_task_order;
 extern const cop_task cop_task_choice;

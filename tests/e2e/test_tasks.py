@@ -59,6 +59,15 @@ other = rewards("math", [{"response": "\\boxed{%s}" % answers[i - 1], "answer": 
 lenient = sum(score["reward"] for score in other)
 check(lenient <= 25, f"{lenient} of {len(answers)} answers of other problems are right")
 
+# math-strict takes the same answers for right, and none that only has the same numbers.
+for form in ("\\boxed{%s}", "So the answer is $\\boxed{%s}$.", "The answer is $%s$."):
+    scores = rewards("math-strict", [{"response": form % answer, "answer": answer} for answer in answers])
+    check(all(score["reward"] for score in scores), f"math-strict, {form}: "
+          f"{[a for a, score in zip(answers, scores) if not score['reward']]}")
+other = rewards("math-strict", [{"response": "\\boxed{%s}" % answers[i - 1], "answer": answers[i]} for i in range(len(answers))])
+pairs = [(answers[i - 1], answers[i]) for i, score in enumerate(other) if score["reward"]]
+check(all(a.replace("x=", "") == b.replace("x=", "") for a, b in pairs), f"math-strict takes these for equal: {pairs}")
+
 with scratch() as folder:
     path = lambda name: os.path.join(folder, name)
 

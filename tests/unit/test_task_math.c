@@ -142,7 +142,8 @@ static void test_math500(void **state)
     cop_error err = {0};
     assert_int_equal(cop_task_find("math", &task, NULL), COP_OK);
     assert_int_equal(cop_fields_set(&fields, "question", "problem", &err), COP_OK);
-    if (cop_task_load(task, "tests/data/math500.jsonl", &fields, NULL, &dataset, &err) != COP_OK)
+    if (cop_task_load(task, "tests/data/math500.jsonl", &fields, NULL, &dataset, &err) !=
+        COP_OK)
         fail_msg("%s", err.message);
     assert_int_equal(cop_dataset_count(dataset), 500);
     for (size_t i = 0; i < 500; i++) {
