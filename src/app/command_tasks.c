@@ -80,8 +80,8 @@ static void print_table(void)
 {
     for (size_t i = 0; cop_task_at(i) != NULL; i++) {
         const cop_task *const task = cop_task_at(i);
-        (void)printf("%-10s %s\n", task->name, task->summary);
-        (void)printf("%-10s fields:", "");
+        (void)printf("%-11s %s\n", task->name, task->summary);
+        (void)printf("%-11s fields:", "");
         for (const cop_task_field *f = task->fields; f->name != NULL; f++) {
             if (!f->made) (void)printf(" %s%s", f->name, f->optional ? "?" : "");
         }
@@ -190,6 +190,6 @@ char *cop_app_help_tasks(int key, const char *text, void *input)
     if (stream == NULL) return NULL;
     (void)fprintf(stream, "Tasks ('coppice tasks' tells more):\n");
     for (size_t i = 0; cop_task_at(i) != NULL; i++)
-        (void)fprintf(stream, "  %-10s %s\n", cop_task_at(i)->name, cop_task_at(i)->summary);
+        (void)fprintf(stream, "  %-11s %s\n", cop_task_at(i)->name, cop_task_at(i)->summary);
     return fclose(stream) == 0 ? all : NULL;
 }

@@ -132,10 +132,12 @@ cop_status cop_strict_read(cop_slice answer, cop_strict_tree **tree, cop_error *
 /* Frees *tree and sets it to NULL; NULL is allowed. */
 void cop_strict_free(cop_strict_tree **tree);
 
-/* (strict_lex.c) Appends an answer to `source` as it is read: characters of Unicode as LaTeX.
- * Then cuts it into tokens, the last of which is COP_STRICT_END. \return false if there is no
- * room for them. */
+/* (strict_words.c) Appends an answer to `source` as it is read: characters of Unicode as LaTeX.
+ */
 cop_status cop_strict_translate(cop_slice answer, cop_text *source, cop_error *err);
+
+/* (strict_lex.c) Cuts it into tokens, the last of which is COP_STRICT_END. \return false if
+ * there is no room for them. */
 bool cop_strict_cut(cop_slice source, cop_strict_token tokens[COP_STRICT_MOST_TOKENS]);
 
 /* (strict_text.c) Fills in `plain` and `wordy`. */
@@ -199,7 +201,8 @@ typedef struct cop_strict_item {
     bool minus;
 } cop_strict_item;
 
-/* The elements of a list, a set or a union, or a node itself. eturn how many, 0 for an empty
+/* The elements of a list, a set or a union, or a node itself.
+eturn how many, 0 for an empty
  * set; SIZE_MAX where there are too many. */
 size_t cop_strict_find_items(const cop_strict_tree *tree, uint16_t node,
                              cop_strict_item items[COP_STRICT_MOST_ITEMS]);

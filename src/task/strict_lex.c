@@ -2,68 +2,9 @@
 #include "task/strict.h"
 
 #include "task/characters.h"
+#include "task/strict_words.h"
 
 #include <string.h>
-
-/* --- Unicode --- */
-
-cop_status cop_strict_translate(cop_slice answer, cop_text *source, cop_error *err)
-{
-    static const struct {
-        uint32_t code;
-        const char *text;
-    } known[] = {
-        {0x3C0, "\\pi "},
-        {0x221A, "\\sqrt "},
-        {0x221E, "\\infty "},
-        {0x2264, "\\le "},
-        {0x2265, "\\ge "},
-        {0x2260, "\\ne "},
-        {0x2212, "-"},
-        {0x2013, "-"},
-        {0xD7, "\\times "},
-        {0xB7, "\\cdot "},
-        {0x22C5, "\\cdot "},
-        {0xF7, "\\div "},
-        {0xB0, "\\degree "},
-        {0x222A, "\\cup "},
-        {0x2208, "\\in "},
-        {0xB1, "\\pm "},
-        {0x2213, "\\mp "},
-        {0x2205, "\\emptyset "},
-        {0x211D, "\\mathbb{R}"},
-        {0x3B8, "\\theta "},
-        {0xB2, "^2"},
-        {0xB3, "^3"},
-        {0xBD, "\\frac{1}{2}"},
-        {0xBC, "\\frac{1}{4}"},
-        {0xBE, "\\frac{3}{4}"},
-        {0x3B1, "\\alpha "},
-        {0x3B2, "\\beta "},
-        {0x3BB, "\\lambda "},
-    };
-    for (size_t at = 0; at < answer.length;) {
-        uint32_t code = 0;
-        const char *const from = answer.data + at;
-        const size_t bytes = cop_character_decode(from, answer.length - at, &code);
-        const int digit = cop_character_digit(code);
-        const char *put = NULL;
-        char ascii[2] = {0};
-        at += bytes;
-        if (code >= 0x80 && digit >= 0) {
-            ascii[0] = (char)('0' + digit);
-            put = ascii;
-        }
-        if (code >= 0x80 && cop_character_is_space(code)) put = " ";
-        for (size_t i = 0; put == NULL && i < sizeof known / sizeof known[0]; i++)
-            if (known[i].code == code) put = known[i].text;
-        COP_TRY(put != NULL ? cop_text_append(source, put, strlen(put), err)
-                            : cop_text_append(source, from, bytes, err));
-    }
-    return cop_text_append(source, "", 0, err);
-}
-
-/* --- words --- */
 
 /* The name of a variable: its FNV-1a hash. */
 static uint32_t hash_name(cop_slice name)
@@ -74,133 +15,9 @@ static uint32_t hash_name(cop_slice name)
     return hash;
 }
 
-typedef struct entry {
-    const char *word;
-    cop_strict_code code;
-    char detail;
-    cop_strict_word name;
-} entry;
-
-/* After a backslash. COP_STRICT_END: means nothing here. */
-static const entry commands[] = {
-    {"frac", COP_STRICT_FRACTION, 0, 0},
-    {"dfrac", COP_STRICT_FRACTION, 0, 0},
-    {"tfrac", COP_STRICT_FRACTION, 0, 0},
-    {"cfrac", COP_STRICT_FRACTION, 0, 0},
-    {"binom", COP_STRICT_BINOMIAL, 0, 0},
-    {"dbinom", COP_STRICT_BINOMIAL, 0, 0},
-    {"tbinom", COP_STRICT_BINOMIAL, 0, 0},
-    {"sqrt", COP_STRICT_ROOT, 0, 0},
-    {"overline", COP_STRICT_OVERLINE, 0, 0},
-    {"pi", COP_STRICT_CONSTANT, 0, COP_STRICT_PI},
-    {"infty", COP_STRICT_CONSTANT, 0, COP_STRICT_INFINITY},
-    {"infinity", COP_STRICT_CONSTANT, 0, COP_STRICT_INFINITY},
-    {"times", COP_STRICT_TIMES, 0, 0},
-    {"cdot", COP_STRICT_TIMES, 0, 0},
-    {"ast", COP_STRICT_TIMES, 0, 0},
-    {"div", COP_STRICT_DIVIDE, 0, 0},
-    {"pm", COP_STRICT_PLUS_MINUS, 0, 0},
-    {"mp", COP_STRICT_MINUS_PLUS, 0, 0},
-    {"degree", COP_STRICT_DEGREE, 0, 0},
-    {"circ", COP_STRICT_DEGREE, 0, 0},
-    {"cup", COP_STRICT_UNION, 0, 0},
-    {"in", COP_STRICT_IN, 0, 0},
-    {"le", COP_STRICT_RELATION, 'l', 0},
-    {"leq", COP_STRICT_RELATION, 'l', 0},
-    {"leqslant", COP_STRICT_RELATION, 'l', 0},
-    {"ge", COP_STRICT_RELATION, 'g', 0},
-    {"geq", COP_STRICT_RELATION, 'g', 0},
-    {"geqslant", COP_STRICT_RELATION, 'g', 0},
-    {"lt", COP_STRICT_RELATION, '<', 0},
-    {"gt", COP_STRICT_RELATION, '>', 0},
-    {"ne", COP_STRICT_RELATION, '!', 0},
-    {"neq", COP_STRICT_RELATION, '!', 0},
-    {"emptyset", COP_STRICT_EMPTY, 0, 0},
-    {"varnothing", COP_STRICT_EMPTY, 0, 0},
-    {"lfloor", COP_STRICT_OPEN, 'f', 0},
-    {"rfloor", COP_STRICT_CLOSE, 'f', 0},
-    {"lceil", COP_STRICT_OPEN, 'c', 0},
-    {"rceil", COP_STRICT_CLOSE, 'c', 0},
-    {"lbrace", COP_STRICT_OPEN, '{', 0},
-    {"rbrace", COP_STRICT_CLOSE, '}', 0},
-    {"vert", COP_STRICT_BAR, 0, 0},
-    {"lvert", COP_STRICT_BAR, 0, 0},
-    {"rvert", COP_STRICT_BAR, 0, 0},
-    {"left", COP_STRICT_END, 0, 0},
-    {"right", COP_STRICT_END, 0, 0},
-    {"big", COP_STRICT_END, 0, 0},
-    {"Big", COP_STRICT_END, 0, 0},
-    {"bigl", COP_STRICT_END, 0, 0},
-    {"bigr", COP_STRICT_END, 0, 0},
-    {"quad", COP_STRICT_END, 0, 0},
-    {"qquad", COP_STRICT_END, 0, 0},
-    {"displaystyle", COP_STRICT_END, 0, 0},
-    {"limits", COP_STRICT_END, 0, 0},
-    {"mathbf", COP_STRICT_END, 0, 0},
-    {"mathit", COP_STRICT_END, 0, 0},
-    {"boldsymbol", COP_STRICT_END, 0, 0},
-    {"vec", COP_STRICT_END, 0, 0},
-    {"boxed", COP_STRICT_END, 0, 0},
-};
-
-/* With a backslash or without. */
-static const entry functions[] = {
-    {"sin", COP_STRICT_FUNCTION, 0, COP_STRICT_SIN},
-    {"cos", COP_STRICT_FUNCTION, 0, COP_STRICT_COS},
-    {"tan", COP_STRICT_FUNCTION, 0, COP_STRICT_TAN},
-    {"cot", COP_STRICT_FUNCTION, 0, COP_STRICT_COT},
-    {"sec", COP_STRICT_FUNCTION, 0, COP_STRICT_SEC},
-    {"csc", COP_STRICT_FUNCTION, 0, COP_STRICT_CSC},
-    {"arcsin", COP_STRICT_FUNCTION, 0, COP_STRICT_ASIN},
-    {"arccos", COP_STRICT_FUNCTION, 0, COP_STRICT_ACOS},
-    {"arctan", COP_STRICT_FUNCTION, 0, COP_STRICT_ATAN},
-    {"asin", COP_STRICT_FUNCTION, 0, COP_STRICT_ASIN},
-    {"acos", COP_STRICT_FUNCTION, 0, COP_STRICT_ACOS},
-    {"atan", COP_STRICT_FUNCTION, 0, COP_STRICT_ATAN},
-    {"sinh", COP_STRICT_FUNCTION, 0, COP_STRICT_SINH},
-    {"cosh", COP_STRICT_FUNCTION, 0, COP_STRICT_COSH},
-    {"tanh", COP_STRICT_FUNCTION, 0, COP_STRICT_TANH},
-    {"ln", COP_STRICT_FUNCTION, 0, COP_STRICT_LN},
-    {"log", COP_STRICT_FUNCTION, 0, COP_STRICT_LOG},
-    {"lg", COP_STRICT_FUNCTION, 0, COP_STRICT_LOG},
-    {"exp", COP_STRICT_FUNCTION, 0, COP_STRICT_EXP},
-};
-
-/* Without a backslash only. */
-static const entry plain_words[] = {
-    {"sqrt", COP_STRICT_ROOT, 0, 0},
-    {"pi", COP_STRICT_CONSTANT, 0, COP_STRICT_PI},
-    {"inf", COP_STRICT_CONSTANT, 0, COP_STRICT_INFINITY},
-    {"infinity", COP_STRICT_CONSTANT, 0, COP_STRICT_INFINITY},
-    {"and", COP_STRICT_COMMA, 0, 0},
-    {"or", COP_STRICT_COMMA, 0, 0},
-    {"percent", COP_STRICT_PERCENT, 0, 0},
-};
-
-static const char *const units[] = {
-    "cm",      "mm",      "km",     "kg",    "mi",     "ft",      "mph",     "inch",
-    "inches",  "feet",    "foot",   "yard",  "yards",  "mile",    "miles",   "meter",
-    "meters",  "metre",   "metres", "cents", "cent",   "dollar",  "dollars", "degree",
-    "degrees", "radians", "hour",   "hours", "minute", "minutes", "second",  "seconds",
-    "day",     "days",    "week",   "weeks", "month",  "months",  "year",    "years",
-    "unit",    "units",   "square", "cubic", "sq",     "cu",      "gallons", "liters",
-    "grams",   "pounds",  "people", "ways",  "points", "times",   "per",     "students",
-};
-
-static const char *const greek[] = {"alpha",  "beta",  "gamma", "delta", "epsilon", "theta",
-                                    "lambda", "mu",    "nu",    "phi",   "varphi",  "psi",
-                                    "rho",    "sigma", "tau",   "omega", "ell",     "xi"};
-
 static bool is_word(cop_slice text, const char *word)
 {
     return text.length == strlen(word) && memcmp(text.data, word, text.length) == 0;
-}
-
-static const entry *find_entry(const entry *table, size_t count, cop_slice word)
-{
-    for (size_t i = 0; i < count; i++)
-        if (is_word(word, table[i].word)) return &table[i];
-    return NULL;
 }
 
 static bool is_among(const char *const *words, size_t count, cop_slice word)
@@ -262,7 +79,7 @@ static void add_code(lexer *l, cop_strict_code code, char detail, size_t bytes)
     add(l, (cop_strict_token){.code = code, .detail = detail, .text = take(l, bytes)});
 }
 
-static void add_entry(lexer *l, const entry *found, cop_slice word)
+static void add_entry(lexer *l, const cop_strict_entry *found, cop_slice word)
 {
     if (found->code == COP_STRICT_END) {
         l->spaced = true;
@@ -339,14 +156,12 @@ static void add_letters(lexer *l)
     while (is_letter(peek(l, length)))
         length++;
     const cop_slice word = {l->left.data, length};
-    const entry *found = find_entry(functions, sizeof functions / sizeof functions[0], word);
-    if (found == NULL)
-        found = find_entry(plain_words, sizeof plain_words / sizeof plain_words[0], word);
+    const cop_strict_entry *const found = cop_strict_find_word(word);
     if (found != NULL) {
         add_entry(l, found, take(l, length));
         return;
     }
-    if (length > 1 && is_among(units, sizeof units / sizeof units[0], word)) {
+    if (length > 1 && cop_strict_is_unit(word)) {
         add_code(l, COP_STRICT_UNIT, 0, length);
         return;
     }
@@ -416,8 +231,7 @@ static void add_command(lexer *l)
     while (is_letter(peek(l, length)))
         length++;
     const cop_slice word = take(l, length);
-    const entry *found = find_entry(functions, sizeof functions / sizeof functions[0], word);
-    if (found == NULL) found = find_entry(commands, sizeof commands / sizeof commands[0], word);
+    const cop_strict_entry *const found = cop_strict_find_command(word);
     if (found != NULL) {
         add_entry(l, found, word);
         return;
@@ -433,7 +247,7 @@ static void add_command(lexer *l)
         const bool reals = name.data != NULL && is_word(name, "R");
         add(l, (cop_strict_token){.code = reals ? COP_STRICT_REALS : COP_STRICT_UNKNOWN});
     } else {
-        const bool known = is_among(greek, sizeof greek / sizeof greek[0], word);
+        const bool known = cop_strict_is_greek(word);
         add(l, (cop_strict_token){.code = known ? COP_STRICT_NAME : COP_STRICT_UNKNOWN,
                                   .text = word,
                                   .name = hash_name(word)});

@@ -1,392 +1,81 @@
 /* From tokens to a tree, by recursive descent of bounded depth. */
-#include "task/strict.h"
+#include "task/strict_parse.h"
 
 #include <string.h>
-
-typedef struct parser {
-    const cop_strict_token *at;
-    cop_strict_tree *tree;
-    int depth;
-    int bars;    /* open: a | then closes */
-    size_t used; /* digits of the number at hand that \frac has taken */
-    bool full;
-} parser;
-
-static uint16_t parse_sum(parser *p);
-static uint16_t parse_list(parser *p);
-static uint16_t parse_power(parser *p);
-
-/* --- nodes --- */
-
-static cop_strict_node *node_at(parser *p, uint16_t index)
-{
-    return &p->tree->nodes[index];
-}
-
-/* A new node; 0 where there is no room. */
-static uint16_t make(parser *p, cop_strict_code code)
-{
-    if (p->tree->count == COP_STRICT_MOST_NODES) {
-        p->full = true;
-        return 0;
-    }
-    const uint16_t index = p->tree->count++;
-    *node_at(p, index) = (cop_strict_node){.code = code};
-    return index;
-}
-
-/* Appends a part to a node; 0 if there is no such part. */
-static uint16_t append(parser *p, uint16_t parent, uint16_t part)
-{
-    if (parent == 0 || part == 0) return 0;
-    cop_strict_node *const node = node_at(p, parent);
-    if (node->count == COP_STRICT_MOST_ITEMS) return 0;
-    node->count++;
-    if (node->first == 0) {
-        node->first = part;
-        return parent;
-    }
-    uint16_t last = node->first;
-    while (node_at(p, last)->next != 0)
-        last = node_at(p, last)->next;
-    node_at(p, last)->next = part;
-    return parent;
-}
-
-static uint16_t make_one(parser *p, cop_strict_code code, uint16_t part)
-{
-    return part == 0 ? 0 : append(p, make(p, code), part);
-}
-
-static uint16_t make_two(parser *p, cop_strict_code code, uint16_t first, uint16_t second)
-{
-    if (first == 0 || second == 0) return 0;
-    return append(p, make_one(p, code, first), second);
-}
-
-static uint16_t make_leaf(parser *p, cop_strict_code code, cop_slice text, uint32_t name)
-{
-    const uint16_t index = make(p, code);
-    if (index == 0) return 0;
-    node_at(p, index)->text = text;
-    node_at(p, index)->name = name;
-    return index;
-}
-
-static bool is_at(const parser *p, cop_strict_code code)
-{
-    return p->at->code == code;
-}
-
-static bool take(parser *p, cop_strict_code code)
-{
-    if (!is_at(p, code)) return false;
-    p->at++;
-    return true;
-}
-
-static bool is_whole_number(cop_slice text)
-{
-    return text.length > 0 && strspn(text.data, "0123456789") >= text.length;
-}
-
-static uint16_t make_number(parser *p, size_t length)
-{
-    const cop_slice text = p->at->text;
-    const uint16_t number =
-        make_leaf(p, COP_STRICT_NUMBER, (cop_slice){text.data + p->used, length}, 0);
-    p->used += length;
-    if (p->used == text.length) {
-        p->used = 0;
-        p->at++;
-    }
-    return number;
-}
-
-/* --- atoms --- */
-
-static uint16_t parse_braced(parser *p)
-{
-    if (!take(p, COP_STRICT_BRACE)) return 0;
-    const uint16_t inside = parse_sum(p);
-    return take(p, COP_STRICT_UNBRACE) ? inside : 0;
-}
-
-/* What \frac takes: {...}, or one digit, or one letter. */
-static uint16_t parse_argument(parser *p)
-{
-    if (is_at(p, COP_STRICT_BRACE)) return parse_braced(p);
-    if (is_at(p, COP_STRICT_NUMBER))
-        return is_whole_number(p->at->text) ? make_number(p, 1) : 0;
-    if (is_at(p, COP_STRICT_NAME) || is_at(p, COP_STRICT_CONSTANT)) {
-        const cop_strict_token token = *p->at++;
-        return make_leaf(p, token.code, token.text, token.name);
-    }
-    return 0;
-}
-
-/* What stands behind ^ or \sqrt: {...}, or one thing with its sign. */
-static uint16_t parse_script(parser *p)
-{
-    if (is_at(p, COP_STRICT_BRACE)) return parse_braced(p);
-    if (take(p, COP_STRICT_MINUS)) return make_one(p, COP_STRICT_NEGATE, parse_script(p));
-    (void)take(p, COP_STRICT_PLUS);
-    if (is_at(p, COP_STRICT_NUMBER)) return make_number(p, p->at->text.length - p->used);
-    if (is_at(p, COP_STRICT_NAME) || is_at(p, COP_STRICT_CONSTANT)) return parse_argument(p);
-    return is_at(p, COP_STRICT_POWER) ? 0 : parse_power(p);
-}
-
-static uint16_t parse_two_arguments(parser *p, cop_strict_code code)
-{
-    p->at++;
-    const uint16_t first = parse_argument(p);
-    return make_two(p, code, first, first == 0 ? 0 : parse_argument(p));
-}
-
-static uint16_t parse_root(parser *p)
-{
-    uint16_t degree = 0;
-    p->at++;
-    if (is_at(p, COP_STRICT_OPEN) && p->at->detail == '[') {
-        p->at++;
-        degree = parse_sum(p);
-        if (degree == 0 || !is_at(p, COP_STRICT_CLOSE)) return 0;
-        p->at++;
-    }
-    const uint16_t inside = parse_script(p);
-    return degree == 0 ? make_one(p, COP_STRICT_ROOT, inside)
-                       : make_two(p, COP_STRICT_ROOT, inside, degree);
-}
-
-/* Factors that a function takes without parentheses: \sin 2x. */
-static uint16_t parse_applied(parser *p)
-{
-    if (is_at(p, COP_STRICT_OPEN) || is_at(p, COP_STRICT_BRACE) || is_at(p, COP_STRICT_BAR))
-        return parse_power(p);
-    if (take(p, COP_STRICT_MINUS)) return make_one(p, COP_STRICT_NEGATE, parse_applied(p));
-    uint16_t product = parse_power(p);
-    while (product != 0 && (is_at(p, COP_STRICT_NAME) || is_at(p, COP_STRICT_CONSTANT) ||
-                            is_at(p, COP_STRICT_FRACTION)))
-        product = make_two(p, COP_STRICT_TIMES, product, parse_power(p));
-    return product;
-}
-
-/* \sin^{-1} is the arc's, \sin^2 x the square of \sin x, \log_2 a quotient. */
-static uint16_t parse_function(parser *p)
-{
-    const uint32_t name = p->at->name;
-    uint16_t base = 0;
-    uint16_t power = 0;
-    p->at++;
-    for (int i = 0; i < 2; i++) {
-        if (base == 0 && name == COP_STRICT_LOG && take(p, COP_STRICT_BELOW)) {
-            base = parse_script(p);
-            if (base == 0) return 0;
-        } else if (power == 0 && take(p, COP_STRICT_POWER)) {
-            power = parse_script(p);
-            if (power == 0) return 0;
-        }
-    }
-    const uint16_t argument = parse_applied(p);
-    uint16_t function = make_one(p, COP_STRICT_FUNCTION, argument);
-    if (function == 0) return 0;
-    cop_strict_node *const node = node_at(p, function);
-    node->name = name;
-    if (base != 0) function = append(p, function, base);
-    if (power == 0 || function == 0) return function;
-    const cop_strict_node *const exponent = node_at(p, power);
-    const bool inverse = exponent->code == COP_STRICT_NEGATE && name >= COP_STRICT_SIN &&
-                         name <= COP_STRICT_TAN &&
-                         node_at(p, exponent->first)->text.length == 1 &&
-                         node_at(p, exponent->first)->text.data[0] == '1';
-    if (!inverse) return make_two(p, COP_STRICT_POWER, function, power);
-    node->name = name - COP_STRICT_SIN + COP_STRICT_ASIN;
-    return function;
-}
-
-static uint16_t parse_bars(parser *p)
-{
-    p->at++;
-    p->bars++;
-    const uint16_t inside = parse_sum(p);
-    p->bars--;
-    return take(p, COP_STRICT_BAR) ? make_one(p, COP_STRICT_ABSOLUTE, inside) : 0;
-}
-
-static uint16_t parse_matrix(parser *p)
-{
-    uint16_t matrix = make(p, COP_STRICT_MATRIX);
-    uint16_t row = make(p, COP_STRICT_TUPLE);
-    p->at++;
-    while (matrix != 0 && row != 0) {
-        row = append(p, row, parse_sum(p));
-        if (row == 0 || take(p, COP_STRICT_CELL)) continue;
-        const bool more = take(p, COP_STRICT_ROW) && !is_at(p, COP_STRICT_FINISH);
-        matrix = append(p, matrix, row);
-        if (more) {
-            row = make(p, COP_STRICT_TUPLE);
-            continue;
-        }
-        return take(p, COP_STRICT_FINISH) ? matrix : 0;
-    }
-    return 0;
-}
-
-static uint16_t parse_rounded(parser *p, char kind)
-{
-    const uint16_t function = make_one(p, COP_STRICT_FUNCTION, parse_sum(p));
-    if (function == 0 || !is_at(p, COP_STRICT_CLOSE) || p->at->detail != kind) return 0;
-    p->at++;
-    node_at(p, function)->name = kind == 'f' ? COP_STRICT_FLOOR : COP_STRICT_CEILING;
-    return function;
-}
-
-/* (a), (a, b], \{a, b\}: an expression, a tuple or an interval, a set. */
-static uint16_t parse_group(parser *p)
-{
-    const char open = p->at->detail;
-    p->at++;
-    if (open == 'f' || open == 'c') return parse_rounded(p, open);
-    const int bars = p->bars;
-    p->bars = 0;
-    uint16_t list = 0;
-    const bool empty = open == '{' && is_at(p, COP_STRICT_CLOSE);
-    list = empty ? make(p, COP_STRICT_EMPTY) : parse_list(p);
-    p->bars = bars;
-    const char close = p->at->detail;
-    if (list == 0 || !is_at(p, COP_STRICT_CLOSE) || (open == '{') != (close == '}')) return 0;
-    if (close != ')' && close != ']' && close != '}') return 0;
-    p->at++;
-    if (empty) return list;
-    cop_strict_node *const node = node_at(p, list);
-    if (open == '{') {
-        if (node->code != COP_STRICT_LIST) return make_one(p, COP_STRICT_SET, list);
-        node->code = COP_STRICT_SET;
-        return list;
-    }
-    if (node->code == COP_STRICT_LIST) {
-        node->code = COP_STRICT_TUPLE;
-        node->detail = open;
-        node->other = close;
-        return list;
-    }
-    const bool matched = (open == '(') == (close == ')');
-    return matched && cop_strict_is_scalar(p->tree, list) ? list : 0;
-}
-
-/* {a} groups; {a, b} is a set whose braces have no backslash. */
-static uint16_t parse_braces(parser *p)
-{
-    p->at++;
-    const uint16_t list = parse_list(p);
-    if (list == 0 || !take(p, COP_STRICT_UNBRACE)) return 0;
-    if (node_at(p, list)->code == COP_STRICT_LIST) node_at(p, list)->code = COP_STRICT_SET;
-    return list;
-}
-
-static uint16_t parse_atom(parser *p)
-{
-    switch (p->at->code) {
-    case COP_STRICT_NUMBER:
-        return make_number(p, p->at->text.length - p->used);
-    case COP_STRICT_NAME:
-    case COP_STRICT_CONSTANT:
-        return parse_argument(p);
-    case COP_STRICT_BRACE:
-        return parse_braces(p);
-    case COP_STRICT_OPEN:
-        return parse_group(p);
-    case COP_STRICT_BAR:
-        return p->bars > 0 ? 0 : parse_bars(p);
-    case COP_STRICT_FRACTION:
-        return parse_two_arguments(p, COP_STRICT_DIVIDE);
-    case COP_STRICT_BINOMIAL:
-        return parse_two_arguments(p, COP_STRICT_BINOMIAL);
-    case COP_STRICT_ROOT:
-        return parse_root(p);
-    case COP_STRICT_FUNCTION:
-        return parse_function(p);
-    case COP_STRICT_BEGIN:
-        return parse_matrix(p);
-    case COP_STRICT_EMPTY:
-    case COP_STRICT_REALS:
-        return make(p, (p->at++)->code);
-    default:
-        return 0;
-    }
-}
 
 /* --- behind an atom --- */
 
 /* 0.1\overline{6} */
-static uint16_t parse_repeat(parser *p, uint16_t number)
+static uint16_t parse_repeat(cop_strict_parser *p, uint16_t number)
 {
-    const cop_slice text = node_at(p, number)->text;
-    if (memchr(text.data, '.', text.length) == NULL || !is_at(p, COP_STRICT_OVERLINE)) return 0;
+    const cop_slice text = cop_strict_node_at(p, number)->text;
+    if (memchr(text.data, '.', text.length) == NULL ||
+        !cop_strict_is_at(p, COP_STRICT_OVERLINE))
+        return 0;
     p->at++;
-    const uint16_t digits = parse_braced(p);
-    if (digits == 0 || node_at(p, digits)->code != COP_STRICT_NUMBER) return 0;
-    return is_whole_number(node_at(p, digits)->text)
-               ? make_two(p, COP_STRICT_REPEAT, number, digits)
+    const uint16_t digits = cop_strict_parse_braced(p);
+    if (digits == 0 || cop_strict_node_at(p, digits)->code != COP_STRICT_NUMBER) return 0;
+    return cop_strict_is_whole_number(cop_strict_node_at(p, digits)->text)
+               ? cop_strict_make_two(p, COP_STRICT_REPEAT, number, digits)
                : 0;
 }
 
 /* A subscript: the base of a number, or part of a variable's name. */
-static uint16_t parse_below(parser *p, uint16_t atom)
+static uint16_t parse_below(cop_strict_parser *p, uint16_t atom)
 {
-    const cop_strict_code code = node_at(p, atom)->code;
-    const uint16_t script = parse_script(p);
+    const cop_strict_code code = cop_strict_node_at(p, atom)->code;
+    const uint16_t script = cop_strict_parse_script(p);
     if (script == 0) return 0;
-    if (code == COP_STRICT_NUMBER && node_at(p, script)->code == COP_STRICT_NUMBER)
-        return make_two(p, COP_STRICT_BASED, atom, script);
-    const cop_strict_node *const below = node_at(p, script);
+    if (code == COP_STRICT_NUMBER && cop_strict_node_at(p, script)->code == COP_STRICT_NUMBER)
+        return cop_strict_make_two(p, COP_STRICT_BASED, atom, script);
+    const cop_strict_node *const below = cop_strict_node_at(p, script);
     const bool plain = below->code == COP_STRICT_NUMBER || below->code == COP_STRICT_NAME;
     if (code != COP_STRICT_NAME || !plain) return 0;
-    uint32_t name = node_at(p, atom)->name;
+    uint32_t name = cop_strict_node_at(p, atom)->name;
     for (size_t i = 0; i < below->text.length; i++)
         name = (name ^ (unsigned char)below->text.data[i]) * 16777619u + 1u;
-    node_at(p, atom)->name = name;
+    cop_strict_node_at(p, atom)->name = name;
     return atom;
 }
 
 /* Units do not count: 5 \text{ cm}^2, 90^\circ. */
-static void skip_unit(parser *p)
+static void skip_unit(cop_strict_parser *p)
 {
-    while (is_at(p, COP_STRICT_UNIT)) {
+    while (cop_strict_is_at(p, COP_STRICT_UNIT)) {
         p->at++;
-        if (take(p, COP_STRICT_POWER)) (void)parse_script(p);
+        if (cop_strict_take(p, COP_STRICT_POWER)) (void)cop_strict_parse_script(p);
     }
 }
 
-static uint16_t parse_exponent(parser *p, uint16_t base)
+static uint16_t parse_exponent(cop_strict_parser *p, uint16_t base)
 {
-    if (is_at(p, COP_STRICT_BRACE) && p->at[1].code == COP_STRICT_DEGREE &&
+    if (cop_strict_is_at(p, COP_STRICT_BRACE) && p->at[1].code == COP_STRICT_DEGREE &&
         p->at[2].code == COP_STRICT_UNBRACE) {
         p->at += 3;
         return base;
     }
-    if (take(p, COP_STRICT_DEGREE)) return base;
-    return make_two(p, COP_STRICT_POWER, base, parse_script(p));
+    if (cop_strict_take(p, COP_STRICT_DEGREE)) return base;
+    return cop_strict_make_two(p, COP_STRICT_POWER, base, cop_strict_parse_script(p));
 }
 
-static uint16_t parse_power(parser *p)
+uint16_t cop_strict_parse_power(cop_strict_parser *p)
 {
     if (p->depth == COP_STRICT_MOST_DEPTH) return 0;
     p->depth++;
-    uint16_t node = parse_atom(p);
-    if (node != 0 && node_at(p, node)->code == COP_STRICT_NUMBER &&
-        is_at(p, COP_STRICT_OVERLINE))
+    uint16_t node = cop_strict_parse_atom(p);
+    if (node != 0 && cop_strict_node_at(p, node)->code == COP_STRICT_NUMBER &&
+        cop_strict_is_at(p, COP_STRICT_OVERLINE))
         node = parse_repeat(p, node);
     while (node != 0) {
-        if (take(p, COP_STRICT_BELOW)) {
+        if (cop_strict_take(p, COP_STRICT_BELOW)) {
             node = parse_below(p, node);
-        } else if (take(p, COP_STRICT_POWER)) {
+        } else if (cop_strict_take(p, COP_STRICT_POWER)) {
             node = parse_exponent(p, node);
-        } else if (take(p, COP_STRICT_FACTORIAL)) {
-            node = make_one(p, COP_STRICT_FACTORIAL, node);
-        } else if (take(p, COP_STRICT_PERCENT)) {
-            node = make_one(p, COP_STRICT_PERCENT, node);
-        } else if (!take(p, COP_STRICT_DEGREE)) {
+        } else if (cop_strict_take(p, COP_STRICT_FACTORIAL)) {
+            node = cop_strict_make_one(p, COP_STRICT_FACTORIAL, node);
+        } else if (cop_strict_take(p, COP_STRICT_PERCENT)) {
+            node = cop_strict_make_one(p, COP_STRICT_PERCENT, node);
+        } else if (!cop_strict_take(p, COP_STRICT_DEGREE)) {
             break;
         }
     }
@@ -397,10 +86,10 @@ static uint16_t parse_power(parser *p)
 
 /* --- products, sums --- */
 
-static bool is_whole_leaf(parser *p, uint16_t node)
+static bool is_whole_leaf(cop_strict_parser *p, uint16_t node)
 {
-    const cop_strict_node *const leaf = node_at(p, node);
-    return leaf->code == COP_STRICT_NUMBER && is_whole_number(leaf->text);
+    const cop_strict_node *const leaf = cop_strict_node_at(p, node);
+    return leaf->code == COP_STRICT_NUMBER && cop_strict_is_whole_number(leaf->text);
 }
 
 static bool is_less(cop_slice a, cop_slice b)
@@ -410,18 +99,18 @@ static bool is_less(cop_slice a, cop_slice b)
 }
 
 /* Whether a whole number and what follows are a mixed number: 1\frac{4}{5}, 1 4/5. */
-static bool is_mixed(parser *p, uint16_t whole, uint16_t fraction)
+static bool is_mixed(cop_strict_parser *p, uint16_t whole, uint16_t fraction)
 {
-    const cop_strict_node *const node = node_at(p, fraction);
+    const cop_strict_node *const node = cop_strict_node_at(p, fraction);
     if (!is_whole_leaf(p, whole) || node->code != COP_STRICT_DIVIDE) return false;
     const uint16_t above = node->first;
-    const uint16_t below = node_at(p, above)->next;
+    const uint16_t below = cop_strict_node_at(p, above)->next;
     return is_whole_leaf(p, above) && is_whole_leaf(p, below) &&
-           is_less(node_at(p, above)->text, node_at(p, below)->text);
+           is_less(cop_strict_node_at(p, above)->text, cop_strict_node_at(p, below)->text);
 }
 
 /* Whether a factor begins here without a sign of multiplication. */
-static bool begins_factor(const parser *p)
+static bool begins_factor(const cop_strict_parser *p)
 {
     switch (p->at->code) {
     case COP_STRICT_NAME:
@@ -445,41 +134,42 @@ static bool begins_factor(const parser *p)
 }
 
 /* 1 4/5 in plain text, at its 4. */
-static uint16_t parse_plain_mixed(parser *p, uint16_t whole)
+static uint16_t parse_plain_mixed(cop_strict_parser *p, uint16_t whole)
 {
     const cop_strict_token *const at = p->at;
     if (at[0].code != COP_STRICT_NUMBER || !at[0].spaced || at[1].code != COP_STRICT_DIVIDE ||
         at[2].code != COP_STRICT_NUMBER || p->used > 0)
         return 0;
-    const uint16_t above = parse_atom(p);
+    const uint16_t above = cop_strict_parse_atom(p);
     p->at++;
-    const uint16_t below = parse_atom(p);
-    const uint16_t fraction = make_two(p, COP_STRICT_DIVIDE, above, below);
+    const uint16_t below = cop_strict_parse_atom(p);
+    const uint16_t fraction = cop_strict_make_two(p, COP_STRICT_DIVIDE, above, below);
     return fraction != 0 && is_mixed(p, whole, fraction)
-               ? make_two(p, COP_STRICT_MIXED, whole, fraction)
+               ? cop_strict_make_two(p, COP_STRICT_MIXED, whole, fraction)
                : 0;
 }
 
-static uint16_t parse_signed(parser *p)
+static uint16_t parse_signed(cop_strict_parser *p)
 {
     if (p->depth == COP_STRICT_MOST_DEPTH) return 0;
     p->depth++;
     uint16_t node = 0;
-    if (take(p, COP_STRICT_MINUS)) {
-        node = make_one(p, COP_STRICT_NEGATE, parse_signed(p));
-    } else if (take(p, COP_STRICT_PLUS)) {
+    if (cop_strict_take(p, COP_STRICT_MINUS)) {
+        node = cop_strict_make_one(p, COP_STRICT_NEGATE, parse_signed(p));
+    } else if (cop_strict_take(p, COP_STRICT_PLUS)) {
         node = parse_signed(p);
     } else {
-        node = parse_power(p);
+        node = cop_strict_parse_power(p);
     }
     p->depth--;
     return node;
 }
 
-static uint16_t parse_product(parser *p)
+static uint16_t parse_product(cop_strict_parser *p)
 {
-    const bool signless = !is_at(p, COP_STRICT_MINUS) && !is_at(p, COP_STRICT_PLUS);
-    const bool negative = is_at(p, COP_STRICT_MINUS);
+    const bool signless =
+        !cop_strict_is_at(p, COP_STRICT_MINUS) && !cop_strict_is_at(p, COP_STRICT_PLUS);
+    const bool negative = cop_strict_is_at(p, COP_STRICT_MINUS);
     if (!signless) p->at++;
     uint16_t product = parse_signed(p);
     bool first = true;
@@ -487,11 +177,12 @@ static uint16_t parse_product(parser *p)
         const cop_strict_code code = p->at->code;
         if (code == COP_STRICT_TIMES || code == COP_STRICT_DIVIDE) {
             p->at++;
-            product = make_two(p, code, product, parse_signed(p));
+            product = cop_strict_make_two(p, code, product, parse_signed(p));
         } else if (begins_factor(p)) {
-            const uint16_t factor = parse_power(p);
+            const uint16_t factor = cop_strict_parse_power(p);
             const bool mixed = first && factor != 0 && is_mixed(p, product, factor);
-            product = make_two(p, mixed ? COP_STRICT_MIXED : COP_STRICT_TIMES, product, factor);
+            product = cop_strict_make_two(p, mixed ? COP_STRICT_MIXED : COP_STRICT_TIMES,
+                                          product, factor);
         } else if (first && code == COP_STRICT_NUMBER && is_whole_leaf(p, product)) {
             product = parse_plain_mixed(p, product);
         } else {
@@ -499,7 +190,7 @@ static uint16_t parse_product(parser *p)
         }
         first = false;
     }
-    return negative ? make_one(p, COP_STRICT_NEGATE, product) : product;
+    return negative ? cop_strict_make_one(p, COP_STRICT_NEGATE, product) : product;
 }
 
 static bool is_sum_sign(cop_strict_code code)
@@ -508,22 +199,23 @@ static bool is_sum_sign(cop_strict_code code)
            code == COP_STRICT_PLUS_MINUS || code == COP_STRICT_MINUS_PLUS;
 }
 
-static uint16_t parse_sum_inside(parser *p)
+static uint16_t parse_sum_inside(cop_strict_parser *p)
 {
     uint16_t sum = 0;
-    if (is_at(p, COP_STRICT_PLUS_MINUS) || is_at(p, COP_STRICT_MINUS_PLUS)) {
-        sum = make_leaf(p, COP_STRICT_NUMBER, (cop_slice){"0", 1}, 0);
+    if (cop_strict_is_at(p, COP_STRICT_PLUS_MINUS) ||
+        cop_strict_is_at(p, COP_STRICT_MINUS_PLUS)) {
+        sum = cop_strict_make_leaf(p, COP_STRICT_NUMBER, (cop_slice){"0", 1}, 0);
     } else {
         sum = parse_product(p);
     }
     while (sum != 0 && is_sum_sign(p->at->code)) {
         const cop_strict_code code = (p->at++)->code;
-        sum = make_two(p, code, sum, parse_product(p));
+        sum = cop_strict_make_two(p, code, sum, parse_product(p));
     }
     return sum;
 }
 
-static uint16_t parse_sum(parser *p)
+uint16_t cop_strict_parse_sum(cop_strict_parser *p)
 {
     if (p->depth == COP_STRICT_MOST_DEPTH) return 0;
     p->depth++;
@@ -534,13 +226,13 @@ static uint16_t parse_sum(parser *p)
 
 /* --- answers --- */
 
-static uint16_t parse_union(parser *p)
+static uint16_t parse_union(cop_strict_parser *p)
 {
-    const uint16_t first = parse_sum(p);
-    if (first == 0 || !is_at(p, COP_STRICT_UNION)) return first;
-    uint16_t all = make_one(p, COP_STRICT_UNION, first);
-    while (all != 0 && take(p, COP_STRICT_UNION))
-        all = append(p, all, parse_sum(p));
+    const uint16_t first = cop_strict_parse_sum(p);
+    if (first == 0 || !cop_strict_is_at(p, COP_STRICT_UNION)) return first;
+    uint16_t all = cop_strict_make_one(p, COP_STRICT_UNION, first);
+    while (all != 0 && cop_strict_take(p, COP_STRICT_UNION))
+        all = cop_strict_append(p, all, cop_strict_parse_sum(p));
     return all;
 }
 
@@ -550,7 +242,7 @@ static bool is_equals(const cop_strict_token *token)
 }
 
 /* "x =", "f(x) =", "\text{Area} =" or "x \in" here: how many tokens; 0 for none of them. */
-static size_t match_label(const parser *p)
+static size_t match_label(const cop_strict_parser *p)
 {
     const cop_strict_token *const at = p->at;
     const bool name = at->code == COP_STRICT_NAME;
@@ -565,7 +257,7 @@ static size_t match_label(const parser *p)
     return is_equals(&at[count]) || (name && at[count].code == COP_STRICT_IN) ? count + 1 : 0;
 }
 
-static uint16_t parse_labelled(parser *p, size_t tokens)
+static uint16_t parse_labelled(cop_strict_parser *p, size_t tokens)
 {
     const cop_strict_token label = *p->at;
     p->at += tokens;
@@ -575,46 +267,46 @@ static uint16_t parse_labelled(parser *p, size_t tokens)
         p->at++;
         value = parse_union(p);
     }
-    const uint16_t node = make_one(p, COP_STRICT_NAMED, value);
+    const uint16_t node = cop_strict_make_one(p, COP_STRICT_NAMED, value);
     if (node == 0) return 0;
-    node_at(p, node)->name = label.code == COP_STRICT_NAME ? label.name : 0;
-    node_at(p, node)->detail = kind;
+    cop_strict_node_at(p, node)->name = label.code == COP_STRICT_NAME ? label.name : 0;
+    cop_strict_node_at(p, node)->detail = kind;
     return node;
 }
 
 /* a = b, a < x <= b: a node with the sides as its parts, and the signs as its text. */
-static uint16_t parse_relation(parser *p)
+static uint16_t parse_relation(cop_strict_parser *p)
 {
     const size_t label = match_label(p);
     if (label > 0) return parse_labelled(p, label);
     uint16_t side = parse_union(p);
-    if (side == 0 || !is_at(p, COP_STRICT_RELATION)) return side;
-    uint16_t relation = make_one(p, COP_STRICT_RELATION, side);
-    while (relation != 0 && is_at(p, COP_STRICT_RELATION)) {
-        cop_strict_node *const node = node_at(p, relation);
+    if (side == 0 || !cop_strict_is_at(p, COP_STRICT_RELATION)) return side;
+    uint16_t relation = cop_strict_make_one(p, COP_STRICT_RELATION, side);
+    while (relation != 0 && cop_strict_is_at(p, COP_STRICT_RELATION)) {
+        cop_strict_node *const node = cop_strict_node_at(p, relation);
         if (node->count > 2) return 0;
         if (node->count == 1) node->detail = p->at->detail;
         if (node->count == 2) node->other = p->at->detail;
         p->at++;
-        relation = append(p, relation, parse_union(p));
+        relation = cop_strict_append(p, relation, parse_union(p));
     }
     return relation;
 }
 
-static uint16_t parse_list_inside(parser *p)
+static uint16_t parse_list_inside(cop_strict_parser *p)
 {
     const uint16_t first = parse_relation(p);
-    if (first == 0 || !is_at(p, COP_STRICT_COMMA)) return first;
-    uint16_t list = make_one(p, COP_STRICT_LIST, first);
-    while (list != 0 && take(p, COP_STRICT_COMMA)) {
-        while (take(p, COP_STRICT_COMMA)) /* "1, 2, and 3" */
+    if (first == 0 || !cop_strict_is_at(p, COP_STRICT_COMMA)) return first;
+    uint16_t list = cop_strict_make_one(p, COP_STRICT_LIST, first);
+    while (list != 0 && cop_strict_take(p, COP_STRICT_COMMA)) {
+        while (cop_strict_take(p, COP_STRICT_COMMA)) /* "1, 2, and 3" */
             continue;
-        list = append(p, list, parse_relation(p));
+        list = cop_strict_append(p, list, parse_relation(p));
     }
     return list;
 }
 
-static uint16_t parse_list(parser *p)
+uint16_t cop_strict_parse_list(cop_strict_parser *p)
 {
     if (p->depth == COP_STRICT_MOST_DEPTH) return 0;
     p->depth++;
@@ -625,8 +317,8 @@ static uint16_t parse_list(parser *p)
 
 void cop_strict_parse(const cop_strict_token *tokens, cop_strict_tree *tree)
 {
-    parser p = {.at = tokens, .tree = tree};
+    cop_strict_parser p = {.at = tokens, .tree = tree};
     tree->count = 1; /* 0 is no node */
-    const uint16_t root = parse_list(&p);
-    tree->root = is_at(&p, COP_STRICT_END) && p.used == 0 && !p.full ? root : 0;
+    const uint16_t root = cop_strict_parse_list(&p);
+    tree->root = cop_strict_is_at(&p, COP_STRICT_END) && p.used == 0 && !p.full ? root : 0;
 }

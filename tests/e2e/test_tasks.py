@@ -79,7 +79,7 @@ with scratch() as folder:
     mapped = evaluate("--data", renamed, "--responses", path("mapped"), *few, *mapping)
     check(plain["reward"] == mapped["reward"] and open(path("plain")).read() == open(path("mapped")).read(),
           "renamed fields give other scores")
-    refuses(FORMAT, ["renamed.jsonl", "example 1", "did you mean \"problem\""], "eval", "--model", MODEL, "--data", renamed,
+    refuses(FORMAT, ["renamed.jsonl:1: ", "did you mean \"problem\""], "eval", "--model", MODEL, "--data", renamed,
             *few, "--field", "question=problm", "--field", "answer=meta.final.0")
     refuses(FORMAT, ["answer", "task.fields"], "eval", "--model", MODEL, "--data", renamed, *few)
     refuses(USAGE, ["--field", "question=problem"], "eval", "--model", MODEL, "--data", renamed, *few, "--field", "question")
@@ -107,7 +107,7 @@ with scratch() as folder:
     refuses(CONFIG, ["asks for 9"], "eval", "--model", MODEL, "--data", DATA, *few, "--shots", 9, "--examples", shots)
 
     # A run on renamed data is the same run; another mapping, or other few-shot examples, another job.
-    small = QUICK + ["population.size=6", "recenter.rounds=0", "generation.max_new_tokens=24", "splits.test=16"]
+    small = QUICK + ["population.size=6", "recenter.rounds=0", "generation.max_new_tokens=24", "splits.test=16", "gate.allow_flat=true"]
     run_job(1, path("plain-run"), small)
     fields = ["task.fields.question=problem", "task.fields={question: problem, answer: meta.final.0}"]
     run_job(2, path("mapped-run"), small + [f"task.data={renamed}"] + fields)
@@ -131,6 +131,6 @@ with scratch() as folder:
 
     # Patterns that would never end are refused when the data are loaded, and by `reward`.
     hostile = write(path("hostile.jsonl"), [{"question": "?", "answer": "(a+)+$"}])
-    refuses(FORMAT, ["hostile.jsonl", "example 1", "backtracks"], "eval", "--model", MODEL, "--task", "regex", "--data", hostile)
+    refuses(FORMAT, ["hostile.jsonl:1: ", "backtracks"], "eval", "--model", MODEL, "--task", "regex", "--data", hostile)
     refuses(FORMAT, ["line 1", "backtracks"], "reward", "--task", "regex",
             text_in=json_lines([{"response": "a" * 200 + "!", "answer": "(a+)+$"}]))
