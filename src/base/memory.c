@@ -58,7 +58,8 @@ void *cop_memory_shrink(void *memory, size_t count, size_t size)
 {
     const size_t bytes = count * size;
     void *const smaller = realloc(memory, bytes == 0 ? 1 : bytes);
-    return smaller != NULL ? smaller : memory; /* what could not shrink stays */
+    if (smaller == NULL) return memory; /* what could not shrink stays */
+    return smaller;
 }
 
 char *cop_memory_copy_string(const char *text, size_t length, cop_error *err)

@@ -31,7 +31,8 @@ cop_status cop_task_load(const cop_task *task, const char *path, const cop_field
                          cop_error *err)
 {
     loader self = {.task = task, .fields = fields};
-    cop_dataset_options fitting = options == NULL ? (cop_dataset_options){0} : *options;
+    cop_dataset_options fitting = {0};
+    if (options != NULL) fitting = *options;
     fitting.edit = fit_example;
     fitting.context = &self;
     return cop_dataset_load(path, &fitting, dataset, err);

@@ -160,7 +160,8 @@ static void test_bad_answers(void **state)
     fails(scorer, "{\"worth\": 1e39}", "\"reward\" is too large");
     fails(scorer, "{\"worth\": 1, \"right\": 1}", "\"correct\"");
     fails(scorer, "{\"worth\": 1, \"found\": []}", "\"extracted\"");
-    fails(scorer, "{\"worth\": 1, \"say\": \"{\\\"reward\\\": 1e999}\"}", "without a whole number");
+    fails(scorer, "{\"worth\": 1, \"say\": \"{\\\"reward\\\": 1e999}\"}",
+          "without a whole number");
     const cop_score score = collect(scorer, submit(scorer, "{\"worth\": 3}"));
     assert_true(score.reward == 3);
     cop_scorer_destroy(&scorer);

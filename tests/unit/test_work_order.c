@@ -31,10 +31,11 @@ static void set_up(fixture *f)
     cop_error err = {0};
     *f = (fixture){0};
     assert_int_equal(
-        cop_dataset_load("tests/data/countdown-small.jsonl", NULL, &f->run.dataset, &err), COP_OK);
-    assert_int_equal(
-        cop_splits_create(cop_dataset_count(f->run.dataset), counts, 3, NULL, &f->run.splits, &err),
+        cop_dataset_load("tests/data/countdown-small.jsonl", NULL, &f->run.dataset, &err),
         COP_OK);
+    assert_int_equal(cop_splits_create(cop_dataset_count(f->run.dataset), counts, 3, NULL,
+                                       &f->run.splits, &err),
+                     COP_OK);
     for (size_t r = 0; r < ROWS; r++) {
         f->row[r] = f->components[r];
         f->count[r] = r == 2 ? 0 : r + 1;
