@@ -24,7 +24,7 @@ const char *cop_onednn_isa_name(cop_dtype input)
 }
 
 static const dnnl_cpu_isa_t sets[COP_HOLD_COUNT] = {
-    [COP_HOLD_NONE] = dnnl_cpu_isa_all,
+    [COP_HOLD_NONE] = (dnnl_cpu_isa_t)0, /* no restriction; named differently by 2.x and 3.x */
     [COP_HOLD_SCALAR] = dnnl_cpu_isa_sse41,
     [COP_HOLD_AVX2] = dnnl_cpu_isa_avx2,
     [COP_HOLD_AVX512] = dnnl_cpu_isa_avx512_core,
