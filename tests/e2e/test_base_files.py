@@ -10,8 +10,9 @@ import time
 from lib import COPPICE, ENV, MODEL, QUICK, TOP, check, read, run_command, run_job, same_result, scratch
 
 IO, MISMATCH = 6, 8
-LONG = [*QUICK, "population.size=160", "recenter.rounds=0", "checkpoint.interval=1", "analysis.split_half=false",
-        "baselines.self_consistency=[]", "baselines.randopt=[1]"]
+LONG = [*QUICK, "population.size=64", "recenter.rounds=0", "checkpoint.interval=1", "analysis.split_half=false",
+        "baselines.self_consistency=[]", "baselines.randopt=[1]", "splits.test=8", "splits.validate=16",
+        "consolidate.q=[0.5]", "consolidate.beta=[1]", "consolidate.max_scale=2"]
 
 
 def start(out, model, ranks):
