@@ -4,6 +4,7 @@
 #include "coppice/json.h"
 #include "task/characters.h"
 
+#include <assert.h>
 #include <string.h>
 
 /* The labels of an example without its own, and what to call one. */
@@ -45,6 +46,7 @@ static cop_status take_label(cop_choice_labels *labels, const json_t *given, cop
 {
     cop_text *const text = &labels->texts[labels->count];
     COP_TRY(append_label(text, given, err));
+    assert(text->data != NULL); /* what was appended to is a text, however short */
     COP_CHECK(is_label(text->data), err, COP_ERR_FORMAT,
               "entry %zu of field \"labels\" is \"%s\"; a label is 1 to 8 letters or digits",
               labels->count, text->data);
@@ -144,6 +146,7 @@ static cop_status find_right(const json_t *example, const cop_choice_labels *lab
         "field \"answer\" must be a label, such as a letter, or the index of a choice, from "
         "0");
     COP_TRY_OUT(append_label(&text, answer, err));
+    assert(text.data != NULL);
     for (size_t i = 0; i < labels->count && !indexed; i++) {
         *right = i;
         if (strcasecmp(labels->texts[i].data, text.data) == 0) goto out;
