@@ -10,7 +10,6 @@ line, is a skip; a line that begins with "skip" is the reason.
 """
 import argparse
 import concurrent.futures
-import importlib.util
 import os
 import re
 import signal
@@ -62,10 +61,7 @@ def lack(build, kind, path):
         return "cmocka is missing (make info)"
     if re.match(r"test_(sandbox|mbpp)", os.path.basename(path)) and without & {"PYTHON", "SECCOMP"}:
         return "this build has no coppice-sandbox (make info)"
-    with open(path, encoding="utf-8") as source:
-        wanted = re.findall(r"^(?:import|from) (h5py|numpy|matplotlib)\b", source.read(), re.M) if path.endswith(".py") else []
-    absent = [name for name in wanted if importlib.util.find_spec(name) is None]
-    return f"Python's {' and '.join(absent)} is missing" if absent else None
+    return None
 
 
 def run_test(test, environment, limit_s):

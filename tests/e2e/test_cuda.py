@@ -72,7 +72,7 @@ with scratch() as folder:
     # A job of two workers on two devices: the same population as on the CPU, to the last digit of
     # its recipes, and a result.
     small = [*QUICK, "population.size=6", "splits.support=8", "splits.probe=8", "splits.validate=8",
-             "splits.test=8", "recenter.rounds=1", "recenter.size=2", "generation.max_new_tokens=24",
+             "splits.test=8", "recenter.rounds=1", "recenter.size=2", "generation.max_new_tokens=24", "gate.allow_flat=true",
              "consolidate.q=[0.5]", "consolidate.beta=[1]", "consolidate.scale=[1]",
              "baselines.randopt=[1]", "baselines.self_consistency=[]"]
     outs = {}

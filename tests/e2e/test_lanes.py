@@ -20,7 +20,7 @@ if not os.path.exists(EMULATED):
     raise SystemExit(77)
 
 SMALL = [*QUICK, "backend.kind=cuda", "backend.batch=6", "population.size=7", "splits.support=10", "splits.probe=4",
-         "splits.validate=4", "splits.test=4", "recenter.rounds=1", "recenter.size=2", "generation.max_new_tokens=8",
+         "splits.validate=4", "splits.test=4", "recenter.rounds=1", "recenter.size=2", "generation.max_new_tokens=8", "gate.allow_flat=true",
          "consolidate.q=[0.5]", "consolidate.beta=[1]", "consolidate.scale=[1]", "consolidate.max_scale=1",
          "baselines.randopt=[1]", "baselines.self_consistency=[3]", "analysis.split_half=false"]
 
