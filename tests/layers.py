@@ -27,7 +27,7 @@ ALLOWED["app"] = set(ALLOWED) | {"run"}
 HEADERS = {
     "base": "status memory dtype cpu timer log digest text file affinity build_info",
     "noise": "noise rebuild",
-    "formats": "recipe checkpoint tokenizer chat dataset fields job json",
+    "formats": "recipe checkpoint tokenizer chat identity dataset fields job json",
     "perturb": "export",
     "backend": "backend gemm_measure",
     "model": "model",

@@ -18,6 +18,13 @@
 
 enum { COP_TENSOR_MAX_RANK = 8 };
 
+/** What a model makes of a tensor of its files. */
+typedef enum cop_tensor_use {
+    COP_TENSOR_USED,   /**< a parameter; of a checkpoint that no model was told of all are */
+    COP_TENSOR_UNUSED, /**< no parameter: it is copied, and gets no noise */
+    COP_TENSOR_ALIAS   /**< another tensor under a second name, with the same bytes */
+} cop_tensor_use;
+
 /** One tensor of a checkpoint; everything is owned by the checkpoint. */
 typedef struct cop_tensor_info {
     const char *name;
@@ -30,9 +37,11 @@ typedef struct cop_tensor_info {
     /** [bytes], in the mapping. Floating-point data is always aligned to its element (in a
      *  copy, where the file's is not), others not always. */
     const void *data;
-    uint32_t noise_id; /**< cop_noise_tensor_id(name) */
-    size_t file;       /**< index of its file */
-    size_t offset;     /**< of its first byte within that file */
+    uint32_t noise_id; /**< cop_noise_tensor_id(name); of an alias that of the original */
+    cop_tensor_use use;
+    const struct cop_tensor_info *original; /**< of an alias; otherwise NULL */
+    size_t file;                            /**< index of its file */
+    size_t offset;                          /**< of its first byte within that file */
 } cop_tensor_info;
 
 typedef struct cop_checkpoint cop_checkpoint;
@@ -60,6 +69,16 @@ const cop_tensor_info *cop_checkpoint_at(const cop_checkpoint *checkpoint, size_
 /** The tensor of that name, NULL if there is none. */
 const cop_tensor_info *cop_checkpoint_find(const cop_checkpoint *checkpoint, const char *name);
 
+/** Notes that a tensor is no parameter of the model. */
+void cop_checkpoint_set_unused(cop_checkpoint *checkpoint, size_t index);
+
+/** Notes that a tensor is another one under a second name: it gets that one's noise, and is
+ * left out of the digest. Their bytes are equal. */
+void cop_checkpoint_set_alias(cop_checkpoint *checkpoint, size_t index, size_t original);
+
+/** The directory that it was opened from, "" for one in memory. */
+const char *cop_checkpoint_directory(const cop_checkpoint *checkpoint);
+
 /** Number of files, 0 for one in memory, and the path of each. */
 size_t cop_checkpoint_file_count(const cop_checkpoint *checkpoint);
 const char *cop_checkpoint_file_path(const cop_checkpoint *checkpoint, size_t file);
@@ -84,11 +103,17 @@ size_t cop_checkpoint_bytes(const cop_checkpoint *checkpoint);
  * not finite. Measured at the first call and kept: not for concurrent calls. */
 float cop_checkpoint_rms(const cop_checkpoint *checkpoint, const cop_tensor_info *tensor);
 
-/** SHA-256 over all tensors in rising order of names, for each: the name, NUL, the dtype's
- * text, NUL, the shape as decimal numbers with ',' between, NUL, the data. Sharding and order
- * in the files do not matter. */
+/** SHA-256 over all tensors but aliases in rising order of names, for each: the name, NUL, the
+ * dtype's text, NUL, the shape as decimal numbers with ',' between, NUL, the data. Sharding and
+ * order in the files do not matter. */
 cop_status cop_checkpoint_digest(const cop_checkpoint *checkpoint,
                                  char hex[COP_DIGEST_HEX_BYTES], cop_error *err);
+
+/** COP_ERR_MISMATCH with both digests unless `recorded` is the checkpoint's digest, or that of
+ * all its tensors, aliases too, which earlier versions recorded. `whose` begins the message:
+ * "r.json: the recipe". */
+cop_status cop_checkpoint_check(const cop_checkpoint *checkpoint, const char *recorded,
+                                const char *whose, cop_error *err);
 
 /** Unmaps and frees *checkpoint and sets it to NULL; NULL is allowed. */
 void cop_checkpoint_close(cop_checkpoint **checkpoint);

@@ -117,6 +117,9 @@ const char *cop_evaluator_unstopped(const cop_evaluator *evaluator);
 /** True if the template asks for today's date. */
 bool cop_evaluator_asks_date(const cop_evaluator *evaluator);
 
+/** What a user should know of how the model's files were taken, a line each: mostly nothing. */
+const cop_text *cop_evaluator_notes(const cop_evaluator *evaluator);
+
 /** The parts, for reports: all borrowed. */
 const cop_model_config *cop_evaluator_config(const cop_evaluator *evaluator);
 const cop_checkpoint *cop_evaluator_checkpoint(const cop_evaluator *evaluator);

@@ -112,6 +112,7 @@ typedef struct cop_job {
         double interval;  /**< s, between two writes of the run file */
         double patience;  /**< s, that the end waits for a directory that cannot be written */
         double heartbeat; /**< s, between two signs of life in the run directory */
+        cop_job_strings accept_files; /**< of the model, that may differ at a resume */
     } checkpoint;
     char *source; /**< text of the job file */
     char *path;   /**< of the job file */
@@ -131,13 +132,13 @@ const char *cop_job_key_name(size_t index);
 /** True if key `index` takes part in the job's identity: another value gives another result. */
 bool cop_job_key_is_identity(size_t index);
 
-/** The default of key `index` as YAML flow text; "" if the key is required. */
-const char *cop_job_key_default(size_t index);
-
 /** Appends the resolved value of key `index` as one line of YAML flow text, without the key.
  *  Given back as an override it is exactly the same value. */
 cop_status cop_job_print_value(const cop_job *job, size_t index, cop_text *text,
                                cop_error *err);
+
+/** The same of the default of a key that has one; of others the text means nothing. */
+cop_status cop_job_print_default(size_t index, cop_text *text, cop_error *err);
 
 /** Appends the documentation of all keys: name, type, unit, default, range, meaning. */
 cop_status cop_job_print_keys(cop_text *text, cop_error *err);

@@ -56,7 +56,10 @@ typedef struct cop_model_config {
     int32_t vocabulary;   /**< V */
     int32_t max_positions;
     float norm_eps;
-    bool tied_head; /**< the head is the embedding table */
+    bool tied_head;      /**< the head is the embedding table */
+    bool untied_by_file; /**< config.json ties the head, the file has another one */
+    bool head_only;      /**< tied, and the file has the table as lm_head.weight alone */
+    bool bare_names;     /**< names of tensors lack "model." */
     bool qkv_bias, o_bias, mlp_bias;
     cop_norm_placement norm_placement;
     cop_qk_norm qk_norm;
@@ -71,6 +74,23 @@ typedef struct cop_model_config {
  *  model_type or a feature that is not implemented is COP_ERR_UNSUPPORTED and named. */
 cop_status cop_model_config_load(const char *directory, cop_model_config *config,
                                  cop_error *err);
+
+/** Fits description and tensors to each other, once after both were read.
+ *  A tied head that the files hold besides the embedding: with its bytes it is an alias of it,
+ *  one tensor for noise, export and digest; with others the head is used and the model is not
+ *  tied (as transformers 5 does). Tensors that the description has no use for are noted as
+ *  unused. A tensor that is missing or of another shape is an error that names it. */
+cop_status cop_model_settle(cop_model_config *config, cop_checkpoint *checkpoint,
+                            cop_error *err);
+
+/** Reads description and tensors of a model directory, and settles them. */
+cop_status cop_model_open(const char *directory, cop_model_config *config,
+                          cop_checkpoint **checkpoint, cop_error *err);
+
+/** Appends what a user should know of how the files were taken, a line each; nothing for most
+ *  models. */
+cop_status cop_model_config_notes(const cop_model_config *config, cop_text *notes,
+                                  cop_error *err);
 
 typedef struct cop_model cop_model;
 

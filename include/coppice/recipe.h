@@ -2,15 +2,17 @@
  * A recipe, version 1: what is added to a base model, as (seed, amplitude) components.
  *
  * On disk: JSON {"version": 1, "noise_version": 1, "base_sha256": "...", "scope": ["*"],
- * "scaling": "absolute", "components": [{"seed": "123", "amplitude": 0.00123}],
- * "metrics": {...}}. Seeds are decimal strings (64 bits do not fit a JSON number), amplitudes
- * have nine significant digits, so that binary32 survives the round trip.
+ * "scaling": "absolute", "files": {"config.json": "..."}, "components": [{"seed": "123",
+ * "amplitude": 0.00123}], "metrics": {...}}; "files" (cop_identity) may be missing, and
+ * "untied_head": true may stand after it. Seeds are decimal strings (64 bits do not fit a JSON
+ * number), amplitudes have nine significant digits, so that binary32 survives the round trip.
  */
 #ifndef COPPICE_RECIPE_H
 #define COPPICE_RECIPE_H
 
 #include "coppice/checkpoint.h"
 #include "coppice/digest.h"
+#include "coppice/identity.h"
 #include "coppice/rebuild.h"
 #include "coppice/status.h"
 #include "coppice/text.h"
@@ -30,7 +32,9 @@ typedef enum cop_scaling {
 typedef struct cop_recipe {
     char
         base_sha256[COP_DIGEST_HEX_BYTES]; /**< cop_checkpoint_digest() of the base; "" = any */
-    char **scope;                          /**< [scope_count] glob patterns over tensor names */
+    cop_identity files;                    /**< of the base besides its weights */
+    bool untied_head; /**< the base's config.json ties a head that its weights do not */
+    char **scope;     /**< [scope_count] glob patterns over tensor names */
     size_t scope_count;
     cop_scaling scaling;
     cop_component *components; /**< [component_count], in the order of accumulation */
@@ -51,7 +55,8 @@ cop_status cop_recipe_set_components(cop_recipe *recipe, const cop_component *co
 cop_status cop_recipe_set_scope(cop_recipe *recipe, const char *const *patterns, size_t count,
                                 cop_error *err);
 
-/** scale(tensor) of a tensor of the base: 0 if it is out of scope or not floating point. */
+/** scale(tensor) of a tensor of the base: 0 if it is out of scope, not floating point or not
+ * used by the model. An alias has its original's. */
 float cop_recipe_scale(const cop_recipe *recipe, const cop_checkpoint *base,
                        const cop_tensor_info *tensor);
 

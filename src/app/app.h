@@ -80,6 +80,30 @@ cop_status cop_app_read_recipe(const char *path, cop_recipe **recipe, cop_error 
 void cop_app_announce_rebuild(const char *command, const cop_recipe *recipe,
                               const cop_checkpoint *base);
 
+/* Files of the base that may differ from those that a recipe was found with: --accept. */
+typedef struct cop_app_accept {
+    const char *names[COP_IDENTITY_FILES];
+    size_t count;
+} cop_app_accept;
+
+/* Takes a name of --accept; false: there is no such file. */
+bool cop_app_accept_add(cop_app_accept *accept, const char *name);
+
+/* Describes the argument for --help. */
+#define COP_APP_ACCEPT_HELP                                                                 \
+    "Take the base's FILE although it differs from the one that the recipe was found with " \
+    "(config.json, ..., chat_template); may be repeated"
+
+/* Checks that a recipe, read from `path`, belongs to the base: weights, and the files beside
+ * them. One that does not tell of files is taken with a note on standard error. `own_template`:
+ * the base's chat template is used. */
+cop_status cop_app_check_base(const char *path, const cop_recipe *recipe,
+                              const cop_checkpoint *base, bool own_template,
+                              const cop_app_accept *accept, cop_error *err);
+
+/* Prints notes, a line each, as warnings of a command on standard error. */
+void cop_app_print_notes(const char *command, const cop_text *notes);
+
 /* argp's help_filter of commands that take a task: the tasks' names follow the rest. */
 char *cop_app_help_tasks(int key, const char *text, void *input);
 

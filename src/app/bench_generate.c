@@ -70,9 +70,8 @@ cop_status cop_bench_generate(cop_bench *bench, const char *model_dir, cop_error
     json_t *const rows = json_array();
     cop_status status = COP_OK;
     if (model_dir != NULL) {
-        COP_TRY_OUT(cop_model_config_load(model_dir, &loaded, err));
+        COP_TRY_OUT(cop_model_open(model_dir, &loaded, &opened, err));
         loaded.stop_count = 0; /* every answer as long as the others */
-        COP_TRY_OUT(cop_checkpoint_open(model_dir, &opened, err));
     } else {
         COP_TRY_OUT(cop_bench_model_create(&cop_bench_shape_small, &made, err));
     }

@@ -418,9 +418,8 @@ cop_status cop_bench_gpu(cop_bench *bench, const char *only, const char *model_d
         common.setting = (cop_bench_setting){.batch = 16, .prompt = 56, .tokens = 17};
     COP_TRY(check_only(only, err));
     if (model_dir != NULL) {
-        COP_TRY(cop_model_config_load(model_dir, &config, err));
+        COP_TRY(cop_model_open(model_dir, &config, &checkpoint, err));
         config.stop_count = 0; /* every answer as long as the others */
-        COP_TRY(cop_checkpoint_open(model_dir, &checkpoint, err));
         const cop_tensor_info *const table =
             cop_checkpoint_find(checkpoint, "model.embed_tokens.weight");
         if (table != NULL) storage = table->dtype;

@@ -22,6 +22,7 @@ typedef struct arguments {
     const char *limit, *batch, *threads, *tokens, *shots, *shot_seed; /* numbers, as text */
     const char *fields[MOST_FIELDS];
     size_t field_count;
+    cop_app_accept accept;
     bool json;
 } arguments;
 
@@ -45,13 +46,15 @@ enum {
     KEY_FIELD,
     KEY_EXAMPLES,
     KEY_SHOTS,
-    KEY_SHOT_SEED
+    KEY_SHOT_SEED,
+    KEY_ACCEPT
 };
 
 static const struct argp_option options[] = {
     {"model", KEY_MODEL, "DIR", 0, "Model directory in Hugging Face layout", 0},
     {"recipe", KEY_RECIPE, "FILE", 0, "Recipe to apply: recipe.json, a run directory or run.h5",
      0},
+    {"accept", KEY_ACCEPT, "FILE", 0, COP_APP_ACCEPT_HELP, 0},
     {"data", KEY_DATA, "FILE", 0, "Examples, JSON lines", 0},
     {"field", KEY_FIELD, "NAME=FIELD", 0,
      "What the data calls the task's field NAME, for example question=problem; may be repeated",
@@ -90,6 +93,9 @@ static error_t parse(int key, char *text, struct argp_state *state)
         return 0;
     case KEY_RECIPE:
         a->recipe = text;
+        return 0;
+    case KEY_ACCEPT:
+        if (!cop_app_accept_add(&a->accept, text)) argp_error(state, "--accept: %s?", text);
         return 0;
     case KEY_DATA:
         a->data = text;
@@ -279,15 +285,10 @@ static cop_status evaluate_all(evaluation *e, const arguments *a, size_t batch, 
     cop_recipe *recipe = NULL;
     cop_status status = COP_OK;
     if (a->recipe != NULL) {
-        char digest[COP_DIGEST_HEX_BYTES];
+        const bool own_template = a->chat == NULL || strcmp(a->chat, "auto") == 0;
         COP_TRY(cop_app_read_recipe(a->recipe, &recipe, err));
-        status = cop_checkpoint_digest(cop_evaluator_checkpoint(e->evaluator), digest, err);
-        if (status == COP_OK && recipe->base_sha256[0] != '\0' &&
-            strcmp(digest, recipe->base_sha256) != 0) {
-            status =
-                cop_error_set(err, COP_ERR_MISMATCH, "%s belongs to another base model than %s",
-                              a->recipe, a->model);
-        }
+        status = cop_app_check_base(a->recipe, recipe, cop_evaluator_checkpoint(e->evaluator),
+                                    own_template, &a->accept, err);
     }
     if (status == COP_OK && recipe != NULL)
         cop_app_announce_rebuild("eval", recipe, cop_evaluator_checkpoint(e->evaluator));
@@ -379,6 +380,7 @@ static cop_status run(const arguments *a, evaluation *e, cop_error *err)
         (void)fprintf(stderr, "coppice eval: warning: unused tensors: %s\n", unused);
     cop_app_warn_of_chat("eval", cop_evaluator_unstopped(e->evaluator),
                          cop_evaluator_asks_date(e->evaluator), a->date);
+    cop_app_print_notes("eval", cop_evaluator_notes(e->evaluator));
     COP_TRY(evaluate_all(e, a, (size_t)batch, err));
     return print_result(e, a, err);
 }

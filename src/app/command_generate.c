@@ -14,6 +14,7 @@ typedef struct arguments {
     const char *model, *recipe, *tokens, *compute, *backend, *batch, *threads, *chat, *date,
         *gemm;
     const char *temperature, *top_p, *seed;
+    cop_app_accept accept;
     bool logits;
 } arguments;
 
@@ -31,13 +32,15 @@ enum {
     KEY_GEMM,
     KEY_TEMPERATURE,
     KEY_TOP_P,
-    KEY_SEED
+    KEY_SEED,
+    KEY_ACCEPT
 };
 
 static const struct argp_option options[] = {
     {"model", KEY_MODEL, "DIR", 0, "Model directory in Hugging Face layout", 0},
     {"recipe", KEY_RECIPE, "FILE", 0, "Recipe to apply: recipe.json, a run directory or run.h5",
      0},
+    {"accept", KEY_ACCEPT, "FILE", 0, COP_APP_ACCEPT_HELP, 0},
     {"max-new-tokens", KEY_TOKENS, "N", 0, "Longest answer in tokens (default 256)", 0},
     {"backend", KEY_BACKEND, "KIND", 0,
      "auto (default: a GPU where there is one, otherwise the CPU), cpu or cuda", 0},
@@ -71,6 +74,9 @@ static error_t parse(int key, char *text, struct argp_state *state)
         return 0;
     case KEY_RECIPE:
         a->recipe = text;
+        return 0;
+    case KEY_ACCEPT:
+        if (!cop_app_accept_add(&a->accept, text)) argp_error(state, "--accept: %s?", text);
         return 0;
     case KEY_TOKENS:
         a->tokens = text;
@@ -242,6 +248,15 @@ typedef struct answerer {
     cop_recipe *recipe;
 } answerer;
 
+static cop_status print_notes(const cop_model_config *config, cop_error *err)
+{
+    cop_text notes = {0};
+    const cop_status status = cop_model_config_notes(config, &notes, err);
+    if (status == COP_OK) cop_app_print_notes("generate", &notes);
+    cop_text_free(&notes);
+    return status;
+}
+
 static cop_status load(const arguments *a, const prompt_list *list, size_t batch, size_t tokens,
                        answerer *w, cop_error *err)
 {
@@ -250,8 +265,8 @@ static cop_status load(const arguments *a, const prompt_list *list, size_t batch
     if (a->compute != NULL) COP_TRY(cop_app_parse_compute(a->compute, &compute, err));
     if (a->threads != NULL)
         COP_TRY(cop_app_parse_int("threads", a->threads, 1, 1024, &threads, err));
-    COP_TRY(cop_model_config_load(a->model, &w->config, err));
-    COP_TRY(cop_checkpoint_open(a->model, &w->checkpoint, err));
+    COP_TRY(cop_model_open(a->model, &w->config, &w->checkpoint, err));
+    COP_TRY(print_notes(&w->config, err));
     cop_backend_options made = cop_app_backend_options(compute, threads);
     if (a->backend != NULL) COP_TRY(cop_app_parse_backend(a->backend, &made.kind, err));
     COP_CHECK(a->gemm == NULL || cop_gemm_provider_parse(a->gemm, &made.gemm), err,
@@ -267,12 +282,10 @@ static cop_status load(const arguments *a, const prompt_list *list, size_t batch
     COP_TRY(
         cop_model_create(&w->config, w->checkpoint, w->backend, &limits, NULL, &w->model, err));
     if (a->recipe == NULL) return COP_OK;
-    char digest[COP_DIGEST_HEX_BYTES];
+    const bool own_template = a->chat == NULL || strcmp(a->chat, "auto") == 0;
     COP_TRY(cop_app_read_recipe(a->recipe, &w->recipe, err));
-    COP_TRY(cop_checkpoint_digest(w->checkpoint, digest, err));
-    COP_CHECK(w->recipe->base_sha256[0] == '\0' || strcmp(w->recipe->base_sha256, digest) == 0,
-              err, COP_ERR_MISMATCH, "%s belongs to another base model than %s", a->recipe,
-              a->model);
+    COP_TRY(
+        cop_app_check_base(a->recipe, w->recipe, w->checkpoint, own_template, &a->accept, err));
     cop_app_announce_rebuild("generate", w->recipe, w->checkpoint);
     return cop_model_apply(w->model, 0, w->recipe, err);
 }

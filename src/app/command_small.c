@@ -4,6 +4,7 @@
 #include "coppice/affinity.h"
 #include "coppice/export.h"
 #include "coppice/memory.h"
+#include "coppice/model.h"
 #include "coppice/noise.h"
 #include "coppice/search.h"
 
@@ -231,6 +232,7 @@ cop_status cop_command_noise(int argc, char **argv, cop_error *err)
 
 typedef struct export_arguments {
     const char *recipe, *model, *out;
+    cop_app_accept accept;
 } export_arguments;
 
 static error_t parse_export(int key, char *text, struct argp_state *state)
@@ -242,6 +244,9 @@ static error_t parse_export(int key, char *text, struct argp_state *state)
         return 0;
     case 'o':
         a->out = text;
+        return 0;
+    case 'a':
+        if (!cop_app_accept_add(&a->accept, text)) argp_error(state, "--accept: %s?", text);
         return 0;
     case ARGP_KEY_ARG:
         if (a->recipe != NULL) argp_error(state, "one run or recipe only");
@@ -258,6 +263,7 @@ static error_t parse_export(int key, char *text, struct argp_state *state)
 static const struct argp_option export_options[] = {
     {"model", 'm', "BASE", 0, "The base model's directory", 0},
     {"out", 'o', "DIR", 0, "Where to write the model; must not exist yet, or be empty", 0},
+    {"accept", 'a', "FILE", 0, COP_APP_ACCEPT_HELP, 0},
     {0}};
 
 static const struct argp export_argp = {
@@ -273,6 +279,26 @@ static const struct argp export_argp = {
     NULL,
     NULL};
 
+static cop_status export_model(const export_arguments *a, cop_recipe *recipe,
+                               cop_export_report *report, cop_error *err)
+{
+    cop_model_config config;
+    cop_checkpoint *base = NULL;
+    cop_text notes = {0};
+    cop_status status = COP_OK;
+    COP_TRY_OUT(cop_model_open(a->model, &config, &base, err));
+    COP_TRY_OUT(cop_app_check_base(a->recipe, recipe, base, true, &a->accept, err));
+    COP_TRY_OUT(cop_model_config_notes(&config, &notes, err));
+    cop_app_print_notes("export", &notes);
+    recipe->untied_head = config.untied_by_file;
+    cop_app_announce_rebuild("export", recipe, base);
+    status = cop_export_write(base, recipe, a->out, cop_affinity_core_count(), report, err);
+out:
+    cop_text_free(&notes);
+    cop_checkpoint_close(&base);
+    return status;
+}
+
 cop_status cop_command_export(int argc, char **argv, cop_error *err)
 {
     export_arguments a = {0};
@@ -284,12 +310,7 @@ cop_status cop_command_export(int argc, char **argv, cop_error *err)
     cop_recipe *recipe = NULL;
     cop_export_report report = {0};
     COP_TRY(cop_app_read_recipe(a.recipe, &recipe, err));
-    cop_checkpoint *base = NULL;
-    if (cop_checkpoint_open(a.model, &base, NULL) == COP_OK) /* else the export says why */
-        cop_app_announce_rebuild("export", recipe, base);
-    cop_checkpoint_close(&base);
-    const cop_status status =
-        cop_export_write(a.model, recipe, a.out, cop_affinity_core_count(), &report, err);
+    const cop_status status = export_model(&a, recipe, &report, err);
     if (status == COP_OK) {
         (void)printf("%s: %zu tensors, %zu components; %llu of %llu weights differ from the "
                      "base (%.1f%%)\n",

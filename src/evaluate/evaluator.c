@@ -42,6 +42,8 @@ static cop_status load_model(cop_evaluator *evaluator, cop_error *err)
     COP_TRY(load_prompts(evaluator, err));
     const size_t longest = evaluator->prompts.longest;
     COP_TRY(cop_checkpoint_open(options->model_dir, &evaluator->checkpoint, err));
+    COP_TRY(cop_model_settle(&evaluator->config, evaluator->checkpoint, err));
+    COP_TRY(cop_model_config_notes(&evaluator->config, &evaluator->notes, err));
     options->backend.storage = storage_dtype(evaluator->checkpoint);
     COP_TRY(cop_backend_create(&options->backend, &evaluator->backend, err));
     const cop_model_limits limits = {.batch = options->batch,
@@ -116,6 +118,11 @@ bool cop_evaluator_asks_date(const cop_evaluator *evaluator)
     return evaluator->prompts.asks_date;
 }
 
+const cop_text *cop_evaluator_notes(const cop_evaluator *evaluator)
+{
+    return &evaluator->notes;
+}
+
 const cop_model_config *cop_evaluator_config(const cop_evaluator *evaluator)
 {
     return &evaluator->config;
@@ -150,6 +157,7 @@ void cop_evaluator_destroy(cop_evaluator **evaluator)
     cop_prompts_free(&e->prompts);
     cop_tokenizer_destroy(&e->tokenizer);
     cop_text_free(&e->unused);
+    cop_text_free(&e->notes);
     cop_memory_free(e->lanes);
     cop_memory_free(e->generations);
     cop_memory_free(e->samples);

@@ -31,6 +31,7 @@ struct cop_evaluator {
     cop_model *model;
     prompt_set prompts;
     cop_text unused;       /* tensors that the configuration has no use for */
+    cop_text notes;        /* how the model's files were taken */
     evaluator_lane *lanes; /* [lanes of the model] */
     cop_scorer *scorer;
     cop_generation *generations; /* [lanes, batch] */

@@ -7,6 +7,7 @@
 
 #include <assert.h>
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -98,6 +99,26 @@ const cop_tensor_info *cop_checkpoint_find(const cop_checkpoint *checkpoint, con
     return NULL;
 }
 
+void cop_checkpoint_set_unused(cop_checkpoint *checkpoint, size_t index)
+{
+    assert(index < checkpoint->count);
+    checkpoint->tensors[index].info.use = COP_TENSOR_UNUSED;
+}
+
+void cop_checkpoint_set_alias(cop_checkpoint *checkpoint, size_t index, size_t original)
+{
+    assert(index < checkpoint->count && original < checkpoint->count && index != original);
+    cop_tensor_info *const info = &checkpoint->tensors[index].info;
+    info->use = COP_TENSOR_ALIAS;
+    info->original = &checkpoint->tensors[original].info;
+    info->noise_id = info->original->noise_id;
+}
+
+const char *cop_checkpoint_directory(const cop_checkpoint *checkpoint)
+{
+    return checkpoint->directory == NULL ? "" : checkpoint->directory;
+}
+
 size_t cop_checkpoint_file_count(const cop_checkpoint *checkpoint)
 {
     return checkpoint->file_count;
@@ -154,19 +175,51 @@ static cop_status digest_tensor(cop_digest *digest, const cop_tensor_info *info,
     return info->bytes == 0 ? COP_OK : cop_digest_update(digest, info->data, info->bytes, err);
 }
 
-cop_status cop_checkpoint_digest(const cop_checkpoint *checkpoint,
-                                 char hex[COP_DIGEST_HEX_BYTES], cop_error *err)
+static cop_status digest_all(const cop_checkpoint *checkpoint, bool aliases,
+                             char hex[COP_DIGEST_HEX_BYTES], cop_error *err)
 {
     hex[0] = '\0';
     cop_digest *digest = NULL;
     COP_TRY(cop_digest_create(&digest, err));
     cop_status status = COP_OK;
     for (size_t i = 0; i < checkpoint->count && status == COP_OK; i++) {
-        status = digest_tensor(digest, &checkpoint->tensors[i].info, err);
+        const cop_tensor_info *const info = &checkpoint->tensors[i].info;
+        if (aliases || info->use != COP_TENSOR_ALIAS) status = digest_tensor(digest, info, err);
     }
     if (status == COP_OK) status = cop_digest_finish(digest, hex, err);
     cop_digest_destroy(&digest);
     return status;
+}
+
+cop_status cop_checkpoint_digest(const cop_checkpoint *checkpoint,
+                                 char hex[COP_DIGEST_HEX_BYTES], cop_error *err)
+{
+    return digest_all(checkpoint, false, hex, err);
+}
+
+static bool has_alias(const cop_checkpoint *checkpoint)
+{
+    for (size_t i = 0; i < checkpoint->count; i++) {
+        if (checkpoint->tensors[i].info.use == COP_TENSOR_ALIAS) return true;
+    }
+    return false;
+}
+
+cop_status cop_checkpoint_check(const cop_checkpoint *checkpoint, const char *recorded,
+                                const char *whose, cop_error *err)
+{
+    char hex[COP_DIGEST_HEX_BYTES];
+    char whole[COP_DIGEST_HEX_BYTES];
+    COP_TRY(digest_all(checkpoint, false, hex, err));
+    if (strcmp(hex, recorded) == 0) return COP_OK;
+    if (has_alias(checkpoint)) {
+        COP_TRY(digest_all(checkpoint, true, whole, err));
+        if (strcmp(whole, recorded) == 0) return COP_OK;
+    }
+    return cop_error_set(err, COP_ERR_MISMATCH,
+                         "%s belongs to another base model: its base's weights have the digest "
+                         "%s, these have %s",
+                         whose, recorded, hex);
 }
 
 void cop_checkpoint_close(cop_checkpoint **checkpoint)
@@ -180,6 +233,7 @@ void cop_checkpoint_close(cop_checkpoint **checkpoint)
     cop_memory_free(old->tensors);
     cop_memory_free(old->files);
     cop_memory_free(old->rms);
+    cop_memory_free(old->directory);
     cop_memory_free(old);
     *checkpoint = NULL;
 }

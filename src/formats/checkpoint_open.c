@@ -221,7 +221,9 @@ cop_status cop_checkpoint_open(const char *directory, cop_checkpoint **checkpoin
     *checkpoint = NULL;
     cop_checkpoint *opened = cop_memory_alloc(1, sizeof *opened, err);
     if (opened == NULL) return COP_ERR_MEMORY;
-    const cop_status status = open_directory(opened, directory, err);
+    cop_status status = COP_ERR_MEMORY;
+    opened->directory = cop_memory_copy_string(directory, strlen(directory), err);
+    if (opened->directory != NULL) status = open_directory(opened, directory, err);
     if (status != COP_OK) {
         cop_checkpoint_close(&opened);
         return status;

@@ -6,6 +6,7 @@
 #include "formats/safetensors.h"
 
 struct cop_checkpoint {
+    char *directory; /* owned; NULL: in memory */
     cop_safetensors_tensor
         *tensors; /* [count], owned, in rising order of names once finished */
     size_t count;

@@ -143,6 +143,18 @@ static cop_status set_defaults(job_loader *loader, cop_error *err)
     return COP_OK;
 }
 
+cop_status cop_job_print_default(size_t index, cop_text *text, cop_error *err)
+{
+    cop_job *made = cop_memory_alloc(1, sizeof *made, err);
+    if (made == NULL) return COP_ERR_MEMORY;
+    job_loader loader = {.job = made};
+    cop_status status = set_defaults(&loader, err);
+    if (status == COP_OK) status = cop_job_print_value(made, index, text, err);
+    cop_fields_free(&loader.pair_lines);
+    cop_job_destroy(&made);
+    return status;
+}
+
 /* Applies "key=value". */
 static cop_status apply_override(job_loader *loader, const char *override, cop_error *err)
 {

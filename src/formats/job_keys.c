@@ -61,12 +61,6 @@ const char *cop_job_key_name(size_t index)
     return key == NULL ? NULL : key->name;
 }
 
-const char *cop_job_key_default(size_t index)
-{
-    const cop_job_key *const key = cop_job_key_at(index);
-    return key == NULL || key->initial == NULL ? "" : key->initial;
-}
-
 bool cop_job_key_is_identity(size_t index)
 {
     const cop_job_key *const key = cop_job_key_at(index);

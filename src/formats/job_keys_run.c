@@ -176,6 +176,17 @@ static const cop_job_key keys[] = {
      .describes_run = true,
      .meaning = "Time between two signs of life in the run directory; a job on another machine "
                 "that gives none for twelve times as long is taken for dead."},
+    {.name = "checkpoint.accept_files",
+     .type = COP_JOB_STRINGS,
+     .offset = FIELD(checkpoint.accept_files),
+     .initial = "[]",
+     .may_be_empty = true,
+     .describes_run = true,
+     .meaning =
+         "Files of the model that may say something else than when the run was begun, of "
+         "config.json, generation_config.json, tokenizer.json, tokenizer_config.json, "
+         "added_tokens.json, special_tokens_map.json and chat_template: scores before "
+         "and after are then of different prompts or answers."},
 };
 
 const cop_job_key_table cop_job_keys_run = KEY_TABLE(keys);

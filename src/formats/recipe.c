@@ -104,7 +104,8 @@ const char *cop_scaling_name(cop_scaling scaling)
 float cop_recipe_scale(const cop_recipe *recipe, const cop_checkpoint *base,
                        const cop_tensor_info *tensor)
 {
-    if (tensor->dtype == COP_DTYPE_OTHER) return 0.0F;
+    if (tensor->dtype == COP_DTYPE_OTHER || tensor->use == COP_TENSOR_UNUSED) return 0.0F;
+    if (tensor->original != NULL) tensor = tensor->original;
     for (size_t i = 0; i < recipe->scope_count; i++) {
         if (fnmatch(recipe->scope[i], tensor->name, 0) != 0) continue;
         return recipe->scaling == COP_SCALING_RMS ? cop_checkpoint_rms(base, tensor) : 1.0F;

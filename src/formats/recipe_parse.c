@@ -8,6 +8,7 @@
 
 #include <jansson.h>
 #include <math.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -41,16 +42,51 @@ static cop_status check_version(const json_t *root, const char *key, int version
     return COP_OK;
 }
 
+/* A SHA-256 in lower case, or `other`. */
+static bool is_digest(const char *hex, const char *other)
+{
+    return hex != NULL && (strcmp(hex, other) == 0 ||
+                           (strlen(hex) == COP_DIGEST_HEX_BYTES - 1 &&
+                            strspn(hex, "0123456789abcdef") == COP_DIGEST_HEX_BYTES - 1));
+}
+
 static cop_status parse_digest(const json_t *root, cop_recipe *recipe, cop_error *err)
 {
     const char *const hex = json_string_value(json_object_get(root, "base_sha256"));
     COP_CHECK(
-        hex != NULL &&
-            (hex[0] == '\0' || (strlen(hex) == COP_DIGEST_HEX_BYTES - 1 &&
-                                strspn(hex, "0123456789abcdef") == COP_DIGEST_HEX_BYTES - 1)),
-        err, COP_ERR_FORMAT,
+        is_digest(hex, ""), err, COP_ERR_FORMAT,
         "\"base_sha256\" is missing or neither 64 lower-case hexadecimal digits nor empty");
     memcpy(recipe->base_sha256, hex, strlen(hex) + 1);
+    return COP_OK;
+}
+
+static cop_status parse_files(json_t *root, cop_recipe *recipe, cop_error *err)
+{
+    json_t *const files = json_object_get(root, "files");
+    if (files == NULL) return COP_OK;
+    COP_CHECK(json_is_object(files), err, COP_ERR_FORMAT, "\"files\" is not an object");
+    const char *name = NULL;
+    json_t *value = NULL;
+    json_object_foreach(files, name, value)
+    {
+        const size_t index = cop_identity_find(name);
+        const char *const hex = json_string_value(value);
+        COP_CHECK(index < COP_IDENTITY_FILES, err, COP_ERR_FORMAT,
+                  "\"files\" has \"%s\", which this program does not know", name);
+        COP_CHECK(is_digest(hex, "none"), err, COP_ERR_FORMAT,
+                  "\"files\", \"%s\" is neither 64 lower-case hexadecimal digits nor \"none\"",
+                  name);
+        memcpy(recipe->files.digest[index], hex, strlen(hex) + 1);
+    }
+    return COP_OK;
+}
+
+static cop_status parse_untied(const json_t *root, cop_recipe *recipe, cop_error *err)
+{
+    const json_t *const value = json_object_get(root, "untied_head");
+    COP_CHECK(value == NULL || json_is_boolean(value), err, COP_ERR_FORMAT,
+              "\"untied_head\" is not true or false");
+    recipe->untied_head = json_is_true(value);
     return COP_OK;
 }
 
@@ -165,8 +201,9 @@ static cop_status parse_metrics(const json_t *root, const char *json, size_t len
 static cop_status parse_root(json_t *root, const char *json, size_t length, cop_recipe *recipe,
                              cop_error *err)
 {
-    static const char *const known[] = {"version", "noise_version", "base_sha256", "scope",
-                                        "scaling", "components",    "metrics"};
+    static const char *const known[] = {"version",     "noise_version", "base_sha256",
+                                        "scope",       "scaling",       "files",
+                                        "untied_head", "components",    "metrics"};
     COP_CHECK(json_is_object(root), err, COP_ERR_FORMAT, "not a JSON object");
     /* The version first: another one may well have other fields. */
     COP_TRY(check_version(root, "version", COP_RECIPE_VERSION, err));
@@ -175,6 +212,8 @@ static cop_status parse_root(json_t *root, const char *json, size_t length, cop_
     COP_TRY(parse_digest(root, recipe, err));
     COP_TRY(parse_scope(root, recipe, err));
     COP_TRY(parse_scaling(root, recipe, err));
+    COP_TRY(parse_files(root, recipe, err));
+    COP_TRY(parse_untied(root, recipe, err));
     COP_TRY(parse_components(root, recipe, err));
     return parse_metrics(root, json, length, recipe, err);
 }

@@ -34,6 +34,21 @@ static cop_status print_scope(const cop_recipe *recipe, cop_text *text, cop_erro
     return cop_text_append(text, "],\n", 3, err);
 }
 
+static cop_status print_files(const cop_recipe *recipe, cop_text *text, cop_error *err)
+{
+    bool first = true;
+    for (size_t i = 0; i < COP_IDENTITY_FILES; i++) {
+        if (recipe->files.digest[i][0] == '\0') continue;
+        COP_TRY(cop_text_format(text, err, "%s\n    \"%s\": \"%s\"",
+                                first ? "  \"files\": {" : ",", cop_identity_name(i),
+                                recipe->files.digest[i]));
+        first = false;
+    }
+    if (!first) COP_TRY(cop_text_append(text, "\n  },\n", 6, err));
+    return recipe->untied_head ? cop_text_format(text, err, "  \"untied_head\": true,\n")
+                               : COP_OK;
+}
+
 static cop_status print_components(const cop_recipe *recipe, cop_text *text, cop_error *err)
 {
     COP_TRY(cop_text_format(text, err, "  \"components\": ["));
@@ -72,6 +87,7 @@ cop_status cop_recipe_print(const cop_recipe *recipe, cop_text *text, cop_error 
     COP_TRY(print_scope(recipe, text, err));
     COP_TRY(cop_text_format(text, err, "  \"scaling\": \"%s\",\n",
                             cop_scaling_name(recipe->scaling)));
+    COP_TRY(print_files(recipe, text, err));
     COP_TRY(print_components(recipe, text, err));
     COP_TRY(print_metrics(recipe->metrics_json, text, err));
     return cop_text_append(text, "\n}\n", 3, err);

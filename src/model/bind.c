@@ -173,10 +173,16 @@ static cop_status bind_feed_forward(cop_model *model, const char *prefix, model_
     return bind_vector(model, prefix, "mlp.down_proj", "bias", width, &layer->down_bias, err);
 }
 
+/* What the names of all weights but the head begin with. */
+static const char *trunk(const cop_model *model)
+{
+    return model->config->bare_names ? "" : "model.";
+}
+
 static cop_status bind_layer(cop_model *model, int32_t index, cop_error *err)
 {
     char prefix[NAME_BYTES / 2];
-    (void)snprintf(prefix, sizeof prefix, "model.layers.%d.", (int)index);
+    (void)snprintf(prefix, sizeof prefix, "%slayers.%d.", trunk(model), (int)index);
     const size_t width = (size_t)model->config->width;
     model_layer *const layer = &model->layers[index];
     const bool before = model->config->norm_placement == COP_NORM_BEFORE;
@@ -189,7 +195,7 @@ static cop_status bind_layer(cop_model *model, int32_t index, cop_error *err)
                        "weight", width, &layer->norm_feed_forward, err);
 }
 
-static bool is_used(const cop_model *model, const cop_tensor_info *info)
+bool cop_model_uses(const cop_model *model, const cop_tensor_info *info)
 {
     for (size_t w = 0; w < model->weight_count; w++) {
         for (size_t p = 0; p < model->weights[w].part_count; p++) {
@@ -199,16 +205,29 @@ static bool is_used(const cop_model *model, const cop_tensor_info *info)
     return false;
 }
 
-/* Tensors that no weight is made of. */
+/* Tensors that no weight is made of, nor is one of them under another name. */
 static cop_status list_unused(const cop_model *model, cop_text *unused, cop_error *err)
 {
     for (size_t i = 0; i < cop_checkpoint_count(model->checkpoint); i++) {
         const cop_tensor_info *const info = cop_checkpoint_at(model->checkpoint, i);
-        if (is_used(model, info)) continue;
+        if (info->use == COP_TENSOR_ALIAS || cop_model_uses(model, info)) continue;
         COP_TRY(
             cop_text_format(unused, err, "%s%s", unused->length == 0 ? "" : ", ", info->name));
     }
     return COP_OK;
+}
+
+/* The embedding; of a tied model that has only the head, the head. */
+static cop_status bind_table(cop_model *model, cop_error *err)
+{
+    const cop_model_config *const c = model->config;
+    const weight_spec table = {.kind = COP_WEIGHT_TABLE,
+                               .suffix = "weight",
+                               .columns = (size_t)c->width,
+                               .part_count = 1,
+                               .names = {c->head_only ? "lm_head" : "embed_tokens"},
+                               .rows = {(size_t)c->vocabulary}};
+    return bind_weight(model, c->head_only ? "" : trunk(model), &table, &model->embedding, err);
 }
 
 cop_status cop_model_bind(cop_model *model, cop_text *unused, cop_error *err)
@@ -221,16 +240,10 @@ cop_status cop_model_bind(cop_model *model, cop_text *unused, cop_error *err)
     model->weights = cop_memory_alloc(model->weight_capacity, sizeof *model->weights, err);
     model->layers = cop_memory_alloc((size_t)c->layers, sizeof *model->layers, err);
     if (model->weights == NULL || model->layers == NULL) return COP_ERR_MEMORY;
-    const weight_spec table = {.kind = COP_WEIGHT_TABLE,
-                               .suffix = "weight",
-                               .columns = width,
-                               .part_count = 1,
-                               .names = {"embed_tokens"},
-                               .rows = {vocabulary}};
-    COP_TRY(bind_weight(model, "model.", &table, &model->embedding, err));
+    COP_TRY(bind_table(model, err));
     for (int32_t i = 0; i < c->layers; i++)
         COP_TRY(bind_layer(model, i, err));
-    COP_TRY(bind_vector(model, "model.", "norm", "weight", width, &model->final_norm, err));
+    COP_TRY(bind_vector(model, trunk(model), "norm", "weight", width, &model->final_norm, err));
     if (!c->tied_head) {
         COP_TRY(bind_matrix(model, "", "lm_head", vocabulary, width, &model->head, err));
     }

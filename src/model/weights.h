@@ -9,6 +9,9 @@
  * *unused (may be NULL). */
 cop_status cop_model_bind(cop_model *model, cop_text *unused, cop_error *err);
 
+/* True if a weight of the model, bound already, is made of that tensor. */
+bool cop_model_uses(const cop_model *model, const cop_tensor_info *info);
+
 /* Creates what the bound weights become on the backend. */
 cop_status cop_model_create_weights(cop_model *model, cop_error *err);
 

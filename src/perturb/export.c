@@ -16,18 +16,14 @@
 
 enum { NAME_TRIES = 100 };
 
-static cop_status check_digest(const cop_checkpoint *base, const char *base_dir,
-                               const cop_recipe *recipe, cop_error *err)
+static cop_status check_digest(const cop_checkpoint *base, const cop_recipe *recipe,
+                               cop_error *err)
 {
     if (recipe->base_sha256[0] == '\0') return COP_OK;
-    char hex[COP_DIGEST_HEX_BYTES];
-    COP_TRY(cop_checkpoint_digest(base, hex, err));
-    COP_CHECK(
-        strcmp(hex, recipe->base_sha256) == 0, err, COP_ERR_MISMATCH,
-        "%s: the recipe belongs to another base model: its weights have the digest %s, the "
-        "recipe's base has %s",
-        base_dir, hex, recipe->base_sha256);
-    return COP_OK;
+    const cop_status status =
+        cop_checkpoint_check(base, recipe->base_sha256, "the recipe", err);
+    return status == COP_OK ? COP_OK
+                            : cop_error_prefix(err, "%s", cop_checkpoint_directory(base));
 }
 
 /* --- the target --- */
@@ -128,17 +124,13 @@ static cop_status export_to(cop_export_task *task, const char *path, cop_export_
     const char *const slash = strrchr(path, '/');
     task->name = slash == NULL ? path : slash + 1;
     COP_TRY(check_target(path, err)); /* before the base is read, which takes longer */
-    cop_checkpoint *base = NULL;
-    COP_TRY(cop_checkpoint_open(task->base_dir, &base, err));
-    task->base = base;
-    cop_status status = check_digest(base, task->base_dir, task->recipe, err);
-    if (status == COP_OK) status = write_directory(task, path, report, err);
-    cop_checkpoint_close(&base);
-    return status;
+    COP_TRY(check_digest(task->base, task->recipe, err));
+    return write_directory(task, path, report, err);
 }
 
-cop_status cop_export_write(const char *base_dir, const cop_recipe *recipe, const char *out_dir,
-                            int threads, cop_export_report *report, cop_error *err)
+cop_status cop_export_write(const cop_checkpoint *base, const cop_recipe *recipe,
+                            const char *out_dir, int threads, cop_export_report *report,
+                            cop_error *err)
 {
     assert(threads >= 1);
     if (report != NULL) *report = (cop_export_report){0};
@@ -149,7 +141,10 @@ cop_status cop_export_write(const char *base_dir, const cop_recipe *recipe, cons
     char *const path = cop_memory_copy_string(out_dir, length, err);
     if (path == NULL) return COP_ERR_MEMORY;
     cop_export_report done = {0};
-    cop_export_task task = {.base_dir = base_dir, .recipe = recipe, .threads = threads};
+    cop_export_task task = {.base_dir = cop_checkpoint_directory(base),
+                            .base = base,
+                            .recipe = recipe,
+                            .threads = threads};
     const cop_status status = export_to(&task, path, &done, err);
     cop_memory_free(path);
     if (report != NULL && status == COP_OK) *report = done;

@@ -37,7 +37,7 @@ cop_status cop_export_measure(const cop_checkpoint *base, const cop_recipe *reci
     for (size_t i = 0; i < cop_checkpoint_count(base); i++) {
         const cop_tensor_info *const info = cop_checkpoint_at(base, i);
         const float scale = cop_recipe_scale(recipe, base, info);
-        if (scale == 0.0F) continue;
+        if (scale == 0.0F || info->original != NULL) continue;
         report->tensors++;
         const sampling look = plan(info->count, sample);
         for (size_t b = 0; b < look.blocks && info->count > 0; b++) {

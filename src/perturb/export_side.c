@@ -86,6 +86,47 @@ static cop_status copy_file(const cop_export_task *task, const char *name, const
     return cop_export_file_close(&out, cop_export_file_append(&out, source, err), err);
 }
 
+/* Where the value true of tie_word_embeddings stands in config.json; NULL: nowhere. */
+static const char *find_tie(const char *text)
+{
+    static const char key[] = "\"tie_word_embeddings\"";
+    const char *at = strstr(text, key);
+    if (at == NULL) return NULL;
+    at += sizeof key - 1;
+    at += strspn(at, " \t\r\n");
+    if (*at != ':') return NULL;
+    at += 1 + strspn(at + 1, " \t\r\n");
+    return strncmp(at, "true", 4) == 0 ? at : NULL;
+}
+
+/* config.json without the tie that the weights contradict: other readers would follow it. */
+static cop_status write_untied(const cop_export_task *task, const char *name,
+                               const char *source, cop_error *err)
+{
+    enum { LIMIT_BYTES = 4 << 20 };
+    cop_text text = {0};
+    cop_text untied = {0};
+    cop_export_file out;
+    cop_status status = cop_text_read_file(&text, source, LIMIT_BYTES, err);
+    const char *const tie = status == COP_OK ? find_tie(text.data) : NULL;
+    if (status == COP_OK && tie == NULL) {
+        status = cop_error_set(err, COP_ERR_FORMAT,
+                               "%s: \"tie_word_embeddings\": true is not found, to write false",
+                               source);
+    }
+    if (status == COP_OK)
+        status = cop_text_format(&untied, err, "%.*sfalse%s", (int)(tie - text.data), text.data,
+                                 tie + 4);
+    if (status == COP_OK) status = cop_export_file_create(task->target, name, &out, err);
+    if (status == COP_OK) {
+        status = cop_export_file_write(&out, untied.data, untied.length, err);
+        status = cop_export_file_close(&out, status, err);
+    }
+    cop_text_free(&untied);
+    cop_text_free(&text);
+    return status;
+}
+
 /* Copies a file of the base directory or adds it to those `left_out`. */
 static cop_status treat_file(const cop_export_task *task, const char *name, cop_text *left_out,
                              cop_error *err)
@@ -94,7 +135,9 @@ static cop_status treat_file(const cop_export_task *task, const char *name, cop_
     if (path == NULL) return COP_ERR_MEMORY;
     cop_status status = COP_OK;
     const fate what = is_regular(path) ? decide(task->base, name) : FATE_WRITTEN_APART;
-    if (what == FATE_COPY) {
+    if (what == FATE_COPY && task->recipe->untied_head && strcmp(name, "config.json") == 0) {
+        status = write_untied(task, name, path, err);
+    } else if (what == FATE_COPY) {
         status = copy_file(task, name, path, err);
     } else if (what == FATE_LEFT_OUT) {
         status =

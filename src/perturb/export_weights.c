@@ -67,9 +67,11 @@ static cop_status write_rebuilt(const cop_export_task *task, const cop_tensor_in
         piece.count = left < PIECE_ELEMENTS ? left : PIECE_ELEMENTS;
         cop_rebuild_run(&piece, task->recipe->components, task->recipe->component_count,
                         task->threads, cop_cpu_isa());
-        report->elements_moved += count_moved(piece.base, buffer, piece.count, size);
+        if (info->original == NULL)
+            report->elements_moved += count_moved(piece.base, buffer, piece.count, size);
         COP_TRY(cop_export_file_write(out, buffer, piece.count * size, err));
     }
+    if (info->original != NULL) return COP_OK; /* it was counted under its first name */
     report->elements += info->count;
     report->tensors++;
     return COP_OK;

@@ -5,6 +5,7 @@
 #include "coppice/affinity.h"
 #include "coppice/dataset.h"
 #include "coppice/evaluate.h"
+#include "coppice/identity.h"
 #include "coppice/log.h"
 #include "coppice/run.h"
 #include "coppice/search.h"
@@ -91,6 +92,8 @@ typedef struct cop_run {
     cop_progress progress; /* (0) */
     cop_checkpoint *base;  /* (0) the base's tensors */
     char base_sha256[COP_DIGEST_HEX_BYTES]; /* (0) */
+    cop_identity base_files;                /* (0) of the base, besides its weights */
+    bool untied_head;                       /* (0) as in cop_recipe */
 
     uint64_t *seeds;   /* (0) [seed_count] all seeds of the run: population, then each round */
     size_t seed_count; /* (0) length of every direction */
@@ -113,6 +116,16 @@ cop_status cop_rundir_read(cop_run *run, cop_error *err);
 
 /* Checks that what was read belongs to this job, model and data, and starts the log. (0) */
 cop_status cop_rundir_open(cop_run *run, cop_error *err);
+
+/* Reads what the base's files say: which tensors the model uses, digests. (0) */
+cop_status cop_base_files_read(cop_run *run, cop_error *err);
+
+/* COP_ERR_MISMATCH where the run file was begun with other files of the base, naming them. (0)
+ */
+cop_status cop_base_files_check(const cop_run *run, cop_error *err);
+
+/* Writes the digests into the run file's tree, and warns where it had none. (0) */
+cop_status cop_base_files_note(cop_run *run, cop_error *err);
 
 /* Notes this start in the run file: when, where, with what. A start that computes otherwise
  * than the one before is warned about. `backends`: what the ranks compute with, each kind once.

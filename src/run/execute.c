@@ -37,6 +37,16 @@ static void warn_of_prompts(const cop_run *run)
     }
 }
 
+/* A warning for each line of `notes`, which may be NULL. */
+static void warn_of_notes(const cop_run *run, const char *notes)
+{
+    for (const char *at = notes; at != NULL && *at != '\0';) {
+        const int length = (int)strcspn(at, "\n");
+        cop_log_write(run->log, COP_LOG_WARN, "%s: %.*s", run->job->model, length, at);
+        at += length + (at[length] == '\n' ? 1 : 0);
+    }
+}
+
 static cop_status load_evaluator(cop_run *run, cop_error *err)
 {
     const cop_job *const job = run->job;
@@ -61,6 +71,8 @@ static cop_status load_evaluator(cop_run *run, cop_error *err)
                       unused);
     }
     if (cop_world_rank(run->world) <= 1) warn_of_prompts(run);
+    if (cop_world_rank(run->world) <= 1)
+        warn_of_notes(run, cop_evaluator_notes(run->evaluator)->data);
     return COP_OK;
 }
 
@@ -116,7 +128,7 @@ static cop_status load(cop_run *run, cop_error *err)
         cop_checkpoint_close(&run->base);
         return COP_OK;
     }
-    COP_TRY(cop_checkpoint_digest(run->base, run->base_sha256, err));
+    COP_TRY(cop_base_files_read(run, err));
     return cop_rundir_open(run, err);
 }
 

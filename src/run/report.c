@@ -95,6 +95,8 @@ static cop_status write_recipe(const cop_run *run, const cop_report *report, cop
     if (status == COP_OK) status = cop_recipe_set_components(recipe, components, count, err);
     if (status == COP_OK) {
         (void)snprintf(recipe->base_sha256, sizeof recipe->base_sha256, "%s", run->base_sha256);
+        recipe->files = run->base_files;
+        recipe->untied_head = run->untied_head;
         json_t *const metrics = metrics_json(run, report);
         char *const text =
             metrics == NULL ? NULL : json_dumps(metrics, JSON_COMPACT | JSON_REAL_PRECISION(9));

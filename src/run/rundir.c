@@ -135,7 +135,6 @@ static cop_status describe(cop_run *run, cop_error *err)
         {"/job/compiler", cop_build_compiler(), "that built coppice"},
         {"/job/host", host, "of rank 0, last start"},
         {"/job/started", now, "last start, UTC"},
-        {"/base/model_sha256", run->base_sha256, "digest of the base's tensors"},
         {"/base/data_sha256", cop_dataset_digest(run->dataset), "digest of the data file"},
         {"/base/examples_sha256", examples_digest(run), "digest of the few-shot examples"}};
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
@@ -179,32 +178,42 @@ static bool compares_by_content(const char *key)
            strcmp(key, "task.examples") == 0;
 }
 
+/* The value of a key that the run was begun with. A program that did not know the key did what
+ * its default says. */
+static cop_status read_value(const cop_run *run, size_t key, cop_text *value, cop_error *err)
+{
+    char path[160];
+    key_path(path, sizeof path, key);
+    const char *const recorded = cop_store_get_text(run->store, path);
+    cop_text_clear(value);
+    return recorded == NULL ? cop_job_print_default(key, value, err)
+                            : cop_text_append(value, recorded, strlen(recorded), err);
+}
+
 /* Refuses a run file of another job, naming the key. */
 static cop_status check_identity(const cop_run *run, cop_error *err)
 {
     cop_text value = {0};
+    cop_text theirs = {0};
     cop_status status = COP_OK;
     for (size_t key = 0; key < cop_job_key_count() && status == COP_OK; key++) {
         const char *const name = cop_job_key_name(key);
         if (!cop_job_key_is_identity(key) || compares_by_content(name)) continue;
-        char path[160];
-        key_path(path, sizeof path, key);
-        const char *const theirs = cop_store_get_text(run->store, path);
         cop_text_clear(&value);
         COP_TRY_OUT(cop_job_print_value(run->job, key, &value, err));
-        /* A file that is older than the key was made as its default says. */
-        if (strcmp(theirs == NULL ? cop_job_key_default(key) : theirs, value.data) != 0) {
+        COP_TRY_OUT(read_value(run, key, &theirs, err));
+        if (strcmp(theirs.data, value.data) != 0) {
             status = cop_error_set(err, COP_ERR_MISMATCH,
                                    "%s belongs to another job: %s was %s and is now "
                                    "%s; restore it, or choose another --out",
-                                   run->run_path, name, theirs == NULL ? "unknown" : theirs,
-                                   value.data);
+                                   run->run_path, name, theirs.data, value.data);
         }
     }
 out:
     cop_text_free(&value);
+    cop_text_free(&theirs);
     COP_TRY(status);
-    COP_TRY(check_digest(run, "/base/model_sha256", run->base_sha256, "model", err));
+    COP_TRY(cop_base_files_check(run, err));
     COP_TRY(check_digest(run, "/base/examples_sha256", examples_digest(run),
                          "file of few-shot examples", err));
     return check_digest(run, "/base/data_sha256", cop_dataset_digest(run->dataset), "data set",
@@ -238,6 +247,7 @@ cop_status cop_rundir_open(cop_run *run, cop_error *err)
                   cop_world_size(run->world), cop_world_node_count(run->world),
                   (long long)cop_claim_get(run->claim)->owner.pid, lack == NULL ? "" : "; ",
                   lack == NULL ? "" : lack);
+    COP_TRY(cop_base_files_note(run, err));
     COP_TRY(describe(run, err));
     return cop_saver_start(run->run_path, may_commit, run->claim, &run->saver, err);
 }

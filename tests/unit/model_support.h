@@ -93,8 +93,7 @@ static inline void test_model_open(test_model *test, const char *directory,
 {
     cop_error err = {0};
     *test = (test_model){0};
-    assert_ok(cop_model_config_load(directory, &test->config, &err), &err);
-    assert_ok(cop_checkpoint_open(directory, &test->checkpoint, &err), &err);
+    assert_ok(cop_model_open(directory, &test->config, &test->checkpoint, &err), &err);
     assert_ok(backend->create(&test->backend, &err), &err);
     assert_ok(cop_model_create(&test->config, test->checkpoint, test->backend, &limits, NULL,
                                &test->model, &err),

@@ -113,6 +113,43 @@ static void test_print(void **state)
     cop_text_free(&again);
 }
 
+/* Digests of the base's files and a head of its own come back; what is not known is refused. */
+static void test_base_files(void **state)
+{
+    (void)state;
+    static const char *const refused[] = {
+        "[]", "{\"config.json\": 1}", "{\"config.json\": \"12\"}", "{\"config.json\": \"\"}",
+        "{\"other.json\": \"none\"}"};
+    cop_recipe *recipe = NULL;
+    cop_text text = {0};
+    assert_int_equal(cop_recipe_create(&recipe, NULL), COP_OK);
+    (void)strcpy(recipe->files.digest[0], DIGEST);
+    (void)strcpy(recipe->files.digest[6], "none");
+    recipe->untied_head = true;
+    assert_int_equal(cop_recipe_print(recipe, &text, NULL), COP_OK);
+    assert_non_null(strstr(text.data, "  \"files\": {\n    \"config.json\": \"" DIGEST "\",\n"
+                                      "    \"chat_template\": \"none\"\n  },\n"
+                                      "  \"untied_head\": true,\n  \"components\": []"));
+    cop_recipe_destroy(&recipe);
+    recipe = parse_ok(text.data);
+    assert_string_equal(recipe->files.digest[0], DIGEST);
+    assert_string_equal(recipe->files.digest[1], "");
+    assert_string_equal(recipe->files.digest[6], "none");
+    assert_true(recipe->untied_head && cop_identity_is_known(&recipe->files));
+    cop_recipe_destroy(&recipe);
+    for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++) {
+        cop_text_clear(&text);
+        assert_int_equal(cop_text_format(&text, NULL,
+                                         "{\"version\":1,\"noise_version\":1,\"base_sha256\":"
+                                         "\"\",\"scope\":[\"*\"],\"scaling\":\"absolute\","
+                                         "\"files\":%s,\"components\":[]}",
+                                         refused[i]),
+                         COP_OK);
+        expect_refused(text.data, text.length, COP_ERR_FORMAT, "files");
+    }
+    cop_text_free(&text);
+}
+
 /* Every kind of binary32 number survives, subnormals and the largest included. */
 static void test_round_trip(void **state)
 {
@@ -383,6 +420,7 @@ int main(void)
         cmocka_unit_test(test_round_trip), cmocka_unit_test(test_setters_refuse),
         cmocka_unit_test(test_scale),      cmocka_unit_test(test_strict),
         cmocka_unit_test(test_lenient),    cmocka_unit_test(test_files),
+        cmocka_unit_test(test_base_files),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
