@@ -189,12 +189,12 @@ static const json_t *choose_template(const json_t *config)
     return json_is_null(value) ? NULL : value;
 }
 
-static cop_status digest_template(const char *model_dir, cop_text *text,
-                                  char hex[COP_DIGEST_HEX_BYTES], bool *found, cop_error *err)
+/* The digest of the template that a JSON file holds; *found false: it has none. */
+static cop_status digest_held_template(const char *model_dir, const char *name, cop_text *text,
+                                       char hex[COP_DIGEST_HEX_BYTES], bool *found,
+                                       cop_error *err)
 {
-    COP_TRY(read_file(model_dir, "chat_template.jinja", text, found, err));
-    if (*found) return cop_digest_bytes(text->data, text->length, hex, err);
-    COP_TRY(read_file(model_dir, "tokenizer_config.json", text, found, err));
+    COP_TRY(read_file(model_dir, name, text, found, err));
     if (!*found) return COP_OK;
     json_t *const config = load(text);
     const json_t *const template = choose_template(config);
@@ -208,6 +208,17 @@ static cop_status digest_template(const char *model_dir, cop_text *text,
     }
     json_decref(config);
     return status;
+}
+
+/* The files in the order in which cop_chat_create() looks for a template. */
+static cop_status digest_template(const char *model_dir, cop_text *text,
+                                  char hex[COP_DIGEST_HEX_BYTES], bool *found, cop_error *err)
+{
+    COP_TRY(read_file(model_dir, "chat_template.jinja", text, found, err));
+    if (*found) return cop_digest_bytes(text->data, text->length, hex, err);
+    COP_TRY(digest_held_template(model_dir, "chat_template.json", text, hex, found, err));
+    if (*found) return COP_OK;
+    return digest_held_template(model_dir, "tokenizer_config.json", text, hex, found, err);
 }
 
 static cop_status digest_file(const char *model_dir, size_t index, cop_text *text,

@@ -18,7 +18,7 @@ if "--look" not in sys.argv:
 import h5py  # noqa: E402
 
 DOCUMENT = os.path.join(TOP, "analysis", "SCHEMA.md")
-HOLES = {"n": r"\d+", "k": r"\d+", "key": r"[a-z0-9_.]+", "sigma": r"[0-9.e-]+"}
+HOLES = {"n": r"\d+", "file": r"[a-z_.]+", "k": r"\d+", "key": r"[a-z0-9_.]+", "sigma": r"[0-9.e-]+"}
 CONDITIONS = {"always", "corp", "rounds", "es", "merging", "antithetic", "test", "candidates", "ensemble", "self-consistency",
               "analysis", "skipped"}
 SMALL = [*QUICK, "population.size=12", "splits.support=16", "splits.probe=8", "splits.validate=16", "splits.test=8"]
