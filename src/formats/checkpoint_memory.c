@@ -35,7 +35,7 @@ static cop_status copy_tensor(const cop_tensor_info *from, cop_safetensors_tenso
     size_t bytes = 0;
     COP_CHECK(from->rank >= 0 && from->rank <= COP_TENSOR_MAX_RANK &&
                   cop_safetensors_count(from->shape, from->rank, &count) &&
-                  cop_memory_multiply(count, dtype->bytes, &bytes),
+                  cop_safetensors_bytes(dtype, count, &bytes),
               err, COP_ERR_FORMAT, "tensor %s in memory: its shape is not valid", from->name);
     COP_CHECK((from->count == 0 || from->count == count) &&
                   (from->bytes == 0 || from->bytes == bytes) &&

@@ -12,24 +12,32 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LENGTH_BYTES = 8 };
+enum { LENGTH_BYTES = 8, MOST_DTYPE_BYTES = 32 };
 
+/* All that the library safetensors 0.8 knows. */
 static const cop_safetensors_dtype dtypes[] = {
-    {"F32", COP_F32, 4},
-    {"BF16", COP_BF16, 2},
-    {"F16", COP_F16, 2},
-    {"F64", COP_DTYPE_OTHER, 8},
-    {"I64", COP_DTYPE_OTHER, 8},
-    {"I32", COP_DTYPE_OTHER, 4},
-    {"I16", COP_DTYPE_OTHER, 2},
-    {"I8", COP_DTYPE_OTHER, 1},
-    {"U64", COP_DTYPE_OTHER, 8},
-    {"U32", COP_DTYPE_OTHER, 4},
-    {"U16", COP_DTYPE_OTHER, 2},
-    {"U8", COP_DTYPE_OTHER, 1},
-    {"BOOL", COP_DTYPE_OTHER, 1},
-    {"F8_E4M3", COP_DTYPE_OTHER, 1},
-    {"F8_E5M2", COP_DTYPE_OTHER, 1},
+    {"F32", COP_F32, 32},
+    {"BF16", COP_BF16, 16},
+    {"F16", COP_F16, 16},
+    {"F64", COP_DTYPE_OTHER, 64},
+    {"C64", COP_DTYPE_OTHER, 64},
+    {"I64", COP_DTYPE_OTHER, 64},
+    {"I32", COP_DTYPE_OTHER, 32},
+    {"I16", COP_DTYPE_OTHER, 16},
+    {"I8", COP_DTYPE_OTHER, 8},
+    {"U64", COP_DTYPE_OTHER, 64},
+    {"U32", COP_DTYPE_OTHER, 32},
+    {"U16", COP_DTYPE_OTHER, 16},
+    {"U8", COP_DTYPE_OTHER, 8},
+    {"BOOL", COP_DTYPE_OTHER, 8},
+    {"F8_E4M3", COP_DTYPE_OTHER, 8},
+    {"F8_E5M2", COP_DTYPE_OTHER, 8},
+    {"F8_E8M0", COP_DTYPE_OTHER, 8},
+    {"F8_E4M3FNUZ", COP_DTYPE_OTHER, 8},
+    {"F8_E5M2FNUZ", COP_DTYPE_OTHER, 8},
+    {"F6_E2M3", COP_DTYPE_OTHER, 6},
+    {"F6_E3M2", COP_DTYPE_OTHER, 6},
+    {"F4", COP_DTYPE_OTHER, 4},
 };
 
 const cop_safetensors_dtype *cop_safetensors_find_dtype(const char *text)
@@ -57,6 +65,17 @@ _Bool cop_safetensors_count(const int64_t *shape, int rank, size_t *count)
     }
     if (product > INT64_MAX) return false;
     *count = empty ? 0 : product;
+    return true;
+}
+
+_Bool cop_safetensors_bytes(const cop_safetensors_dtype *dtype, size_t count, size_t *bytes)
+{
+    enum { BYTE_BITS = 8 };
+    size_t bits = 0;
+    if (dtype->bits % BYTE_BITS == 0)
+        return cop_memory_multiply(count, dtype->bits / BYTE_BITS, bytes);
+    if (!cop_memory_multiply(count, dtype->bits, &bits) || bits % BYTE_BITS != 0) return false;
+    *bytes = bits / BYTE_BITS;
     return true;
 }
 
@@ -96,28 +115,46 @@ static cop_status parse_offsets(const json_t *offsets, size_t *begin, size_t *en
     return COP_OK;
 }
 
-/* Everything but info->name and info->data; the offset counts from the start of the data. */
-static cop_status parse_info(const json_t *entry, cop_tensor_info *info, cop_error *err)
+/* The type, and that the data are as long as it and the shape say. Of a type that is newer than
+ * this program the length cannot be checked: such a tensor may lie in a file, but not be used.
+ */
+static cop_status parse_dtype(const char *text, size_t length, cop_safetensors_tensor *tensor,
+                              cop_error *err)
 {
+    cop_tensor_info *const info = &tensor->info;
+    const cop_safetensors_dtype *const dtype = cop_safetensors_find_dtype(text);
+    size_t bytes = 0;
+    info->bytes = length;
+    info->dtype = dtype == NULL ? COP_DTYPE_OTHER : dtype->dtype;
+    if (dtype == NULL) {
+        COP_CHECK(text[0] != '\0' && strlen(text) <= MOST_DTYPE_BYTES, err, COP_ERR_FORMAT,
+                  "its dtype \"%.16s\" is not the name of one", text);
+        tensor->dtype_text = cop_memory_copy_string(text, strlen(text), err);
+        info->dtype_text = tensor->dtype_text;
+        return tensor->dtype_text == NULL ? COP_ERR_MEMORY : COP_OK;
+    }
+    info->dtype_text = dtype->text;
+    COP_CHECK(cop_safetensors_bytes(dtype, info->count, &bytes) && bytes == length, err,
+              COP_ERR_FORMAT,
+              "its shape takes %zu elements of %zu bits, its data are %zu bytes", info->count,
+              dtype->bits, length);
+    return COP_OK;
+}
+
+/* Everything but info->name and info->data; the offset counts from the start of the data. */
+static cop_status parse_info(const json_t *entry, cop_safetensors_tensor *tensor,
+                             cop_error *err)
+{
+    cop_tensor_info *const info = &tensor->info;
+    size_t begin = 0;
+    size_t end = 0;
     COP_CHECK(json_is_object(entry), err, COP_ERR_FORMAT, "its entry is not an object");
     const char *const text = json_string_value(json_object_get(entry, "dtype"));
     COP_CHECK(text != NULL, err, COP_ERR_FORMAT, "\"dtype\" is missing or not a string");
-    const cop_safetensors_dtype *const dtype = cop_safetensors_find_dtype(text);
-    COP_CHECK(dtype != NULL, err, COP_ERR_FORMAT, "unknown dtype \"%.16s\"", text);
-    info->dtype = dtype->dtype;
-    info->dtype_text = dtype->text;
     COP_TRY(parse_shape(json_object_get(entry, "shape"), info, err));
-
-    size_t begin = 0;
-    size_t end = 0;
     COP_TRY(parse_offsets(json_object_get(entry, "data_offsets"), &begin, &end, err));
-    COP_CHECK(cop_memory_multiply(info->count, dtype->bytes, &info->bytes) &&
-                  info->bytes == end - begin,
-              err, COP_ERR_FORMAT,
-              "its shape takes %zu elements of %zu bytes, its data are %zu bytes", info->count,
-              dtype->bytes, end - begin);
     info->offset = begin;
-    return COP_OK;
+    return parse_dtype(text, end - begin, tensor, err);
 }
 
 static bool is_printable(const char *name)
@@ -133,7 +170,7 @@ static cop_status parse_tensor(const char *name, const json_t *entry,
 {
     COP_CHECK(is_printable(name), err, COP_ERR_FORMAT,
               "a tensor's name has control characters in it");
-    const cop_status status = parse_info(entry, &tensor->info, err);
+    const cop_status status = parse_info(entry, tensor, err);
     if (status != COP_OK) {
         (void)cop_error_prefix(err, "tensor %s", name);
         return status;
@@ -295,6 +332,7 @@ cop_status cop_safetensors_parse(const void *bytes, size_t size, const char *ori
 void cop_safetensors_tensor_free(cop_safetensors_tensor *tensor)
 {
     cop_memory_free(tensor->name);
+    cop_memory_free(tensor->dtype_text);
     cop_memory_free(tensor->aligned);
     *tensor = (cop_safetensors_tensor){0};
 }

@@ -15,12 +15,13 @@ enum { COP_SAFETENSORS_MAX_HEADER = 100000000 };
 typedef struct cop_safetensors_dtype {
     const char *text; /* as files spell it */
     cop_dtype dtype;
-    size_t bytes; /* of one element */
+    size_t bits; /* of one element; fewer than a byte's are packed */
 } cop_safetensors_dtype;
 
 /* A tensor with what it owns. */
 typedef struct cop_safetensors_tensor {
     char *name;           /* owned; info.name points to it */
+    char *dtype_text;     /* owned; info.dtype_text of a type that is not known, else NULL */
     void *aligned;        /* owned copy of the data, NULL if there is none */
     cop_tensor_info info; /* info.file is 0, info.data within the bytes */
 } cop_safetensors_tensor;
@@ -36,6 +37,9 @@ const cop_safetensors_dtype *cop_safetensors_find_dtype(const char *text);
 
 /* Elements of a shape [rank]; false if that, or an extent, is negative or too large. */
 _Bool cop_safetensors_count(const int64_t *shape, int rank, size_t *count);
+
+/* Bytes of so many elements; false if they are too many, or do not fill a byte. */
+_Bool cop_safetensors_bytes(const cop_safetensors_dtype *dtype, size_t count, size_t *bytes);
 
 /* Parses and checks a whole file, bytes [size]. `origin` names it in messages. On success the
  * tensors cover the bytes from data_start to the end exactly, without overlap. */

@@ -45,16 +45,26 @@ static double yarn_mscale(double factor, double scale)
     return factor <= 1.0 ? 1.0 : 0.1 * scale * log(factor) + 1.0;
 }
 
+/* A number above 0, or 0 or null, which count as not given, as transformers has it. */
+static cop_status read_optional(const json_reader *reader, const char *key, double fallback,
+                                double *value, cop_error *err)
+{
+    const json_t *const found = cop_config_json_get(reader, key);
+    *value = fallback;
+    if (json_is_number(found) && json_number_value(found) == 0.0) return COP_OK;
+    return cop_config_json_positive(reader, key, fallback, value, err);
+}
+
 static cop_status read_yarn(const json_reader *reader, cop_rope *rope, cop_error *err)
 {
     double scale = 0.0;
     double scale_all = 0.0;
-    COP_TRY(cop_config_json_positive(reader, "beta_fast", 32.0, &rope->beta_fast, err));
-    COP_TRY(cop_config_json_positive(reader, "beta_slow", 1.0, &rope->beta_slow, err));
+    COP_TRY(read_optional(reader, "beta_fast", 32.0, &rope->beta_fast, err));
+    COP_TRY(read_optional(reader, "beta_slow", 1.0, &rope->beta_slow, err));
     COP_TRY(cop_config_json_positive(reader, "attention_factor", 0.0, &rope->attention_factor,
                                      err));
-    COP_TRY(cop_config_json_positive(reader, "mscale", 0.0, &scale, err));
-    COP_TRY(cop_config_json_positive(reader, "mscale_all_dim", 0.0, &scale_all, err));
+    COP_TRY(read_optional(reader, "mscale", 0.0, &scale, err));
+    COP_TRY(read_optional(reader, "mscale_all_dim", 0.0, &scale_all, err));
     COP_TRY(cop_config_json_bool(reader, "truncate", true, &rope->truncate, err));
     if (rope->attention_factor == 0.0 && scale > 0.0 && scale_all > 0.0) {
         rope->attention_factor =
