@@ -29,7 +29,7 @@ HEADERS = {
     "noise": "noise rebuild",
     "formats": "recipe checkpoint tokenizer chat identity dataset fields job json",
     "perturb": "export",
-    "backend": "backend gemm_measure",
+    "backend": "backend draw gemm_measure",
     "model": "model",
     "search": "search operators compare split_half",
     "task": "task scorer",

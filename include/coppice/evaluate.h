@@ -16,6 +16,17 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/** What takes the place of what a model's files say of its answers; all zero: nothing. */
+typedef struct cop_answer_rules {
+    bool ignore_model;              /**< no rules of generation_config.json */
+    double repetition_penalty;      /**< 0: the model's; 1: none */
+    int64_t no_repeat_ngram;        /**< 0: the model's; -1: none */
+    int64_t min_new_tokens;         /**< 0: the model's; -1: none */
+    const char *const *stop_tokens; /**< [stop_token_count] ids, or tokens by their text, in
+                                     * place of the model's; "none" */
+    size_t stop_token_count;
+} cop_answer_rules;
+
 /** All that an evaluator is made of. Strings and objects are borrowed and must outlive it. */
 typedef struct cop_evaluator_options {
     const char *model_dir;
@@ -33,6 +44,7 @@ typedef struct cop_evaluator_options {
     const char *date;            /**< as cop_chat_options has it */
     const char *const *stop;     /**< [stop_count] stop strings, cut from the response */
     size_t stop_count;
+    cop_answer_rules answers;
     size_t max_new_tokens;
     size_t batch; /**< most examples of a unit; of their answers so many at a time, or as
                    *   many as fit, where they do not depend on that */

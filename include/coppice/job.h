@@ -59,6 +59,10 @@ typedef struct cop_job {
     struct {
         int64_t max_new_tokens;
         cop_job_strings stop;
+        cop_job_strings stop_tokens; /**< [] : the model's */
+        bool model_rules;            /**< those of generation_config.json hold */
+        double repetition_penalty;   /**< 0: the model's */
+        int64_t no_repeat_ngram_size, min_new_tokens; /**< 0: the model's; -1: none */
     } generation;
     struct {
         cop_job_strings operators; /**< names, see operators.h */

@@ -44,6 +44,25 @@ typedef enum cop_norm_placement {
     COP_NORM_AFTER   /**< x + norm(f(x)): OLMo 2 and 3 */
 } cop_norm_placement;
 
+enum { COP_RULES_MOST_IDS = 512 };
+
+/** What keeps an answer from tokens, as transformers' logits processors do, in this order and
+ * in binary32 whatever the logits are. All zero: nothing. */
+typedef struct cop_generation_rules {
+    double repetition_penalty; /**< on tokens of prompt and answer; 0 or 1: none */
+    int32_t no_repeat_ngram;   /**< no n tokens occur twice, the prompt counts; 0: none */
+    int32_t bad_words[COP_RULES_MOST_IDS]; /**< sequences one behind the other ... */
+    int32_t bad_ends[COP_RULES_MOST_IDS];  /**< [bad_count] ... and where each ends */
+    int32_t bad_count;
+    int32_t min_length;     /**< no stop before so many tokens, the prompt counts */
+    int32_t min_new_tokens; /**< no stop before so many of the answer */
+    int32_t suppress[COP_RULES_MOST_IDS]; /**< [suppress_count] never */
+    int32_t suppress_count;
+    int32_t begin_suppress[COP_RULES_MOST_IDS]; /**< [begin_count] not as the first */
+    int32_t begin_count;
+    char not_applied[256]; /**< names of keys of the file that change nothing here; "": none */
+} cop_generation_rules;
+
 /** A model's description, read from config.json and generation_config.json. */
 typedef struct cop_model_config {
     char model_type[32]; /**< as in config.json */
@@ -68,6 +87,8 @@ typedef struct cop_model_config {
     bool sliding[COP_MODEL_MAX_LAYERS]; /**< [layers]: layer uses the window (and rope[1]) */
     int32_t stops[COP_MODEL_MAX_STOPS]; /**< [stop_count] ids that end an answer */
     int32_t stop_count;
+    bool scaled_by_flat_yarn;   /**< olmo3: YaRN for the full layers, though the file is flat */
+    cop_generation_rules rules; /**< of generation_config.json */
 } cop_model_config;
 
 /** Reads config.json (and generation_config.json, if there) of a model directory. An unknown

@@ -1,6 +1,7 @@
 #include "backend/draw.h"
 
 #include "backend/cpu/kernels/scalar_math.h"
+#include "coppice/draw.h"
 
 #include <math.h>
 #include <stdbool.h>
@@ -116,4 +117,12 @@ int32_t cop_draw_token(const float *row, size_t count, double temperature, doubl
     const double sum = weigh(row, count, top, temperature, scratch->weights);
     if (top_p >= 1.0) return walk_all(scratch->weights, count, u * sum);
     return draw_nucleus(count, sum, top_p, u, scratch);
+}
+
+int32_t cop_backend_draw(const float *row, size_t count, const cop_draw *draw, float *weights,
+                         int32_t *ids)
+{
+    const cop_draw_scratch scratch = {.weights = weights, .ids = ids};
+    return cop_draw_token(row, count, draw->temperature, draw->top_p, draw->uniform[0],
+                          &scratch);
 }

@@ -3,6 +3,7 @@
 
 #include "coppice/memory.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 /* The dtype of the largest tensor stands for the base's. */
@@ -17,12 +18,50 @@ static cop_dtype storage_dtype(const cop_checkpoint *checkpoint)
     return largest == NULL ? COP_F32 : largest->dtype;
 }
 
+/* Stop tokens that the user names, by id or text, in place of the model's. */
+static cop_status set_stops(const cop_answer_rules *rules, const cop_tokenizer *tokenizer,
+                            cop_model_config *config, cop_error *err)
+{
+    if (rules->stop_token_count == 0) return COP_OK;
+    config->stop_count = 0;
+    for (size_t i = 0; i < rules->stop_token_count; i++) {
+        const char *const text = rules->stop_tokens[i];
+        const size_t length = strlen(text);
+        if (strcmp(text, "none") == 0) continue;
+        const bool number = length <= 9 && strspn(text, "0123456789") == length;
+        const int32_t id =
+            number ? (int32_t)strtol(text, NULL, 10) : cop_tokenizer_find(tokenizer, text);
+        COP_CHECK(id >= 0 && id < config->vocabulary, err, COP_ERR_CONFIG,
+                  "generation.stop_tokens: \"%s\" is no token of the model", text);
+        COP_CHECK(config->stop_count < COP_MODEL_MAX_STOPS, err, COP_ERR_CONFIG,
+                  "generation.stop_tokens: more than %d", (int)COP_MODEL_MAX_STOPS);
+        config->stops[config->stop_count++] = id;
+    }
+    return COP_OK;
+}
+
+/* What the user says of answers, over what the model's files say. */
+static cop_status set_rules(cop_evaluator *evaluator, cop_error *err)
+{
+    const cop_answer_rules *const by = &evaluator->options.answers;
+    cop_generation_rules *const rules = &evaluator->config.rules;
+    if (by->ignore_model) *rules = (cop_generation_rules){0};
+    if (by->repetition_penalty > 0) rules->repetition_penalty = by->repetition_penalty;
+    if (by->no_repeat_ngram != 0)
+        rules->no_repeat_ngram = by->no_repeat_ngram < 0 ? 0 : (int32_t)by->no_repeat_ngram;
+    if (by->min_new_tokens != 0) rules->min_length = 0;
+    if (by->min_new_tokens != 0)
+        rules->min_new_tokens = by->min_new_tokens < 0 ? 0 : (int32_t)by->min_new_tokens;
+    return set_stops(by, evaluator->tokenizer, &evaluator->config, err);
+}
+
 /* Configuration, tokenizer and prompts, which take no weights. */
 static cop_status load_prompts(cop_evaluator *evaluator, cop_error *err)
 {
     const cop_evaluator_options *const options = &evaluator->options;
     COP_TRY(cop_model_config_load(options->model_dir, &evaluator->config, err));
     COP_TRY(cop_tokenizer_load_model(options->model_dir, &evaluator->tokenizer, err));
+    COP_TRY(set_rules(evaluator, err));
     COP_TRY(cop_prompts_create(options, evaluator->tokenizer, &evaluator->config,
                                &evaluator->prompts, err));
     const size_t longest = evaluator->prompts.longest;

@@ -1,7 +1,9 @@
 /* Digests of the files beside a model's weights. */
 #include "coppice/identity.h"
 
+#include "coppice/json.h"
 #include "coppice/memory.h"
+#include "formats/chat_files.h"
 #include "formats/json_text.h"
 
 #include <assert.h>
@@ -136,9 +138,11 @@ static cop_status read_file(const char *model_dir, const char *name, cop_text *t
  * cannot be read so. */
 static json_t *load(const cop_text *text)
 {
-    return text->length == 0 ? NULL
-                             : json_loadb(text->data, text->length,
-                                          JSON_ALLOW_NUL | JSON_DECODE_INT_AS_REAL, NULL);
+    json_t *root = NULL;
+    if (text->length == 0) return NULL;
+    (void)cop_json_read(text->data, text->length,
+                        JSON_DECODE_INT_AS_REAL | COP_JSON_BIG_AS_REAL, &root, NULL);
+    return root;
 }
 
 static void drop_keys(json_t *object, const char *const *idle)
@@ -176,49 +180,19 @@ static cop_status digest_text(const cop_text *text, char hex[COP_DIGEST_HEX_BYTE
     return status;
 }
 
-/* The template "default" of a list, or the one that there is. */
-static const json_t *choose_template(const json_t *config)
+/* The template that cop_chat_create() takes, whichever file holds it. */
+static cop_status digest_template(const char *model_dir, char hex[COP_DIGEST_HEX_BYTES],
+                                  bool *found, cop_error *err)
 {
-    const json_t *const value = json_object_get(config, "chat_template");
-    for (size_t i = 0; json_is_array(value) && i < json_array_size(value); i++) {
-        const json_t *const item = json_array_get(value, i);
-        const char *const name = json_string_value(json_object_get(item, "name"));
-        if (name != NULL && strcmp(name, "default") == 0)
-            return json_object_get(item, "template");
-    }
-    return json_is_null(value) ? NULL : value;
-}
-
-/* The digest of the template that a JSON file holds; *found false: it has none. */
-static cop_status digest_held_template(const char *model_dir, const char *name, cop_text *text,
-                                       char hex[COP_DIGEST_HEX_BYTES], bool *found,
-                                       cop_error *err)
-{
-    COP_TRY(read_file(model_dir, name, text, found, err));
-    if (!*found) return COP_OK;
-    json_t *const config = load(text);
-    const json_t *const template = choose_template(config);
-    cop_status status = COP_OK;
-    *found = template != NULL;
-    if (json_is_string(template)) {
-        status = cop_digest_bytes(json_string_value(template), json_string_length(template),
-                                  hex, err);
-    } else if (template != NULL) { /* refused where it is used */
-        status = cop_digest_bytes(text->data, text->length, hex, err);
-    }
-    json_decref(config);
+    cop_chat_files held;
+    COP_TRY(cop_chat_files_read(model_dir, &held, err));
+    *found = held.source != NULL;
+    const cop_status status =
+        *found ? cop_digest_bytes(held.template.length > 0 ? held.template.data : "",
+                                  held.template.length, hex, err)
+               : COP_OK;
+    cop_chat_files_free(&held);
     return status;
-}
-
-/* The files in the order in which cop_chat_create() looks for a template. */
-static cop_status digest_template(const char *model_dir, cop_text *text,
-                                  char hex[COP_DIGEST_HEX_BYTES], bool *found, cop_error *err)
-{
-    COP_TRY(read_file(model_dir, "chat_template.jinja", text, found, err));
-    if (*found) return cop_digest_bytes(text->data, text->length, hex, err);
-    COP_TRY(digest_held_template(model_dir, "chat_template.json", text, hex, found, err));
-    if (*found) return COP_OK;
-    return digest_held_template(model_dir, "tokenizer_config.json", text, hex, found, err);
 }
 
 static cop_status digest_file(const char *model_dir, size_t index, cop_text *text,
@@ -226,7 +200,7 @@ static cop_status digest_file(const char *model_dir, size_t index, cop_text *tex
 {
     bool found = false;
     if (files[index].content == CONTENT_TEMPLATE) {
-        COP_TRY(digest_template(model_dir, text, hex, &found, err));
+        COP_TRY(digest_template(model_dir, hex, &found, err));
     } else {
         COP_TRY(read_file(model_dir, files[index].name, text, &found, err));
         if (found && files[index].content == CONTENT_KEYS)

@@ -57,6 +57,47 @@ static const cop_job_key keys[] = {
      .initial = "[]",
      .may_be_empty = true,
      .meaning = "Texts that end an answer, besides the model's own stop tokens."},
+    {.name = "generation.stop_tokens",
+     .type = COP_JOB_STRINGS,
+     .offset = FIELD(generation.stop_tokens),
+     .initial = "[]",
+     .may_be_empty = true,
+     .meaning = "Tokens that end an answer, by id or text, in place of the model's; [none]: no "
+                "token does. The model's are the eos_token_id of generation_config.json or, "
+                "without that file, of config.json."},
+    {.name = "generation.model_rules",
+     .type = COP_JOB_BOOLEAN,
+     .offset = FIELD(generation.model_rules),
+     .initial = "true",
+     .meaning = "generation_config.json's repetition_penalty, no_repeat_ngram_size, "
+                "bad_words_ids, min_length, min_new_tokens, suppress_tokens and "
+                "begin_suppress_tokens hold, as in transformers; what else it says of choosing "
+                "tokens is named at the start and not applied."},
+    {.name = "generation.repetition_penalty",
+     .type = COP_JOB_NUMBER,
+     .offset = FIELD(generation.repetition_penalty),
+     .initial = "0",
+     .low = 0,
+     .high = 1e6,
+     .meaning = "Divides the logits above 0 of tokens that prompt or answer have, multiplies "
+                "those below; 1: none; 0: the model's."},
+    {.name = "generation.no_repeat_ngram_size",
+     .type = COP_JOB_INTEGER,
+     .offset = FIELD(generation.no_repeat_ngram_size),
+     .initial = "0",
+     .least = -1,
+     .most = 1000000,
+     .unit = "tokens",
+     .meaning = "No so many tokens in a row occur twice, the prompt's too; 0: as the model "
+                "says; -1: they may."},
+    {.name = "generation.min_new_tokens",
+     .type = COP_JOB_INTEGER,
+     .offset = FIELD(generation.min_new_tokens),
+     .initial = "0",
+     .least = -1,
+     .most = 1000000,
+     .unit = "tokens",
+     .meaning = "No stop token before so many; 0: as the model says; -1: at once."},
 
     {.name = "consolidate.operators",
      .type = COP_JOB_STRINGS,

@@ -4,6 +4,7 @@
 #include "coppice/memory.h"
 #include "coppice/text.h"
 #include "model/config_family.h"
+#include "model/config_generation.h"
 #include "model/config_json.h"
 #include "model/config_parse.h"
 #include "model/config_rope.h"
@@ -122,12 +123,10 @@ static cop_status add_stop(const char *path, const json_t *value, cop_model_conf
     return COP_OK;
 }
 
-/* eos_token_id of one file; *found tells whether it has one. */
-static cop_status read_stops(const json_reader *reader, cop_model_config *config, bool *found,
+static cop_status read_stops(const json_reader *reader, cop_model_config *config,
                              cop_error *err)
 {
     const json_t *const value = cop_config_json_get(reader, "eos_token_id");
-    *found = value != NULL;
     if (value == NULL) return COP_OK;
     if (!json_is_array(value)) return add_stop(reader->path, value, config, err);
     for (size_t i = 0; i < json_array_size(value); i++) {
@@ -136,22 +135,27 @@ static cop_status read_stops(const json_reader *reader, cop_model_config *config
     return COP_OK;
 }
 
-/* generation_config.json first, then config.json, then the family's own. */
+/* As transformers 5 does: a generation_config.json alone decides, with or without the key; only
+ * without one does config.json; and where neither names a token, none stops. */
 static cop_status read_all_stops(const json_reader *reader, const cop_config_text *generation,
-                                 const cop_family *of, cop_model_config *config, cop_error *err)
+                                 cop_model_config *config, cop_error *err)
 {
-    bool found = false;
-    if (generation != NULL) {
-        json_t *root = NULL;
-        COP_TRY(cop_config_json_parse(generation, &root, err));
-        const json_reader inner = {.object = root, .path = generation->path, .scope = ""};
-        const cop_status status = read_stops(&inner, config, &found, err);
-        json_decref(root);
-        if (status != COP_OK) return status;
-    }
-    if (!found) COP_TRY(read_stops(reader, config, &found, err));
-    if (!found && of->stop >= 0) config->stops[config->stop_count++] = of->stop;
-    return COP_OK;
+    json_t *root = NULL;
+    if (generation == NULL) return read_stops(reader, config, err);
+    COP_TRY(cop_config_json_parse(generation, &root, err));
+    const json_reader inner = {.object = root, .path = generation->path, .scope = ""};
+    cop_status status = read_stops(&inner, config, err);
+    if (status == COP_OK) status = cop_config_read_generation(&inner, &config->rules, err);
+    json_decref(root);
+    return status;
+}
+
+/* True unless rope_parameters tell kinds of layers apart. */
+static bool flat_rope(const json_reader *reader)
+{
+    const json_t *const nested = cop_config_json_get(reader, "rope_parameters");
+    return json_object_get(nested, "full_attention") == NULL &&
+           json_object_get(nested, "sliding_attention") == NULL;
 }
 
 static cop_status read_config(const json_reader *reader, const cop_config_text *generation,
@@ -168,7 +172,10 @@ static cop_status read_config(const json_reader *reader, const cop_config_text *
     COP_TRY(cop_config_read_sliding(reader, of, config, err));
     COP_TRY(cop_config_read_rope(reader, of->theta, config->max_positions, of->scale_full_only,
                                  config->rope, err));
-    return read_all_stops(reader, generation, of, config, err);
+    config->scaled_by_flat_yarn = of->scale_full_only &&
+                                  config->rope[0].kind != COP_ROPE_DEFAULT &&
+                                  config->rope[1].kind == COP_ROPE_DEFAULT && flat_rope(reader);
+    return read_all_stops(reader, generation, config, err);
 }
 
 cop_status cop_model_config_parse(const cop_config_text *text,

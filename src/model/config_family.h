@@ -37,7 +37,6 @@ typedef struct cop_family {
     int32_t head_size; /* 0: hidden_size / num_attention_heads */
     int32_t kv_heads;  /* 0: num_attention_heads */
     int32_t max_positions;
-    int32_t stop; /* -1: none */
     double eps;
     double theta;
     bool scale_full_only; /* rope scaling leaves sliding layers alone */

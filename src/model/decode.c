@@ -3,6 +3,7 @@
 #include "model/group.h"
 
 #include "model/forward.h"
+#include "model/rules.h"
 
 static cop_status feed(void *context, const int32_t *ids, const cop_batch *batch,
                        cop_error *err)
@@ -48,6 +49,29 @@ static size_t list_active(sequence_group *group, size_t *most_left)
         }
     }
     return rows;
+}
+
+/* One step by this layer's own hand: with rules every choice needs all tokens before it. */
+static cop_status run_ruled_step(sequence_group *group, size_t count, cop_error *err)
+{
+    cop_batch batch = group->batch;
+    const size_t all = group->lanes * count;
+    const size_t vocabulary = (size_t)group->model->config->vocabulary;
+    batch.spans = group->spans;
+    batch.span_count = 0;
+    batch.rows = all;
+    for (size_t r = 0; r < all; r++) {
+        const cop_decode_row *const row = &group->fed[r];
+        const sequence *const of = group->owners[r];
+        group->ids[r] = (int32_t)(r / count * vocabulary) + (of == NULL ? 0 : row->next);
+        if (of == NULL) continue;
+        if (group->options->sampling.temperature > 0)
+            group->uniform[r] = cop_group_uniform(group, of, of->out->ids.count);
+        group->spans[batch.span_count++] = (cop_span){
+            .slot = row->slot, .first_row = (int32_t)r, .rows = 1, .past = row->past};
+    }
+    COP_TRY(feed(group->model, group->ids, &batch, err));
+    return cop_rules_choose(group, group->owners, all, group->uniform, group->tokens, err);
 }
 
 static cop_status run_steps(sequence_group *group, size_t count, size_t steps, cop_error *err)
@@ -119,7 +143,8 @@ static size_t adapt_steps(size_t steps, size_t computed, size_t taken)
 cop_status cop_group_decode(sequence_group *group, cop_error *err)
 {
     enum { FIRST_STEPS = 4 };
-    const size_t most = group->model->backend->decode_steps;
+    const bool ruled = cop_rules_are_active(&group->model->config->rules);
+    const size_t most = ruled ? 1 : group->model->backend->decode_steps;
     size_t wanted = FIRST_STEPS;
     for (;;) {
         size_t left = 0;
@@ -129,7 +154,8 @@ cop_status cop_group_decode(sequence_group *group, cop_error *err)
         if (wanted > most) wanted = most;
         const size_t steps = wanted < left ? wanted : left;
         COP_TRY(cop_group_poll(group, err));
-        COP_TRY(run_steps(group, count, steps, err));
+        COP_TRY(ruled ? run_ruled_step(group, count, err)
+                      : run_steps(group, count, steps, err));
         COP_TRY(take_tokens(group, count, steps, &taken, err));
         wanted = adapt_steps(wanted, group->lanes * count * steps, taken);
     }

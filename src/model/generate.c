@@ -4,6 +4,7 @@
 #include "coppice/memory.h"
 #include "coppice/noise.h"
 #include "model/forward.h"
+#include "model/rules.h"
 
 #include <float.h>
 
@@ -61,7 +62,13 @@ cop_status cop_group_choose(sequence_group *group, size_t count, cop_error *err)
     cop_backend *const backend = model->backend;
     const cop_sampling *const how = &group->options->sampling;
     const size_t vocabulary = (size_t)model->config->vocabulary;
+    const bool ruled = cop_rules_are_active(&model->config->rules);
     COP_TRY(cop_model_logits(model, group->rows, count, err));
+    for (size_t i = 0; i < count && ruled && how->temperature > 0; i++)
+        group->uniform[i] = cop_group_uniform(group, group->owners[i], 0);
+    if (ruled)
+        return cop_rules_choose(group, group->owners, count, group->uniform, group->results,
+                                err);
     if (how->temperature == 0) {
         return backend->ops->argmax(backend, model->scratch.logits, count, vocabulary,
                                     group->results, err);

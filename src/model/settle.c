@@ -79,6 +79,38 @@ cop_status cop_model_open(const char *directory, cop_model_config *config,
     return status;
 }
 
+/* Which keys of generation_config.json change answers, and which do not though they could. */
+static cop_status note_rules(const cop_model_config *config, cop_text *notes, cop_error *err)
+{
+    const cop_generation_rules *const rules = &config->rules;
+    const double penalty = rules->repetition_penalty;
+    const struct {
+        const char *name;
+        double value;
+        bool active;
+    } applied[] = {{"repetition_penalty", penalty, penalty != 0 && penalty != 1},
+                   {"no_repeat_ngram_size", rules->no_repeat_ngram, rules->no_repeat_ngram > 0},
+                   {"bad_words_ids of", rules->bad_count, rules->bad_count > 0},
+                   {"min_length", rules->min_length, rules->min_length > 0},
+                   {"min_new_tokens", rules->min_new_tokens, rules->min_new_tokens > 0},
+                   {"suppress_tokens of", rules->suppress_count, rules->suppress_count > 0},
+                   {"begin_suppress_tokens of", rules->begin_count, rules->begin_count > 0}};
+    size_t count = 0;
+    for (size_t i = 0; i < sizeof applied / sizeof applied[0]; i++) {
+        if (!applied[i].active) continue;
+        COP_TRY(cop_text_format(notes, err, "%s%s %g", count++ == 0 ? "applied: " : ", ",
+                                applied[i].name, applied[i].value));
+    }
+    if (count > 0)
+        COP_TRY(cop_text_format(notes, err, " (generation_config.json or the job)\n"));
+    return rules->not_applied[0] == '\0'
+               ? COP_OK
+               : cop_text_format(notes, err,
+                                 "generation_config.json: not applied: %s (answers are greedy, "
+                                 "or drawn as the job says)\n",
+                                 rules->not_applied);
+}
+
 cop_status cop_model_config_notes(const cop_model_config *config, cop_text *notes,
                                   cop_error *err)
 {
@@ -89,5 +121,11 @@ cop_status cop_model_config_notes(const cop_model_config *config, cop_text *note
             "lm_head.weight "
             "with other values: the model is taken as not tied, with that head\n"));
     }
-    return COP_OK;
+    if (config->scaled_by_flat_yarn) {
+        COP_TRY(cop_text_format(
+            notes, err,
+            "rope_scaling is taken for the layers with full attention alone, as OLMo 3 was "
+            "trained (transformers 5.24 does otherwise)\n"));
+    }
+    return note_rules(config, notes, err);
 }

@@ -78,21 +78,28 @@ void cop_inputs_free(cop_run *run)
 cop_evaluator_options cop_inputs_prompt_options(const cop_run *run)
 {
     const cop_job *const job = run->job;
-    return (cop_evaluator_options){.model_dir = job->model,
-                                   .task = run->task,
-                                   .setup = &run->setup,
-                                   .dataset = run->dataset,
-                                   .system = job->task.system,
-                                   .user = job->task.user,
-                                   .assistant = job->task.assistant,
-                                   .examples = run->examples,
-                                   .shots = (size_t)job->task.shots,
-                                   .shot_seed = job->splits.seed,
-                                   .chat = job->task.chat,
-                                   .date = job->task.date,
-                                   .stop = (const char *const *)job->generation.stop.data,
-                                   .stop_count = job->generation.stop.count,
-                                   .max_new_tokens = (size_t)job->generation.max_new_tokens};
+    return (cop_evaluator_options){
+        .model_dir = job->model,
+        .task = run->task,
+        .setup = &run->setup,
+        .dataset = run->dataset,
+        .system = job->task.system,
+        .user = job->task.user,
+        .assistant = job->task.assistant,
+        .examples = run->examples,
+        .shots = (size_t)job->task.shots,
+        .shot_seed = job->splits.seed,
+        .chat = job->task.chat,
+        .date = job->task.date,
+        .stop = (const char *const *)job->generation.stop.data,
+        .stop_count = job->generation.stop.count,
+        .answers = {.ignore_model = !job->generation.model_rules,
+                    .repetition_penalty = job->generation.repetition_penalty,
+                    .no_repeat_ngram = job->generation.no_repeat_ngram_size,
+                    .min_new_tokens = job->generation.min_new_tokens,
+                    .stop_tokens = (const char *const *)job->generation.stop_tokens.data,
+                    .stop_token_count = job->generation.stop_tokens.count},
+        .max_new_tokens = (size_t)job->generation.max_new_tokens};
 }
 
 size_t cop_inputs_population_count(const cop_job *job)

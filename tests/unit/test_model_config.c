@@ -70,19 +70,19 @@ static void test_defaults(void **state)
     (void)state;
     static const struct {
         const char *model_type;
-        int32_t head_size, positions, stop;
+        int32_t head_size, positions;
         bool qkv_bias;
         cop_qk_norm qk_norm;
         cop_norm_placement placement;
         int32_t sliding;
         double eps, theta;
     } rows[] = {
-        {"qwen2", 16, 32768, -1, true, COP_QK_NORM_NONE, COP_NORM_BEFORE, 0, 1e-6, 1e4},
-        {"qwen3", 128, 32768, -1, false, COP_QK_NORM_HEAD, COP_NORM_BEFORE, 0, 1e-6, 1e4},
-        {"llama", 16, 2048, 2, false, COP_QK_NORM_NONE, COP_NORM_BEFORE, 0, 1e-6, 1e4},
-        {"mistral", 16, 131072, 2, false, COP_QK_NORM_NONE, COP_NORM_BEFORE, 8, 1e-6, 1e4},
-        {"olmo2", 16, 2048, 50279, false, COP_QK_NORM_WIDTH, COP_NORM_AFTER, 0, 1e-5, 1e4},
-        {"olmo3", 16, 2048, 50279, false, COP_QK_NORM_WIDTH, COP_NORM_AFTER, 6, 1e-5, 5e5},
+        {"qwen2", 16, 32768, true, COP_QK_NORM_NONE, COP_NORM_BEFORE, 0, 1e-6, 1e4},
+        {"qwen3", 128, 32768, false, COP_QK_NORM_HEAD, COP_NORM_BEFORE, 0, 1e-6, 1e4},
+        {"llama", 16, 2048, false, COP_QK_NORM_NONE, COP_NORM_BEFORE, 0, 1e-6, 1e4},
+        {"mistral", 16, 131072, false, COP_QK_NORM_NONE, COP_NORM_BEFORE, 8, 1e-6, 1e4},
+        {"olmo2", 16, 2048, false, COP_QK_NORM_WIDTH, COP_NORM_AFTER, 0, 1e-5, 1e4},
+        {"olmo3", 16, 2048, false, COP_QK_NORM_WIDTH, COP_NORM_AFTER, 6, 1e-5, 5e5},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         const cop_model_config c = load(rows[i].model_type, "{}");
@@ -94,8 +94,7 @@ static void test_defaults(void **state)
         assert_int_equal(c.vocabulary, 320);
         assert_int_equal(c.head_size, rows[i].head_size);
         assert_int_equal(c.max_positions, rows[i].positions);
-        assert_int_equal(c.stop_count, rows[i].stop >= 0);
-        if (rows[i].stop >= 0) assert_int_equal(c.stops[0], rows[i].stop);
+        assert_int_equal(c.stop_count, 0); /* as transformers 5: no family stops by itself */
         assert_int_equal(c.qkv_bias, rows[i].qkv_bias);
         assert_false(c.o_bias || c.mlp_bias || c.tied_head);
         assert_int_equal(c.qk_norm, rows[i].qk_norm);
@@ -255,6 +254,87 @@ static void test_rope_olmo3(void **state)
     assert_float_equal(c.rope[1].theta, 77.0, 0.0);
 }
 
+/* What counts as not given in transformers does here. */
+static void test_rope_zeros(void **state)
+{
+    (void)state;
+    const cop_model_config c =
+        load("qwen2", "{\"rope_scaling\": {\"rope_type\": \"yarn\", \"factor\": 4.0,"
+                      " \"original_max_position_embeddings\": 32, \"mscale\": 1.0,"
+                      " \"mscale_all_dim\": 0, \"beta_fast\": 0, \"beta_slow\": 0.0}}");
+    assert_float_equal(c.rope[0].attention_factor, 0.0, 0.0);
+    assert_float_equal(c.rope[0].beta_fast, 32.0, 0.0);
+    assert_float_equal(c.rope[0].beta_slow, 1.0, 0.0);
+    assert_false(c.scaled_by_flat_yarn);
+}
+
+/* Which layers a flat YaRN of OLMo 3 scales is said; a nested one leaves nothing to say. */
+static void test_olmo3_notes(void **state)
+{
+    (void)state;
+    static const char *const forms[] = {
+        "{\"rope_scaling\": {\"rope_type\": \"yarn\", \"factor\": 8.0,"
+        " \"original_max_position_embeddings\": 32}}",
+        "{\"rope_parameters\": {\"rope_type\": \"yarn\", \"factor\": 8.0,"
+        " \"original_max_position_embeddings\": 32, \"rope_theta\": 10000}}",
+        "{\"rope_parameters\": {\"full_attention\": {\"rope_type\": \"yarn\", \"factor\": 2.0,"
+        " \"rope_theta\": 10000.0}, \"sliding_attention\": {\"rope_theta\": 77}}}",
+        "{}"};
+    for (size_t i = 0; i < 4; i++) {
+        const cop_model_config c = load("olmo3", forms[i]);
+        cop_text notes = {0};
+        cop_error err = {0};
+        assert_ok(cop_model_config_notes(&c, &notes, &err), &err);
+        const bool said = notes.length > 0 && strstr(notes.data, "OLMo 3") != NULL;
+        assert_int_equal(said, i < 2);
+        cop_text_free(&notes);
+    }
+}
+
+/* Rules are read, named as applied, and what is not applied is named too. */
+static void test_rules(void **state)
+{
+    (void)state;
+    cop_text notes = {0};
+    cop_error err = {0};
+    write_file(
+        "generation_config.json",
+        "{\"repetition_penalty\": 1.1, \"no_repeat_ngram_size\": 3, \"bad_words_ids\":"
+        " [[1, 2], [3]], \"min_new_tokens\": 4, \"min_length\": 9, \"suppress_tokens\": [5, 6],"
+        " \"begin_suppress_tokens\": [7], \"do_sample\": true, \"top_k\": 20,"
+        " \"temperature\": 1.0, \"forced_eos_token_id\": 3}");
+    const cop_model_config c = load("qwen2", "{}");
+    assert_float_equal(c.rules.repetition_penalty, 1.1, 0.0);
+    assert_int_equal(c.rules.no_repeat_ngram, 3);
+    assert_int_equal(c.rules.bad_count, 2);
+    assert_int_equal(c.rules.min_new_tokens, 4);
+    assert_int_equal(c.rules.min_length, 0); /* the other one takes precedence */
+    assert_int_equal(c.rules.bad_ends[0], 2);
+    assert_int_equal(c.rules.bad_ends[1], 3);
+    assert_int_equal(c.rules.suppress_count, 2);
+    assert_int_equal(c.rules.begin_suppress[0], 7);
+    assert_string_equal(c.rules.not_applied, "do_sample, top_k, forced_eos_token_id");
+    assert_ok(cop_model_config_notes(&c, &notes, &err), &err);
+    assert_non_null(strstr(notes.data, "repetition_penalty 1.1, no_repeat_ngram_size 3"));
+    assert_non_null(strstr(notes.data, "not applied: do_sample, top_k, forced_eos_token_id"));
+    cop_text_free(&notes);
+    static const char *const bad[] = {
+        "{\"repetition_penalty\": 0}",    "{\"repetition_penalty\": \"x\"}",
+        "{\"no_repeat_ngram_size\": -1}", "{\"bad_words_ids\": [1]}",
+        "{\"bad_words_ids\": [[]]}",      "{\"suppress_tokens\": [-1]}",
+        "{\"min_new_tokens\": 1.5}"};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        cop_model_config none;
+        write_file("generation_config.json", bad[i]);
+        assert_int_equal(cop_model_config_load(folder, &none, &err), COP_ERR_FORMAT);
+        assert_non_null(strstr(err.message, "generation_config.json"));
+    }
+    write_file("generation_config.json", "{\"repetition_penalty\": 1.0, \"top_k\": 50}");
+    const cop_model_config idle = load("qwen2", "{}");
+    assert_string_equal(idle.rules.not_applied, "");
+    write_file("generation_config.json", NULL);
+}
+
 static void test_stops(void **state)
 {
     (void)state;
@@ -274,8 +354,10 @@ static void test_stops(void **state)
     assert_int_equal(c.stops[0], 5);
     write_file("generation_config.json", "{\"do_sample\": true, \"eos_token_id\": null}");
     c = load("qwen2", "{\"eos_token_id\": 8}");
-    assert_int_equal(c.stop_count, 1);
-    assert_int_equal(c.stops[0], 8);
+    assert_int_equal(c.stop_count, 0);
+    write_file("generation_config.json", "{}");
+    c = load("llama", "{\"eos_token_id\": [8, 9]}");
+    assert_int_equal(c.stop_count, 0);
     cop_error err = {0};
     write_file("generation_config.json", "[]");
     assert_int_equal(cop_model_config_load(folder, &c, &err), COP_ERR_FORMAT);
@@ -471,8 +553,9 @@ int main(void)
         cmocka_unit_test(test_defaults),       cmocka_unit_test(test_heads),
         cmocka_unit_test(test_biases),         cmocka_unit_test(test_windows),
         cmocka_unit_test(test_rope_spellings), cmocka_unit_test(test_rope_olmo3),
-        cmocka_unit_test(test_stops),          cmocka_unit_test(test_unsupported),
-        cmocka_unit_test(test_hostile),        cmocka_unit_test(test_damaged),
-        cmocka_unit_test(test_mutations)};
+        cmocka_unit_test(test_rope_zeros),     cmocka_unit_test(test_olmo3_notes),
+        cmocka_unit_test(test_rules),          cmocka_unit_test(test_stops),
+        cmocka_unit_test(test_unsupported),    cmocka_unit_test(test_hostile),
+        cmocka_unit_test(test_damaged),        cmocka_unit_test(test_mutations)};
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

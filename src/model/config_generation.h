@@ -1,0 +1,11 @@
+/* The rules of generation_config.json. */
+#ifndef COPPICE_MODEL_CONFIG_GENERATION_H
+#define COPPICE_MODEL_CONFIG_GENERATION_H
+
+#include "model/config_json.h"
+
+/* Reads them; what is there and is not applied is listed in rules->not_applied. */
+cop_status cop_config_read_generation(const json_reader *reader, cop_generation_rules *rules,
+                                      cop_error *err);
+
+#endif
