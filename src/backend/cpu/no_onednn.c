@@ -6,8 +6,8 @@
 
 /* `make info` says it too. */
 #define LACK                                                                                \
-    "built without oneDNN: OpenBLAS multiplies, in f32 only; measured, that is as fast on " \
-    "AVX2, and 4 times slower or more on AMX, for want of bf16"
+    "built without oneDNN: OpenBLAS multiplies, in f32 only, which costs what bf16 would gain " \
+    "where the processor has it (make bench shows both)"
 
 static cop_status refuse(cop_error *err)
 {
