@@ -89,7 +89,7 @@ out:
     return status;
 }
 
-static const cop_task_field fields[] = {
+const cop_task_field cop_math_fields[] = {
     {.name = "question", .kind = "string"},
     {.name = "answer", .kind = "string, number or list whose first entry counts"},
     {0},
@@ -98,7 +98,7 @@ static const cop_task_field fields[] = {
 const cop_task cop_task_math = {
     .name = "math",
     .summary = "mathematics with short answers in LaTeX, in \\boxed{} or said in words",
-    .fields = fields,
+    .fields = cop_math_fields,
     .data =
         "MATH-500 with fields {question: problem}; OlympiadBench with {answer: final_answer}",
     .reward = "1 for the reference answer, else 0",

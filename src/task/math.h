@@ -31,4 +31,7 @@ cop_status cop_math_append_reference(cop_text *text, const json_t *answer, cop_e
 cop_status cop_math_find_answer(const json_t *example, const json_t **answer, cop_error *err);
 cop_status cop_math_prepare(json_t *example, cop_error *err);
 
+/* The fields of the data of both mathematical tasks. */
+extern const cop_task_field cop_math_fields[];
+
 #endif

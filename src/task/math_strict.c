@@ -39,16 +39,10 @@ out:
     return status;
 }
 
-static const cop_task_field fields[] = {
-    {.name = "question", .kind = "string"},
-    {.name = "answer", .kind = "string, number or list whose first entry counts"},
-    {0},
-};
-
 const cop_task cop_task_math_strict = {
     .name = "math-strict",
     .summary = "as math, but answers are read and compared as mathematics, not as text",
-    .fields = fields,
+    .fields = cop_math_fields,
     .data =
         "MATH-500 with fields {question: problem}; OlympiadBench with {answer: final_answer}",
     .reward = "1 for the reference answer, else 0",

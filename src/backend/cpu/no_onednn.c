@@ -5,8 +5,9 @@
 #include "coppice/backend.h"
 
 /* `make info` says it too. */
-#define LACK                                                                                \
-    "built without oneDNN: OpenBLAS multiplies, in f32 only, which costs what bf16 would gain " \
+#define LACK                                                                               \
+    "built without oneDNN: OpenBLAS multiplies, in f32 only, which costs what bf16 would " \
+    "gain "                                                                                \
     "where the processor has it (make bench shows both)"
 
 static cop_status refuse(cop_error *err)
