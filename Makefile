@@ -123,7 +123,7 @@ UNIT_ALL := $(UNIT_SRC:tests/unit/%.c=$(BUILD)/tests/%)
 UNIT_BIN := $(if $(filter 1,$(CMOCKA)),$(filter-out $(if $(BOX),,$(BUILD)/tests/test_sandbox_%),$(UNIT_ALL)))
 
 .DELETE_ON_ERROR:
-.PHONY: FORCE all help info demo check check-gpu check-unit check-san check-e2e check-slurm check-debian13 check-real check-planted check-layers bench install uninstall lint \
+.PHONY: FORCE all help info demo check check-gpu check-unit check-san check-e2e check-slurm check-debian13 check-prefix check-real check-planted check-layers bench install uninstall lint \
         format deps deps-check clean unit
 .DEFAULT_GOAL := all
 
@@ -136,6 +136,7 @@ help:
 	@echo 'make check-unit    unit tests only;  make check-e2e: end-to-end tests only'
 	@echo 'make check-layers  checks that includes only go downward'
 	@echo 'make check-slurm   jobs, faults and sweeps on a Slurm cluster that it brings up (root)'
+	@echo 'make check-prefix  a build without root, with every library unpacked in one folder (a Debian that has none of them)'
 	@echo 'make check-debian13  the tests on Debian 13 in a folder, runs that both systems compute (root); REDUCED=1: a part'
 	@echo 'make check-gpu     the tests of backends and models on the GPU of this machine'
 	@echo 'make check-real    compares answers with transformers on a public model (fetches 0.7 GB)'
@@ -301,6 +302,10 @@ check-debian13: deps-check
 # The tests of backends and models on the GPU of this machine.
 check-gpu: $(PLUGIN) $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/test_backend_*.c tests/unit/test_model_*.c)) $(HOST_PLUGIN)
 	@sh tests/check_gpu.sh $(BUILD)
+
+# As a user without root: for a machine that has none of the libraries installed.
+check-prefix:
+	@sh tests/prefix/check.sh
 
 # Against transformers on a public model: needs the Python registry, not part of `make check`.
 check-real: $(BIN)
