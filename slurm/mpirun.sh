@@ -46,7 +46,7 @@ environment() { # VERSION [crowded]
     fi
 }
 
-# Up to 13, and 75, are the program's own and documented in the README. 131 and 183 are those of mpirun of 4 and 5
+# Up to 13, and 75, are the program's own and documented in jobs/RUNNING.md. 131 and 183 are those of mpirun of 4 and 5
 # for a program that is not there, 1 of a launcher that was disturbed before there were ranks. From 14 on they are
 # MPI's own errors, which end a rank where the program cannot catch them, as when a peer is gone; 126 and 127 are
 # the shell's. From 128 on ranks were killed or the launcher lost a node, but 134 to 136 and 139 are crashes.

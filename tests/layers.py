@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Checks that includes only go downward (the table of layers in the README) and that each
+"""Checks that includes only go downward (the table of layers in src/README.md) and that each
 third-party header stays in its folder."""
 import os
 import re
