@@ -3,7 +3,8 @@
  * model.safetensors.index.json. Files are mapped read-only and stay mapped until close, so that
  * all ranks of a node share them. A file that cannot be read or is cut short meanwhile ends the
  * program with the exit code of COP_ERR_IO; one that is written to shows in
- * cop_checkpoint_check_unchanged(). (Run checkpoints are in store.h.)
+ * cop_checkpoint_check_unchanged() and cop_checkpoint_review(). (Run checkpoints are in
+ * store.h.)
  */
 #ifndef COPPICE_CHECKPOINT_H
 #define COPPICE_CHECKPOINT_H
@@ -108,6 +109,33 @@ float cop_checkpoint_rms(const cop_checkpoint *checkpoint, const cop_tensor_info
  * order in the files do not matter. */
 cop_status cop_checkpoint_digest(const cop_checkpoint *checkpoint,
                                  char hex[COP_DIGEST_HEX_BYTES], cop_error *err);
+
+/** As cop_checkpoint_digest(), and marks each tensor, aliases too, with 64 bits of its bytes,
+ * by which cop_checkpoint_review() tells what has changed. COP_ERR_IO where a file was written
+ * to since it was opened. */
+cop_status cop_checkpoint_mark(cop_checkpoint *checkpoint, char hex[COP_DIGEST_HEX_BYTES],
+                               cop_error *err);
+
+/** The marks [count], NULL if none were taken. */
+const uint64_t *cop_checkpoint_marks(const cop_checkpoint *checkpoint);
+
+/** Takes over the marks [count] of another process that has opened the same files; those of
+ * another number of tensors are left. */
+cop_status cop_checkpoint_set_marks(cop_checkpoint *checkpoint, const uint64_t *marks,
+                                    size_t count, cop_error *err);
+
+/** Number of tensors whose bytes are others than those that were marked; *first of them in
+ * rising order of names, NULL for none. Reads them all. 0 without marks. */
+size_t cop_checkpoint_find_changed(const cop_checkpoint *checkpoint,
+                                   const cop_tensor_info **first);
+
+/** Looks whether a file was written to since it was opened, and if so which tensors are others
+ * than those that were marked. COP_ERR_MISMATCH names the file, the first such tensor and their
+ * number. COP_ERR_IO: a file has another size or cannot be read, or nothing was marked. Where
+ * all tensors are the same that is COP_OK, and *touched names the file, once for each time that
+ * it was written to; NULL: there is nothing to tell. */
+cop_status cop_checkpoint_review(cop_checkpoint *checkpoint, const char **touched,
+                                 cop_error *err);
 
 /** COP_ERR_MISMATCH with both digests unless `recorded` is the checkpoint's digest, or that of
  * all its tensors, aliases too, which earlier versions recorded. `whose` begins the message:

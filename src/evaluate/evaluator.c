@@ -167,7 +167,7 @@ const cop_model_config *cop_evaluator_config(const cop_evaluator *evaluator)
     return &evaluator->config;
 }
 
-const cop_checkpoint *cop_evaluator_checkpoint(const cop_evaluator *evaluator)
+cop_checkpoint *cop_evaluator_checkpoint(const cop_evaluator *evaluator)
 {
     return evaluator->checkpoint;
 }

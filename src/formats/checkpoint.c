@@ -8,7 +8,6 @@
 #include <assert.h>
 #include <inttypes.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -158,70 +157,6 @@ size_t cop_checkpoint_bytes(const cop_checkpoint *checkpoint)
     return checkpoint->bytes;
 }
 
-static cop_status digest_tensor(cop_digest *digest, const cop_tensor_info *info, cop_error *err)
-{
-    char shape[COP_TENSOR_MAX_RANK * 21 + 1];
-    size_t length = 0;
-    shape[0] = '\0';
-    for (int i = 0; i < info->rank; i++) {
-        const int added = snprintf(shape + length, sizeof shape - length, "%s%" PRId64,
-                                   i == 0 ? "" : ",", info->shape[i]);
-        assert(added > 0 && (size_t)added < sizeof shape - length);
-        length += (size_t)added;
-    }
-    COP_TRY(cop_digest_update(digest, info->name, strlen(info->name) + 1, err));
-    COP_TRY(cop_digest_update(digest, info->dtype_text, strlen(info->dtype_text) + 1, err));
-    COP_TRY(cop_digest_update(digest, shape, length + 1, err));
-    return info->bytes == 0 ? COP_OK : cop_digest_update(digest, info->data, info->bytes, err);
-}
-
-static cop_status digest_all(const cop_checkpoint *checkpoint, bool aliases,
-                             char hex[COP_DIGEST_HEX_BYTES], cop_error *err)
-{
-    hex[0] = '\0';
-    cop_digest *digest = NULL;
-    COP_TRY(cop_digest_create(&digest, err));
-    cop_status status = COP_OK;
-    for (size_t i = 0; i < checkpoint->count && status == COP_OK; i++) {
-        const cop_tensor_info *const info = &checkpoint->tensors[i].info;
-        if (aliases || info->use != COP_TENSOR_ALIAS) status = digest_tensor(digest, info, err);
-    }
-    if (status == COP_OK) status = cop_digest_finish(digest, hex, err);
-    cop_digest_destroy(&digest);
-    return status;
-}
-
-cop_status cop_checkpoint_digest(const cop_checkpoint *checkpoint,
-                                 char hex[COP_DIGEST_HEX_BYTES], cop_error *err)
-{
-    return digest_all(checkpoint, false, hex, err);
-}
-
-static bool has_alias(const cop_checkpoint *checkpoint)
-{
-    for (size_t i = 0; i < checkpoint->count; i++) {
-        if (checkpoint->tensors[i].info.use == COP_TENSOR_ALIAS) return true;
-    }
-    return false;
-}
-
-cop_status cop_checkpoint_check(const cop_checkpoint *checkpoint, const char *recorded,
-                                const char *whose, cop_error *err)
-{
-    char hex[COP_DIGEST_HEX_BYTES];
-    char whole[COP_DIGEST_HEX_BYTES];
-    COP_TRY(digest_all(checkpoint, false, hex, err));
-    if (strcmp(hex, recorded) == 0) return COP_OK;
-    if (has_alias(checkpoint)) {
-        COP_TRY(digest_all(checkpoint, true, whole, err));
-        if (strcmp(whole, recorded) == 0) return COP_OK;
-    }
-    return cop_error_set(err, COP_ERR_MISMATCH,
-                         "%s belongs to another base model: its base's weights have the digest "
-                         "%s, these have %s",
-                         whose, recorded, hex);
-}
-
 void cop_checkpoint_close(cop_checkpoint **checkpoint)
 {
     if (checkpoint == NULL || *checkpoint == NULL) return;
@@ -233,6 +168,7 @@ void cop_checkpoint_close(cop_checkpoint **checkpoint)
     cop_memory_free(old->tensors);
     cop_memory_free(old->files);
     cop_memory_free(old->rms);
+    cop_memory_free(old->marks);
     cop_memory_free(old->directory);
     cop_memory_free(old);
     *checkpoint = NULL;

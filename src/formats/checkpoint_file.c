@@ -22,6 +22,7 @@ static cop_status map(int fd, cop_mapped_file *file, cop_error *err)
               "%s: larger than can be addressed", file->path);
     file->size = (size_t)info.st_size;
     file->written = info.st_mtim;
+    file->told = info.st_mtim;
     if (file->size == 0) return COP_OK;
     void *const data = mmap(NULL, file->size, PROT_READ, MAP_SHARED, fd, 0);
     COP_CHECK(data != MAP_FAILED, err, errno == ENOMEM ? COP_ERR_MEMORY : COP_ERR_IO,
@@ -46,7 +47,8 @@ cop_status cop_mapped_file_open(const char *path, cop_mapped_file *file, cop_err
     return status;
 }
 
-cop_status cop_mapped_file_check(const cop_mapped_file *file, cop_error *err)
+cop_status cop_mapped_file_look(const cop_mapped_file *file, struct timespec *now,
+                                cop_error *err)
 {
     struct stat info;
     COP_CHECK(fstat(file->fd, &info) == 0, err, COP_ERR_IO, "%s: cannot be read any more: %s",
@@ -54,9 +56,16 @@ cop_status cop_mapped_file_check(const cop_mapped_file *file, cop_error *err)
     COP_CHECK((uint64_t)info.st_size == file->size, err, COP_ERR_IO,
               "%s has %llu bytes now, and had %zu when it was opened", file->path,
               (unsigned long long)info.st_size, file->size);
-    COP_CHECK(info.st_mtim.tv_sec == file->written.tv_sec &&
-                  info.st_mtim.tv_nsec == file->written.tv_nsec,
-              err, COP_ERR_IO, "%s was written to while it was used", file->path);
+    *now = info.st_mtim;
+    return COP_OK;
+}
+
+cop_status cop_mapped_file_check(const cop_mapped_file *file, cop_error *err)
+{
+    struct timespec now;
+    COP_TRY(cop_mapped_file_look(file, &now, err));
+    COP_CHECK(now.tv_sec == file->written.tv_sec && now.tv_nsec == file->written.tv_nsec, err,
+              COP_ERR_IO, "%s was written to while it was used", file->path);
     return COP_OK;
 }
 

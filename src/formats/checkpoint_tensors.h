@@ -13,8 +13,9 @@ struct cop_checkpoint {
     size_t capacity;
     cop_mapped_file *files; /* [file_count], owned */
     size_t file_count;
-    size_t bytes; /* of all tensors */
-    float *rms;   /* [count] of each tensor; negative: not measured yet */
+    size_t bytes;    /* of all tensors */
+    float *rms;      /* [count] of each tensor; negative: not measured yet */
+    uint64_t *marks; /* [count] of each tensor's bytes; NULL: not taken */
 };
 
 /* Sorts the tensors by name, refuses equal names and colliding noise ids, adds up bytes. */

@@ -2,25 +2,46 @@
  * model under the job. */
 #include "run/context.h"
 
+#include "coppice/memory.h"
+
 #include <string.h>
+
+cop_status cop_run_share_marks(cop_run *run, cop_error *err)
+{
+    const bool first = cop_world_rank(run->world) == 0;
+    uint64_t count = first ? cop_checkpoint_count(run->base) : 0;
+    COP_TRY(cop_world_broadcast(run->world, &count, sizeof count, err));
+    uint64_t *const marks = cop_memory_alloc((size_t)count, sizeof *marks, err);
+    cop_status status =
+        cop_world_agree(run->world, marks == NULL ? COP_ERR_MEMORY : COP_OK, err);
+    if (status == COP_OK && first)
+        memcpy(marks, cop_checkpoint_marks(run->base), (size_t)count * sizeof *marks);
+    if (status == COP_OK)
+        status = cop_world_broadcast(run->world, marks, (size_t)count * sizeof *marks, err);
+    if (status == COP_OK && run->evaluator != NULL)
+        status = cop_checkpoint_set_marks(cop_evaluator_checkpoint(run->evaluator), marks,
+                                          (size_t)count, err);
+    cop_memory_free(marks);
+    return status;
+}
 
 cop_status cop_run_check_base(const cop_run *run, cop_error *err)
 {
-    char digest[COP_DIGEST_HEX_BYTES];
+    const char *touched = NULL;
     cop_error why = {0};
-    const cop_status status = cop_checkpoint_check_unchanged(run->base, &why);
+    const cop_status status = cop_checkpoint_review(run->base, &touched, &why);
+    if (touched != NULL) {
+        cop_log_write(run->log, COP_LOG_WARN,
+                      "%s was written to while it was used; its tensors are the same, the job "
+                      "goes on",
+                      touched);
+    }
     if (status == COP_OK) return COP_OK;
-    if (cop_checkpoint_is_cut(run->base)) return cop_error_set(err, status, "%s", why.message);
-    COP_TRY(cop_checkpoint_digest(run->base, digest, err));
-    COP_CHECK(strcmp(digest, run->base_sha256) != 0, err, COP_ERR_IO,
-              "%s. Its tensors are the same now, but may have been others meanwhile: no score "
-              "was taken since. Run the same command again",
-              why.message);
-    return cop_error_set(err, COP_ERR_MISMATCH,
-                         "%s, and its tensors are others now (SHA-256 %.12s..., before "
-                         "%.12s...): no score was taken since. Restore it and run the same "
-                         "command again, or choose another --out for the new model",
-                         why.message, digest, run->base_sha256);
+    if (status != COP_ERR_MISMATCH) return cop_error_set(err, status, "%s", why.message);
+    return cop_error_set(err, status,
+                         "%s: no score was taken since. Restore it and run the same command "
+                         "again, or choose another --out for the new model",
+                         why.message);
 }
 
 cop_status cop_run_check_base_whole(const cop_run *run, cop_error *err)
@@ -28,10 +49,16 @@ cop_status cop_run_check_base_whole(const cop_run *run, cop_error *err)
     char digest[COP_DIGEST_HEX_BYTES];
     COP_TRY(cop_run_check_base(run, err));
     COP_TRY(cop_checkpoint_digest(run->base, digest, err));
-    COP_CHECK(strcmp(digest, run->base_sha256) == 0, err, COP_ERR_MISMATCH,
-              "%s: its tensors are others now (SHA-256 %.12s...) than when this job began "
-              "(%.12s...): the scores may be of either. Restore it and begin anew with another "
-              "--out",
-              run->job->model, digest, run->base_sha256);
-    return cop_run_check_base(run, err);
+    if (strcmp(digest, run->base_sha256) == 0) return cop_run_check_base(run, err);
+    const cop_tensor_info *first = NULL;
+    const size_t changed = cop_checkpoint_find_changed(run->base, &first);
+    const char *const file =
+        first != NULL ? cop_checkpoint_file_path(run->base, first->file) : run->job->model;
+    return cop_error_set(
+        err, COP_ERR_MISMATCH,
+        "%s: its tensor %s is another now than when this job began (%zu of %zu "
+        "tensors are; SHA-256 of all %.12s..., before %.12s...): the scores "
+        "may be of either. Restore it and begin anew with another --out",
+        file, first != NULL ? first->name : "of just now", changed,
+        cop_checkpoint_count(run->base), digest, run->base_sha256);
 }

@@ -45,7 +45,7 @@ cop_status cop_base_files_read(cop_run *run, cop_error *err)
     COP_TRY(cop_model_config_load(model, &config, err));
     COP_TRY(cop_model_settle(&config, run->base, err));
     run->untied_head = config.untied_by_file;
-    COP_TRY(cop_checkpoint_digest(run->base, run->base_sha256, err));
+    COP_TRY(cop_checkpoint_mark(run->base, run->base_sha256, err));
     return cop_identity_read(model, strcmp(run->job->task.chat, "auto") == 0, &run->base_files,
                              err);
 }

@@ -165,8 +165,12 @@ cop_status cop_rundir_persist(cop_run *run,
                               cop_status (*attempt)(void *context, cop_error *err),
                               void *context, cop_error *err);
 
-/* Fails if the base's files were written to since they were opened: COP_ERR_MISMATCH where
- * their tensors are others now, else COP_ERR_IO. Cheap. (0) */
+/* Collective. Tells all ranks what marks the base's tensors had when the job began. */
+cop_status cop_run_share_marks(cop_run *run, cop_error *err);
+
+/* Fails if the base's files have another size than when they were opened (COP_ERR_IO), or were
+ * written to and have other tensors (COP_ERR_MISMATCH, which names them). A write that left the
+ * tensors as they were is warned about. Cheap while nobody writes. (0) */
 cop_status cop_run_check_base(const cop_run *run, cop_error *err);
 
 /* The same, and reads all tensors. (0) */

@@ -145,6 +145,7 @@ static cop_status set_up(cop_run *run, cop_error *err)
     COP_TRY(cop_world_agree(
         world, cop_placement_plan(run, cop_checkpoint_bytes(run->base), err), err));
     COP_TRY(cop_world_agree(world, load(run, err), err));
+    COP_TRY(cop_run_share_marks(run, err));
     if (cop_world_rank(world) == 0) print_start(run);
     cop_status status = cop_placement_record(run, err);
     /* What rank 0 has still got is what all have loaded. */

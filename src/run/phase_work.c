@@ -18,6 +18,7 @@ struct cop_phase_work {
      * are finished. */
     cop_unit_pending **pending;
     size_t oldest, pending_count;
+    size_t doubtful; /* of the oldest: begun before somebody wrote to the model's files */
 };
 
 static cop_unit_range unit_range(const cop_phase_work *w, uint64_t unit)
@@ -92,19 +93,39 @@ static cop_status begin(void *context, uint64_t unit, cop_error *err)
     return COP_OK;
 }
 
+static void drop_answers(cop_phase_work *w, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        cop_memory_free(w->extracted[i]);
+        w->extracted[i] = NULL;
+    }
+}
+
 /* Digests of the unit's answers, which end here. */
 static cop_status take_answers(cop_phase_work *w, size_t count, cop_queue_result *result,
                                cop_error *err)
 {
     cop_status status = COP_OK;
-    for (size_t i = 0; i < count; i++) {
-        if (status == COP_OK)
-            status = cop_phase_answer(w->extracted[i], &result->answers[i], err);
-        cop_memory_free(w->extracted[i]);
-        w->extracted[i] = NULL;
-    }
+    for (size_t i = 0; i < count && status == COP_OK; i++)
+        status = cop_phase_answer(w->extracted[i], &result->answers[i], err);
+    drop_answers(w, count);
     result->has_answers = true;
     return status;
+}
+
+/* Whatever was computed while somebody wrote to the model is nobody's score, even if the
+ * tensors are what they were: the unit is done again then. */
+static cop_status check_base(cop_phase_work *w, cop_error *err)
+{
+    const char *touched = NULL;
+    cop_checkpoint *const base = cop_evaluator_checkpoint(w->run->evaluator);
+    COP_TRY(cop_checkpoint_review(base, &touched, err));
+    if (touched != NULL) w->doubtful = w->pending_count + 1;
+    if (w->doubtful == 0) return COP_OK;
+    w->doubtful--;
+    return cop_error_set(err, COP_ERR_IO,
+                         "%s was written to while it was used; its tensors are the same",
+                         touched != NULL ? touched : w->run->job->model);
 }
 
 static cop_status finish(void *context, uint64_t unit, cop_queue_result *result, cop_error *err)
@@ -113,16 +134,18 @@ static cop_status finish(void *context, uint64_t unit, cop_queue_result *result,
     cop_unit_pending *oldest = w->pending[w->oldest];
     w->oldest = (w->oldest + 1) % (2 * w->lanes);
     w->pending_count--;
-    if (result == NULL)
+    if (result == NULL) {
+        w->doubtful -= w->doubtful > 0 ? 1 : 0;
         return cop_evaluator_finish(w->run->evaluator, &oldest, NULL, NULL, NULL, err);
+    }
     const bool answers = w->order.keeps_answers;
     cop_unit_result got = {.rewards = result->scores,
                            .extracted = answers ? w->extracted : NULL};
     COP_TRY(cop_evaluator_finish(w->run->evaluator, &oldest, should_drop, w, &got, err));
-    /* Whatever was computed while the model changed is nobody's score. */
-    const cop_checkpoint *const base = cop_evaluator_checkpoint(w->run->evaluator);
-    COP_TRY(cop_checkpoint_check_unchanged(base, err));
     const size_t count = unit_range(w, unit).count;
+    const cop_status unchanged = check_base(w, err);
+    if (unchanged != COP_OK && answers) drop_answers(w, count);
+    COP_TRY(unchanged);
     result->tokens = got.generated_tokens;
     if (answers) COP_TRY(take_answers(w, count, result, err));
     if (got.status != COP_OK)
