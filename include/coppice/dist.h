@@ -37,6 +37,9 @@ bool cop_world_oversubscribed(void);
 typedef struct cop_traffic {
     uint64_t sent_bytes, received_bytes; /**< messages between two ranks, payload */
     uint64_t messages;                   /**< of these, both ways */
+    /** Of these bytes, both ways, what is said to and by each rank whatever it evaluates: that
+     * it is ready, lives, shall stop; the order of each phase. */
+    uint64_t rank_bytes;
     /** Gathers and agreements: what this rank would send and receive if rank 0 talked to every
      * other rank by itself, the most that any algorithm moves through it. */
     uint64_t collective_bytes;
@@ -162,6 +165,8 @@ typedef struct cop_queue_stats {
     uint64_t chunks;                 /**< handed out */
     uint64_t copies, late; /**< units copied for idle ranks; answers not needed any more */
     uint64_t failures, nonsense, silences; /**< of units; of ranks */
+    /** Of the messages' bytes: units handed out a second time, results not taken. */
+    uint64_t again_bytes;
     double wall_s, cpu_s; /**< within cop_queue_run(); cpu_s: processor time of rank 0, all
                            *   its threads */
 } cop_queue_stats;

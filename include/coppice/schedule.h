@@ -42,6 +42,7 @@ typedef struct cop_schedule_phase {
 typedef struct cop_schedule_chunk {
     uint64_t first;
     size_t count;
+    bool again; /**< these were handed out before: a failure, a leave, a copy */
 } cop_schedule_chunk;
 
 /** What an answer turned out to be. */

@@ -95,6 +95,7 @@ static cop_status send_chunk(cop_queue *q, int rank, const cop_schedule_chunk *c
                                 .count = (uint32_t)chunk->count,
                                 .serial = ++q->peers[rank].serial};
     q->stats.chunks++;
+    if (chunk->again) q->stats.again_bytes += sizeof header + q->packed.length;
     return cop_message_send(q->world, rank, TAG_WORK, &header, sizeof header, q->packed.data,
                             q->packed.length, err);
 }

@@ -9,6 +9,13 @@
 _Static_assert(sizeof(result_header) == 20 && sizeof(work_header) == 12,
                "these two make up the traffic of a unit");
 
+static void count(cop_world *world, int tag, uint64_t *way, size_t bytes)
+{
+    *way += bytes;
+    world->traffic.messages++;
+    if (tag != TAG_WORK && tag != TAG_RESULT) world->traffic.rank_bytes += bytes;
+}
+
 cop_status cop_message_reap(cop_world *world, size_t *pending, cop_error *err)
 {
     size_t kept = 0;
@@ -49,8 +56,7 @@ cop_status cop_message_send(cop_world *world, int rank, int tag, const void *hea
         return status;
     }
     world->outbox[world->outbox_count++] = out;
-    world->traffic.sent_bytes += bytes;
-    world->traffic.messages++;
+    count(world, tag, &world->traffic.sent_bytes, bytes);
     size_t pending = 0;
     return cop_message_reap(world, &pending, err);
 }
@@ -101,8 +107,8 @@ cop_status cop_message_poll(cop_world *world, int rank, int tag, size_t limit, m
     m->data = items;
     bool whole = false;
     COP_TRY(receive(world, m, bytes, &whole, err));
-    if (whole) world->traffic.received_bytes += bytes;
-    if (whole) world->traffic.messages++;
+    if (whole) count(world, m->tag, &world->traffic.received_bytes, bytes);
+    m->length = whole ? bytes : 0;
     if (!whole) m->fault = "half a message";
     if (whole && bytes > limit) {
         m->fault = "a message longer than any";

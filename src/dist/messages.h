@@ -69,6 +69,7 @@ typedef struct message {
     int rank, tag;
     char *data; /* [bytes] */
     size_t bytes, capacity;
+    size_t length;     /* bytes that came, though a fault may have left none here */
     const char *fault; /* NULL, or why its content could not be had */
 } message;
 

@@ -229,7 +229,11 @@ cop_status cop_queue_receive(cop_queue *q, bool *any, cop_error *err)
                                  &there, err));
         if (!there) return COP_OK;
         *any = true;
-        COP_TRY(take_message(q, err));
+        const uint64_t taken = q->stats.units;
+        const cop_status status = take_message(q, err);
+        if (q->inbox.tag == TAG_RESULT && q->stats.units == taken)
+            q->stats.again_bytes += q->inbox.length;
+        COP_TRY(status);
     }
     return COP_OK;
 }

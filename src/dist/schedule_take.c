@@ -150,7 +150,8 @@ cop_status cop_schedule_take(cop_schedule *s, size_t worker, double now_s,
     if (w->held_count > 0 && !wants_ahead(s, w)) return COP_OK;
     size_t at = 0;
     size_t count = s->returned_count == 0 ? 0 : pop_returned(s, worker, &at);
-    if (count == 0) {
+    const bool again = count > 0;
+    if (!again) {
         if (s->next == s->phase.unit_count) return COP_OK;
         count = chunk_size(s, w);
         at = s->next;
@@ -158,7 +159,7 @@ cop_status cop_schedule_take(cop_schedule *s, size_t worker, double now_s,
     }
     COP_CHECK(at + count <= s->phase.unit_count, err, COP_ERR_INTERNAL,
               "the schedule hands out units that there are not");
-    *chunk = (cop_schedule_chunk){.first = s->phase.units[at], .count = count};
+    *chunk = (cop_schedule_chunk){.first = s->phase.units[at], .count = count, .again = again};
     if (w->held_count == 0) {
         w->started_s = now_s;
         w->fresh = true;

@@ -108,7 +108,8 @@ static int64_t traffic(const cop_store *store, const char *name)
     return value;
 }
 
-/* Messages of a unit; what merged models need besides, their coefficients, and scores aside. */
+/* Messages of a unit, and what comes on top: for each rank, for what was done twice, for merged
+ * models' coefficients, for scores and answers. */
 static cop_status print_traffic(const cop_store *store, cop_text *text, cop_error *err)
 {
     const int64_t units = traffic(store, "unit_count");
@@ -116,16 +117,21 @@ static cop_status print_traffic(const cop_store *store, cop_text *text, cop_erro
     const int64_t answers = traffic(store, "answer_count");
     const int64_t coefficients = traffic(store, "coefficient_bytes");
     const int64_t bytes = traffic(store, "sent_bytes") + traffic(store, "received_bytes");
+    const int64_t ranks = traffic(store, "rank_bytes");
+    const int64_t again = traffic(store, "again_bytes");
     if (bytes == 0 || units == 0) return COP_OK;
     COP_TRY(cop_text_format(
         text, err,
         "  messages  %.1f bytes for each of %lld candidates x batches and 4 per score, by rank "
-        "0 in "
-        "the last start;\n"
-        "            %lld bytes in all, of these %lld merged models' seeds and amplitudes, "
-        "%lld digests of answers\n",
-        (double)(bytes - 4 * scores - 8 * answers - coefficients) / (double)units,
-        (long long)units, (long long)bytes, (long long)coefficients, (long long)(8 * answers)));
+        "0 in the last start;\n"
+        "            %lld bytes in all, of these %lld to and from ranks whatever they "
+        "evaluate, "
+        "%lld for units done twice,\n"
+        "            %lld merged models' seeds and amplitudes, %lld digests of answers\n",
+        (double)(bytes - 4 * scores - 8 * answers - coefficients - ranks - again) /
+            (double)units,
+        (long long)units, (long long)bytes, (long long)ranks, (long long)again,
+        (long long)coefficients, (long long)(8 * answers)));
     double cpu_s = 0;
     double wall_s = 0;
     (void)cop_store_get_f64(store, "/traffic/coordinator_cpu_s", &cpu_s);

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Bytes over MPI per candidate: few, the same for a small and a larger model, and what Open MPI's own
-monitoring counts is what the run file says."""
+"""Bytes over MPI per candidate: few, the same for a small and a larger model and for few and many ranks, whose own
+bytes are counted apart; and what Open MPI's own monitoring counts is what the run file says."""
 import glob
 import json
 import os
@@ -16,7 +16,8 @@ from lib import ENV, MODEL, TOP, check, coppice, fail, inspect, read, run_comman
 SETTINGS = ["population.size=60", "splits.support=96", "splits.probe=8", "splits.validate=8", "splits.test=8",
             "consolidate.q=[0.9]", "consolidate.beta=[1]", "consolidate.scale=[1]", "consolidate.max_scale=1",
             "recenter.rounds=0", "generation.max_new_tokens=8", "gate.allow_flat=true", "backend.batch=32", "backend.compute=f32"]
-RANKS = 3
+# A result, at most a chunk for it alone, at most a row of one component: on however many ranks.
+MOST_BYTES = 20 + 12 + 16
 
 
 def larger_model(folder):
@@ -70,9 +71,9 @@ def monitored_bytes(folder):
     return own, total
 
 
-def measure(model, out, folder):
+def measure(model, out, folder, ranks):
     os.makedirs(folder)
-    command = run_command(RANKS, out, SETTINGS + [f"model={model}"])
+    command = run_command(ranks, out, SETTINGS + [f"model={model}"])
     command[1:1] = ["--mca", "pml_monitoring_enable", "2", "--mca", "pml_monitoring_enable_output", "3",
                     "--mca", "pml_monitoring_filename", os.path.join(folder, "traffic")]
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=ENV, cwd=TOP,
@@ -95,21 +96,28 @@ with scratch() as folder:
     large = os.path.join(folder, "larger")
     sizes = (os.path.getsize(os.path.join(MODEL, "model.safetensors")), larger_model(large))
     per_unit = []
-    for name, model, size in (("tiny", MODEL, sizes[0]), ("larger", large, sizes[1])):
-        traffic, own, total = measure(model, os.path.join(folder, name), os.path.join(folder, "of-" + name))
+    for name, model, size, ranks in (("tiny", MODEL, sizes[0], 3), ("larger", large, sizes[1], 3), ("many", MODEL, sizes[0], 13)):
+        traffic, own, total = measure(model, os.path.join(folder, name), os.path.join(folder, "of-" + name), ranks)
         recorded = traffic["sent_bytes"] + traffic["received_bytes"]
         # Votes need to know which answers are equal: eight bytes for each answer of these phases.
-        bytes_each = (recorded - 4 * traffic["score_count"] - 8 * traffic["answer_count"]) / traffic["unit_count"]
+        whole = recorded - 4 * traffic["score_count"] - 8 * traffic["answer_count"]
+        of_units = whole - traffic["rank_bytes"] - traffic["again_bytes"] - traffic["coefficient_bytes"]
+        bytes_each = of_units / traffic["unit_count"]
         per_unit.append(bytes_each)
         check(traffic["unit_count"] >= 180, f"only {traffic['unit_count']} units")
-        check(bytes_each < 64, f"{name}: {bytes_each:.1f} bytes per candidate and example batch")
-        text = f"weights of {size / 1e6:.1f} MB: {bytes_each:.1f} bytes per candidate and batch, 4 per score"
+        check(20 <= bytes_each <= MOST_BYTES, f"{name}: {bytes_each:.1f} bytes per candidate and example batch")
+        # At least ready and one order.
+        per_rank = traffic["rank_bytes"] / (ranks - 1)
+        check(20 <= per_rank, f"{name}: {per_rank:.1f} bytes for each rank")
+        text = (f"weights of {size / 1e6:.1f} MB, {ranks} ranks: {bytes_each:.1f} bytes per candidate and batch, 4 per score; "
+                f"{per_rank:.0f} for each rank, {traffic['again_bytes']} for units done twice; with these "
+                f"{whole / traffic['unit_count']:.1f}")
         if monitoring():
             check(total > 0, "Open MPI's monitoring was asked for and wrote nothing that is understood here")
             # The count ends with the last checkpoint; what follows is the ranks' leave-taking.
-            check(recorded <= own <= recorded + 600 * RANKS,
+            check(recorded <= own <= recorded + 600 * ranks,
                   f"{name}: Open MPI saw {own} bytes in messages, the run file says {recorded}")
-            check(total <= recorded + traffic["collective_bytes"] + 4000 * RANKS,
+            check(total <= recorded + traffic["collective_bytes"] + 4000 * ranks,
                   f"{name}: Open MPI saw {total} bytes in all")
             text += f"; Open MPI saw {own} bytes in messages, {total} with collectives, for {recorded} recorded"
         else:
@@ -118,6 +126,9 @@ with scratch() as folder:
         shown = coppice("inspect", os.path.join(folder, name))
         said = re.search(r"messages +([\d.]+) bytes for each of (\d+) candidates x batches and 4 per score", shown)
         check(said, "inspect does not show the traffic")
-        check(int(said.group(2)) == traffic["unit_count"] and float(said.group(1)) <= bytes_each + 0.1,
+        check(int(said.group(2)) == traffic["unit_count"] and abs(float(said.group(1)) - bytes_each) < 0.1,
               f"inspect says {said.group(0)}")
+        apart = re.search(r"(\d+) to and from ranks whatever they evaluate, (\d+) for units done twice", shown)
+        check(apart and [int(n) for n in apart.groups()] == [traffic["rank_bytes"], traffic["again_bytes"]],
+              "inspect does not show what ranks and repeated units take")
     check(abs(per_unit[0] - per_unit[1]) < 8, f"{per_unit} bytes: they depend on the model's size")
