@@ -9,8 +9,9 @@ V        ?= 0
 ASAN     ?= 0
 UBSAN    ?= 0
 WERROR   ?= 0
-# Folders of src/ to build; a subset builds faster while working on one layer.
-LAYERS   ?= base noise formats perturb backend backend/cpu backend/cpu/kernels model search task evaluate store dist run app
+# Folders of src/ to build: all but the helper's, which is a program of its own. A subset builds
+# faster while working on one layer.
+LAYERS   ?= $(filter-out sandbox,$(patsubst src/%/,%,$(sort $(dir $(wildcard src/*/*.c src/*/*/*.c src/*/*/*/*.c)))))
 
 ifeq ($(origin CC),default)
 CC := gcc
@@ -85,8 +86,8 @@ CUDA_FLAGS   = -std=c++20 -O3 -lineinfo -fmad=false -ftz=false -prec-div=true -p
                -Iinclude -Isrc -MMD -MP $(if $(filter 1,$(WERROR)),-Werror all-warnings) \
                -Xcompiler -fPIC,-fvisibility=hidden,-ffp-contract=off,-Wall,-Wextra,-Wno-missing-field-initializers
 # Program and plug-in must agree on these.
-INTERFACE   := $(sort $(wildcard include/coppice/backend.h include/coppice/cpu.h include/coppice/dtype.h \
-               include/coppice/rebuild.h include/coppice/status.h src/backend/plugin.h src/noise/gaussian.h src/noise/philox.h))
+INTERFACE   := $(sort $(wildcard include/coppice/backend/backend.h include/coppice/base/cpu.h include/coppice/base/dtype.h \
+               include/coppice/noise/rebuild.h include/coppice/base/status.h src/backend/plugin.h include/coppice/noise/gaussian.h include/coppice/noise/philox.h))
 PLUGIN_BUILD = $(VERSION)-$(firstword $(shell cat $(INTERFACE) | cksum))
 
 # --- sources -----------------------------------------------------------------------------------
@@ -118,8 +119,10 @@ PLUGIN    = $(if $(CUDA_SM),$(BUILD)/libcoppice_cuda.so)
 HOST_SRC := $(wildcard tests/cuda_host/*.cc)
 HOST_OBJ := $(CUDA_SRC:%.cu=$(BUILD)/cuda_host/%.o) $(HOST_SRC:%.cc=$(BUILD)/cuda_host/%.o)
 HOST_PLUGIN := $(BUILD)/cuda_host/libcoppice_cuda.so
-UNIT_SRC := $(sort $(wildcard tests/unit/test_*.c))
-UNIT_ALL := $(UNIT_SRC:tests/unit/%.c=$(BUILD)/tests/%)
+UNIT_SRC := $(sort $(wildcard tests/unit/*/test_*.c))
+UNIT_ALL := $(patsubst %.c,$(BUILD)/tests/%,$(notdir $(UNIT_SRC)))
+# Their names are theirs alone, so the programs lie in one folder.
+vpath test_%.c $(sort $(dir $(UNIT_SRC)))
 UNIT_BIN := $(if $(filter 1,$(CMOCKA)),$(filter-out $(if $(BOX),,$(BUILD)/tests/test_sandbox_%),$(UNIT_ALL)))
 
 .DELETE_ON_ERROR:
@@ -157,8 +160,8 @@ $(LIB): $(LIB_OBJ) $(BUILD)/flags
 	$(call say,AR,$@)
 	$(Q)rm -f $@ && $(AR) rcs $@ $(LIB_OBJ)
 
-$(BUILD)/src/dist/%.o: EXTRA_CFLAGS = $(MPI_CFLAGS)
-$(BUILD)/src/dist/%.o: OBJECT_CC = $(or $(MPI_CC),$(CC))
+$(BUILD)/src/queue/%.o: EXTRA_CFLAGS = $(MPI_CFLAGS)
+$(BUILD)/src/queue/%.o: OBJECT_CC = $(or $(MPI_CC),$(CC))
 OBJECT_CC = $(CC)
 # What this build was made of: the program's own is compiled anew where any of it has changed, the
 # library's, which tests are linked with, is not.
@@ -247,14 +250,14 @@ $(BUILD)/src/backend/cpu/kernels/%.$(1).o: src/backend/cpu/kernels/%.c Makefile
 endef
 $(foreach i,scalar avx2 avx512,$(eval $(call kernel_rule,$(i))))
 
-$(BUILD)/tests/%: tests/unit/%.c $(LIB)
+$(BUILD)/tests/%: %.c $(LIB)
 	$(call say,TEST,$@)
 	@mkdir -p $(@D)
 	$(Q)$(or $(MPI_CC),$(CC)) $(BASE_CFLAGS) -Itests $(PKG_CFLAGS) $(MPI_CFLAGS) $(CMOCKA_CFLAGS) $(CFLAGS) -o $@ $< \
 	    $(LIB) $(CMOCKA_LIBS) $(PKG_LIBS) $(MPI_LIBS) -ldl -lm $(SAN_LIBS) $(LDFLAGS)
 
 # Tests of the helper's parts have those, without its main().
-$(BUILD)/tests/test_sandbox_%: tests/unit/test_sandbox_%.c $(filter-out %/main.o,$(BOX_OBJ)) $(LIB)
+$(BUILD)/tests/test_sandbox_%: test_sandbox_%.c $(filter-out %/main.o,$(BOX_OBJ)) $(LIB)
 	$(call say,TEST,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(BASE_CFLAGS) -Itests $(BOX_CFLAGS) $(CMOCKA_CFLAGS) $(CFLAGS) -o $@ $< $(filter %.o,$^) $(LIB) \
@@ -271,7 +274,7 @@ deps-check:
 
 demo: deps
 	@$(MAKE) --no-print-directory -j$$(nproc) $(BIN)
-	@sh tests/demo.sh $(BIN)
+	@sh .ci/demo.sh $(BIN)
 
 check: deps-check
 	@$(MAKE) --no-print-directory check-layers
@@ -287,7 +290,7 @@ check-san: unit
 check-e2e: all
 	@python3 tests/run.py --build $(BUILD) e2e
 check-layers:
-	@python3 tests/layers.py
+	@python3 .ci/layers.py
 
 # On a Slurm cluster of three nodes that exists for as long as the tests; says so where it cannot.
 check-slurm: deps
@@ -300,7 +303,7 @@ check-debian13: deps-check
 	@BUILD=$(abspath $(BUILD)) tests/debian13/check.sh $(REDUCED:%=--reduced)
 
 # The tests of backends and models on the GPU of this machine.
-check-gpu: $(PLUGIN) $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/test_backend_*.c tests/unit/test_model_*.c)) $(HOST_PLUGIN)
+check-gpu: $(PLUGIN) $(filter $(BUILD)/tests/test_backend_% $(BUILD)/tests/test_model_%,$(UNIT_ALL)) $(HOST_PLUGIN)
 	@sh tests/check_gpu.sh $(BUILD)
 
 # As a user without root: for a machine that has none of the libraries installed.
@@ -317,10 +320,10 @@ check-planted: $(BUILD)/tests/test_split_planted
 
 bench: deps
 	@$(MAKE) --no-print-directory -j$$(nproc) $(BIN)
-	@sh tests/bench.sh $(BIN)
+	@sh .ci/bench.sh $(BIN)
 
 lint:
-	@sh tests/lint.sh
+	@sh .ci/lint.sh
 format:
 	clang-format -i $$(git ls-files '*.c' '*.h' '*.cu' '*.cuh' '*.cc')
 

@@ -1,12 +1,12 @@
 /* Commands of the program and what they share. Private to app/. */
-#ifndef APP_APP_H
-#define APP_APP_H
+#ifndef COP_APP_APP_H
+#define COP_APP_APP_H
 
-#include "coppice/backend.h"
-#include "coppice/checkpoint.h"
-#include "coppice/recipe.h"
-#include "coppice/status.h"
-#include "coppice/text.h"
+#include "coppice/backend/backend.h"
+#include "coppice/base/status.h"
+#include "coppice/base/text.h"
+#include "coppice/checkpoint/checkpoint.h"
+#include "coppice/recipe/recipe.h"
 
 #include <argp.h>
 #include <jansson.h>

@@ -1,11 +1,11 @@
 /* The parts of `coppice bench`. Private to app/. Each prints its table, or adds to the JSON. */
-#ifndef APP_BENCH_H
-#define APP_BENCH_H
+#ifndef COP_APP_BENCH_H
+#define COP_APP_BENCH_H
 
 #include "app/app.h"
 
-#include "coppice/checkpoint.h"
-#include "coppice/model.h"
+#include "coppice/checkpoint/checkpoint.h"
+#include "coppice/model/model.h"
 
 typedef struct cop_bench {
     json_t *json; /* NULL: print tables */

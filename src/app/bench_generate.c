@@ -1,8 +1,8 @@
 /* bench: generation by batch, and where a decode step's time goes. */
 #include "app/bench.h"
 
-#include "coppice/gemm_measure.h"
-#include "coppice/timer.h"
+#include "coppice/backend/gemm_measure.h"
+#include "coppice/base/timer.h"
 
 #include <stdio.h>
 

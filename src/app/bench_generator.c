@@ -1,9 +1,9 @@
 /* bench: a model with prompts to answer, and the time of a decode step. */
 #include "app/bench.h"
 
-#include "coppice/memory.h"
-#include "coppice/noise.h"
-#include "coppice/timer.h"
+#include "coppice/base/memory.h"
+#include "coppice/base/timer.h"
+#include "coppice/noise/noise.h"
 
 #include <string.h>
 

@@ -2,8 +2,8 @@
  * device's measured peaks allow. */
 #include "app/bench.h"
 
-#include "coppice/memory.h"
-#include "coppice/timer.h"
+#include "coppice/base/memory.h"
+#include "coppice/base/timer.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,10 +1,10 @@
 /* bench: noise, rebuild, bare GEMM. */
 #include "app/bench.h"
 
-#include "coppice/gemm_measure.h"
-#include "coppice/memory.h"
-#include "coppice/noise.h"
-#include "coppice/timer.h"
+#include "coppice/backend/gemm_measure.h"
+#include "coppice/base/memory.h"
+#include "coppice/base/timer.h"
+#include "coppice/noise/noise.h"
 
 #include <stdio.h>
 #include <string.h>

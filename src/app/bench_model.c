@@ -1,7 +1,7 @@
 #include "app/bench.h"
 
-#include "coppice/memory.h"
-#include "coppice/noise.h"
+#include "coppice/base/memory.h"
+#include "coppice/noise/noise.h"
 
 #include <stdio.h>
 #include <string.h>

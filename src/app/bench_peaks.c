@@ -1,9 +1,9 @@
 /* bench: what a device can do at best, through the table of its backend. */
 #include "app/bench.h"
 
-#include "coppice/memory.h"
-#include "coppice/noise.h"
-#include "coppice/timer.h"
+#include "coppice/base/memory.h"
+#include "coppice/base/timer.h"
+#include "coppice/noise/noise.h"
 
 #include <stdio.h>
 

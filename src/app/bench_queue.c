@@ -1,7 +1,7 @@
 /* bench: the queue's schedule with many workers, under a simulated clock. */
 #include "app/bench.h"
 
-#include "coppice/schedule.h"
+#include "coppice/schedule/schedule.h"
 
 #include <stdio.h>
 

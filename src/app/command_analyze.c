@@ -1,9 +1,9 @@
 /* coppice analyze */
 #include "app/app.h"
 
-#include "coppice/affinity.h"
-#include "coppice/run.h"
-#include "coppice/timer.h"
+#include "coppice/base/affinity.h"
+#include "coppice/base/timer.h"
+#include "coppice/run/run.h"
 
 #include <stdio.h>
 #include <unistd.h>

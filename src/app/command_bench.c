@@ -1,9 +1,9 @@
 /* coppice bench */
 #include "app/bench.h"
 
-#include "coppice/affinity.h"
-#include "coppice/build_info.h"
-#include "coppice/cpu.h"
+#include "coppice/base/affinity.h"
+#include "coppice/base/build_info.h"
+#include "coppice/base/cpu.h"
 
 #include <stdio.h>
 #include <string.h>

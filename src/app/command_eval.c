@@ -2,10 +2,10 @@
 #include "app/app.h"
 #include "app/task_options.h"
 
-#include "coppice/evaluate.h"
-#include "coppice/memory.h"
-#include "coppice/search.h"
-#include "coppice/timer.h"
+#include "coppice/base/memory.h"
+#include "coppice/base/timer.h"
+#include "coppice/evaluate/evaluate.h"
+#include "coppice/search/search.h"
 
 #include <stdio.h>
 #include <stdlib.h>

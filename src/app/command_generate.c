@@ -1,10 +1,10 @@
 /* coppice generate */
 #include "app/app.h"
 
-#include "coppice/chat.h"
-#include "coppice/json.h"
-#include "coppice/memory.h"
-#include "coppice/model.h"
+#include "coppice/base/memory.h"
+#include "coppice/chat/chat.h"
+#include "coppice/json/json.h"
+#include "coppice/model/model.h"
 
 #include <stdio.h>
 #include <string.h>

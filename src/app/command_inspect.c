@@ -1,7 +1,7 @@
 /* coppice inspect */
 #include "app/app.h"
 
-#include "coppice/run.h"
+#include "coppice/run/run.h"
 
 #include <stdio.h>
 

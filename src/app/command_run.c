@@ -1,9 +1,9 @@
 /* coppice run */
 #include "app/app.h"
 
-#include "coppice/job.h"
-#include "coppice/memory.h"
-#include "coppice/run.h"
+#include "coppice/base/memory.h"
+#include "coppice/job/job.h"
+#include "coppice/run/run.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,12 +1,12 @@
 /* coppice merge, noise, export: thin covers of one library call each. */
 #include "app/app.h"
 
-#include "coppice/affinity.h"
-#include "coppice/export.h"
-#include "coppice/memory.h"
-#include "coppice/model.h"
-#include "coppice/noise.h"
-#include "coppice/search.h"
+#include "coppice/base/affinity.h"
+#include "coppice/base/memory.h"
+#include "coppice/export/export.h"
+#include "coppice/model/model.h"
+#include "coppice/noise/noise.h"
+#include "coppice/search/search.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -180,7 +180,7 @@ static const struct argp noise_argp = {
     NULL,
     "Prints standard normal numbers of the noise (version 1), one hexadecimal binary32 bit "
     "pattern per line. The "
-    "same everywhere: see include/coppice/noise.h for the definition.\v"
+    "same everywhere: see include/coppice/noise/noise.h for the definition.\v"
     "  coppice noise --seed 1 --tensor model.norm.weight --count 4",
     NULL,
     NULL,

@@ -1,8 +1,8 @@
 /* coppice status */
 #include "app/app.h"
 
-#include "coppice/run.h"
-#include "coppice/timer.h"
+#include "coppice/base/timer.h"
+#include "coppice/run/run.h"
 
 #include <stdio.h>
 #include <unistd.h>

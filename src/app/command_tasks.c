@@ -1,7 +1,7 @@
 /* coppice tasks, and the list of tasks in other commands' help */
 #include "app/app.h"
 
-#include "coppice/task.h"
+#include "coppice/task/task.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,8 +1,8 @@
 /* coppice tokenize */
 #include "app/app.h"
 
-#include "coppice/memory.h"
-#include "coppice/tokenizer.h"
+#include "coppice/base/memory.h"
+#include "coppice/tokenizer/tokenizer.h"
 
 #include <stdio.h>
 

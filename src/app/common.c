@@ -1,12 +1,12 @@
 #include "app/app.h"
 
-#include "coppice/affinity.h"
-#include "coppice/chat.h"
-#include "coppice/json.h"
-#include "coppice/memory.h"
-#include "coppice/rebuild.h"
-#include "coppice/store.h"
-#include "coppice/timer.h"
+#include "coppice/base/affinity.h"
+#include "coppice/base/memory.h"
+#include "coppice/base/timer.h"
+#include "coppice/chat/chat.h"
+#include "coppice/json/json.h"
+#include "coppice/noise/rebuild.h"
+#include "coppice/store/store.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -2,8 +2,8 @@
 #include "app/address_check.h"
 #include "app/app.h"
 
-#include "coppice/backend.h"
-#include "coppice/build_info.h"
+#include "coppice/backend/backend.h"
+#include "coppice/base/build_info.h"
 
 #include <stdio.h>
 #include <stdlib.h>

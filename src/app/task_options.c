@@ -2,7 +2,7 @@
 
 #include "app/app.h"
 
-#include "coppice/memory.h"
+#include "coppice/base/memory.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -1,8 +1,8 @@
 /* The options that say what scores: a task, and for some tasks a command. Private to app/. */
-#ifndef APP_TASK_OPTIONS_H
-#define APP_TASK_OPTIONS_H
+#ifndef COP_APP_TASK_OPTIONS_H
+#define COP_APP_TASK_OPTIONS_H
 
-#include "coppice/scorer.h"
+#include "coppice/task/scorer.h"
 
 #include <argp.h>
 

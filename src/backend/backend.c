@@ -1,5 +1,5 @@
 /* What all backends share (backend.h). */
-#include "coppice/backend.h"
+#include "coppice/backend/backend.h"
 
 #include "backend/cpu/cpu_backend.h"
 #include "backend/plugin.h"

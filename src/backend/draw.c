@@ -1,7 +1,7 @@
 #include "backend/draw.h"
 
 #include "backend/cpu/kernels/scalar_math.h"
-#include "coppice/draw.h"
+#include "coppice/backend/draw.h"
 
 #include <math.h>
 #include <stdbool.h>

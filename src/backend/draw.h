@@ -1,7 +1,7 @@
 /* Drawing a token from a row of logits: the one definition, for every backend. Private to
  * backend/. */
-#ifndef COPPICE_BACKEND_DRAW_H
-#define COPPICE_BACKEND_DRAW_H
+#ifndef COP_BACKEND_DRAW_H
+#define COP_BACKEND_DRAW_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -1,6 +1,6 @@
 #include "backend/host_decode.h"
 
-#include "coppice/memory.h"
+#include "coppice/base/memory.h"
 
 /* The sequences as they advance, and the batch of a step. */
 typedef struct host_decode {

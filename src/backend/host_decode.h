@@ -1,8 +1,8 @@
 /* Decode steps where the host computes. Private to backend/. */
-#ifndef COPPICE_BACKEND_HOST_DECODE_H
-#define COPPICE_BACKEND_HOST_DECODE_H
+#ifndef COP_BACKEND_HOST_DECODE_H
+#define COP_BACKEND_HOST_DECODE_H
 
-#include "coppice/backend.h"
+#include "coppice/backend/backend.h"
 
 /* cop_backend_ops::decode by the backend's other operations, one step after the other; any
  * number of steps. Ended sequences leave the batch at once. */

@@ -1,8 +1,8 @@
 /* Backends in libraries of their own, loaded at run time. Private to backend/. */
-#ifndef COPPICE_BACKEND_PLUGIN_H
-#define COPPICE_BACKEND_PLUGIN_H
+#ifndef COP_BACKEND_PLUGIN_H
+#define COP_BACKEND_PLUGIN_H
 
-#include "coppice/backend.h"
+#include "coppice/backend/backend.h"
 
 /* What a plug-in offers. A plug-in of another build may lay out the types below otherwise: it
  * is refused. `build` stays the first field for ever. */

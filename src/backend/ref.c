@@ -2,8 +2,8 @@
 #include "backend/ref.h"
 #include "backend/host_decode.h"
 
-#include "coppice/memory.h"
-#include "coppice/timer.h"
+#include "coppice/base/memory.h"
+#include "coppice/base/timer.h"
 
 #include <assert.h>
 #include <stdint.h>

@@ -1,8 +1,8 @@
 /* The reference backend's own types: everything is binary32 in host memory. */
-#ifndef COPPICE_BACKEND_REF_H
-#define COPPICE_BACKEND_REF_H
+#ifndef COP_BACKEND_REF_H
+#define COP_BACKEND_REF_H
 
-#include "coppice/backend.h"
+#include "coppice/backend/backend.h"
 
 /* Host memory, owned or borrowed. */
 struct cop_buffer {

@@ -1,7 +1,7 @@
 /* The reference backend: q/k norms, rotary embedding, KV cache, attention. */
 #include "backend/ref.h"
 
-#include "coppice/timer.h"
+#include "coppice/base/timer.h"
 
 #include <assert.h>
 #include <math.h>

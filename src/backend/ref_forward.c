@@ -2,8 +2,8 @@
 #include "backend/draw.h"
 #include "backend/ref.h"
 
-#include "coppice/memory.h"
-#include "coppice/timer.h"
+#include "coppice/base/memory.h"
+#include "coppice/base/timer.h"
 
 #include <assert.h>
 #include <math.h>

@@ -1,6 +1,6 @@
 /* Limits of address space and data (ulimit -v and -d), which are not limits of memory: what is
  * reserved counts, used or not. */
-#include "coppice/memory.h"
+#include "coppice/base/memory.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,4 +1,4 @@
-#include "coppice/affinity.h"
+#include "coppice/base/affinity.h"
 
 #include "base/affinity_launcher.h"
 #include "base/affinity_plan.h"

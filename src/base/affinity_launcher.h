@@ -3,7 +3,7 @@
 #ifndef COP_BASE_AFFINITY_LAUNCHER_H
 #define COP_BASE_AFFINITY_LAUNCHER_H
 
-#include "coppice/affinity.h"
+#include "coppice/base/affinity.h"
 
 /* Looks for the nearest ancestor that must not use all of this process's processors. False:
  * there is none, or it cannot be told. `root` is put before /proc: "" for this machine. */

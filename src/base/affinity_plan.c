@@ -1,6 +1,6 @@
 #include "base/affinity_plan.h"
 
-#include "coppice/memory.h"
+#include "coppice/base/memory.h"
 
 #include <hwloc.h>
 #include <stdarg.h>

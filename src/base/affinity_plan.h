@@ -2,7 +2,7 @@
 #ifndef COP_BASE_AFFINITY_PLAN_H
 #define COP_BASE_AFFINITY_PLAN_H
 
-#include "coppice/affinity.h"
+#include "coppice/base/affinity.h"
 
 /* hwloc's, declared here so that hwloc.h is seen by affinity*.c alone. */
 struct hwloc_topology;

@@ -1,4 +1,4 @@
-#include "coppice/build_info.h"
+#include "coppice/base/build_info.h"
 
 const char *cop_build_version(void)
 {

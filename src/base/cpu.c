@@ -1,4 +1,4 @@
-#include "coppice/cpu.h"
+#include "coppice/base/cpu.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
-#include "coppice/digest.h"
+#include "coppice/base/digest.h"
 
-#include "coppice/memory.h"
+#include "coppice/base/memory.h"
 
 #include <openssl/evp.h>
 

@@ -1,4 +1,4 @@
-#include "coppice/dtype.h"
+#include "coppice/base/dtype.h"
 
 float cop_f16_to_f32(uint16_t bits)
 {

@@ -1,6 +1,6 @@
 /* Whole files and paths (text.h): reading, atomic writing, joining. */
-#include "coppice/file.h"
-#include "coppice/text.h"
+#include "coppice/base/file.h"
+#include "coppice/base/text.h"
 
 #include <errno.h>
 #include <fcntl.h>

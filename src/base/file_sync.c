@@ -1,6 +1,6 @@
-#include "coppice/file.h"
+#include "coppice/base/file.h"
 
-#include "coppice/memory.h"
+#include "coppice/base/memory.h"
 
 #include <errno.h>
 #include <fcntl.h>

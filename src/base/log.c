@@ -1,7 +1,7 @@
-#include "coppice/log.h"
+#include "coppice/base/log.h"
 
-#include "coppice/memory.h"
-#include "coppice/timer.h"
+#include "coppice/base/memory.h"
+#include "coppice/base/timer.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,4 +1,4 @@
-#include "coppice/memory.h"
+#include "coppice/base/memory.h"
 
 #include "base/memory_limits.h"
 

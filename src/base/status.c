@@ -1,4 +1,4 @@
-#include "coppice/status.h"
+#include "coppice/base/status.h"
 
 #include <stdarg.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
-#include "coppice/text.h"
+#include "coppice/base/text.h"
 
-#include "coppice/memory.h"
+#include "coppice/base/memory.h"
 
 #include <ctype.h>
 #include <stdarg.h>

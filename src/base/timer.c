@@ -1,4 +1,4 @@
-#include "coppice/timer.h"
+#include "coppice/base/timer.h"
 
 #include <stdio.h>
 #include <time.h>

@@ -1,8 +1,8 @@
 /* Answers of units: weights rebuilt, answers generated, those of several units side by side. */
 #include "evaluate/evaluator.h"
 
-#include "coppice/memory.h"
-#include "coppice/timer.h"
+#include "coppice/base/memory.h"
+#include "coppice/base/timer.h"
 
 #include <string.h>
 

@@ -1,7 +1,7 @@
 /* Evaluators: what they are made of. */
 #include "evaluate/evaluator.h"
 
-#include "coppice/memory.h"
+#include "coppice/base/memory.h"
 
 #include <stdlib.h>
 #include <string.h>

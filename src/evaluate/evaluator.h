@@ -1,8 +1,8 @@
 /* What an evaluator holds. Private to evaluate/. */
-#ifndef EVALUATE_EVALUATOR_H
-#define EVALUATE_EVALUATOR_H
+#ifndef COP_EVALUATE_EVALUATOR_H
+#define COP_EVALUATE_EVALUATOR_H
 
-#include "coppice/evaluate.h"
+#include "coppice/evaluate/evaluate.h"
 #include "evaluate/prompts.h"
 
 /* What a lane of the model holds: `components` on the base, if applied. */

@@ -1,6 +1,6 @@
 #include "evaluate/prompts.h"
 
-#include "coppice/memory.h"
+#include "coppice/base/memory.h"
 #include "evaluate/shots.h"
 
 #include <string.h>

@@ -1,8 +1,8 @@
 /* The prompts of a data set, rendered and encoded once. Private to evaluate/. */
-#ifndef EVALUATE_PROMPTS_H
-#define EVALUATE_PROMPTS_H
+#ifndef COP_EVALUATE_PROMPTS_H
+#define COP_EVALUATE_PROMPTS_H
 
-#include "coppice/evaluate.h"
+#include "coppice/evaluate/evaluate.h"
 
 /* Token ids of all prompts, one after the other. */
 typedef struct prompt_set {

@@ -1,6 +1,6 @@
 #include "evaluate/shots.h"
 
-#include "coppice/memory.h"
+#include "coppice/base/memory.h"
 
 #include <string.h>
 

@@ -1,8 +1,8 @@
 /* Few-shot examples: which ones a prompt gets, rendered. Private to evaluate/. */
-#ifndef EVALUATE_SHOTS_H
-#define EVALUATE_SHOTS_H
+#ifndef COP_EVALUATE_SHOTS_H
+#define COP_EVALUATE_SHOTS_H
 
-#include "coppice/evaluate.h"
+#include "coppice/evaluate/evaluate.h"
 
 typedef struct cop_shots cop_shots;
 

@@ -1,8 +1,8 @@
 /* Units: have answers generated, hand them over for scoring; later, collect. */
 #include "evaluate/evaluator.h"
 
-#include "coppice/memory.h"
-#include "coppice/timer.h"
+#include "coppice/base/memory.h"
+#include "coppice/base/timer.h"
 
 #include <assert.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 /* Hugging Face tensor names -> weights of the described block. */
 #include "model/weights.h"
 
-#include "coppice/memory.h"
+#include "coppice/base/memory.h"
 
 #include <assert.h>
 #include <stdio.h>

@@ -1,8 +1,8 @@
 /* The centre of a search: where candidate after candidate begins with the same components
  * (a model that has moved, plus one perturbation), the sums of these are kept, and a candidate
  * costs its own components only. The bits are the same as without (rebuild.h). */
-#ifndef MODEL_CENTRE_H
-#define MODEL_CENTRE_H
+#ifndef COP_MODEL_CENTRE_H
+#define COP_MODEL_CENTRE_H
 
 #include "model/model_internal.h"
 

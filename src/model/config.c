@@ -1,8 +1,8 @@
 /* config.json and generation_config.json -> description. */
-#include "coppice/model.h"
+#include "coppice/model/model.h"
 
-#include "coppice/memory.h"
-#include "coppice/text.h"
+#include "coppice/base/memory.h"
+#include "coppice/base/text.h"
 #include "model/config_family.h"
 #include "model/config_generation.h"
 #include "model/config_json.h"

@@ -1,8 +1,8 @@
 /* The architectures: what their configurations do not say, and what they default to. */
-#ifndef COPPICE_MODEL_CONFIG_FAMILY_H
-#define COPPICE_MODEL_CONFIG_FAMILY_H
+#ifndef COP_MODEL_CONFIG_FAMILY_H
+#define COP_MODEL_CONFIG_FAMILY_H
 
-#include "coppice/model.h"
+#include "coppice/model/model.h"
 #include "model/config_json.h"
 
 /* Bounds that no real model comes near; they keep products of sizes far from overflow. */

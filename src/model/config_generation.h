@@ -1,6 +1,6 @@
 /* The rules of generation_config.json. */
-#ifndef COPPICE_MODEL_CONFIG_GENERATION_H
-#define COPPICE_MODEL_CONFIG_GENERATION_H
+#ifndef COP_MODEL_CONFIG_GENERATION_H
+#define COP_MODEL_CONFIG_GENERATION_H
 
 #include "model/config_json.h"
 

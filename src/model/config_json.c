@@ -1,6 +1,6 @@
 #include "model/config_json.h"
 
-#include "coppice/json.h"
+#include "coppice/json/json.h"
 
 #include <math.h>
 

@@ -1,8 +1,8 @@
 /* Reading typed values out of a JSON object, with messages that name file and key. */
-#ifndef COPPICE_MODEL_CONFIG_JSON_H
-#define COPPICE_MODEL_CONFIG_JSON_H
+#ifndef COP_MODEL_CONFIG_JSON_H
+#define COP_MODEL_CONFIG_JSON_H
 
-#include "coppice/status.h"
+#include "coppice/base/status.h"
 #include "model/config_parse.h"
 
 #include <jansson.h>

@@ -1,8 +1,8 @@
 /* A model's description from the bytes of its files. */
-#ifndef COPPICE_MODEL_CONFIG_PARSE_H
-#define COPPICE_MODEL_CONFIG_PARSE_H
+#ifndef COP_MODEL_CONFIG_PARSE_H
+#define COP_MODEL_CONFIG_PARSE_H
 
-#include "coppice/model.h"
+#include "coppice/model/model.h"
 
 /* A file's content; borrowed. */
 typedef struct cop_config_text {

@@ -1,8 +1,8 @@
 /* The rotary embedding's part of config.json. */
-#ifndef COPPICE_MODEL_CONFIG_ROPE_H
-#define COPPICE_MODEL_CONFIG_ROPE_H
+#ifndef COP_MODEL_CONFIG_ROPE_H
+#define COP_MODEL_CONFIG_ROPE_H
 
-#include "coppice/model.h"
+#include "coppice/model/model.h"
 #include "model/config_json.h"
 
 /* Reads rope_theta with rope_scaling, or rope_parameters (flat, or one object per type of

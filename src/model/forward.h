@@ -1,6 +1,6 @@
 /* The one forward pass. */
-#ifndef COPPICE_MODEL_FORWARD_H
-#define COPPICE_MODEL_FORWARD_H
+#ifndef COP_MODEL_FORWARD_H
+#define COP_MODEL_FORWARD_H
 
 #include "model/model_internal.h"
 

@@ -1,8 +1,8 @@
 /* Answers: prompts in groups, and how tokens are chosen and taken. */
 #include "model/group.h"
 
-#include "coppice/memory.h"
-#include "coppice/noise.h"
+#include "coppice/base/memory.h"
+#include "coppice/noise/noise.h"
 #include "model/forward.h"
 #include "model/rules.h"
 

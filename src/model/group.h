@@ -1,6 +1,6 @@
 /* A group of prompts that go through the model side by side, in every lane that is asked. */
-#ifndef COPPICE_MODEL_GROUP_H
-#define COPPICE_MODEL_GROUP_H
+#ifndef COP_MODEL_GROUP_H
+#define COP_MODEL_GROUP_H
 
 #include "model/model_internal.h"
 

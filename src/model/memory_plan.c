@@ -1,6 +1,6 @@
 #include "model/memory_plan.h"
 
-#include "coppice/memory.h"
+#include "coppice/base/memory.h"
 
 #include <stdio.h>
 

@@ -1,6 +1,6 @@
 /* What a model needs on its backend. */
-#ifndef COPPICE_MODEL_MEMORY_PLAN_H
-#define COPPICE_MODEL_MEMORY_PLAN_H
+#ifndef COP_MODEL_MEMORY_PLAN_H
+#define COP_MODEL_MEMORY_PLAN_H
 
 #include "model/model_internal.h"
 

@@ -1,7 +1,7 @@
 /* Life of a model: limits, memory, caches. */
 #include "model/model_internal.h"
 
-#include "coppice/memory.h"
+#include "coppice/base/memory.h"
 #include "model/centre.h"
 #include "model/memory_plan.h"
 #include "model/rope.h"

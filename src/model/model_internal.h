@@ -1,8 +1,8 @@
 /* A model on a backend: weights, caches, scratch. */
-#ifndef COPPICE_MODEL_INTERNAL_H
-#define COPPICE_MODEL_INTERNAL_H
+#ifndef COP_MODEL_MODEL_INTERNAL_H
+#define COP_MODEL_MODEL_INTERNAL_H
 
-#include "coppice/model.h"
+#include "coppice/model/model.h"
 
 enum { COP_WEIGHT_MAX_PARTS = 3 };
 

@@ -1,7 +1,7 @@
 /* Prompts -> cache, first tokens, logits, log-probabilities. */
 #include "model/group.h"
 
-#include "coppice/memory.h"
+#include "coppice/base/memory.h"
 #include "model/forward.h"
 
 /* Tokens that all prompts begin with, leaving each at least one of its own. */

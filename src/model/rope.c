@@ -1,6 +1,6 @@
 #include "model/rope.h"
 
-#include "coppice/memory.h"
+#include "coppice/base/memory.h"
 
 #include <math.h>
 

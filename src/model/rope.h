@@ -1,8 +1,8 @@
 /* Angles of the rotary embedding. */
-#ifndef COPPICE_MODEL_ROPE_H
-#define COPPICE_MODEL_ROPE_H
+#ifndef COP_MODEL_ROPE_H
+#define COP_MODEL_ROPE_H
 
-#include "coppice/model.h"
+#include "coppice/model/model.h"
 
 /* Radians per position of each pair of dimensions: frequencies [head_size / 2].
  * \return the factor on sines and cosines. */

@@ -2,8 +2,8 @@
  * min_length, min_new_tokens, suppress_tokens, begin_suppress_tokens, in this order. */
 #include "model/rules.h"
 
-#include "coppice/draw.h"
-#include "coppice/memory.h"
+#include "coppice/backend/draw.h"
+#include "coppice/base/memory.h"
 
 #include <math.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* Rules that keep answers from tokens, applied to rows of logits on the host. */
-#ifndef COPPICE_MODEL_RULES_H
-#define COPPICE_MODEL_RULES_H
+#ifndef COP_MODEL_RULES_H
+#define COP_MODEL_RULES_H
 
 #include "model/group.h"
 

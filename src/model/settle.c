@@ -1,7 +1,7 @@
 /* What of a checkpoint a model uses, and which of its tensors are one under two names. */
 #include "model/weights.h"
 
-#include "coppice/memory.h"
+#include "coppice/base/memory.h"
 
 #include <string.h>
 

@@ -1,7 +1,7 @@
 /* Weights on the backend: creation, and loading base + recipe. */
 #include "model/weights.h"
 
-#include "coppice/memory.h"
+#include "coppice/base/memory.h"
 #include "model/centre.h"
 
 #include <assert.h>

@@ -1,6 +1,6 @@
 /* Binding a checkpoint's tensors to the described block, and loading a candidate. */
-#ifndef COPPICE_MODEL_WEIGHTS_H
-#define COPPICE_MODEL_WEIGHTS_H
+#ifndef COP_MODEL_WEIGHTS_H
+#define COP_MODEL_WEIGHTS_H
 
 #include "model/model_internal.h"
 

@@ -1,5 +1,5 @@
 /* Chooses the kernels by instruction set. */
-#include "coppice/noise.h"
+#include "coppice/noise/noise.h"
 #include "noise/kernels.h"
 
 static const cop_noise_kernels kernels[] = {

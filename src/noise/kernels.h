@@ -1,11 +1,11 @@
 /** \file kernels.h
  * What each instruction set implements for the noise and the rebuild.
  */
-#ifndef NOISE_KERNELS_H
-#define NOISE_KERNELS_H
+#ifndef COP_NOISE_KERNELS_H
+#define COP_NOISE_KERNELS_H
 
-#include "coppice/cpu.h"
-#include "coppice/dtype.h"
+#include "coppice/base/cpu.h"
+#include "coppice/base/dtype.h"
 
 #include <stddef.h>
 #include <stdint.h>

@@ -1,8 +1,8 @@
 /* The definition of the noise, one element at a time. */
-#include "coppice/noise.h"
+#include "coppice/noise/noise.h"
 
-#include "noise/gaussian.h"
-#include "noise/philox.h"
+#include "coppice/noise/gaussian.h"
+#include "coppice/noise/philox.h"
 
 uint32_t cop_noise_tensor_id(const char *name)
 {

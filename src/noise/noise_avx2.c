@@ -1,8 +1,8 @@
 /* Noise with AVX2 and FMA: 8 Philox blocks, 32 elements, at a time. */
-#include "coppice/noise.h"
-#include "noise/gaussian.h"
+#include "coppice/noise/gaussian.h"
+#include "coppice/noise/noise.h"
+#include "coppice/noise/philox.h"
 #include "noise/kernels.h"
-#include "noise/philox.h"
 
 #if defined(__AVX2__) && defined(__FMA__)
 #include <immintrin.h>

@@ -1,8 +1,8 @@
 /* Noise with AVX-512: 16 Philox blocks, 64 elements, at a time. */
-#include "coppice/noise.h"
-#include "noise/gaussian.h"
+#include "coppice/noise/gaussian.h"
+#include "coppice/noise/noise.h"
+#include "coppice/noise/philox.h"
 #include "noise/kernels.h"
-#include "noise/philox.h"
 
 #if defined(__AVX512F__) && defined(__AVX512DQ__)
 #include <immintrin.h>

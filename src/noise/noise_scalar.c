@@ -1,8 +1,8 @@
 /* Noise for runs of elements on any processor. */
-#include "coppice/noise.h"
-#include "noise/gaussian.h"
+#include "coppice/noise/gaussian.h"
+#include "coppice/noise/noise.h"
+#include "coppice/noise/philox.h"
 #include "noise/kernels.h"
-#include "noise/philox.h"
 
 static void gaussian_block(uint64_t seed, uint32_t tensor, uint64_t block, float z[4])
 {

@@ -1,6 +1,6 @@
 /* Weights from the base and a recipe. A block of sums stays in the first-level cache while
  * every component is added to it; blocks are independent, so threads share them out. */
-#include "coppice/rebuild.h"
+#include "coppice/noise/rebuild.h"
 
 #include "noise/kernels.h"
 

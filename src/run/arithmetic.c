@@ -1,6 +1,6 @@
 #include "run/arithmetic.h"
 
-#include "coppice/memory.h"
+#include "coppice/base/memory.h"
 #include "run/placement.h"
 
 #include <stdio.h>

@@ -1,8 +1,8 @@
 /* What a job computes with: one kind of device, one compute type, one arithmetic for all ranks,
  * decided once and on record, so that the same job gives the same bytes on any of them. Private
  * to run/. */
-#ifndef RUN_ARITHMETIC_H
-#define RUN_ARITHMETIC_H
+#ifndef COP_RUN_ARITHMETIC_H
+#define COP_RUN_ARITHMETIC_H
 
 #include "run/context.h"
 

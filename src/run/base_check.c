@@ -2,7 +2,7 @@
  * model under the job. */
 #include "run/context.h"
 
-#include "coppice/memory.h"
+#include "coppice/base/memory.h"
 
 #include <string.h>
 

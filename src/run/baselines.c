@@ -1,6 +1,6 @@
 #include "run/baselines.h"
 
-#include "coppice/memory.h"
+#include "coppice/base/memory.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* What a result has to beat: RandOpt's ensembles and self-consistency. Private to run/. */
-#ifndef RUN_BASELINES_H
-#define RUN_BASELINES_H
+#ifndef COP_RUN_BASELINES_H
+#define COP_RUN_BASELINES_H
 
 #include "run/candidates.h"
 #include "run/methods.h"

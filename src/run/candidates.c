@@ -1,7 +1,7 @@
 #include "run/candidates.h"
 
-#include "coppice/memory.h"
-#include "coppice/noise.h"
+#include "coppice/base/memory.h"
+#include "coppice/noise/noise.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -1,9 +1,9 @@
 /* Candidates: vectors over the run's seeds around a centre, with their scores on support.
  * Private to run/. */
-#ifndef RUN_CANDIDATES_H
-#define RUN_CANDIDATES_H
+#ifndef COP_RUN_CANDIDATES_H
+#define COP_RUN_CANDIDATES_H
 
-#include "coppice/operators.h"
+#include "coppice/search/operators.h"
 #include "run/phase.h"
 
 typedef struct cop_candidates {

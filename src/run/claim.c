@@ -1,9 +1,9 @@
 #include "run/claim.h"
 
-#include "coppice/file.h"
-#include "coppice/memory.h"
-#include "coppice/text.h"
-#include "coppice/timer.h"
+#include "coppice/base/file.h"
+#include "coppice/base/memory.h"
+#include "coppice/base/text.h"
+#include "coppice/base/timer.h"
 #include "run/claim_files.h"
 
 #include <errno.h>

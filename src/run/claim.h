@@ -11,10 +11,10 @@
  * Nothing here compares the clocks of two machines: an owner that cannot be looked up is dead
  * when its record has stayed the same for so many of its heartbeats by the observer's own
  * monotonic clock. */
-#ifndef RUN_CLAIM_H
-#define RUN_CLAIM_H
+#ifndef COP_RUN_CLAIM_H
+#define COP_RUN_CLAIM_H
 
-#include "coppice/status.h"
+#include "coppice/base/status.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,7 +1,7 @@
 #include "run/claim_files.h"
 
-#include "coppice/file.h"
-#include "coppice/text.h"
+#include "coppice/base/file.h"
+#include "coppice/base/text.h"
 
 #include <dirent.h>
 #include <errno.h>

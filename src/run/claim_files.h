@@ -1,7 +1,7 @@
 /* Claim files by number: the calls on the file system that claims are made of. Private to
  * claim.c. */
-#ifndef RUN_CLAIM_FILES_H
-#define RUN_CLAIM_FILES_H
+#ifndef COP_RUN_CLAIM_FILES_H
+#define COP_RUN_CLAIM_FILES_H
 
 #include "run/claim.h"
 

@@ -1,15 +1,15 @@
 /* What the parts of a run share. Private to run/. */
-#ifndef RUN_CONTEXT_H
-#define RUN_CONTEXT_H
+#ifndef COP_RUN_CONTEXT_H
+#define COP_RUN_CONTEXT_H
 
-#include "coppice/affinity.h"
-#include "coppice/dataset.h"
-#include "coppice/evaluate.h"
-#include "coppice/identity.h"
-#include "coppice/log.h"
-#include "coppice/run.h"
-#include "coppice/search.h"
-#include "coppice/store.h"
+#include "coppice/base/affinity.h"
+#include "coppice/base/log.h"
+#include "coppice/data/dataset.h"
+#include "coppice/evaluate/evaluate.h"
+#include "coppice/recipe/identity.h"
+#include "coppice/run/run.h"
+#include "coppice/search/search.h"
+#include "coppice/store/store.h"
 #include "run/claim.h"
 #include "run/keeper.h"
 #include "run/progress.h"

@@ -5,10 +5,10 @@
 #include "run/report.h"
 #include "run/split_phase.h"
 
-#include "coppice/export.h"
-#include "coppice/memory.h"
-#include "coppice/noise.h"
-#include "coppice/timer.h"
+#include "coppice/base/memory.h"
+#include "coppice/base/timer.h"
+#include "coppice/export/export.h"
+#include "coppice/noise/noise.h"
 
 #include <stdio.h>
 #include <string.h>

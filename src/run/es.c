@@ -3,7 +3,7 @@
  * equals, faces the gate. */
 #include "run/proposals.h"
 
-#include "coppice/memory.h"
+#include "coppice/base/memory.h"
 
 #include <math.h>
 #include <stdio.h>

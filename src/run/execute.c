@@ -1,7 +1,7 @@
 /* cop_run_execute(): sets up a rank, runs its part, takes it down. */
 #include "run/phase.h"
 
-#include "coppice/memory.h"
+#include "coppice/base/memory.h"
 #include "run/arithmetic.h"
 #include "run/inputs.h"
 #include "run/placement.h"

@@ -2,8 +2,8 @@
  * rank 0 will hold of it. `coppice run --check` looks at the same. */
 #include "run/inputs.h"
 
-#include "coppice/memory.h"
-#include "coppice/timer.h"
+#include "coppice/base/memory.h"
+#include "coppice/base/timer.h"
 
 #include <math.h>
 #include <stdio.h>

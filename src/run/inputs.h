@@ -1,6 +1,6 @@
 /* What a job is made of, on every rank and without any. Private to run/. */
-#ifndef RUN_INPUTS_H
-#define RUN_INPUTS_H
+#ifndef COP_RUN_INPUTS_H
+#define COP_RUN_INPUTS_H
 
 #include "run/context.h"
 

@@ -1,9 +1,9 @@
 /* Shows a run file: for people a page, for machines a JSON object. */
-#include "coppice/run.h"
+#include "coppice/run/run.h"
 #include "run/methods.h"
 
-#include "coppice/memory.h"
-#include "coppice/store.h"
+#include "coppice/base/memory.h"
+#include "coppice/store/store.h"
 #include "run/run_file.h"
 #include "run/split_analysis.h"
 

@@ -1,9 +1,9 @@
 #include "run/keeper.h"
 
-#include "coppice/build_info.h"
-#include "coppice/memory.h"
-#include "coppice/text.h"
-#include "coppice/timer.h"
+#include "coppice/base/build_info.h"
+#include "coppice/base/memory.h"
+#include "coppice/base/text.h"
+#include "coppice/base/timer.h"
 #include "run/thread.h"
 
 #include <jansson.h>

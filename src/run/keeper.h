@@ -1,7 +1,7 @@
 /* The thread beside rank 0's work: it refreshes the claim, and writes status.json for those who
  * look from outside. Private to run/. */
-#ifndef RUN_KEEPER_H
-#define RUN_KEEPER_H
+#ifndef COP_RUN_KEEPER_H
+#define COP_RUN_KEEPER_H
 
 #include "run/claim.h"
 #include "run/progress.h"

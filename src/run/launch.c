@@ -1,6 +1,6 @@
 #include "run/launch.h"
 
-#include "coppice/run.h"
+#include "coppice/run/run.h"
 
 #include <stdbool.h>
 #include <stdlib.h>

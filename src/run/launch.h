@@ -1,8 +1,8 @@
 /* Whether the ranks are those that the batch system was asked for. Private to run/. */
-#ifndef RUN_LAUNCH_H
-#define RUN_LAUNCH_H
+#ifndef COP_RUN_LAUNCH_H
+#define COP_RUN_LAUNCH_H
 
-#include "coppice/status.h"
+#include "coppice/base/status.h"
 
 /* COP_ERR_USAGE where Slurm's environment promises another number of ranks than `size`: then
  * they did not find each other, and would be so many runs of the same job. `get` looks up a

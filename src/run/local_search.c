@@ -4,8 +4,8 @@
  * into such vectors by their unit vectors (candidate / sigma). */
 #include "run/recenter.h"
 
-#include "coppice/memory.h"
-#include "coppice/noise.h"
+#include "coppice/base/memory.h"
+#include "coppice/noise/noise.h"
 
 #include <math.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 #include "run/methods.h"
 
-#include "coppice/memory.h"
+#include "coppice/base/memory.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -1,8 +1,8 @@
 /* Methods on the test set: the lines of the final table. Private to run/. */
-#ifndef RUN_METHODS_H
-#define RUN_METHODS_H
+#ifndef COP_RUN_METHODS_H
+#define COP_RUN_METHODS_H
 
-#include "coppice/compare.h"
+#include "coppice/search/compare.h"
 #include "run/phase.h"
 
 /* Compute spent. */

@@ -1,9 +1,9 @@
 #include "run/phase.h"
 
-#include "coppice/compare.h"
-#include "coppice/digest.h"
-#include "coppice/memory.h"
-#include "coppice/noise.h"
+#include "coppice/base/digest.h"
+#include "coppice/base/memory.h"
+#include "coppice/noise/noise.h"
+#include "coppice/search/compare.h"
 
 #include <math.h>
 #include <stdio.h>

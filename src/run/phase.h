@@ -1,7 +1,7 @@
 /* A phase: rows (recipes) times examples, cut into units of at most `backend.batch` examples;
  * evaluated by all ranks, kept in the run file. Private to run/. */
-#ifndef RUN_PHASE_H
-#define RUN_PHASE_H
+#ifndef COP_RUN_PHASE_H
+#define COP_RUN_PHASE_H
 
 #include "run/context.h"
 

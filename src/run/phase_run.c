@@ -2,8 +2,8 @@
  * queue. */
 #include "run/phase.h"
 
-#include "coppice/memory.h"
-#include "coppice/timer.h"
+#include "coppice/base/memory.h"
+#include "coppice/base/timer.h"
 #include "run/phase_work.h"
 #include "run/signals.h"
 #include "run/work_order.h"

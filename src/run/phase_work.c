@@ -1,6 +1,6 @@
 #include "run/phase_work.h"
 
-#include "coppice/memory.h"
+#include "coppice/base/memory.h"
 #include "run/phase.h"
 #include "run/signals.h"
 #include "run/work_order.h"

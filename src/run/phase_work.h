@@ -1,6 +1,6 @@
 /* Evaluating units on a rank that has a model. Private to run/. */
-#ifndef RUN_PHASE_WORK_H
-#define RUN_PHASE_WORK_H
+#ifndef COP_RUN_PHASE_WORK_H
+#define COP_RUN_PHASE_WORK_H
 
 #include "run/context.h"
 

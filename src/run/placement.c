@@ -1,6 +1,6 @@
 #include "run/placement.h"
 
-#include "coppice/memory.h"
+#include "coppice/base/memory.h"
 #include "run/arithmetic.h"
 
 #include <stdio.h>

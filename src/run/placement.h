@@ -1,6 +1,6 @@
 /* Where the ranks of a job run and what each has: cores, memory. Private to run/. */
-#ifndef RUN_PLACEMENT_H
-#define RUN_PLACEMENT_H
+#ifndef COP_RUN_PLACEMENT_H
+#define COP_RUN_PLACEMENT_H
 
 #include "run/context.h"
 

@@ -1,6 +1,6 @@
 #include "run/progress.h"
 
-#include "coppice/timer.h"
+#include "coppice/base/timer.h"
 
 #include <stdarg.h>
 #include <stdio.h>

@@ -1,9 +1,9 @@
 /* What rank 0 shows while it works: a live line on a terminal, one line per phase. Private to
  * run/. */
-#ifndef RUN_PROGRESS_H
-#define RUN_PROGRESS_H
+#ifndef COP_RUN_PROGRESS_H
+#define COP_RUN_PROGRESS_H
 
-#include "coppice/run.h"
+#include "coppice/run/run.h"
 
 #include <stddef.h>
 #include <stdint.h>

@@ -1,6 +1,6 @@
 /* Proposals: directions that operators found, times steps, put to the gate. Private to run/. */
-#ifndef RUN_PROPOSALS_H
-#define RUN_PROPOSALS_H
+#ifndef COP_RUN_PROPOSALS_H
+#define COP_RUN_PROPOSALS_H
 
 #include "run/candidates.h"
 

@@ -1,7 +1,7 @@
 /* Stage 2: local search around the accepted model, gated at every step. */
 #include "run/recenter.h"
 
-#include "coppice/memory.h"
+#include "coppice/base/memory.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 /* What the two halves of recentring share: sampling around the centre, and moving it. Private
  * to run/. */
-#ifndef RUN_RECENTER_H
-#define RUN_RECENTER_H
+#ifndef COP_RUN_RECENTER_H
+#define COP_RUN_RECENTER_H
 
 #include "run/proposals.h"
 

@@ -1,9 +1,9 @@
 /* What a run leaves behind: recipe.json, summary.json, the final table. */
 #include "run/report.h"
 
-#include "coppice/build_info.h"
-#include "coppice/memory.h"
-#include "coppice/timer.h"
+#include "coppice/base/build_info.h"
+#include "coppice/base/memory.h"
+#include "coppice/base/timer.h"
 
 #include <jansson.h>
 #include <stdio.h>

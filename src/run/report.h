@@ -1,6 +1,6 @@
 /* What a run leaves behind. Private to run/. */
-#ifndef RUN_REPORT_H
-#define RUN_REPORT_H
+#ifndef COP_RUN_REPORT_H
+#define COP_RUN_REPORT_H
 
 #include "run/methods.h"
 

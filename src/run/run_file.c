@@ -1,6 +1,6 @@
 #include "run/run_file.h"
 
-#include "coppice/memory.h"
+#include "coppice/base/memory.h"
 
 #include <jansson.h>
 #include <stdio.h>

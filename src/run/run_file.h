@@ -1,9 +1,9 @@
 /* A run file from outside: opened to be shown, and as JSON. Private to run/. */
-#ifndef RUN_RUN_FILE_H
-#define RUN_RUN_FILE_H
+#ifndef COP_RUN_RUN_FILE_H
+#define COP_RUN_RUN_FILE_H
 
-#include "coppice/store.h"
-#include "coppice/text.h"
+#include "coppice/base/text.h"
+#include "coppice/store/store.h"
 
 /* Reads the run file of a run directory, or the file itself. *file (to be freed by the caller,
  * also on failure) is its path. Where the newest generation is damaged the one before it is

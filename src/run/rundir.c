@@ -1,9 +1,9 @@
 /* The run directory: whose it is, its run file, its log. */
 #include "run/context.h"
 
-#include "coppice/build_info.h"
-#include "coppice/memory.h"
-#include "coppice/timer.h"
+#include "coppice/base/build_info.h"
+#include "coppice/base/memory.h"
+#include "coppice/base/timer.h"
 #include "run/signals.h"
 
 #include <errno.h>

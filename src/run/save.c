@@ -2,7 +2,7 @@
  * monotonic clock alone. */
 #include "run/context.h"
 
-#include "coppice/timer.h"
+#include "coppice/base/timer.h"
 #include "run/signals.h"
 
 #include <stdio.h>

@@ -1,7 +1,7 @@
 #include "run/saver.h"
 
-#include "coppice/memory.h"
-#include "coppice/timer.h"
+#include "coppice/base/memory.h"
+#include "coppice/base/timer.h"
 #include "run/thread.h"
 
 #include <string.h>

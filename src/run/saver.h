@@ -1,9 +1,9 @@
 /* Writes run files in a thread of its own, so that rank 0 serves its workers meanwhile: a file
  * server may take seconds. Private to run/. */
-#ifndef RUN_SAVER_H
-#define RUN_SAVER_H
+#ifndef COP_RUN_SAVER_H
+#define COP_RUN_SAVER_H
 
-#include "coppice/store.h"
+#include "coppice/store/store.h"
 
 typedef struct cop_saver cop_saver;
 

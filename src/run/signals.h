@@ -1,9 +1,9 @@
 /* Signals that ask the job to leave: SIGTERM, SIGINT, SIGUSR1; and SIGCONT, which may announce
  * them. Private to run/. */
-#ifndef RUN_SIGNALS_H
-#define RUN_SIGNALS_H
+#ifndef COP_RUN_SIGNALS_H
+#define COP_RUN_SIGNALS_H
 
-#include "coppice/status.h"
+#include "coppice/base/status.h"
 
 #include <stdbool.h>
 

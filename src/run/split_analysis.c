@@ -1,6 +1,6 @@
 #include "run/split_analysis.h"
 
-#include "coppice/memory.h"
+#include "coppice/base/memory.h"
 #include "run/phase.h"
 
 #include <jansson.h>

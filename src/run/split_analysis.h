@@ -1,10 +1,10 @@
 /* The split-half analysis of a run file: from /population to /split_half. Private to run/. */
-#ifndef RUN_SPLIT_ANALYSIS_H
-#define RUN_SPLIT_ANALYSIS_H
+#ifndef COP_RUN_SPLIT_ANALYSIS_H
+#define COP_RUN_SPLIT_ANALYSIS_H
 
-#include "coppice/split_half.h"
-#include "coppice/store.h"
-#include "coppice/text.h"
+#include "coppice/base/text.h"
+#include "coppice/search/split_half.h"
+#include "coppice/store/store.h"
 
 /* What to do; zeros are not defaults. */
 typedef struct cop_split_request {

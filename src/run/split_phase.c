@@ -3,8 +3,8 @@
  * does, or the loss of the run directory. */
 #include "run/split_phase.h"
 
-#include "coppice/affinity.h"
-#include "coppice/timer.h"
+#include "coppice/base/affinity.h"
+#include "coppice/base/timer.h"
 #include "run/split_analysis.h"
 
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /* The split-half analysis as a step of the job. Private to run/. */
-#ifndef RUN_SPLIT_PHASE_H
-#define RUN_SPLIT_PHASE_H
+#ifndef COP_RUN_SPLIT_PHASE_H
+#define COP_RUN_SPLIT_PHASE_H
 
 #include "run/context.h"
 

@@ -1,7 +1,7 @@
 /* Shows a split-half analysis: tables and bars. */
-#include "coppice/run.h"
+#include "coppice/run/run.h"
 
-#include "coppice/memory.h"
+#include "coppice/base/memory.h"
 #include "run/run_file.h"
 #include "run/split_analysis.h"
 

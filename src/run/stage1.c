@@ -2,7 +2,7 @@
  * best of them through the gate against the centre. CoRP's stage 1 is this around the base. */
 #include "run/proposals.h"
 
-#include "coppice/memory.h"
+#include "coppice/base/memory.h"
 
 #include <math.h>
 #include <stdio.h>

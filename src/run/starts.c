@@ -1,9 +1,9 @@
 /* The starts of a run, as the run file lists them. */
 #include "run/context.h"
 
-#include "coppice/build_info.h"
-#include "coppice/memory.h"
-#include "coppice/timer.h"
+#include "coppice/base/build_info.h"
+#include "coppice/base/memory.h"
+#include "coppice/base/timer.h"
 
 #include <stdio.h>
 #include <string.h>

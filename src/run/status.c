@@ -1,9 +1,9 @@
 /* How a run is doing, told from outside: status.json and the claim, otherwise the run file. */
-#include "coppice/run.h"
+#include "coppice/run/run.h"
 
-#include "coppice/memory.h"
-#include "coppice/store.h"
-#include "coppice/timer.h"
+#include "coppice/base/memory.h"
+#include "coppice/base/timer.h"
+#include "coppice/store/store.h"
 #include "run/claim.h"
 
 #include <jansson.h>

@@ -1,9 +1,9 @@
 /* Threads beside the main one: started with all signals blocked, so that handlers run in the
  * main thread, and waiting by the monotonic clock. Private to run/. */
-#ifndef RUN_THREAD_H
-#define RUN_THREAD_H
+#ifndef COP_RUN_THREAD_H
+#define COP_RUN_THREAD_H
 
-#include "coppice/status.h"
+#include "coppice/base/status.h"
 
 #include <pthread.h>
 

@@ -1,6 +1,6 @@
 #include "run/work_order.h"
 
-#include "coppice/memory.h"
+#include "coppice/base/memory.h"
 
 #include <string.h>
 

@@ -1,7 +1,7 @@
 /* What rank 0 tells the others: of a phase its examples, of a chunk of units the recipes of its
  * rows. Bytes for messages, so they are kept few. Private to run/. */
-#ifndef RUN_WORK_ORDER_H
-#define RUN_WORK_ORDER_H
+#ifndef COP_RUN_WORK_ORDER_H
+#define COP_RUN_WORK_ORDER_H
 
 #include "run/phase.h"
 

@@ -4,7 +4,7 @@
  * tries who wants out, is the end. */
 #include "sandbox/filter.h"
 
-#include "coppice/memory.h"
+#include "coppice/base/memory.h"
 
 #include <asm/termbits.h>
 #include <errno.h>

@@ -2,7 +2,7 @@
 #ifndef COP_SANDBOX_FILTER_H
 #define COP_SANDBOX_FILTER_H
 
-#include "coppice/status.h"
+#include "coppice/base/status.h"
 
 #include <linux/filter.h>
 

@@ -6,7 +6,7 @@
 #include "sandbox/walls.h"
 #include "sandbox/zygote.h"
 
-#include "coppice/build_info.h"
+#include "coppice/base/build_info.h"
 
 #include <argp.h>
 #include <errno.h>

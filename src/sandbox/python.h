@@ -2,7 +2,7 @@
 #ifndef COP_SANDBOX_PYTHON_H
 #define COP_SANDBOX_PYTHON_H
 
-#include "coppice/status.h"
+#include "coppice/base/status.h"
 
 #include <sys/types.h>
 

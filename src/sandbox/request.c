@@ -1,6 +1,6 @@
 #include "sandbox/request.h"
 
-#include "coppice/memory.h"
+#include "coppice/base/memory.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -2,8 +2,8 @@
 #ifndef COP_SANDBOX_REQUEST_H
 #define COP_SANDBOX_REQUEST_H
 
-#include "coppice/status.h"
-#include "coppice/text.h"
+#include "coppice/base/status.h"
+#include "coppice/base/text.h"
 
 #include <jansson.h>
 #include <stdbool.h>

@@ -4,8 +4,8 @@
 
 #include "sandbox/trial.h"
 
-#include "coppice/memory.h"
-#include "coppice/timer.h"
+#include "coppice/base/memory.h"
+#include "coppice/base/timer.h"
 
 #include <errno.h>
 #include <limits.h>

@@ -2,8 +2,8 @@
 
 #include "sandbox/waits.h"
 
-#include "coppice/file.h"
-#include "coppice/timer.h"
+#include "coppice/base/file.h"
+#include "coppice/base/timer.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,6 +1,6 @@
 #include "sandbox/walls.h"
 
-#include "coppice/file.h"
+#include "coppice/base/file.h"
 
 #include <errno.h>
 #include <fcntl.h>

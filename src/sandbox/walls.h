@@ -3,7 +3,7 @@
 #ifndef COP_SANDBOX_WALLS_H
 #define COP_SANDBOX_WALLS_H
 
-#include "coppice/status.h"
+#include "coppice/base/status.h"
 
 #include <stdbool.h>
 

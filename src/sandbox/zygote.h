@@ -6,7 +6,7 @@
 #include "sandbox/filter.h"
 #include "sandbox/python.h"
 
-#include "coppice/status.h"
+#include "coppice/base/status.h"
 
 #include <stdint.h>
 

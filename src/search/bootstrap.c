@@ -1,8 +1,8 @@
 /* The percentile bootstrap. */
-#include "coppice/compare.h"
+#include "coppice/search/compare.h"
 
-#include "coppice/memory.h"
-#include "coppice/noise.h"
+#include "coppice/base/memory.h"
+#include "coppice/noise/noise.h"
 #include "search/stats_private.h"
 
 #include <string.h>

@@ -5,7 +5,7 @@
  * since mean_i = w_i sigma_i and the weights sum to one: diagonal minus rank one. */
 #include "search/cloud.h"
 
-#include "coppice/memory.h"
+#include "coppice/base/memory.h"
 #include "search/secular.h"
 #include "search/stats_private.h"
 

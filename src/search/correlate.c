@@ -1,6 +1,6 @@
 #include "search/correlate.h"
 
-#include "coppice/search.h"
+#include "coppice/search/search.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -3,7 +3,7 @@
 #ifndef COP_SEARCH_DENSE_H
 #define COP_SEARCH_DENSE_H
 
-#include "coppice/status.h"
+#include "coppice/base/status.h"
 
 #include <stddef.h>
 

@@ -1,5 +1,5 @@
 /* Paired comparison with the centre, and the decision whether to accept an update. */
-#include "coppice/search.h"
+#include "coppice/search/search.h"
 
 #include <math.h>
 

@@ -1,5 +1,5 @@
 /* Wilson's interval of a proportion. */
-#include "coppice/search.h"
+#include "coppice/search/search.h"
 
 #include <assert.h>
 #include <math.h>

@@ -1,5 +1,5 @@
 /* McNemar's test: which of two methods is right on examples where only one is. */
-#include "coppice/compare.h"
+#include "coppice/search/compare.h"
 
 #include <math.h>
 

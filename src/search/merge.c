@@ -1,8 +1,8 @@
 /* CoRP's two-pass merge: an elite by reward, weighted once by reward and once more by how well
  * a candidate agrees with the provisional mean. */
-#include "coppice/search.h"
+#include "coppice/search/search.h"
 
-#include "coppice/memory.h"
+#include "coppice/base/memory.h"
 #include "search/cloud.h"
 #include "search/merge_private.h"
 #include "search/stats_private.h"

@@ -3,7 +3,7 @@
 #ifndef COP_SEARCH_MERGE_PRIVATE_H
 #define COP_SEARCH_MERGE_PRIVATE_H
 
-#include "coppice/search.h"
+#include "coppice/search/search.h"
 
 /* Space for merges of `count` candidates of which `taking_part` at most are valid. */
 cop_status cop_merge_create(size_t count, size_t taking_part, cop_merge *merge, cop_error *err);

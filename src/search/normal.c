@@ -1,5 +1,5 @@
 /* The standard normal distribution and its inverse. */
-#include "coppice/search.h"
+#include "coppice/search/search.h"
 
 #include <math.h>
 

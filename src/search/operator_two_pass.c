@@ -1,8 +1,8 @@
 /* CoRP's two-pass merge over its grid of (q, beta). */
 #include "search/operators_private.h"
 
-#include "coppice/memory.h"
-#include "coppice/search.h"
+#include "coppice/base/memory.h"
+#include "coppice/search/search.h"
 
 static cop_status run(const cop_operator_input *in, cop_directions *directions, cop_error *err)
 {

@@ -1,8 +1,8 @@
 /* The table of operators. */
 #include "search/operators_private.h"
 
-#include "coppice/memory.h"
-#include "coppice/text.h"
+#include "coppice/base/memory.h"
+#include "coppice/base/text.h"
 
 #include <math.h>
 #include <string.h>

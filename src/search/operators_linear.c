@@ -2,7 +2,7 @@
  * backwards: z-scored rewards, centred ranks, precision-weighted examples. */
 #include "search/operators_private.h"
 
-#include "coppice/memory.h"
+#include "coppice/base/memory.h"
 #include "search/cloud.h"
 
 #include <float.h>

@@ -2,7 +2,7 @@
 #ifndef COP_SEARCH_OPERATORS_PRIVATE_H
 #define COP_SEARCH_OPERATORS_PRIVATE_H
 
-#include "coppice/operators.h"
+#include "coppice/search/operators.h"
 
 extern const cop_operator cop_operator_two_pass;
 extern const cop_operator cop_operator_z_score;

@@ -1,8 +1,8 @@
 /* The search update of recentring: candidates with a positive constructive score, weighted so
  * that a given number of them effectively counts. */
-#include "coppice/search.h"
+#include "coppice/search/search.h"
 
-#include "coppice/memory.h"
+#include "coppice/base/memory.h"
 #include "search/cloud.h"
 #include "search/stats_private.h"
 

@@ -11,7 +11,7 @@
  * rounding even where roots cluster. O(n^2) for the eigenvalues, O(n) a vector on top. */
 #include "search/secular.h"
 
-#include "coppice/memory.h"
+#include "coppice/base/memory.h"
 #include "search/secular_root.h"
 
 #include <assert.h>

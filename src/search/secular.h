@@ -2,7 +2,7 @@
 #ifndef COP_SEARCH_SECULAR_H
 #define COP_SEARCH_SECULAR_H
 
-#include "coppice/status.h"
+#include "coppice/base/status.h"
 
 #include <stddef.h>
 

@@ -1,7 +1,7 @@
 #include "search/split_data.h"
 
-#include "coppice/memory.h"
-#include "coppice/noise.h"
+#include "coppice/base/memory.h"
+#include "coppice/noise/noise.h"
 #include "search/dense.h"
 
 #include <math.h>

@@ -2,7 +2,7 @@
 #ifndef COP_SEARCH_SPLIT_DATA_H
 #define COP_SEARCH_SPLIT_DATA_H
 
-#include "coppice/split_half.h"
+#include "coppice/search/split_half.h"
 
 /* What all threads read. */
 typedef struct cop_split_data {

@@ -1,8 +1,8 @@
 /* The split-half analysis: threads over halvings of the data, then over permuted data sets.
  * Every number has its place, so that the order of work leaves no trace. */
-#include "coppice/split_half.h"
+#include "coppice/search/split_half.h"
 
-#include "coppice/memory.h"
+#include "coppice/base/memory.h"
 #include "search/split_summary.h"
 
 #include <omp.h>

@@ -1,6 +1,6 @@
 #include "search/split_measure.h"
 
-#include "coppice/memory.h"
+#include "coppice/base/memory.h"
 #include "search/dense.h"
 #include "search/stats_private.h"
 

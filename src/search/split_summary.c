@@ -1,6 +1,6 @@
 #include "search/split_summary.h"
 
-#include "coppice/memory.h"
+#include "coppice/base/memory.h"
 #include "search/stats_private.h"
 
 #include <math.h>

@@ -1,7 +1,7 @@
 /* Means, quantiles, softmax, and the statistics of weights. */
-#include "coppice/search.h"
+#include "coppice/search/search.h"
 
-#include "coppice/memory.h"
+#include "coppice/base/memory.h"
 #include "search/stats_private.h"
 
 #include <assert.h>

@@ -1,7 +1,7 @@
 /* Plurality votes. */
-#include "coppice/compare.h"
+#include "coppice/search/compare.h"
 
-#include "coppice/memory.h"
+#include "coppice/base/memory.h"
 
 #include <stdbool.h>
 #include <stdlib.h>

@@ -10,7 +10,7 @@
  */
 #include "store/decode_apart.h"
 
-#include "coppice/memory.h"
+#include "coppice/base/memory.h"
 #include "store/hdf_decode.h"
 #include "store/tree.h"
 

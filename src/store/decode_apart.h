@@ -2,8 +2,8 @@
 #ifndef COP_STORE_DECODE_APART_H
 #define COP_STORE_DECODE_APART_H
 
-#include "coppice/digest.h"
-#include "coppice/store.h"
+#include "coppice/base/digest.h"
+#include "coppice/store/store.h"
 
 /* As cop_store_hdf_decode(), for a file that nobody vouches for: HDF5 sees it in a child that
  * has no files, no network and no other processes. A file that makes HDF5 crash, spin or take

@@ -1,7 +1,7 @@
 #include "store/disk.h"
 
-#include "coppice/file.h"
-#include "coppice/memory.h"
+#include "coppice/base/file.h"
+#include "coppice/base/memory.h"
 
 #include <errno.h>
 #include <fcntl.h>

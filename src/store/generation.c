@@ -1,8 +1,8 @@
 /* Writing a run file: the new generation replaces the old one, which stays as "<path>.prev". */
 #include "store/generation.h"
 
-#include "coppice/memory.h"
-#include "coppice/text.h"
+#include "coppice/base/memory.h"
+#include "coppice/base/text.h"
 #include "store/content.h"
 #include "store/disk.h"
 #include "store/hdf_encode.h"

@@ -2,8 +2,8 @@
 #ifndef COP_STORE_GENERATION_H
 #define COP_STORE_GENERATION_H
 
-#include "coppice/digest.h"
-#include "coppice/store.h"
+#include "coppice/base/digest.h"
+#include "coppice/store/store.h"
 #include "store/seal.h"
 
 /* As cop_store_read(); *verdict as in cop_store_disk_read(), `digest` that of the content.

@@ -4,7 +4,7 @@
 #ifndef COP_STORE_HDF_H
 #define COP_STORE_HDF_H
 
-#include "coppice/store.h"
+#include "coppice/store/store.h"
 
 #include <hdf5.h>
 

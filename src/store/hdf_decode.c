@@ -1,6 +1,6 @@
 #include "store/hdf_decode.h"
 
-#include "coppice/memory.h"
+#include "coppice/base/memory.h"
 #include "store/hdf.h"
 #include "store/hdf_read.h"
 #include "store/seal.h"

@@ -2,8 +2,8 @@
 #ifndef COP_STORE_HDF_DECODE_H
 #define COP_STORE_HDF_DECODE_H
 
-#include "coppice/digest.h"
-#include "coppice/store.h"
+#include "coppice/base/digest.h"
+#include "coppice/store/store.h"
 
 /* Decodes a whole file whose seal was checked. No array is larger than the file itself, and
  * what Coppice does not write (other types, filters, links) is refused: COP_ERR_FORMAT.

@@ -1,6 +1,6 @@
 #include "store/hdf_encode.h"
 
-#include "coppice/memory.h"
+#include "coppice/base/memory.h"
 #include "store/hdf.h"
 #include "store/tree.h"
 

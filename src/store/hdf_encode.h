@@ -2,8 +2,8 @@
 #ifndef COP_STORE_HDF_ENCODE_H
 #define COP_STORE_HDF_ENCODE_H
 
-#include "coppice/digest.h"
-#include "coppice/store.h"
+#include "coppice/base/digest.h"
+#include "coppice/store/store.h"
 #include "store/disk.h"
 
 /* The whole file with room for the seal at its start; the same tree always gives the same

@@ -1,6 +1,6 @@
 #include "store/hdf_read.h"
 
-#include "coppice/memory.h"
+#include "coppice/base/memory.h"
 
 #include <string.h>
 

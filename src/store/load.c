@@ -1,6 +1,6 @@
 /* Reading a run file, or the one before it. */
-#include "coppice/memory.h"
-#include "coppice/text.h"
+#include "coppice/base/memory.h"
+#include "coppice/base/text.h"
 #include "store/content.h"
 #include "store/decode_apart.h"
 #include "store/disk.h"

@@ -1,5 +1,5 @@
 /* Shorthand for scalars. */
-#include "coppice/store.h"
+#include "coppice/store/store.h"
 
 cop_status cop_store_set_f64(cop_store *store, const char *path, double value, const char *unit,
                              const char *meaning, cop_error *err)

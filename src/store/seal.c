@@ -1,7 +1,7 @@
 #include "store/seal.h"
 
-#include "coppice/digest.h"
-#include "coppice/store.h"
+#include "coppice/base/digest.h"
+#include "coppice/store/store.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -11,7 +11,7 @@
 #ifndef COP_STORE_SEAL_H
 #define COP_STORE_SEAL_H
 
-#include "coppice/status.h"
+#include "coppice/base/status.h"
 
 #include <stdbool.h>
 #include <stddef.h>

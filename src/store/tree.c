@@ -1,6 +1,6 @@
 #include "store/tree.h"
 
-#include "coppice/memory.h"
+#include "coppice/base/memory.h"
 
 #include <assert.h>
 #include <stdio.h>

@@ -3,7 +3,7 @@
 #ifndef COP_STORE_TREE_H
 #define COP_STORE_TREE_H
 
-#include "coppice/store.h"
+#include "coppice/store/store.h"
 
 enum {
     COP_STORE_MAX_PATH = 1023, /* bytes of a path */

@@ -3,8 +3,8 @@
 #ifndef COP_TASK_CHARACTERS_H
 #define COP_TASK_CHARACTERS_H
 
-#include "coppice/status.h"
-#include "coppice/text.h"
+#include "coppice/base/status.h"
+#include "coppice/base/text.h"
 #include "task/tasks.h"
 
 #include <stdbool.h>

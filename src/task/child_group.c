@@ -1,6 +1,6 @@
 #include "task/child_group.h"
 
-#include "coppice/memory.h"
+#include "coppice/base/memory.h"
 
 /* One response on its way. */
 typedef struct entry {

@@ -2,8 +2,8 @@
 #ifndef COP_TASK_CHILD_GROUP_H
 #define COP_TASK_CHILD_GROUP_H
 
-#include "coppice/scorer.h"
-#include "task/child.h"
+#include "coppice/child/child.h"
+#include "coppice/task/scorer.h"
 
 /* How a task asks and reads. `context` is the caller's. */
 typedef struct cop_child_rules {

@@ -1,7 +1,7 @@
 /* Multiple choice: the label that a response settles on. */
 #include "task/choice.h"
 
-#include "coppice/json.h"
+#include "coppice/json/json.h"
 #include "task/characters.h"
 
 #include <assert.h>

@@ -2,8 +2,8 @@
 #ifndef COP_TASK_CHOICE_H
 #define COP_TASK_CHOICE_H
 
-#include "coppice/status.h"
-#include "coppice/text.h"
+#include "coppice/base/status.h"
+#include "coppice/base/text.h"
 #include "task/tasks.h"
 
 #include <stdbool.h>

@@ -2,7 +2,7 @@
  * answer and up to a tenth more for the form of the response. */
 #include "task/tasks.h"
 
-#include "coppice/memory.h"
+#include "coppice/base/memory.h"
 #include "task/expression.h"
 
 #include <math.h>

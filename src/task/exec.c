@@ -2,8 +2,8 @@
  * protocol is in the man page, coppice(1). */
 #include "task/tasks.h"
 
-#include "coppice/memory.h"
-#include "coppice/scorer.h"
+#include "coppice/base/memory.h"
+#include "coppice/task/scorer.h"
 #include "task/child_group.h"
 
 #include <float.h>

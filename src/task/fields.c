@@ -1,7 +1,7 @@
 /* What the tasks share: fields of examples, reference answers. */
 #include "task/tasks.h"
 
-#include "coppice/memory.h"
+#include "coppice/base/memory.h"
 
 #include <string.h>
 

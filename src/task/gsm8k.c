@@ -2,8 +2,8 @@
  * arith, which forgives a full stop after the number. */
 #include "task/tasks.h"
 
-#include "coppice/json.h"
-#include "coppice/memory.h"
+#include "coppice/base/memory.h"
+#include "coppice/json/json.h"
 #include "task/characters.h"
 
 #include <string.h>

@@ -1,8 +1,8 @@
 /* A data set as a task sees it. */
 #include "task/tasks.h"
 
-#include "coppice/memory.h"
-#include "coppice/text.h"
+#include "coppice/base/memory.h"
+#include "coppice/base/text.h"
 
 #include <ctype.h>
 

@@ -1,5 +1,5 @@
 /* Mathematics with short answers in LaTeX: MATH-500, OlympiadBench and the like. */
-#include "task/math.h"
+#include "task/math/math.h"
 
 #include "task/characters.h"
 

@@ -1,7 +1,7 @@
 /* Mathematics judged by structure: what the answer is, not which numbers it has. */
 #include "task/characters.h"
-#include "task/math.h"
-#include "task/strict.h"
+#include "task/math/math.h"
+#include "task/math/strict.h"
 
 static cop_status judge(cop_slice answer, cop_slice wanted, cop_score *score, cop_error *err)
 {

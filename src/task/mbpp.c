@@ -2,11 +2,11 @@
  * process beside this one, while the next responses are generated. */
 #include "task/tasks.h"
 
-#include "coppice/memory.h"
-#include "coppice/scorer.h"
+#include "coppice/base/memory.h"
+#include "coppice/task/scorer.h"
 #include "task/characters.h"
 #include "task/child_group.h"
-#include "task/program.h"
+#include "task/program/program.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -1,8 +1,8 @@
 /* Sentences of a story, shuffled, to be put in order: ROCStories. */
 #include "task/tasks.h"
 
-#include "coppice/digest.h"
-#include "coppice/json.h"
+#include "coppice/base/digest.h"
+#include "coppice/json/json.h"
 #include "task/characters.h"
 
 #include <stdio.h>

@@ -1,6 +1,6 @@
 #include "task/regex.h"
 
-#include "coppice/memory.h"
+#include "coppice/base/memory.h"
 
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>

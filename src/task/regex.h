@@ -3,7 +3,7 @@
 #ifndef COP_TASK_REGEX_H
 #define COP_TASK_REGEX_H
 
-#include "coppice/status.h"
+#include "coppice/base/status.h"
 #include "task/tasks.h"
 
 #include <stdbool.h>

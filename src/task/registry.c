@@ -1,7 +1,7 @@
 /* The table of tasks. */
 #include "task/tasks.h"
 
-#include "coppice/memory.h"
+#include "coppice/base/memory.h"
 
 #include <string.h>
 

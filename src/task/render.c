@@ -1,7 +1,7 @@
 /* Prompt templates: {field} stands for the example's field. */
 #include "task/tasks.h"
 
-#include "coppice/memory.h"
+#include "coppice/base/memory.h"
 
 #include <assert.h>
 #include <math.h>

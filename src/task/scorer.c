@@ -1,7 +1,7 @@
 /* Scorers: tasks that are functions are scored when their responses are handed over. */
-#include "coppice/scorer.h"
+#include "coppice/task/scorer.h"
 
-#include "coppice/memory.h"
+#include "coppice/base/memory.h"
 
 #include <assert.h>
 

@@ -2,7 +2,7 @@
 #ifndef COP_TASK_TASKS_H
 #define COP_TASK_TASKS_H
 
-#include "coppice/task.h"
+#include "coppice/task/task.h"
 
 extern const cop_task cop_task_gsm8k;
 extern const cop_task cop_task_arith;

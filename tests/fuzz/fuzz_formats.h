@@ -4,10 +4,10 @@
 #ifndef TESTS_FUZZ_FUZZ_FORMATS_H
 #define TESTS_FUZZ_FUZZ_FORMATS_H
 
-#include "coppice/dataset.h"
-#include "coppice/recipe.h"
-#include "formats/dataset_parse.h"
-#include "formats/safetensors.h"
+#include "checkpoint/safetensors.h"
+#include "coppice/data/dataset.h"
+#include "coppice/recipe/recipe.h"
+#include "data/dataset_parse.h"
 
 #include <stdint.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* Fuzz target of chat templates: any bytes as a template, over a conversation. */
-#include "formats/jinja.h"
+#include "coppice/jinja/jinja.h"
 
 #include <stdint.h>
 #include <stdlib.h>

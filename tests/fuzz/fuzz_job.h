@@ -3,9 +3,9 @@
 #ifndef COP_FUZZ_JOB_H
 #define COP_FUZZ_JOB_H
 
-#include "coppice/job.h"
-#include "formats/job_keys.h"
-#include "formats/job_parse.h"
+#include "coppice/job/job.h"
+#include "job/job_keys.h"
+#include "job/job_parse.h"
 
 #include <stddef.h>
 #include <stdint.h>

@@ -4,7 +4,7 @@
 #ifndef TESTS_FUZZ_FUZZ_REWARD_H
 #define TESTS_FUZZ_FUZZ_REWARD_H
 
-#include "coppice/task.h"
+#include "coppice/task/task.h"
 
 #include <stdint.h>
 #include <stdlib.h>

@@ -3,8 +3,8 @@
 #ifndef COP_FUZZ_TOKENIZER_H
 #define COP_FUZZ_TOKENIZER_H
 
-#include "coppice/text.h"
-#include "formats/tokenizer_parts.h"
+#include "coppice/base/text.h"
+#include "tokenizer/tokenizer_parts.h"
 
 #include <stddef.h>
 #include <stdint.h>

@@ -2,8 +2,8 @@
 #ifndef TESTS_UNIT_FORMATS_SUPPORT_H
 #define TESTS_UNIT_FORMATS_SUPPORT_H
 
-#include "coppice/memory.h"
-#include "coppice/text.h"
+#include "coppice/base/memory.h"
+#include "coppice/base/text.h"
 
 #include <dirent.h>
 #include <fcntl.h>

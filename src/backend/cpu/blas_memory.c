@@ -1,8 +1,8 @@
 /* OpenBLAS under a limit of address space: it waits for ever for memory that it cannot get, so
  * it is made to take what it needs while that is known to be there. */
-#include "coppice/backend.h"
+#include "coppice/backend/backend.h"
 
-#include "coppice/memory.h"
+#include "coppice/base/memory.h"
 
 #include <cblas.h>
 #include <omp.h>

@@ -1,8 +1,8 @@
 /* KV cache, rotary embedding and attention of the CPU backend. */
 #include "backend/cpu/cpu_backend.h"
 #include "backend/cpu/parallel.h"
-#include "coppice/memory.h"
-#include "coppice/timer.h"
+#include "coppice/base/memory.h"
+#include "coppice/base/timer.h"
 
 #include <stdatomic.h>
 

@@ -3,7 +3,7 @@
 
 #include "backend/cpu/gemm_isa.h"
 #include "backend/host_decode.h"
-#include "coppice/memory.h"
+#include "coppice/base/memory.h"
 
 #include <omp.h>
 #include <stdio.h>

@@ -1,10 +1,10 @@
 /* The CPU backend's own types and operations. */
-#ifndef COPPICE_BACKEND_CPU_BACKEND_H
-#define COPPICE_BACKEND_CPU_BACKEND_H
+#ifndef COP_BACKEND_CPU_CPU_BACKEND_H
+#define COP_BACKEND_CPU_CPU_BACKEND_H
 
 #include "backend/cpu/gemm.h"
 #include "backend/cpu/kernels/kernels.h"
-#include "coppice/backend.h"
+#include "coppice/backend/backend.h"
 
 #include <assert.h>
 

@@ -1,7 +1,7 @@
 /* Row-wise operations and GEMM: each cuts its rows among the threads. */
 #include "backend/cpu/cpu_backend.h"
 #include "backend/cpu/parallel.h"
-#include "coppice/timer.h"
+#include "coppice/base/timer.h"
 
 #include <assert.h>
 

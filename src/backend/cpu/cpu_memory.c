@@ -1,7 +1,7 @@
 /* Buffers of the CPU backend and what a plan takes. */
 #include "backend/cpu/cpu_backend.h"
 
-#include "coppice/memory.h"
+#include "coppice/base/memory.h"
 
 #include <string.h>
 

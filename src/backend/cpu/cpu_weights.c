@@ -1,8 +1,8 @@
 /* Rebuilding and packing weights. */
 #include "backend/cpu/cpu_backend.h"
 
-#include "coppice/memory.h"
-#include "coppice/timer.h"
+#include "coppice/base/memory.h"
+#include "coppice/base/timer.h"
 
 cop_status cop_cpu_rebuild(cop_backend *backend, cop_buffer *out, size_t offset,
                            const cop_weight_part *parts, size_t count,

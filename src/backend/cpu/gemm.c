@@ -2,7 +2,7 @@
 #include "backend/cpu/gemm.h"
 
 #include "backend/cpu/parallel.h"
-#include "coppice/memory.h"
+#include "coppice/base/memory.h"
 
 #include <stdint.h>
 #include <sys/mman.h>

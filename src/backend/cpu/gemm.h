@@ -1,11 +1,11 @@
 /* GEMM providers. A provider packs weights [N, K] once and multiplies any number of rows with
  * them. Results depend on the shape, the number of rows and of threads, and on nothing else. */
-#ifndef COPPICE_BACKEND_CPU_GEMM_H
-#define COPPICE_BACKEND_CPU_GEMM_H
+#ifndef COP_BACKEND_CPU_GEMM_H
+#define COP_BACKEND_CPU_GEMM_H
 
 #include "backend/cpu/kernels/kernels.h"
-#include "coppice/dtype.h"
-#include "coppice/status.h"
+#include "coppice/base/dtype.h"
+#include "coppice/base/status.h"
 
 #include <stdbool.h>
 #include <stddef.h>

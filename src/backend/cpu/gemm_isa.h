@@ -1,10 +1,10 @@
 /* Instruction sets of the products, as the libraries that multiply report them. */
-#ifndef COPPICE_BACKEND_CPU_GEMM_ISA_H
-#define COPPICE_BACKEND_CPU_GEMM_ISA_H
+#ifndef COP_BACKEND_CPU_GEMM_ISA_H
+#define COP_BACKEND_CPU_GEMM_ISA_H
 
-#include "coppice/cpu.h"
-#include "coppice/dtype.h"
-#include "coppice/status.h"
+#include "coppice/base/cpu.h"
+#include "coppice/base/dtype.h"
+#include "coppice/base/status.h"
 
 #include <stdbool.h>
 

@@ -1,7 +1,7 @@
 #include "backend/cpu/gemm_measure.h"
 
-#include "coppice/memory.h"
-#include "coppice/timer.h"
+#include "coppice/base/memory.h"
+#include "coppice/base/timer.h"
 
 #include <assert.h>
 #include <cblas.h>

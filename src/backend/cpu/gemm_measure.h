@@ -1,8 +1,8 @@
 /* Bare providers for gemm_measure.c: a set of weights, and one product with weight `index`. */
-#ifndef COPPICE_BACKEND_CPU_GEMM_MEASURE_H
-#define COPPICE_BACKEND_CPU_GEMM_MEASURE_H
+#ifndef COP_BACKEND_CPU_GEMM_MEASURE_H
+#define COP_BACKEND_CPU_GEMM_MEASURE_H
 
-#include "coppice/gemm_measure.h"
+#include "coppice/backend/gemm_measure.h"
 
 typedef struct cop_bare_gemm cop_bare_gemm;
 

@@ -2,7 +2,7 @@
 #include "backend/cpu/gemm_measure.h"
 
 #include "backend/cpu/onednn_api.h"
-#include "coppice/memory.h"
+#include "coppice/base/memory.h"
 
 #include <string.h>
 

@@ -7,8 +7,8 @@
 
 #include "backend/cpu/gemm_isa.h"
 #include "backend/cpu/parallel.h"
-#include "coppice/backend.h"
-#include "coppice/memory.h"
+#include "coppice/backend/backend.h"
+#include "coppice/base/memory.h"
 
 #include <assert.h>
 #include <omp.h>

@@ -1,7 +1,7 @@
 /* Parts of the oneDNN provider: weights and products (gemm_onednn.c), and the primitives that
  * it keeps (gemm_onednn_primitive.c). */
-#ifndef COPPICE_BACKEND_CPU_GEMM_ONEDNN_H
-#define COPPICE_BACKEND_CPU_GEMM_ONEDNN_H
+#ifndef COP_BACKEND_CPU_GEMM_ONEDNN_H
+#define COP_BACKEND_CPU_GEMM_ONEDNN_H
 
 #include "backend/cpu/gemm.h"
 #include "backend/cpu/onednn_api.h"

@@ -2,7 +2,7 @@
  * they are kept by shape and number of rows. */
 #include "backend/cpu/gemm_onednn.h"
 
-#include "coppice/memory.h"
+#include "coppice/base/memory.h"
 
 #include <assert.h>
 #include <stdint.h>

@@ -4,8 +4,8 @@
 #include "backend/cpu/gemm.h"
 #include "backend/cpu/gemm_isa.h"
 
-#include "coppice/backend.h"
-#include "coppice/memory.h"
+#include "coppice/backend/backend.h"
+#include "coppice/base/memory.h"
 
 #include <assert.h>
 #include <cblas.h>

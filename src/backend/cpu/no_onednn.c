@@ -2,7 +2,7 @@
 #include "backend/cpu/gemm.h"
 #include "backend/cpu/gemm_isa.h"
 #include "backend/cpu/gemm_measure.h"
-#include "coppice/backend.h"
+#include "coppice/backend/backend.h"
 
 /* `make info` says it too. */
 #define LACK                                                                               \

@@ -1,7 +1,7 @@
 #include "backend/cpu/onednn_api.h"
 
-#include "coppice/memory.h"
-#include "coppice/status.h"
+#include "coppice/base/memory.h"
+#include "coppice/base/status.h"
 
 struct cop_onednn_layout {
     dnnl_memory_desc_t held;

@@ -1,8 +1,8 @@
 /* What oneDNN 2.6 and 3.x name and hold differently, and nothing else of it: descriptors of
  * memory are structures in the one and addresses in the other, a product is described in two
  * steps or in one, a sum has one argument or three. Everything here is in terms of both. */
-#ifndef COPPICE_BACKEND_CPU_ONEDNN_API_H
-#define COPPICE_BACKEND_CPU_ONEDNN_API_H
+#ifndef COP_BACKEND_CPU_ONEDNN_API_H
+#define COP_BACKEND_CPU_ONEDNN_API_H
 
 #include <stddef.h>
 

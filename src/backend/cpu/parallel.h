@@ -1,7 +1,7 @@
 /* The one place where the CPU backend starts threads. A team is either one thread, at no cost,
  * or all of them: OpenMP ends threads that a smaller team leaves over. */
-#ifndef COPPICE_BACKEND_CPU_PARALLEL_H
-#define COPPICE_BACKEND_CPU_PARALLEL_H
+#ifndef COP_BACKEND_CPU_PARALLEL_H
+#define COP_BACKEND_CPU_PARALLEL_H
 
 #include <stddef.h>
 

@@ -1,10 +1,10 @@
 /* The CUDA backend's own types and what its files share. C-like C++: kernels take one struct,
  * host functions are those of a C backend. */
-#ifndef COPPICE_BACKEND_CUDA_BACKEND_H
-#define COPPICE_BACKEND_CUDA_BACKEND_H
+#ifndef COP_BACKEND_CUDA_CUDA_BACKEND_H
+#define COP_BACKEND_CUDA_CUDA_BACKEND_H
 
 extern "C" {
-#include "coppice/backend.h"
+#include "coppice/backend/backend.h"
 }
 
 #include <cublasLt.h>

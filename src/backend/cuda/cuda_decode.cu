@@ -5,7 +5,7 @@
 #include "backend/cuda/cuda_backend.h"
 
 extern "C" {
-#include "coppice/memory.h"
+#include "coppice/base/memory.h"
 }
 
 /* --- graphs --- */

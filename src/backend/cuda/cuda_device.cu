@@ -4,7 +4,7 @@
 
 extern "C" {
 #include "backend/plugin.h"
-#include "coppice/memory.h"
+#include "coppice/base/memory.h"
 }
 
 #include <stdio.h>

@@ -3,7 +3,7 @@
 #include "backend/cuda/cuda_backend.h"
 
 extern "C" {
-#include "coppice/memory.h"
+#include "coppice/base/memory.h"
 }
 
 cop_status cop_cuda_matrix_create(cop_backend *backend, size_t n, size_t k, cop_dtype dtype,

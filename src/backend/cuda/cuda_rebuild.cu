@@ -7,12 +7,12 @@
 #define GAUSSIAN_FUNCTION static __device__ __forceinline__
 #define GAUSSIAN_FMA __fmaf_rn
 #define GAUSSIAN_SQRT __fsqrt_rn
-#include "noise/gaussian.h"
+#include "coppice/noise/gaussian.h"
 #define PHILOX_FUNCTION static __device__ __forceinline__
-#include "noise/philox.h"
+#include "coppice/noise/philox.h"
 
 extern "C" {
-#include "coppice/memory.h"
+#include "coppice/base/memory.h"
 }
 
 #include <string.h>

@@ -1,7 +1,7 @@
 /* How the kernels that choose ids move a decode step's sequences on. Each row is one block's,
  * so that a plain write of one of its threads will do. */
-#ifndef COPPICE_BACKEND_CUDA_DECODE_CUH
-#define COPPICE_BACKEND_CUDA_DECODE_CUH
+#ifndef COP_BACKEND_CUDA_DECODE_CUH
+#define COP_BACKEND_CUDA_DECODE_CUH
 
 #include "backend/cuda/cuda_backend.h"
 

@@ -1,6 +1,6 @@
 /* Sums and maxima over the threads of a warp and of a block, in an order that never changes. */
-#ifndef COPPICE_BACKEND_CUDA_REDUCE_CUH
-#define COPPICE_BACKEND_CUDA_REDUCE_CUH
+#ifndef COP_BACKEND_CUDA_REDUCE_CUH
+#define COP_BACKEND_CUDA_REDUCE_CUH
 
 #include <cuda_runtime.h>
 

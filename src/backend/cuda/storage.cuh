@@ -1,8 +1,8 @@
 /* Elements of every storage type on the device; the same bits as dtype.h gives. */
-#ifndef COPPICE_BACKEND_CUDA_STORAGE_CUH
-#define COPPICE_BACKEND_CUDA_STORAGE_CUH
+#ifndef COP_BACKEND_CUDA_STORAGE_CUH
+#define COP_BACKEND_CUDA_STORAGE_CUH
 
-#include "coppice/dtype.h"
+#include "coppice/base/dtype.h"
 
 #include <cuda_runtime.h>
 

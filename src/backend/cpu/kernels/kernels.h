@@ -1,10 +1,10 @@
 /* Kernels of the CPU backend: plain C, compiled once per instruction set. They work on one row
  * or one task and know nothing of threads; a table of them is chosen at run time. */
-#ifndef COPPICE_BACKEND_CPU_KERNELS_H
-#define COPPICE_BACKEND_CPU_KERNELS_H
+#ifndef COP_BACKEND_CPU_KERNELS_KERNELS_H
+#define COP_BACKEND_CPU_KERNELS_KERNELS_H
 
-#include "coppice/cpu.h"
-#include "coppice/dtype.h"
+#include "coppice/base/cpu.h"
+#include "coppice/base/dtype.h"
 
 #include <stddef.h>
 #include <stdint.h>

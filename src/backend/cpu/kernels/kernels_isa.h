@@ -1,7 +1,7 @@
 /* For kernel files only: names with the suffix of the instruction set that is being compiled.
  */
-#ifndef COPPICE_BACKEND_CPU_KERNELS_ISA_H
-#define COPPICE_BACKEND_CPU_KERNELS_ISA_H
+#ifndef COP_BACKEND_CPU_KERNELS_KERNELS_ISA_H
+#define COP_BACKEND_CPU_KERNELS_KERNELS_ISA_H
 
 #include "backend/cpu/kernels/kernels.h"
 

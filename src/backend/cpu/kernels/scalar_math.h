@@ -1,7 +1,7 @@
 /* Scalar functions without branches, so that loops over them vectorise. A compiler for another
  * processor defines how a function is written there, before it includes this. */
-#ifndef COPPICE_BACKEND_CPU_SCALAR_MATH_H
-#define COPPICE_BACKEND_CPU_SCALAR_MATH_H
+#ifndef COP_BACKEND_CPU_KERNELS_SCALAR_MATH_H
+#define COP_BACKEND_CPU_KERNELS_SCALAR_MATH_H
 
 #include <stdint.h>
 #include <string.h>

@@ -1,0 +1,20 @@
+#!/bin/sh
+# The main job on the embedded model: one coordinator, two workers.
+#   sh .ci/demo.sh build/coppice
+set -eu
+bin=${1:-build/coppice}
+out=runs/demo
+
+# mpirun refuses root unless told; its processes must not all be bound to core 0, nor spin.
+for setting in $(slurm/mpirun.sh --environment crowded); do export "${setting?}"; done
+
+if [ -f "$out/summary.json" ]; then
+    echo "$out holds a finished demo; removing it to run anew"
+    rm -rf "$out"
+fi
+# Two workers want two cores; a machine of one is asked to bear it.
+more=
+if [ "$(nproc)" -lt 2 ]; then more=--oversubscribe; fi
+echo "+ slurm/mpirun.sh -np 3 $bin run jobs/demo.yaml${more:+ $more}"
+# shellcheck disable=SC2086
+slurm/mpirun.sh -np 3 "$bin" run jobs/demo.yaml $more

@@ -1,0 +1,137 @@
+#include "coppice/chat/chat_files.h"
+
+#include "coppice/base/memory.h"
+#include "coppice/json/json.h"
+
+#include <string.h>
+#include <unistd.h>
+
+enum { MAX_FILE_BYTES = 64 << 20 };
+
+/* Reads a file of the model into text; *found false: there is none. */
+static cop_status read_file(const char *model_dir, const char *name, cop_text *text,
+                            bool *found, cop_error *err)
+{
+    char *const path = cop_text_join_path(model_dir, name, err);
+    if (path == NULL) return COP_ERR_MEMORY;
+    *found = access(path, F_OK) == 0;
+    cop_text_clear(text);
+    const cop_status status =
+        *found ? cop_text_read_file(text, path, MAX_FILE_BYTES, err) : COP_OK;
+    cop_memory_free(path);
+    return status;
+}
+
+/* Reads a file that holds a JSON object; *json NULL: there is none. */
+static cop_status read_object(const char *model_dir, const char *name, json_t **json,
+                              cop_error *err)
+{
+    cop_text text = {0};
+    bool found = false;
+    *json = NULL;
+    cop_status status = read_file(model_dir, name, &text, &found, err);
+    if (status == COP_OK && found) {
+        status = cop_json_read(text.data == NULL ? "" : text.data, text.length, 0, json, err);
+        if (status != COP_OK) {
+            (void)cop_error_prefix(err, "%s/%s", model_dir, name);
+        } else if (!json_is_object(*json)) {
+            json_decref(*json);
+            *json = NULL;
+            status = cop_error_set(err, COP_ERR_FORMAT, "%s/%s: it is not a JSON object",
+                                   model_dir, name);
+        }
+    }
+    cop_text_free(&text);
+    return status;
+}
+
+/* The template called "default" where a file has several. */
+static const json_t *find_default(const json_t *templates)
+{
+    if (json_is_object(templates)) return json_object_get(templates, "default");
+    for (size_t i = 0; i < json_array_size(templates); i++) {
+        const json_t *const item = json_array_get(templates, i);
+        const char *const name = json_string_value(json_object_get(item, "name"));
+        if (name != NULL && strcmp(name, "default") == 0)
+            return json_object_get(item, "template");
+    }
+    return NULL;
+}
+
+/* Takes the template of a configuration, if it has one and none was found before. */
+static cop_status take_template(const char *model_dir, const char *name, const json_t *config,
+                                cop_chat_files *files, cop_error *err)
+{
+    const json_t *template = json_object_get(config, "chat_template");
+    if (files->source != NULL || template == NULL || json_is_null(template)) return COP_OK;
+    if (!json_is_string(template)) template = find_default(template);
+    COP_CHECK(json_is_string(template), err, COP_ERR_FORMAT,
+              "%s/%s: \"chat_template\" must be a string, or several with one named "
+              "\"default\"",
+              model_dir, name);
+    files->source = name;
+    return cop_text_append(&files->template, json_string_value(template),
+                           json_string_length(template), err);
+}
+
+/* Takes the special tokens: each is given by its content, or by an object that has it. */
+static cop_status take_tokens(const json_t *config, cop_chat_files *files, cop_error *err)
+{
+    static const char *const names[] = {"bos_token", "eos_token", "unk_token", "sep_token",
+                                        "pad_token", "cls_token", "mask_token"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        json_t *found = json_object_get(config, names[i]);
+        if (json_is_object(found)) found = json_object_get(found, "content");
+        if (!json_is_string(found)) continue;
+        COP_CHECK(json_object_set(files->tokens, names[i], found) == 0, err, COP_ERR_MEMORY,
+                  "no memory for the special tokens");
+    }
+    return COP_OK;
+}
+
+static cop_status read_configs(const char *model_dir, cop_chat_files *files, cop_error *err)
+{
+    static const char config_name[] = "tokenizer_config.json";
+    static const char map_name[] = "special_tokens_map.json";
+    static const char old_name[] = "chat_template.json";
+    json_t *config = NULL;
+    json_t *map = NULL;
+    json_t *old = NULL;
+    cop_status status = COP_OK;
+    COP_TRY_OUT(read_object(model_dir, config_name, &config, err));
+    COP_TRY_OUT(take_template(model_dir, config_name, config, files, err));
+    COP_TRY_OUT(take_tokens(config, files, err));
+    if (json_object_get(config, "added_tokens_decoder") == NULL) {
+        COP_TRY_OUT(read_object(model_dir, map_name, &map, err));
+        COP_TRY_OUT(take_tokens(map, files, err));
+    }
+    if (files->source == NULL) {
+        COP_TRY_OUT(read_object(model_dir, old_name, &old, err));
+        COP_TRY_OUT(take_template(model_dir, old_name, old, files, err));
+    }
+out:
+    json_decref(config);
+    json_decref(map);
+    json_decref(old);
+    return status;
+}
+
+cop_status cop_chat_files_read(const char *model_dir, cop_chat_files *files, cop_error *err)
+{
+    static const char jinja_name[] = "chat_template.jinja";
+    bool found = false;
+    *files = (cop_chat_files){.tokens = json_object()};
+    COP_CHECK(files->tokens != NULL, err, COP_ERR_MEMORY, "no memory for the special tokens");
+    cop_status status = read_file(model_dir, jinja_name, &files->template, &found, err);
+    if (found) files->source = jinja_name;
+    if (status == COP_OK) status = read_configs(model_dir, files, err);
+    if (status != COP_OK) cop_chat_files_free(files);
+    return status;
+}
+
+void cop_chat_files_free(cop_chat_files *files)
+{
+    cop_text_free(&files->template);
+    json_decref(files->tokens);
+    *files = (cop_chat_files){0};
+}

@@ -1,0 +1,124 @@
+#include "coppice/recipe/recipe.h"
+
+#include "coppice/base/memory.h"
+
+#include <fnmatch.h>
+#include <jansson.h>
+#include <math.h>
+#include <string.h>
+
+/* Longer patterns could make fnmatch(3) take very long. */
+enum { MAX_PATTERN_BYTES = 1024 };
+
+static void free_scope(char **scope, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        cop_memory_free(scope[i]);
+    cop_memory_free(scope);
+}
+
+cop_status cop_recipe_create(cop_recipe **recipe, cop_error *err)
+{
+    static const char *const everything[] = {"*"};
+    *recipe = cop_memory_alloc(1, sizeof **recipe, err);
+    if (*recipe == NULL) return COP_ERR_MEMORY;
+    const cop_status status = cop_recipe_set_scope(*recipe, everything, 1, err);
+    if (status != COP_OK) cop_recipe_destroy(recipe);
+    return status;
+}
+
+cop_status cop_recipe_set_components(cop_recipe *recipe, const cop_component *components,
+                                     size_t count, cop_error *err)
+{
+    cop_component *const copy = cop_memory_alloc(count, sizeof *copy, err);
+    if (copy == NULL) return COP_ERR_MEMORY;
+    size_t kept = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (!isfinite(components[i].amplitude)) {
+            cop_memory_free(copy);
+            return cop_error_set(err, COP_ERR_NUMERIC,
+                                 "the amplitude of component %zu is not a finite number", i);
+        }
+        if (components[i].amplitude == 0.0F) continue;
+        copy[kept].seed = components[i].seed;
+        copy[kept].amplitude = components[i].amplitude;
+        kept++;
+    }
+    cop_memory_free(recipe->components);
+    recipe->components = copy;
+    recipe->component_count = kept;
+    return COP_OK;
+}
+
+static cop_status copy_pattern(const char *pattern, char **copy, cop_error *err)
+{
+    const size_t length = strlen(pattern);
+    COP_CHECK(length > 0 && length <= MAX_PATTERN_BYTES, err, COP_ERR_CONFIG,
+              "a pattern of the scope has %zu bytes, it must have 1 to %d", length,
+              MAX_PATTERN_BYTES);
+    json_t *const text = json_string(pattern);
+    COP_CHECK(text != NULL, err, COP_ERR_CONFIG, "a pattern of the scope is not valid UTF-8");
+    json_decref(text);
+    *copy = cop_memory_copy_string(pattern, length, err);
+    return *copy == NULL ? COP_ERR_MEMORY : COP_OK;
+}
+
+cop_status cop_recipe_set_scope(cop_recipe *recipe, const char *const *patterns, size_t count,
+                                cop_error *err)
+{
+    COP_CHECK(count > 0, err, COP_ERR_CONFIG,
+              "the scope has no pattern; \"*\" means all tensors");
+    char **const scope = cop_memory_alloc(count, sizeof *scope, err);
+    if (scope == NULL) return COP_ERR_MEMORY;
+    for (size_t i = 0; i < count; i++) {
+        const cop_status status = copy_pattern(patterns[i], &scope[i], err);
+        if (status != COP_OK) {
+            free_scope(scope, count);
+            return status;
+        }
+    }
+    free_scope(recipe->scope, recipe->scope_count);
+    recipe->scope = scope;
+    recipe->scope_count = count;
+    return COP_OK;
+}
+
+static const char *const scaling_names[] = {
+    [COP_SCALING_ABSOLUTE] = "absolute", [COP_SCALING_RMS] = "rms"};
+
+bool cop_scaling_find(const char *name, cop_scaling *scaling)
+{
+    for (size_t i = 0; i < sizeof scaling_names / sizeof scaling_names[0]; i++) {
+        if (strcmp(name, scaling_names[i]) != 0) continue;
+        *scaling = (cop_scaling)i;
+        return true;
+    }
+    return false;
+}
+
+const char *cop_scaling_name(cop_scaling scaling)
+{
+    return scaling_names[scaling];
+}
+
+float cop_recipe_scale(const cop_recipe *recipe, const cop_checkpoint *base,
+                       const cop_tensor_info *tensor)
+{
+    if (tensor->dtype == COP_DTYPE_OTHER || tensor->use == COP_TENSOR_UNUSED) return 0.0F;
+    if (tensor->original != NULL) tensor = tensor->original;
+    for (size_t i = 0; i < recipe->scope_count; i++) {
+        if (fnmatch(recipe->scope[i], tensor->name, 0) != 0) continue;
+        return recipe->scaling == COP_SCALING_RMS ? cop_checkpoint_rms(base, tensor) : 1.0F;
+    }
+    return 0.0F;
+}
+
+void cop_recipe_destroy(cop_recipe **recipe)
+{
+    if (recipe == NULL || *recipe == NULL) return;
+    free_scope((*recipe)->scope, (*recipe)->scope_count);
+    cop_memory_free((*recipe)->components);
+    cop_memory_free((*recipe)->metrics_json);
+    cop_memory_free(*recipe);
+    *recipe = NULL;
+}

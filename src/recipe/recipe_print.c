@@ -1,0 +1,103 @@
+/* Recipes to JSON. Written by hand and not by a library, so that the same recipe is the same
+ * bytes everywhere. */
+#include "coppice/recipe/recipe.h"
+
+#include "coppice/json/json_text.h"
+#include "coppice/noise/noise.h"
+
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static cop_status print_string(const char *string, cop_text *text, cop_error *err)
+{
+    json_t *const value = json_string(string);
+    COP_CHECK(value != NULL, err, COP_ERR_CONFIG, "a pattern of the scope is not valid UTF-8");
+    char *const quoted = json_dumps(value, JSON_ENCODE_ANY);
+    json_decref(value);
+    COP_CHECK(quoted != NULL, err, COP_ERR_MEMORY, "no memory to print a recipe");
+    const cop_status status = cop_text_append(text, quoted, strlen(quoted), err);
+    free(quoted);
+    return status;
+}
+
+static cop_status print_scope(const cop_recipe *recipe, cop_text *text, cop_error *err)
+{
+    COP_TRY(cop_text_format(text, err, "  \"scope\": ["));
+    for (size_t i = 0; i < recipe->scope_count; i++) {
+        if (i > 0) COP_TRY(cop_text_append(text, ", ", 2, err));
+        COP_TRY(print_string(recipe->scope[i], text, err));
+    }
+    return cop_text_append(text, "],\n", 3, err);
+}
+
+static cop_status print_files(const cop_recipe *recipe, cop_text *text, cop_error *err)
+{
+    bool first = true;
+    for (size_t i = 0; i < COP_IDENTITY_FILES; i++) {
+        if (recipe->files.digest[i][0] == '\0') continue;
+        COP_TRY(cop_text_format(text, err, "%s\n    \"%s\": \"%s\"",
+                                first ? "  \"files\": {" : ",", cop_identity_name(i),
+                                recipe->files.digest[i]));
+        first = false;
+    }
+    if (!first) COP_TRY(cop_text_append(text, "\n  },\n", 6, err));
+    return recipe->untied_head ? cop_text_format(text, err, "  \"untied_head\": true,\n")
+                               : COP_OK;
+}
+
+static cop_status print_components(const cop_recipe *recipe, cop_text *text, cop_error *err)
+{
+    COP_TRY(cop_text_format(text, err, "  \"components\": ["));
+    for (size_t i = 0; i < recipe->component_count; i++) {
+        char amplitude[32];
+        (void)snprintf(amplitude, sizeof amplitude, "%.9g",
+                       (double)recipe->components[i].amplitude);
+        /* A locale may have another decimal point than JSON. */
+        char *const comma = strchr(amplitude, ',');
+        if (comma != NULL) *comma = '.';
+        COP_TRY(cop_text_format(text, err,
+                                "%s\n    {\"seed\": \"%" PRIu64 "\", \"amplitude\": %s}",
+                                i == 0 ? "" : ",", recipe->components[i].seed, amplitude));
+    }
+    return cop_text_format(text, err, "%s]", recipe->component_count == 0 ? "" : "\n  ");
+}
+
+static cop_status print_metrics(const char *metrics, cop_text *text, cop_error *err)
+{
+    if (metrics == NULL) return COP_OK;
+    json_t *value = NULL;
+    const bool is_object = cop_json_load(metrics, strlen(metrics), &value, NULL) == COP_OK &&
+                           json_is_object(value);
+    json_decref(value);
+    COP_CHECK(is_object, err, COP_ERR_INTERNAL, "a recipe's metrics are not a JSON object");
+    COP_TRY(cop_text_format(text, err, ",\n  \"metrics\": "));
+    return cop_json_compact(metrics, strlen(metrics), text, err);
+}
+
+cop_status cop_recipe_print(const cop_recipe *recipe, cop_text *text, cop_error *err)
+{
+    COP_TRY(cop_text_format(text, err,
+                            "{\n  \"version\": %d,\n  \"noise_version\": %d,\n"
+                            "  \"base_sha256\": \"%s\",\n",
+                            COP_RECIPE_VERSION, COP_NOISE_VERSION, recipe->base_sha256));
+    COP_TRY(print_scope(recipe, text, err));
+    COP_TRY(cop_text_format(text, err, "  \"scaling\": \"%s\",\n",
+                            cop_scaling_name(recipe->scaling)));
+    COP_TRY(print_files(recipe, text, err));
+    COP_TRY(print_components(recipe, text, err));
+    COP_TRY(print_metrics(recipe->metrics_json, text, err));
+    return cop_text_append(text, "\n}\n", 3, err);
+}
+
+cop_status cop_recipe_write(const cop_recipe *recipe, const char *path, cop_error *err)
+{
+    cop_text text = {0};
+    cop_status status = cop_recipe_print(recipe, &text, err);
+    if (status == COP_OK) status = cop_text_write_file(path, text.data, text.length, err);
+    cop_text_free(&text);
+    return status;
+}

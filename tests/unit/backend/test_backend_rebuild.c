@@ -1,0 +1,238 @@
+/* Noise and rebuilt weights of every backend: bit for bit what the plain definition gives. */
+#include "unit/backend/backend_support.h"
+
+enum { MOST_COMPONENTS = 150 };
+
+static void make_components(rng *r, cop_component *components, size_t count)
+{
+    for (size_t j = 0; j < count; j++) {
+        components[j].seed = (uint64_t)rng_next(r) << 32 | rng_next(r);
+        components[j].amplitude = rng_float(r) * 0.01F;
+    }
+}
+
+static uint16_t *make_stored(rng *r, size_t count, cop_dtype dtype)
+{
+    float *const values = make_floats(r, count, false);
+    uint16_t *const stored = encode(values, count, dtype);
+    free(values);
+    return stored;
+}
+
+/* What rebuild.h says of the parts, by the scalar kernel. */
+static void expect_part(const void *got, const void *base, const cop_weight_part *part,
+                        const cop_component *components, size_t count)
+{
+    const size_t size = cop_dtype_size(part->keep_sums ? COP_F32 : part->dtype);
+    char *const want = malloc(part->count * size + 1);
+    assert_non_null(want);
+    const cop_rebuild_piece piece = {.base = base,
+                                     .out = want,
+                                     .dtype = part->dtype,
+                                     .count = part->count,
+                                     .tensor = part->tensor,
+                                     .scale = part->scale,
+                                     .base_is_sums = part->base_is_sums,
+                                     .keep_sums = part->keep_sums};
+    cop_rebuild_run(&piece, components, count, 1, COP_ISA_SCALAR);
+    for (size_t i = 0; i < part->count; i++) {
+        if (memcmp((const char *)got + i * size, want + i * size, size) == 0) continue;
+        fail_msg("element %zu of %zu, %s, %zu components, scale %g", i, part->count,
+                 cop_dtype_name(part->dtype), count, (double)part->scale);
+    }
+    free(want);
+}
+
+/* Two parts of a fused weight, at any place of the buffer. */
+static void check_fused(cop_backend *b, rng *r, cop_dtype dtype, size_t component_count)
+{
+    cop_error err = {0};
+    const size_t size = cop_dtype_size(dtype);
+    const size_t counts[2] = {rng_between(r, 1, 700), rng_between(r, 1, 700)};
+    const size_t offset = rng_between(r, 0, 5);
+    const size_t total = offset + counts[0] + counts[1];
+    cop_component components[MOST_COMPONENTS];
+    make_components(r, components, component_count);
+    void *bases[2];
+    cop_buffer *wrapped[2] = {NULL, NULL};
+    cop_weight_part parts[2];
+    for (size_t i = 0; i < 2; i++) {
+        bases[i] = make_stored(r, counts[i], dtype);
+        must(b->ops->buffer_wrap(b, bases[i], counts[i] * size, &wrapped[i], &err), &err);
+        parts[i] = (cop_weight_part){.base = wrapped[i],
+                                     .dtype = dtype,
+                                     .count = counts[i],
+                                     .tensor = rng_next(r),
+                                     .scale = i == 0 ? 1.0F : rng_float(r)};
+    }
+    if (rng_next(r) % 4 == 0) parts[1].scale = 0.0F;
+    cop_buffer *const out = make_buffer(b, NULL, total + 3, dtype);
+    must(b->ops->rebuild(b, out, offset, parts, 2, components, component_count, &err), &err);
+    char *const got = malloc((total + 3) * size);
+    assert_non_null(got);
+    must(b->ops->download(b, out, 0, got, (total + 3) * size, &err), &err);
+    expect_part(got + offset * size, bases[0], &parts[0], components, component_count);
+    expect_part(got + (offset + counts[0]) * size, bases[1], &parts[1], components,
+                component_count);
+    const char zeros[32] = {0};
+    assert_memory_equal(got, zeros, offset * size);
+    assert_memory_equal(got + total * size, zeros, 3 * size);
+    free(got);
+    drop_buffers(b, wrapped, 2);
+    drop_buffers(b, &out, 1);
+    free(bases[0]);
+    free(bases[1]);
+}
+
+static void test_parts(void **state)
+{
+    cop_backend *b = make_backend(*state);
+    rng r = {51};
+    static const size_t counts[] = {0, 1, 2, 16, MOST_COMPONENTS};
+    for (int d = 0; d < 3; d++) {
+        for (size_t c = 0; c < sizeof counts / sizeof counts[0]; c++) {
+            for (int i = 0; i < 3; i++)
+                check_fused(b, &r, (cop_dtype)d, counts[c]);
+        }
+    }
+    cop_backend_destroy(&b);
+}
+
+/* In two steps, sums kept between: the same bits as in one. */
+static void test_two_steps(void **state)
+{
+    cop_backend *b = make_backend(*state);
+    rng r = {52};
+    cop_error err = {0};
+    enum { COUNT = 1001, FIRST = 7, ALL = 20 };
+    cop_component components[ALL];
+    make_components(&r, components, ALL);
+    for (int d = 0; d < 3; d++) {
+        const cop_dtype dtype = (cop_dtype)d;
+        const size_t bytes = COUNT * cop_dtype_size(dtype);
+        void *const base = make_stored(&r, COUNT, dtype);
+        cop_buffer *wrapped = NULL;
+        must(b->ops->buffer_wrap(b, base, bytes, &wrapped, &err), &err);
+        cop_buffer *const sums = make_buffer(b, NULL, COUNT, COP_F32);
+        cop_buffer *const out = make_buffer(b, NULL, COUNT, dtype);
+        cop_weight_part part = {wrapped, dtype, COUNT, 99, 0.7F, false, true};
+        must(b->ops->rebuild(b, sums, 0, &part, 1, components, FIRST, &err), &err);
+        float *const got_sums = read_buffer(b, sums, COUNT, COP_F32);
+        expect_part(got_sums, base, &part, components, FIRST);
+        /* More components onto the sums where they lie, then onto the weights. */
+        part = (cop_weight_part){sums, dtype, COUNT, 99, 0.7F, true, true};
+        must(b->ops->rebuild(b, sums, 0, &part, 1, components + FIRST, 3, &err), &err);
+        part.keep_sums = false;
+        must(
+            b->ops->rebuild(b, out, 0, &part, 1, components + FIRST + 3, ALL - FIRST - 3, &err),
+            &err);
+        char *const got = malloc(bytes);
+        assert_non_null(got);
+        must(b->ops->download(b, out, 0, got, bytes, &err), &err);
+        part = (cop_weight_part){wrapped, dtype, COUNT, 99, 0.7F, false, false};
+        expect_part(got, base, &part, components, ALL);
+        free(got);
+        free(got_sums);
+        free(base);
+        drop_buffers(b, &wrapped, 1);
+        drop_buffers(b, &sums, 1);
+        drop_buffers(b, &out, 1);
+    }
+    cop_backend_destroy(&b);
+}
+
+/* Every bit pattern of a stored half, and binary32 with all its special cases: infinities, NaN
+ * of every kind, subnormals, rounding that overflows. */
+static void test_all_patterns(void **state)
+{
+    cop_backend *b = make_backend(*state);
+    rng r = {53};
+    cop_error err = {0};
+    enum { COUNT = 1 << 16 };
+    const cop_component components[2] = {{1, 1e-3F}, {2, 30.0F}};
+    for (int d = 0; d < 3; d++) {
+        const cop_dtype dtype = (cop_dtype)d;
+        const size_t size = cop_dtype_size(dtype);
+        char *const base = malloc(COUNT * size);
+        char *const got = malloc(COUNT * size);
+        assert_non_null(base);
+        assert_non_null(got);
+        for (size_t i = 0; i < COUNT; i++) {
+            const uint32_t wide = (uint32_t)i << 16 | (rng_next(&r) & 0xffffU);
+            const uint16_t half = (uint16_t)i;
+            memcpy(base + i * size, size == 4 ? (const void *)&wide : &half, size);
+        }
+        cop_buffer *wrapped = NULL;
+        must(b->ops->buffer_wrap(b, base, COUNT * size, &wrapped, &err), &err);
+        cop_buffer *const out = make_buffer(b, NULL, COUNT, dtype);
+        for (size_t count = 0; count <= 2; count++) {
+            const cop_weight_part part = {wrapped, dtype, COUNT, 5, 1.0F, false, false};
+            must(b->ops->rebuild(b, out, 0, &part, 1, components, count, &err), &err);
+            must(b->ops->download(b, out, 0, got, COUNT * size, &err), &err);
+            expect_part(got, base, &part, components, count);
+        }
+        drop_buffers(b, &wrapped, 1);
+        drop_buffers(b, &out, 1);
+        free(base);
+        free(got);
+    }
+    cop_backend_destroy(&b);
+}
+
+/* The noise itself, on a base of zeros. */
+static void check_digest(cop_backend *b, size_t count, size_t component_count)
+{
+    cop_error err = {0};
+    rng r = {54};
+    cop_component components[MOST_COMPONENTS] = {{.seed = 12345, .amplitude = 1.0F}};
+    if (component_count > 1) make_components(&r, components, component_count);
+    float *const want = calloc(count, sizeof *want);
+    float *const got = malloc(count * sizeof *got);
+    assert_non_null(want);
+    assert_non_null(got);
+    cop_buffer *const zeros = make_buffer(b, NULL, count, COP_F32);
+    cop_buffer *const out = make_buffer(b, NULL, count, COP_F32);
+    const cop_weight_part part = {zeros, COP_F32, count, 77, 1.0F, false, false};
+    must(b->ops->rebuild(b, out, 0, &part, 1, components, component_count, &err), &err);
+    must(b->ops->download(b, out, 0, got, count * sizeof *got, &err), &err);
+    const cop_rebuild_piece piece = {
+        .base = want, .out = want, .dtype = COP_F32, .count = count, .tensor = 77, .scale = 1};
+    cop_rebuild_run(&piece, components, component_count, 1, cop_cpu_isa());
+    assert_memory_equal(got, want, count * sizeof *got);
+    drop_buffers(b, &zeros, 1);
+    drop_buffers(b, &out, 1);
+    free(want);
+    free(got);
+}
+
+static void test_digests(void **state)
+{
+    const backend_case *const c = *state;
+    cop_backend *b = make_backend(c);
+    /* A GPU takes no time for this; other processors have tests of their own. */
+    check_digest(b, c->create == create_cuda && !c->emulated ? 1 << 24 : 1 << 20, 1);
+    check_digest(b, (1 << 17) + 5, MOST_COMPONENTS);
+    cop_backend_destroy(&b);
+}
+
+/* A new list of components is not taken for the one before. */
+static void test_components_change(void **state)
+{
+    cop_backend *b = make_backend(*state);
+    rng r = {55};
+    for (int i = 0; i < 20; i++)
+        check_fused(b, &r, COP_BF16, 1 + rng_next(&r) % 3);
+    cop_backend_destroy(&b);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_parts),
+        cmocka_unit_test(test_two_steps),
+        cmocka_unit_test(test_all_patterns),
+        cmocka_unit_test(test_digests),
+        cmocka_unit_test(test_components_change),
+    };
+    return run_backend_tests("backend rebuild", tests, sizeof tests / sizeof tests[0]);
+}

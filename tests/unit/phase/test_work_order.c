@@ -1,0 +1,215 @@
+/* What rank 0 tells the others about a phase and its rows: the same on both sides, few bytes,
+ * and damaged messages are refused. */
+#include "run/work_order.h"
+
+#include "coppice/base/memory.h"
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <setjmp.h>
+
+#include <cmocka.h>
+
+enum { ROWS = 5 };
+
+typedef struct fixture {
+    cop_run run;
+    cop_phase phase;
+    cop_component components[ROWS][8];
+    cop_component *row[ROWS];
+    size_t count[ROWS];
+    size_t examples[64];
+} fixture;
+
+static void set_up(fixture *f)
+{
+    const size_t counts[COP_SPLIT_COUNT] = {20, 10, 10, 10};
+    cop_error err = {0};
+    *f = (fixture){0};
+    assert_int_equal(
+        cop_dataset_load("tests/data/countdown-small.jsonl", NULL, &f->run.dataset, &err),
+        COP_OK);
+    assert_int_equal(cop_splits_create(cop_dataset_count(f->run.dataset), counts, 3, NULL,
+                                       &f->run.splits, &err),
+                     COP_OK);
+    for (size_t r = 0; r < ROWS; r++) {
+        f->row[r] = f->components[r];
+        f->count[r] = r == 2 ? 0 : r + 1;
+        for (size_t j = 0; j < f->count[r]; j++)
+            f->components[r][j] = (cop_component){.seed = UINT64_MAX - 10 * r - j,
+                                                  .amplitude = 0.5F + (float)(r * 8 + j)};
+    }
+    f->phase = (cop_phase){.path = "/test",
+                           .examples = f->examples,
+                           .chunks = 3,
+                           .row_count = ROWS,
+                           .components = f->row,
+                           .component_count = f->count};
+}
+
+static void take_down(fixture *f)
+{
+    cop_splits_free(&f->run.splits);
+    cop_dataset_destroy(&f->run.dataset);
+}
+
+static void add_examples(fixture *f, cop_split split, size_t first, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        f->examples[f->phase.example_count++] = f->run.splits.examples[split][first + i];
+}
+
+/* There and back; the bytes that it took. */
+static size_t round_trip(const fixture *f)
+{
+    cop_text data = {0};
+    cop_work_order order;
+    cop_error err = {0};
+    assert_int_equal(cop_work_order_pack(&f->run, &f->phase, &data, &err), COP_OK);
+    assert_int_equal(cop_work_order_unpack(&f->run, data.data, data.length, &order, &err),
+                     COP_OK);
+    assert_int_equal(order.chunks, f->phase.chunks);
+    assert_int_equal(order.keeps_answers, f->phase.keeps_answers);
+    assert_true(order.sampling.temperature == f->phase.sampling.temperature);
+    assert_true(order.sampling.top_p == f->phase.sampling.top_p);
+    assert_true(order.sampling.seed == f->phase.sampling.seed);
+    assert_int_equal(order.example_count, f->phase.example_count);
+    assert_memory_equal(order.examples, f->examples, order.example_count * sizeof(size_t));
+    cop_work_order_free(&order);
+    /* Cut anywhere, or with something behind it, it is refused. */
+    for (size_t bytes = 0; bytes < data.length; bytes++) {
+        assert_int_equal(cop_work_order_unpack(&f->run, data.data, bytes, &order, &err),
+                         COP_ERR_MPI);
+        assert_null(order.examples);
+    }
+    const size_t bytes = data.length;
+    assert_int_equal(cop_text_append(&data, "x", 1, &err), COP_OK);
+    assert_int_equal(cop_work_order_unpack(&f->run, data.data, data.length, &order, &err),
+                     COP_ERR_MPI);
+    cop_text_free(&data);
+    return bytes;
+}
+
+static void examples_travel_as_runs(void **state)
+{
+    (void)state;
+    fixture f;
+    set_up(&f);
+    add_examples(&f, COP_SPLIT_SUPPORT, 0, 20);
+    assert_int_equal(round_trip(&f), 20); /* a whole split: header and one run */
+    add_examples(&f, COP_SPLIT_PROBE, 0, 10);
+    assert_int_equal(round_trip(&f), 20); /* splits follow one another */
+    add_examples(&f, COP_SPLIT_TEST, 2, 3);
+    add_examples(&f, COP_SPLIT_VALIDATE, 7, 1);
+    add_examples(&f, COP_SPLIT_VALIDATE, 3, 1);
+    assert_int_equal(round_trip(&f), 12 + 4 * 8);
+    f.phase.example_count = 0;
+    assert_int_equal(round_trip(&f), 12);
+    f.phase.keeps_answers = true;
+    f.phase.sampling = (cop_sampling){.temperature = 0.7, .top_p = 0.9, .seed = 1ULL << 60};
+    assert_int_equal(round_trip(&f), 12 + 24);
+    take_down(&f);
+}
+
+static void an_example_of_no_split_is_an_error(void **state)
+{
+    (void)state;
+    fixture f;
+    cop_text data = {0};
+    cop_error err = {0};
+    set_up(&f);
+    bool used[100000] = {false};
+    size_t loose = 0;
+    for (int s = 0; s < COP_SPLIT_COUNT; s++) {
+        for (size_t i = 0; i < f.run.splits.counts[s]; i++)
+            used[f.run.splits.examples[s][i]] = true;
+    }
+    while (used[loose])
+        loose++;
+    assert_true(loose < cop_dataset_count(f.run.dataset));
+    f.examples[0] = loose;
+    f.phase.example_count = 1;
+    assert_int_equal(cop_work_order_pack(&f.run, &f.phase, &data, &err), COP_ERR_INTERNAL);
+    assert_non_null(strstr(err.message, "in no split"));
+    cop_text_free(&data);
+    take_down(&f);
+}
+
+static void rows_are_the_same_on_both_sides(void **state)
+{
+    (void)state;
+    fixture f;
+    cop_error err = {0};
+    set_up(&f);
+    for (size_t first = 0; first < ROWS; first++) {
+        for (size_t count = 1; first + count <= ROWS; count++) {
+            cop_text data = {0};
+            cop_work_rows rows;
+            size_t components = 0;
+            assert_int_equal(cop_work_rows_pack(&f.phase, first, count, &data, &err), COP_OK);
+            assert_int_equal(
+                cop_work_rows_unpack(data.data, data.length, first, count, &rows, &err),
+                COP_OK);
+            for (size_t r = 0; r < count; r++) {
+                const cop_component *const got = rows.components + rows.start[r];
+                assert_int_equal(rows.start[r + 1] - rows.start[r], f.count[first + r]);
+                for (size_t j = 0; j < f.count[first + r]; j++) {
+                    assert_true(got[j].seed == f.row[first + r][j].seed);
+                    assert_true(got[j].amplitude == f.row[first + r][j].amplitude);
+                }
+                components += f.count[first + r];
+            }
+            assert_int_equal(data.length, count * 4 + components * COP_COMPONENT_BYTES);
+            cop_work_rows_free(&rows);
+            for (size_t bytes = 0; bytes < data.length; bytes++) {
+                assert_int_equal(
+                    cop_work_rows_unpack(data.data, bytes, first, count, &rows, &err),
+                    COP_ERR_MPI);
+            }
+            cop_text_free(&data);
+        }
+    }
+    take_down(&f);
+}
+
+/* Any bytes at all: an order or an error, nothing else. */
+static void random_bytes_do_no_harm(void **state)
+{
+    (void)state;
+    fixture f;
+    cop_error err = {0};
+    set_up(&f);
+    unsigned short random[3] = {1, 2, 3};
+    for (int round = 0; round < 20000; round++) {
+        unsigned char bytes[64];
+        const size_t length = (size_t)(erand48(random) * sizeof bytes);
+        for (size_t i = 0; i < length; i++) /* mostly small numbers */
+            bytes[i] = i % 4 == 0 ? (unsigned char)(erand48(random) * 24) : 0;
+        if (round % 2 == 0 && length > 5) bytes[5] = (unsigned char)(erand48(random) * 256);
+        cop_work_order order;
+        cop_work_rows rows;
+        if (cop_work_order_unpack(&f.run, bytes, length, &order, &err) == COP_OK) {
+            for (size_t i = 0; i < order.example_count; i++)
+                assert_true(order.examples[i] < cop_dataset_count(f.run.dataset));
+            cop_work_order_free(&order);
+        }
+        if (cop_work_rows_unpack(bytes, length, 0, 2, &rows, &err) == COP_OK)
+            cop_work_rows_free(&rows);
+    }
+    take_down(&f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(examples_travel_as_runs),
+        cmocka_unit_test(an_example_of_no_split_is_an_error),
+        cmocka_unit_test(rows_are_the_same_on_both_sides),
+        cmocka_unit_test(random_bytes_do_no_harm),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,153 @@
+/* Paired comparison and the gate. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <setjmp.h>
+
+#include <cmocka.h>
+
+#include "coppice/search/search.h"
+
+#include <math.h>
+
+enum { MOST = 200 };
+
+static const cop_measure right = {.correct_at = 1.0};
+static const cop_measure reward = {.on_reward = true, .correct_at = 1.0};
+
+static void check_near(double got, double want, double tolerance)
+{
+    if (!(fabs(got - want) <= tolerance)) fail_msg("%.17g, expected %.17g", got, want);
+}
+
+static void test_paired(void **state)
+{
+    (void)state;
+    /* fix, kept right, kept wrong, regression, fix; only scores of 1 or more are right */
+    const float scores[] = {1.1f, 1.0f, 0.1f, 0.1f, 1.06f};
+    const float centre[] = {0.1f, 1.1f, 0.0f, 1.05f, 0.0f};
+    const cop_paired paired = cop_paired_compare(scores, centre, 5, &right, 2.0);
+    assert_int_equal(paired.fixes, 2);
+    assert_int_equal(paired.regressions, 1);
+    check_near(paired.constructive, 0.0, 1e-15);
+    check_near(paired.mean, 0.2, 1e-15);
+    check_near(paired.sd, sqrt(0.7), 1e-15); /* of 1 0 0 -1 1 */
+    const cop_paired none = cop_paired_compare(scores, centre, 0, &right, 2.0);
+    assert_true(none.fixes == 0 && none.constructive == 0.0 && none.sd == 0.0);
+    const cop_paired one = cop_paired_compare(scores, centre, 1, &right, 2.0);
+    assert_true(one.mean == 1.0 && one.sd == 0.0);
+}
+
+/* Against the deviation from its definition, over all patterns of a small generator. */
+static void test_paired_deviation(void **state)
+{
+    (void)state;
+    uint32_t x = 1;
+    for (size_t n = 2; n < MOST; n++) {
+        float scores[MOST], centre[MOST];
+        double mean = 0.0;
+        double square = 0.0;
+        for (size_t i = 0; i < n; i++) {
+            x = x * 1664525u + 1013904223u;
+            scores[i] = (float)((x >> 20) & 1u);
+            centre[i] = (float)((x >> 25) & 1u);
+            mean += (double)(scores[i] - centre[i]) / (double)n;
+        }
+        for (size_t i = 0; i < n; i++)
+            square += pow((double)(scores[i] - centre[i]) - mean, 2.0);
+        const cop_paired paired = cop_paired_compare(scores, centre, n, &right, 2.0);
+        check_near(paired.mean, mean, 1e-13);
+        check_near(paired.sd, sqrt(square / (double)(n - 1)), 1e-13);
+    }
+}
+
+static void test_raise_z(void **state)
+{
+    (void)state;
+    check_near(cop_gate_raise_z(1.0, 1), 1.0, 0.0);
+    check_near(cop_gate_raise_z(1.0, 0), 1.0, 0.0);
+    check_near(cop_gate_raise_z(1.0, 2), 1.4096087092934546, 1e-14);
+    check_near(cop_gate_raise_z(1.0, 3), 1.6175010496487051, 1e-14);
+    check_near(cop_gate_raise_z(1.0, 10), 2.1477823374724053, 1e-14);
+    check_near(cop_gate_raise_z(0.0, 2), 0.67448975019608174, 1e-14);
+    assert_true(cop_gate_raise_z(60.0, 3) == 60.0); /* beyond what a double can tell apart */
+}
+
+static void test_decide(void **state)
+{
+    (void)state;
+    float centre[MOST] = {0};
+    float proposal[MOST] = {0};
+    for (size_t i = 0; i < 20; i++)
+        proposal[i] = 1.0f;
+    for (size_t i = 20; i < 25; i++)
+        centre[i] = 1.0f;
+    const cop_gate_decision yes = cop_gate_decide(proposal, centre, 100, &right, 2.0, 1.0);
+    assert_int_equal(yes.paired.fixes, 20);
+    assert_int_equal(yes.paired.regressions, 5);
+    check_near(yes.bound, 0.15 - sqrt((25.0 - 100.0 * 0.0225) / 99.0) / 10.0, 1e-15);
+    assert_true(yes.accepted && yes.count == 100 && yes.z == 1.0);
+    assert_false(cop_gate_decide(proposal, centre, 100, &right, 2.0, 4.0).accepted);
+    /* Surely better on average, but too many regressions for their weight. */
+    const cop_gate_decision no = cop_gate_decide(proposal, centre, 100, &right, 4.0, 1.0);
+    assert_true(no.bound > 0.0 && !no.accepted);
+    assert_false(cop_gate_decide(centre, proposal, 100, &right, 2.0, 1.0).accepted);
+    assert_false(cop_gate_decide(centre, centre, 100, &right, 2.0, 1.0).accepted);
+    assert_false(cop_gate_decide(proposal, centre, 0, &right, 2.0, 1.0).accepted);
+}
+
+/* Graded rewards that never reach what counts as right: invisible to correctness, and decided
+ * by their size where the measure is the reward. */
+static void test_reward_decides(void **state)
+{
+    (void)state;
+    float centre[MOST] = {0};
+    float proposal[MOST] = {0};
+    for (size_t i = 0; i < 100; i++) {
+        centre[i] = -4.0F + (float)(i % 3);
+        proposal[i] = centre[i] + (i % 4 == 3 ? -0.25F : 0.5F);
+    }
+    const cop_gate_decision blind = cop_gate_decide(proposal, centre, 100, &right, 2.0, 1.0);
+    assert_true(blind.paired.fixes == 0 && blind.paired.mean == 0.0 && !blind.accepted);
+    const cop_gate_decision seen = cop_gate_decide(proposal, centre, 100, &reward, 2.0, 1.0);
+    assert_true(seen.paired.fixes == 75 && seen.paired.regressions == 25);
+    check_near(seen.paired.mean, 0.3125, 1e-15);
+    check_near(seen.paired.constructive, 0.25, 1e-15); /* (37.5 - 2 * 6.25) / 100 */
+    check_near(seen.paired.sd, sqrt((75 * 0.1875 * 0.1875 + 25 * 0.5625 * 0.5625) / 99.0),
+               1e-14);
+    assert_true(seen.accepted);
+    assert_false(cop_gate_decide(centre, proposal, 100, &reward, 2.0, 1.0).accepted);
+    assert_false(cop_gate_decide(proposal, centre, 100, &reward, 8.0, 1.0).accepted);
+}
+
+/* On rewards of 0 and 1 both measures are one. */
+static void test_measures_agree(void **state)
+{
+    (void)state;
+    uint32_t x = 7;
+    float scores[MOST], centre[MOST];
+    for (size_t i = 0; i < MOST; i++) {
+        x = x * 1664525u + 1013904223u;
+        scores[i] = (float)((x >> 20) & 1u);
+        centre[i] = (float)((x >> 25) & 1u);
+    }
+    const cop_paired a = cop_paired_compare(scores, centre, MOST, &right, 2.0);
+    const cop_paired b = cop_paired_compare(scores, centre, MOST, &reward, 2.0);
+    assert_true(a.fixes == b.fixes && a.regressions == b.regressions && a.mean == b.mean &&
+                a.constructive == b.constructive);
+    check_near(a.sd, b.sd, 1e-13);
+    assert_true(cop_measure_mean(&right, scores, MOST) ==
+                cop_measure_mean(&reward, scores, MOST));
+    assert_true(cop_measure_mean(&right, scores, 0) == 0.0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_paired),         cmocka_unit_test(test_paired_deviation),
+        cmocka_unit_test(test_raise_z),        cmocka_unit_test(test_decide),
+        cmocka_unit_test(test_reward_decides), cmocka_unit_test(test_measures_agree),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
