@@ -10,6 +10,7 @@ line, is a skip; a line that begins with "skip" is the reason.
 """
 import argparse
 import concurrent.futures
+import glob
 import os
 import re
 import signal
@@ -109,9 +110,9 @@ def main():
     tests = []
     if "unit" in kinds:
         folder = os.path.join(build, "tests")
-        for source in sorted(os.listdir(os.path.join(TOP, "tests", "unit"))):
-            if source.startswith("test_") and source.endswith(".c"):
-                tests.append(("unit", source[5:-2], [os.path.join(folder, source[:-2])]))
+        for source in sorted(glob.glob(os.path.join(TOP, "tests", "unit", "*", "test_*.c")), key=os.path.basename):
+            program = os.path.basename(source)[:-2]
+            tests.append(("unit", program[5:], [os.path.join(folder, program)]))
     for kind in ("e2e", "slurm"):
         if kind not in kinds:
             continue

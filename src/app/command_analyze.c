@@ -3,7 +3,7 @@
 
 #include "coppice/base/affinity.h"
 #include "coppice/base/timer.h"
-#include "coppice/run/run.h"
+#include "coppice/report/report.h"
 
 #include <stdio.h>
 #include <unistd.h>

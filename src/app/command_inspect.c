@@ -1,7 +1,7 @@
 /* coppice inspect */
 #include "app/app.h"
 
-#include "coppice/run/run.h"
+#include "coppice/report/report.h"
 
 #include <stdio.h>
 

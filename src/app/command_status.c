@@ -2,7 +2,7 @@
 #include "app/app.h"
 
 #include "coppice/base/timer.h"
-#include "coppice/run/run.h"
+#include "coppice/report/report.h"
 
 #include <stdio.h>
 #include <unistd.h>

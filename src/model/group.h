@@ -41,6 +41,12 @@ typedef struct sequence_group {
     int32_t *tokens;     /* [decode_steps, lanes, limits.batch] what they got between looks */
 } sequence_group;
 
+/* Room for the group's prompts [count] in each lane; cop_group_free() in any case. */
+cop_status cop_group_alloc(sequence_group *group, cop_error *err);
+
+/* Frees what a group owns. */
+void cop_group_free(sequence_group *group);
+
 /* Computes the prompts (their common prefix once), and from them the first token of each
  * answer; logits and log-probabilities if the options ask for them. */
 cop_status cop_group_prefill(sequence_group *group, cop_error *err);

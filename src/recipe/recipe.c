@@ -2,6 +2,7 @@
 
 #include "coppice/base/memory.h"
 
+#include <assert.h>
 #include <fnmatch.h>
 #include <jansson.h>
 #include <math.h>
@@ -47,7 +48,22 @@ cop_status cop_recipe_set_components(cop_recipe *recipe, const cop_component *co
     cop_memory_free(recipe->components);
     recipe->components = copy;
     recipe->component_count = kept;
+    assert(kept <= count);
     return COP_OK;
+}
+
+bool cop_recipe_is_valid(const cop_recipe *recipe)
+{
+    if (recipe->scope_count == 0 || recipe->scope == NULL) return false;
+    for (size_t i = 0; i < recipe->scope_count; i++) {
+        if (recipe->scope[i] == NULL || recipe->scope[i][0] == '\0') return false;
+    }
+    for (size_t j = 0; j < recipe->component_count; j++) {
+        const float amplitude = recipe->components[j].amplitude;
+        if (!isfinite(amplitude) || amplitude == 0.0F) return false;
+    }
+    const size_t length = strlen(recipe->base_sha256);
+    return length == 0 || length == COP_DIGEST_HEX_BYTES - 1;
 }
 
 static cop_status copy_pattern(const char *pattern, char **copy, cop_error *err)

@@ -125,17 +125,17 @@ static cop_gemm_provider gemm_of(const cop_job *job)
     return provider;
 }
 
-static void survey(const cop_run *run, cop_means *mine)
+static void survey(const cop_rank *rank, cop_means *mine)
 {
     char id[32];
-    cop_backend_options options = {.gemm = gemm_of(run->job),
-                                   .local_rank = run->computing_rank,
-                                   .local_ranks = run->computing_ranks};
+    cop_backend_options options = {.gemm = gemm_of(rank->job),
+                                   .local_rank = rank->computing_rank,
+                                   .local_ranks = rank->computing_ranks};
     memset(mine, 0, sizeof *mine);
-    mine->computes = cop_world_rank(run->world) != 0 || cop_world_size(run->world) == 1;
-    (void)snprintf(mine->host, sizeof mine->host, "%s", cop_world_host(run->world));
+    mine->computes = cop_world_rank(rank->world) != 0 || cop_world_size(rank->world) == 1;
+    (void)snprintf(mine->host, sizeof mine->host, "%s", cop_world_host(rank->world));
     if (!mine->computes) return;
-    (void)cop_backend_kind_parse(run->job->backend.kind, &options.kind); /* a checked key */
+    (void)cop_backend_kind_parse(rank->job->backend.kind, &options.kind); /* a checked key */
     cop_backend_locate(&options, id, sizeof id);
     mine->gpu = id[0] != '\0';
     options.kind = COP_BACKEND_CPU;
@@ -144,53 +144,54 @@ static void survey(const cop_run *run, cop_means *mine)
     mine->gpu_bf16 = mine->gpu && cop_backend_has_bf16(&options);
 }
 
-static const char *recorded_text(const cop_run *run, const char *path)
+static const char *recorded_text(const cop_lead *lead, const char *path)
 {
-    const char *const text = run->store == NULL ? NULL : cop_store_get_text(run->store, path);
+    const char *const text =
+        lead->dir.store == NULL ? NULL : cop_store_get_text(lead->dir.store, path);
     return text == NULL ? "" : text;
 }
 
-static cop_status decide(const cop_run *run, const cop_means *all, cop_choice *choice,
+static cop_status decide(const cop_lead *lead, const cop_means *all, cop_choice *choice,
                          cop_error *err)
 {
-    const cop_recorded recorded = {.kind = recorded_text(run, "/job/kind"),
-                                   .compute = recorded_text(run, "/job/compute")};
-    return cop_arithmetic_decide(run->job, &recorded, is_stored_bf16(run->base), all,
-                                 (size_t)cop_world_size(run->world), choice, err);
+    const cop_recorded recorded = {.kind = recorded_text(lead, "/job/kind"),
+                                   .compute = recorded_text(lead, "/job/compute")};
+    return cop_arithmetic_decide(lead->rank->job, &recorded, is_stored_bf16(lead->rank->base),
+                                 all, (size_t)cop_world_size(lead->rank->world), choice, err);
 }
 
-static cop_status hold(cop_run *run, cop_error *err)
+static cop_status hold(cop_rank *rank, cop_error *err)
 {
-    (void)cop_isa_hold_parse(run->job->backend.isa, &run->isa); /* a checked key */
-    const bool idle = cop_world_rank(run->world) == 0 && cop_world_size(run->world) > 1;
-    if (run->isa == COP_HOLD_NONE || idle || strcmp(run->job->backend.kind, "cuda") == 0)
+    (void)cop_isa_hold_parse(rank->job->backend.isa, &rank->isa); /* a checked key */
+    const bool idle = cop_world_rank(rank->world) == 0 && cop_world_size(rank->world) > 1;
+    if (rank->isa == COP_HOLD_NONE || idle || strcmp(rank->job->backend.kind, "cuda") == 0)
         return COP_OK;
-    const cop_backend_options options = {.gemm = gemm_of(run->job)};
-    if (cop_backend_hold_isa(run->isa, &options, err) != COP_OK)
-        return cop_error_prefix(err, "host %s", cop_world_host(run->world));
+    const cop_backend_options options = {.gemm = gemm_of(rank->job)};
+    if (cop_backend_hold_isa(rank->isa, &options, err) != COP_OK)
+        return cop_error_prefix(err, "host %s", cop_world_host(rank->world));
     return COP_OK;
 }
 
-cop_status cop_arithmetic_choose(cop_run *run, cop_error *err)
+cop_status cop_arithmetic_choose(cop_rank *rank, cop_lead *lead, cop_error *err)
 {
-    const bool first = cop_world_rank(run->world) == 0;
-    const size_t ranks = (size_t)cop_world_size(run->world);
+    const bool first = lead != NULL;
+    const size_t ranks = (size_t)cop_world_size(rank->world);
     cop_means mine;
     cop_choice choice = {0};
-    COP_TRY(cop_world_agree(run->world, hold(run, err), err));
-    cop_placement_count(run);
-    survey(run, &mine);
+    COP_TRY(cop_world_agree(rank->world, hold(rank, err), err));
+    cop_rank_count_computing(rank);
+    survey(rank, &mine);
     cop_means *const all = first ? cop_memory_alloc(ranks, sizeof *all, err) : NULL;
     /* Without memory for this a rank would miss the exchange. */
     if (first && all == NULL) return COP_ERR_MEMORY;
-    cop_status status = cop_world_gather(run->world, &mine, sizeof mine, all, err);
-    if (status == COP_OK && first) status = decide(run, all, &choice, err);
+    cop_status status = cop_world_gather(rank->world, &mine, sizeof mine, all, err);
+    if (status == COP_OK && first) status = decide(lead, all, &choice, err);
     cop_memory_free(all);
-    COP_TRY(cop_world_agree(run->world, status, err));
-    COP_TRY(cop_world_broadcast(run->world, &choice, sizeof choice, err));
-    run->kind = choice.kind;
-    run->compute = choice.compute;
-    (void)snprintf(run->choice_reason, sizeof run->choice_reason, "%s", choice.reason);
+    COP_TRY(cop_world_agree(rank->world, status, err));
+    COP_TRY(cop_world_broadcast(rank->world, &choice, sizeof choice, err));
+    rank->kind = choice.kind;
+    rank->compute = choice.compute;
+    (void)snprintf(rank->choice_reason, sizeof rank->choice_reason, "%s", choice.reason);
     return COP_OK;
 }
 
@@ -239,7 +240,7 @@ static void advise(const cop_rank_arithmetic *ranks, size_t count, char *text, s
 }
 
 /* Two computing ranks that differ are named. */
-static cop_status check_ranks(const cop_run *run, const cop_rank_arithmetic *ranks,
+static cop_status check_ranks(const cop_lead *lead, const cop_rank_arithmetic *ranks,
                               size_t count, cop_error *err)
 {
     size_t first = 0;
@@ -249,7 +250,7 @@ static cop_status check_ranks(const cop_run *run, const cop_rank_arithmetic *ran
         if (ranks[r].text[0] == '\0' || strcmp(ranks[r].text, ranks[first].text) == 0) continue;
         char advice[96];
         advise(ranks, count, advice, sizeof advice);
-        if (!run->job->backend.mixed) {
+        if (!lead->rank->job->backend.mixed) {
             return cop_error_set(
                 err, COP_ERR_CONFIG,
                 "rank %zu on host %.64s computes with '%s', rank %zu on host %.64s with '%s': "
@@ -259,7 +260,7 @@ static cop_status check_ranks(const cop_run *run, const cop_rank_arithmetic *ran
                 advice);
         }
         cop_log_write(
-            run->log, COP_LOG_WARN,
+            lead->rank->log, COP_LOG_WARN,
             "rank %zu on host %s computes with '%s', rank %zu on host %s with '%s', "
             "as backend.mixed allows: who scores what decides the last bits, and with "
             "them maybe the result; the run file says with what each unit was scored",
@@ -270,20 +271,20 @@ static cop_status check_ranks(const cop_run *run, const cop_rank_arithmetic *ran
 }
 
 /* What the run computed with before against what it does now. */
-static cop_status check_before(const cop_run *run, const text_list *before, const char *now,
+static cop_status check_before(const cop_lead *lead, const text_list *before, const char *now,
                                cop_error *err)
 {
     for (size_t i = 0; i < before->count; i++) {
         if (strcmp(before->texts[i], now) == 0) continue;
-        if (!run->job->backend.mixed) {
+        if (!lead->rank->job->backend.mixed) {
             return cop_error_set(
                 err, COP_ERR_MISMATCH,
                 "%s was computed with '%s', now it would be with '%s': its scores would be of "
                 "two arithmetics. Go on with machines and libraries like the first ones "
                 "(backend.isa holds processors to a set), or allow it by backend.mixed: true",
-                run->run_path, before->texts[i], now);
+                lead->dir.run_path, before->texts[i], now);
         }
-        cop_log_write(run->log, COP_LOG_WARN,
+        cop_log_write(lead->rank->log, COP_LOG_WARN,
                       "scores of this run were computed with '%s', from here on with '%s', as "
                       "backend.mixed allows: the result may be another than that of an "
                       "undisturbed run",
@@ -293,48 +294,48 @@ static cop_status check_before(const cop_run *run, const text_list *before, cons
     return COP_OK;
 }
 
-static cop_status keep(cop_run *run, const text_list *list, const cop_rank_arithmetic *ranks,
+static cop_status keep(cop_lead *lead, const text_list *list, const cop_rank_arithmetic *ranks,
                        size_t count, cop_error *err)
 {
     text_list all = *list;
-    run->arithmetic_of = cop_memory_alloc(count, sizeof *run->arithmetic_of, err);
-    if (run->arithmetic_of == NULL) return COP_ERR_MEMORY;
+    lead->arithmetic_of = cop_memory_alloc(count, sizeof *lead->arithmetic_of, err);
+    if (lead->arithmetic_of == NULL) return COP_ERR_MEMORY;
     for (size_t r = 0; r < count; r++)
-        run->arithmetic_of[r] =
+        lead->arithmetic_of[r] =
             ranks[r].text[0] == '\0' ? COP_NO_ARITHMETIC : add_text(&all, ranks[r].text);
     const cop_store_array array = {
         .type = COP_STORE_TEXT, .rank = 1, .shape = {all.count}, .data = all.texts};
-    return cop_store_set(run->store, "/job/arithmetic", &array, NULL,
+    return cop_store_set(lead->dir.store, "/job/arithmetic", &array, NULL,
                          "library, compute type and instruction sets that units were scored "
                          "with, each once",
                          err);
 }
 
 /* Whatever has no GPU in a job that is not mixed has none at all: the first speaks for all. */
-static cop_status keep_choice(cop_run *run, const char *text, cop_error *err)
+static cop_status keep_choice(cop_lead *lead, const char *text, cop_error *err)
 {
     const bool gpu = strncmp(text, "cuBLASLt", 8) == 0;
     const bool bf16 = strstr(text, " bf16,") != NULL;
-    if (run->job->backend.mixed) return COP_OK;
-    COP_TRY(cop_store_set_text(run->store, "/job/kind", gpu ? "cuda" : "cpu",
+    if (lead->rank->job->backend.mixed) return COP_OK;
+    COP_TRY(cop_store_set_text(lead->dir.store, "/job/kind", gpu ? "cuda" : "cpu",
                                "of backend that all ranks compute on", err));
-    return cop_store_set_text(run->store, "/job/compute", bf16 ? "bf16" : "f32",
+    return cop_store_set_text(lead->dir.store, "/job/compute", bf16 ? "bf16" : "f32",
                               "type of the matrix products' operands on all ranks", err);
 }
 
-cop_status cop_arithmetic_record(cop_run *run, const cop_rank_arithmetic *ranks, size_t count,
+cop_status cop_arithmetic_record(cop_lead *lead, const cop_rank_arithmetic *ranks, size_t count,
                                  cop_error *err)
 {
     text_list list = {0};
-    read_texts(run->store, &list);
-    if (run->choice_reason[0] != '\0')
-        cop_log_write(run->log, COP_LOG_WARN, "%s", run->choice_reason);
-    COP_TRY(check_ranks(run, ranks, count, err));
+    read_texts(lead->dir.store, &list);
+    if (lead->rank->choice_reason[0] != '\0')
+        cop_log_write(lead->rank->log, COP_LOG_WARN, "%s", lead->rank->choice_reason);
+    COP_TRY(check_ranks(lead, ranks, count, err));
     for (size_t r = 0; r < count; r++) {
         if (ranks[r].text[0] == '\0') continue;
-        COP_TRY(check_before(run, &list, ranks[r].text, err));
-        COP_TRY(keep_choice(run, ranks[r].text, err));
+        COP_TRY(check_before(lead, &list, ranks[r].text, err));
+        COP_TRY(keep_choice(lead, ranks[r].text, err));
         break;
     }
-    return keep(run, &list, ranks, count, err);
+    return keep(lead, &list, ranks, count, err);
 }

@@ -33,9 +33,9 @@ cop_status cop_arithmetic_decide(const cop_job *job, const cop_recorded *recorde
                                  bool stored_bf16, const cop_means *all, size_t count,
                                  cop_choice *choice, cop_error *err);
 
-/* Collective. Holds this rank to backend.isa, and sets run->kind and run->compute as rank 0
- * decided. */
-cop_status cop_arithmetic_choose(cop_run *run, cop_error *err);
+/* Collective. Holds this rank to backend.isa, and sets rank->kind and rank->compute as rank 0
+ * decided; `lead` is NULL on the others. */
+cop_status cop_arithmetic_choose(cop_rank *rank, cop_lead *lead, cop_error *err);
 
 /* What a rank computes with, once it is loaded. */
 typedef struct cop_rank_arithmetic {
@@ -45,8 +45,8 @@ typedef struct cop_rank_arithmetic {
 } cop_rank_arithmetic;
 
 /* Refuses ranks [count] that compute differently, or otherwise than the run did, unless the job
- * allows it, and puts on record what they compute with. (0) */
-cop_status cop_arithmetic_record(cop_run *run, const cop_rank_arithmetic *ranks, size_t count,
+ * allows it, and puts on record what they compute with. */
+cop_status cop_arithmetic_record(cop_lead *lead, const cop_rank_arithmetic *ranks, size_t count,
                                  cop_error *err);
 
 #endif

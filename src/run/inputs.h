@@ -5,22 +5,19 @@
 #include "run/context.h"
 
 /* Finds the task, divides the data set and loads the examples of the splits. */
-cop_status cop_inputs_load(cop_run *run, cop_error *err);
+cop_status cop_inputs_load(cop_rank *rank, cop_error *err);
 
 /* Frees what that made. */
-void cop_inputs_free(cop_run *run);
+void cop_inputs_free(cop_rank *rank);
 
 /* How prompts are made and answers ended; all else is zero. */
-cop_evaluator_options cop_inputs_prompt_options(const cop_run *run);
-
-/* How many populations of population.size the method draws at most. */
-size_t cop_inputs_population_count(const cop_job *job);
+cop_evaluator_options cop_inputs_prompt_options(const cop_rank *rank);
 
 /* What rank 0 holds at most: the scores of every candidate, in memory and while they are
  * written, and the recipes of the largest phase. An estimate. */
-double cop_inputs_memory_bytes(const cop_job *job);
+double cop_inputs_memory_bytes(const cop_method *method, const cop_job *job);
 
 /* COP_ERR_MEMORY with the figures where this machine has less. */
-cop_status cop_inputs_check_memory(const cop_run *run, cop_error *err);
+cop_status cop_inputs_check_memory(const cop_rank *rank, cop_error *err);
 
 #endif

@@ -17,102 +17,92 @@ typedef struct neighbour {
 } neighbour;
 
 /* Launchers are asked for more ranks than cores; of threads they say nothing. */
-static bool is_asked(const cop_run *run)
+static bool is_asked(const cop_rank *rank)
 {
-    if (run->options->oversubscribe) return true;
-    return run->job->backend.threads <= 1 && cop_world_oversubscribed();
-}
-
-/* Who of the node computes: all but rank 0, if there are others. */
-void cop_placement_count(cop_run *run)
-{
-    const bool idle = cop_world_rank(run->world) == 0 && cop_world_size(run->world) > 1;
-    const bool has_idle =
-        cop_world_size(run->world) > 1 && cop_world_node_first(run->world) == 0;
-    run->computing_ranks = cop_world_local_size(run->world) - (has_idle ? 1 : 0);
-    run->computing_rank = cop_world_local_rank(run->world) - (has_idle && !idle ? 1 : 0);
+    if (rank->options->oversubscribe) return true;
+    return rank->job->backend.threads <= 1 && cop_world_oversubscribed();
 }
 
 /* The node's memory is divided evenly among the ranks that compute, less the base's weights,
  * which lie in memory once. */
-static cop_status divide_memory(cop_run *run, const neighbour *all, size_t base_bytes,
+static cop_status divide_memory(cop_rank *rank, const neighbour *all, size_t base_bytes,
                                 cop_error *err)
 {
     uint64_t least = UINT64_MAX;
-    for (int i = 0; i < cop_world_local_size(run->world); i++) {
+    for (int i = 0; i < cop_world_local_size(rank->world); i++) {
         if (all[i].free_bytes > 0 && all[i].free_bytes < least) least = all[i].free_bytes;
     }
-    if (least == UINT64_MAX || run->computing_ranks == 0) return COP_OK;
+    if (least == UINT64_MAX || rank->computing_ranks == 0) return COP_OK;
     COP_CHECK(least > base_bytes, err, COP_ERR_MEMORY,
               "%s: the base's weights are %.2f GiB, but host %s has %.2f GiB left",
-              run->job->model, (double)base_bytes / gib, cop_world_host(run->world),
+              rank->job->model, (double)base_bytes / gib, cop_world_host(rank->world),
               (double)least / gib);
-    run->memory_bytes = (least - base_bytes) / (uint64_t)run->computing_ranks;
+    rank->memory_bytes = (least - base_bytes) / (uint64_t)rank->computing_ranks;
     return COP_OK;
 }
 
-static cop_status plan_with(cop_run *run, const neighbour *all, size_t base_bytes,
+static cop_status plan_with(cop_rank *rank, const neighbour *all, size_t base_bytes,
                             cop_error *err)
 {
-    const int count = cop_world_local_size(run->world);
-    const bool asked = is_asked(run);
+    const int count = cop_world_local_size(rank->world);
+    const bool asked = is_asked(rank);
     cop_affinity_rank *const ranks = cop_memory_alloc((size_t)count, sizeof *ranks, err);
     if (ranks == NULL) return COP_ERR_MEMORY;
     for (int i = 0; i < count; i++)
         ranks[i] = all[i].cores;
-    const cop_status status = cop_affinity_bind(ranks, count, cop_world_local_rank(run->world),
-                                                asked, &run->plan, err);
+    const cop_status status = cop_affinity_bind(ranks, count, cop_world_local_rank(rank->world),
+                                                asked, &rank->plan, err);
     cop_memory_free(ranks);
-    if (status != COP_OK) return cop_error_prefix(err, "host %s", cop_world_host(run->world));
-    if (!run->plan.fits && cop_world_local_rank(run->world) == 0) {
+    if (status != COP_OK) return cop_error_prefix(err, "host %s", cop_world_host(rank->world));
+    if (!rank->plan.fits && cop_world_local_rank(rank->world) == 0) {
         cop_log_write(
-            run->log, COP_LOG_WARN,
+            rank->log, COP_LOG_WARN,
             "host %s: oversubscribed, as was asked for: %d computing threads, %d of %d "
             "cores may be used",
-            cop_world_host(run->world), run->plan.busy, run->plan.cores_allowed,
-            run->plan.cores_node);
+            cop_world_host(rank->world), rank->plan.busy, rank->plan.cores_allowed,
+            rank->plan.cores_node);
     }
-    return divide_memory(run, all, base_bytes, err);
+    return divide_memory(rank, all, base_bytes, err);
 }
 
 /* Which GPU this rank is going to compute on, if it is one. */
-static void find_gpu(cop_run *run, cop_affinity_rank *mine)
+static void find_gpu(cop_rank *rank, cop_affinity_rank *mine)
 {
-    const cop_backend_options options = {.kind = run->kind,
-                                         .local_rank = run->computing_rank,
-                                         .local_ranks = run->computing_ranks};
+    const cop_backend_options options = {.kind = rank->kind,
+                                         .local_rank = rank->computing_rank,
+                                         .local_ranks = rank->computing_ranks};
     cop_backend_locate(&options, mine->gpu, sizeof mine->gpu);
-    run->has_gpu = mine->gpu[0] != '\0';
+    rank->has_gpu = mine->gpu[0] != '\0';
 }
 
 /* One rank of a node speaks for all: what the launcher did to one it did to the others. */
-static void warn_if_widened(const cop_run *run)
+static void warn_if_widened(const cop_rank *rank)
 {
     cop_affinity_widened found;
-    if (run->computing_rank != 0 || !cop_affinity_is_widened(&found)) return;
-    cop_log_write(run->log, COP_LOG_WARN,
+    if (rank->computing_rank != 0 || !cop_affinity_is_widened(&found)) return;
+    cop_log_write(rank->log, COP_LOG_WARN,
                   "host %s: %s was left processors %s (by taskset or the like), but gave its "
                   "rank %s: its own binding does not respect that; start it with --bind-to "
                   "none",
-                  cop_world_host(run->world), found.launcher, found.allowed, found.mine);
+                  cop_world_host(rank->world), found.launcher, found.allowed, found.mine);
 }
 
-cop_status cop_placement_plan(cop_run *run, size_t base_bytes, cop_error *err)
+cop_status cop_placement_plan(cop_rank *rank, size_t base_bytes, cop_error *err)
 {
-    const bool idle = cop_world_rank(run->world) == 0 && cop_world_size(run->world) > 1;
+    const bool idle = cop_world_rank(rank->world) == 0 && cop_world_size(rank->world) > 1;
     neighbour mine;
     memset(&mine, 0, sizeof mine); /* all of it is sent, padding included */
-    cop_placement_count(run);
-    cop_affinity_look(idle ? 0 : (int)run->job->backend.threads, &mine.cores);
-    if (!idle) find_gpu(run, &mine.cores);
-    if (!idle) warn_if_widened(run);
+    cop_rank_count_computing(rank);
+    cop_affinity_look(idle ? 0 : (int)rank->job->backend.threads, &mine.cores);
+    if (!idle) find_gpu(rank, &mine.cores);
+    if (!idle) warn_if_widened(rank);
     mine.free_bytes = cop_memory_available_bytes();
     neighbour *const all =
-        cop_memory_alloc((size_t)cop_world_local_size(run->world), sizeof *all, err);
+        cop_memory_alloc((size_t)cop_world_local_size(rank->world), sizeof *all, err);
     /* Without memory for this a rank would miss the exchange. */
     if (all == NULL) return COP_ERR_MEMORY;
-    cop_status status = cop_world_gather_node(run->world, &mine, sizeof mine, all, err);
-    if (status == COP_OK) status = plan_with(run, all, base_bytes, err);
+    cop_status status = cop_world_gather_node(rank->world, &mine, sizeof mine, all, err);
+    if (status == COP_OK) status = plan_with(rank, all, base_bytes, err);
     cop_memory_free(all);
     return status;
 }
@@ -132,33 +122,33 @@ typedef struct rank_facts {
     uint64_t gpu_bytes; /* of a GPU's memory that it may plan with, 0: on processor cores */
 } rank_facts;
 
-static void collect(const cop_run *run, rank_facts *mine)
+static void collect(const cop_rank *rank, rank_facts *mine)
 {
     memset(mine, 0, sizeof *mine);
-    if (run->evaluator != NULL) {
-        const cop_backend *const backend = cop_evaluator_backend(run->evaluator);
+    if (rank->evaluator != NULL) {
+        const cop_backend *const backend = cop_evaluator_backend(rank->evaluator);
         backend->ops->describe(backend, mine->backend, sizeof mine->backend);
         backend->ops->describe_arithmetic(backend, mine->arithmetic.text,
                                           sizeof mine->arithmetic.text);
         mine->arithmetic.best = (int)backend->best_isa;
-        mine->candidates = (int)cop_evaluator_lanes(run->evaluator);
-        mine->answers = (int)cop_model_batch(cop_evaluator_model(run->evaluator));
-        mine->of_unit = (int)run->job->backend.batch;
+        mine->candidates = (int)cop_evaluator_lanes(rank->evaluator);
+        mine->answers = (int)cop_model_batch(cop_evaluator_model(rank->evaluator));
+        mine->of_unit = (int)rank->job->backend.batch;
         uint64_t room_bytes = 0;
         mine->planned_bytes =
-            cop_model_planned_bytes(cop_evaluator_model(run->evaluator), &room_bytes);
-        mine->gpu_bytes = run->has_gpu ? room_bytes : 0;
-        mine->base_bytes = cop_checkpoint_bytes(cop_evaluator_checkpoint(run->evaluator));
+            cop_model_planned_bytes(cop_evaluator_model(rank->evaluator), &room_bytes);
+        mine->gpu_bytes = rank->has_gpu ? room_bytes : 0;
+        mine->base_bytes = cop_checkpoint_bytes(cop_evaluator_checkpoint(rank->evaluator));
     }
-    (void)snprintf(mine->cores, sizeof mine->cores, "%s", run->plan.text);
+    (void)snprintf(mine->cores, sizeof mine->cores, "%s", rank->plan.text);
     (void)snprintf(mine->arithmetic.host, sizeof mine->arithmetic.host, "%s",
-                   cop_world_host(run->world));
-    mine->node = cop_world_node_first(run->world);
-    mine->computing = run->computing_ranks;
-    mine->busy = run->plan.busy;
-    mine->cores_allowed = run->plan.cores_allowed;
-    mine->cores_node = run->plan.cores_node;
-    mine->memory_bytes = run->memory_bytes;
+                   cop_world_host(rank->world));
+    mine->node = cop_world_node_first(rank->world);
+    mine->computing = rank->computing_ranks;
+    mine->busy = rank->plan.busy;
+    mine->cores_allowed = rank->plan.cores_allowed;
+    mine->cores_node = rank->plan.cores_node;
+    mine->memory_bytes = rank->memory_bytes;
 }
 
 static void print_bytes(char *text, size_t size, uint64_t bytes)
@@ -203,10 +193,10 @@ static void print_memory(const rank_facts *r, char *text, size_t size)
 }
 
 /* The plan of one node; `r` is its last rank, which computes wherever one does. */
-static void print_node(cop_run *run, const rank_facts *r)
+static void print_node(cop_lead *lead, const rank_facts *r)
 {
     if (r->computing == 0) {
-        cop_progress_print(&run->progress, "%s: rank 0 coordinates", r->arithmetic.host);
+        cop_progress_print(&lead->progress, "%s: rank 0 coordinates", r->arithmetic.host);
         return;
     }
     char memory[160];
@@ -214,27 +204,27 @@ static void print_node(cop_run *run, const rank_facts *r)
     print_memory(r, memory, sizeof memory);
     print_width(r, width, sizeof width);
     cop_progress_print(
-        &run->progress, "%s: %d computing thread%s on %d of %d cores%s%s; %s",
+        &lead->progress, "%s: %d computing thread%s on %d of %d cores%s%s; %s",
         r->arithmetic.host, r->busy, r->busy == 1 ? "" : "s", r->cores_allowed, r->cores_node,
         strncmp(r->cores, "bound", 5) == 0 ? ", each its own" : ", not bound", width, memory);
 }
 
-static void print_nodes(cop_run *run, const rank_facts *all, size_t ranks)
+static void print_nodes(cop_lead *lead, const rank_facts *all, size_t ranks)
 {
     enum { SHOWN = 8 };
     int shown = 0;
-    const int nodes = cop_world_node_count(run->world);
+    const int nodes = cop_world_node_count(lead->rank->world);
     for (size_t r = 0; r < ranks && shown < SHOWN; r++) {
         if (all[r].node != (int)r) continue;
         size_t last = r;
         for (size_t other = r; other < ranks; other++) {
             if (all[other].node == (int)r) last = other;
         }
-        print_node(run, &all[last]);
+        print_node(lead, &all[last]);
         shown++;
     }
     if (nodes > shown)
-        cop_progress_print(&run->progress, "and %d more nodes: see the log", nodes - shown);
+        cop_progress_print(&lead->progress, "and %d more nodes: see the log", nodes - shown);
 }
 
 /* Each kind of backend once, in order of the ranks. */
@@ -252,7 +242,7 @@ static cop_status list_backends(const rank_facts *all, size_t ranks, cop_text *l
     return COP_OK;
 }
 
-static cop_status record(cop_run *run, const rank_facts *all, size_t ranks, cop_error *err)
+static cop_status record(cop_lead *lead, const rank_facts *all, size_t ranks, cop_error *err)
 {
     enum { LINE = 700 };
     const char **const lines = cop_memory_alloc(ranks, sizeof *lines, err);
@@ -267,17 +257,17 @@ static cop_status record(cop_run *run, const rank_facts *all, size_t ranks, cop_
                        all[r].backend[0] != '\0' ? all[r].backend : "coordinates",
                        all[r].arithmetic.host, all[r].cores, width,
                        (double)all[r].planned_bytes / gib);
-        cop_log_write(run->log, COP_LOG_INFO, "rank %zu: %s", r, lines[r]);
+        cop_log_write(lead->rank->log, COP_LOG_INFO, "rank %zu: %s", r, lines[r]);
     }
     if (status == COP_OK) {
         const cop_store_array array = {
             .type = COP_STORE_TEXT, .rank = 1, .shape = {ranks}, .data = lines};
-        status = cop_store_set(run->store, "/job/rank_backends", &array, NULL,
+        status = cop_store_set(lead->dir.store, "/job/rank_backends", &array, NULL,
                                "what each rank computes with, last start", err);
     }
     if (status == COP_OK) status = list_backends(all, ranks, &backends, err);
     if (status == COP_OK) {
-        status = cop_rundir_note_start(run, backends.data != NULL ? backends.data : "", err);
+        status = cop_starts_note(lead, backends.data != NULL ? backends.data : "", err);
     }
     cop_text_free(&backends);
     cop_memory_free(text);
@@ -285,31 +275,31 @@ static cop_status record(cop_run *run, const rank_facts *all, size_t ranks, cop_
     return status;
 }
 
-static cop_status record_arithmetic(cop_run *run, const rank_facts *all, size_t ranks,
+static cop_status record_arithmetic(cop_lead *lead, const rank_facts *all, size_t ranks,
                                     cop_error *err)
 {
     cop_rank_arithmetic *const list = cop_memory_alloc(ranks, sizeof *list, err);
     if (list == NULL) return COP_ERR_MEMORY;
     for (size_t r = 0; r < ranks; r++)
         list[r] = all[r].arithmetic;
-    const cop_status status = cop_arithmetic_record(run, list, ranks, err);
+    const cop_status status = cop_arithmetic_record(lead, list, ranks, err);
     cop_memory_free(list);
     return status;
 }
 
-cop_status cop_placement_record(cop_run *run, cop_error *err)
+cop_status cop_placement_record(cop_rank *rank, cop_lead *lead, cop_error *err)
 {
-    const size_t ranks = (size_t)cop_world_size(run->world);
-    const bool first = cop_world_rank(run->world) == 0;
+    const size_t ranks = (size_t)cop_world_size(rank->world);
+    const bool first = lead != NULL;
     rank_facts mine;
-    collect(run, &mine);
+    collect(rank, &mine);
     rank_facts *const all = first ? cop_memory_alloc(ranks, sizeof *all, err) : NULL;
     if (first && all == NULL) return COP_ERR_MEMORY;
-    cop_status status = cop_world_gather(run->world, &mine, sizeof mine, all, err);
-    if (status == COP_OK && first) status = record_arithmetic(run, all, ranks, err);
+    cop_status status = cop_world_gather(rank->world, &mine, sizeof mine, all, err);
+    if (status == COP_OK && first) status = record_arithmetic(lead, all, ranks, err);
     if (status == COP_OK && first) {
-        print_nodes(run, all, ranks);
-        status = record(run, all, ranks, err);
+        print_nodes(lead, all, ranks);
+        status = record(lead, all, ranks, err);
     }
     cop_memory_free(all);
     return status;

@@ -4,18 +4,14 @@
 
 #include "run/context.h"
 
-/* How many ranks of this node compute, and which of them this one is: run->computing_ranks and
- * run->computing_rank. */
-void cop_placement_count(cop_run *run);
-
 /* Collective. Plans cores and memory with the other ranks of the node and binds this one:
- * run->plan, run->memory_bytes. `base_bytes`: of the base's weights, which the node's ranks
+ * rank->plan, rank->memory_bytes. `base_bytes`: of the base's weights, which the node's ranks
  * share. COP_ERR_CONFIG: more computing threads than cores; COP_ERR_MEMORY: not even the base
  * fits. */
-cop_status cop_placement_plan(cop_run *run, size_t base_bytes, cop_error *err);
+cop_status cop_placement_plan(cop_rank *rank, size_t base_bytes, cop_error *err);
 
 /* Collective. Rank 0 logs what every rank computes with and where, prints it once for each
- * node, and records it and this start in the run file. */
-cop_status cop_placement_record(cop_run *run, cop_error *err);
+ * node, and records it and this start in the run file; `lead` is NULL elsewhere. */
+cop_status cop_placement_record(cop_rank *rank, cop_lead *lead, cop_error *err);
 
 #endif

@@ -25,13 +25,13 @@ static size_t earlier(const cop_store_array *array, bool text)
 
 /* Appends this start, `before` being known already. A column that is missing or shorter is
  * filled up. */
-static cop_status append(cop_run *run, const column *c, size_t before, cop_error *err)
+static cop_status append(cop_lead *lead, const column *c, size_t before, cop_error *err)
 {
     char path[64];
     const bool text = c->text != NULL;
     const size_t size = text ? sizeof(const char *) : sizeof(int64_t);
     (void)snprintf(path, sizeof path, "/job/starts/%s", c->name);
-    const cop_store_array *const old = cop_store_get(run->store, path);
+    const cop_store_array *const old = cop_store_get(lead->dir.store, path);
     const size_t known = earlier(old, text);
     char *const values = cop_memory_alloc(before + 1, size, err);
     if (values == NULL) return COP_ERR_MEMORY;
@@ -49,27 +49,28 @@ static cop_status append(cop_run *run, const column *c, size_t before, cop_error
                                    .rank = 1,
                                    .shape = {before + 1},
                                    .data = values};
-    const cop_status status = cop_store_set(run->store, path, &array, c->unit, c->meaning, err);
+    const cop_status status =
+        cop_store_set(lead->dir.store, path, &array, c->unit, c->meaning, err);
     cop_memory_free(values);
     return status;
 }
 
 /* Sums are only the same bit for bit where the same code computes them. */
-static void warn_of_change(const cop_run *run, const char *backends)
+static void warn_of_change(const cop_lead *lead, const char *backends)
 {
-    const cop_store_array *const list = cop_store_get(run->store, "/job/starts/backends");
+    const cop_store_array *const list = cop_store_get(lead->dir.store, "/job/starts/backends");
     const size_t count = earlier(list, true);
     if (count == 0) return;
     const char *const before = ((const char *const *)list->data)[count - 1];
     if (before[0] == '\0' || strcmp(before, backends) == 0) return;
     cop_log_write(
-        run->log, COP_LOG_WARN,
+        lead->rank->log, COP_LOG_WARN,
         "the start before computed with '%s', this one with '%s': from here on scores "
         "may differ in the last bits of their logits from those of an undisturbed run",
         before, backends);
 }
 
-cop_status cop_rundir_note_start(cop_run *run, const char *backends, cop_error *err)
+cop_status cop_starts_note(cop_lead *lead, const char *backends, cop_error *err)
 {
     char now[24];
     char version[128];
@@ -77,16 +78,17 @@ cop_status cop_rundir_note_start(cop_run *run, const char *backends, cop_error *
     (void)snprintf(version, sizeof version, "%s (%s)", cop_build_version(), cop_build_git());
     const column columns[] = {
         {"time", NULL, "of each start, UTC", now, 0},
-        {"host", NULL, "of rank 0", cop_world_host(run->world), 0},
+        {"host", NULL, "of rank 0", cop_world_host(lead->rank->world), 0},
         {"version", NULL, "of coppice", version, 0},
-        {"slurm_job", NULL, "\"\": none", cop_claim_get(run->claim)->owner.slurm_job, 0},
+        {"slurm_job", NULL, "\"\": none", cop_claim_get(lead->dir.claim)->owner.slurm_job, 0},
         {"backends", NULL, "that ranks computed with", backends, 0},
-        {"ranks", "ranks", "MPI ranks", NULL, cop_world_size(run->world)},
-        {"nodes", "nodes", "that the ranks ran on", NULL, cop_world_node_count(run->world)},
-        {"threads", "threads", "per rank", NULL, run->job->backend.threads}};
-    warn_of_change(run, backends);
-    const size_t before = earlier(cop_store_get(run->store, "/job/starts/time"), true);
+        {"ranks", "ranks", "MPI ranks", NULL, cop_world_size(lead->rank->world)},
+        {"nodes", "nodes", "that the ranks ran on", NULL,
+         cop_world_node_count(lead->rank->world)},
+        {"threads", "threads", "per rank", NULL, lead->rank->job->backend.threads}};
+    warn_of_change(lead, backends);
+    const size_t before = earlier(cop_store_get(lead->dir.store, "/job/starts/time"), true);
     for (size_t i = 0; i < sizeof columns / sizeof columns[0]; i++)
-        COP_TRY(append(run, &columns[i], before, err));
+        COP_TRY(append(lead, &columns[i], before, err));
     return COP_OK;
 }

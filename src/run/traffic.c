@@ -1,13 +1,13 @@
 /* What the queue and its messages cost, for the run file. */
-#include "run/phase.h"
+#include "run/context.h"
 
 #include <stdio.h>
 
-cop_status cop_phase_note_traffic(cop_run *run, cop_error *err)
+cop_status cop_traffic_note(cop_lead *lead, cop_error *err)
 {
-    if (run->queue == NULL) return COP_OK;
-    const cop_queue_stats q = cop_queue_get_stats(run->queue);
-    const cop_traffic t = cop_world_traffic(run->world);
+    if (lead->queue == NULL) return COP_OK;
+    const cop_queue_stats q = cop_queue_get_stats(lead->queue);
+    const cop_traffic t = cop_world_traffic(lead->rank->world);
     const struct {
         const char *name;
         uint64_t value;
@@ -23,7 +23,7 @@ cop_status cop_phase_note_traffic(cop_run *run, cop_error *err)
          "in both: said to and by each rank whatever it evaluates, and each phase's order"},
         {"again_bytes", q.again_bytes, "bytes",
          "in both: units handed out a second time, results that were not taken"},
-        {"coefficient_bytes", run->coefficient_bytes, "bytes",
+        {"coefficient_bytes", lead->coefficient_bytes, "bytes",
          "in sent_bytes: seeds and amplitudes of merged models beyond the first of each"},
         {"collective_bytes", t.collective_bytes, "bytes",
          "broadcasts, gathers and agreements, as if rank 0 talked to each other rank "
@@ -37,11 +37,11 @@ cop_status cop_phase_note_traffic(cop_run *run, cop_error *err)
     for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++) {
         char path[64];
         (void)snprintf(path, sizeof path, "/traffic/%s", counts[i].name);
-        COP_TRY(cop_store_set_i64(run->store, path, (int64_t)counts[i].value, counts[i].unit,
-                                  counts[i].meaning, err));
+        COP_TRY(cop_store_set_i64(lead->dir.store, path, (int64_t)counts[i].value,
+                                  counts[i].unit, counts[i].meaning, err));
     }
-    COP_TRY(cop_store_set_f64(run->store, "/traffic/coordinator_cpu_s", q.cpu_s, "s",
+    COP_TRY(cop_store_set_f64(lead->dir.store, "/traffic/coordinator_cpu_s", q.cpu_s, "s",
                               "processor time of rank 0 during phases, all its threads", err));
-    return cop_store_set_f64(run->store, "/traffic/coordinator_wall_s", q.wall_s, "s",
+    return cop_store_set_f64(lead->dir.store, "/traffic/coordinator_wall_s", q.wall_s, "s",
                              "time of the phases, all of this for the last start", err);
 }

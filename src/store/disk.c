@@ -3,6 +3,7 @@
 #include "coppice/base/file.h"
 #include "coppice/base/memory.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -80,6 +81,7 @@ static cop_status read_all(int fd, const char *path, unsigned char *data, size_t
         if (got < 0) return cop_store_disk_error(err, path, "read it", errno);
         COP_CHECK(got > 0, err, COP_ERR_FORMAT, "%s: damaged: cut off after %zu bytes", path,
                   done);
+        assert((size_t)got <= length - done);
         done += (size_t)got;
     }
     return COP_OK;

@@ -4,6 +4,7 @@
 #include "store/hdf.h"
 #include "store/tree.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -72,10 +73,12 @@ static cop_status create_groups(encoder *e, const char *path, const char *before
 /* Whole rows up to CHUNK_BYTES; of longer rows, a part. */
 static void choose_chunk(const cop_store_array *array, hsize_t chunk[COP_STORE_MAX_RANK])
 {
+    assert(array->rank > 0 && array->rank <= COP_STORE_MAX_RANK);
     const uint64_t most = CHUNK_BYTES / cop_store_element_bytes(array->type);
     uint64_t room = most;
     for (int d = array->rank - 1; d >= 0; d--) {
         chunk[d] = array->shape[d] < room ? array->shape[d] : room;
+        assert(chunk[d] > 0); /* a large array has no empty side */
         room /= chunk[d];
     }
 }
@@ -101,6 +104,7 @@ static hid_t create_layout(const cop_store_array *array, size_t bytes)
 static hid_t create_space(const cop_store_array *array)
 {
     hsize_t shape[COP_STORE_MAX_RANK];
+    assert(array->rank >= 0 && array->rank <= COP_STORE_MAX_RANK);
     for (int d = 0; d < array->rank; d++)
         shape[d] = array->shape[d];
     return array->rank == 0 ? H5Screate(H5S_SCALAR)
@@ -212,6 +216,7 @@ static void close_encoder(encoder *e)
 cop_status cop_store_hdf_encode(const cop_store *store, const char digest[COP_DIGEST_HEX_BYTES],
                                 cop_store_bytes *bytes, cop_error *err)
 {
+    assert(cop_store_is_valid(store));
     cop_store_hdf_quiet quiet;
     encoder e = {.err = err};
     *bytes = (cop_store_bytes){0};

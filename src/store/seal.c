@@ -3,6 +3,7 @@
 #include "coppice/base/digest.h"
 #include "coppice/store/store.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +25,7 @@ static cop_status form_seal(unsigned char seal[COP_STORE_SEAL_BYTES],
 
 cop_status cop_store_seal(unsigned char *bytes, size_t length, int schema, cop_error *err)
 {
+    assert(length >= COP_STORE_SEAL_BYTES && schema > 0);
     return form_seal(bytes, bytes, length, schema, err);
 }
 

@@ -78,6 +78,8 @@ static size_t lower_bound(const cop_store *store, const char *path)
             high = middle;
         }
     }
+    assert(low == 0 || strcmp(store->entries[low - 1]->path, path) < 0);
+    assert(low == store->count || strcmp(store->entries[low]->path, path) >= 0);
     return low;
 }
 
@@ -101,6 +103,7 @@ static void find_group(const cop_store *store, const char *path, size_t *first, 
     while (*end < store->count && strncmp(store->entries[*end]->path, prefix, length) == 0) {
         (*end)++;
     }
+    assert(*first <= *end && *end <= store->count);
 }
 
 /* An array cannot also be a group. */
@@ -141,6 +144,9 @@ cop_status cop_store_insert(cop_store *store, cop_store_entry **entry, cop_error
     }
     store->entries[index] = *entry;
     *entry = NULL;
+    assert(store->count <= store->capacity);
+    assert(index == 0 || strcmp(store->entries[index - 1]->path, path) < 0);
+    assert(index + 1 == store->count || strcmp(path, store->entries[index + 1]->path) < 0);
     return COP_OK;
 }
 
@@ -159,6 +165,7 @@ void *cop_store_copy_texts(const char *const *texts, size_t count, cop_error *er
         pointers[i] = next;
         next += length;
     }
+    assert(next == (char *)pointers + bytes);
     return pointers;
 }
 
@@ -222,6 +229,7 @@ void cop_store_remove(cop_store *store, const char *path)
     size_t first = lower_bound(store, path);
     size_t end = first + 1;
     if (find(store, path) == NULL) find_group(store, path, &first, &end);
+    assert(first <= end && end <= store->count);
     for (size_t i = first; i < end; i++)
         cop_store_entry_destroy(&store->entries[i]);
     for (size_t i = end; i < store->count; i++) {
@@ -239,6 +247,30 @@ const char *cop_store_path_at(const cop_store *store, size_t index)
 {
     assert(index < store->count);
     return store->entries[index]->path;
+}
+
+/* An array whose shape and data agree. */
+static bool is_entry_valid(const cop_store_entry *entry)
+{
+    size_t count = 0;
+    size_t bytes = 0;
+    if (check_path(entry->path, NULL) != COP_OK) return false;
+    if (cop_store_array_size(&entry->array, &count, &bytes, NULL) != COP_OK) return false;
+    for (size_t i = 0; entry->array.type == COP_STORE_TEXT && i < count; i++) {
+        if (((const char *const *)entry->array.data)[i] == NULL) return false;
+    }
+    return entry->array.data != NULL;
+}
+
+bool cop_store_is_valid(const cop_store *store)
+{
+    if (store->count > store->capacity) return false;
+    for (size_t i = 0; i < store->count; i++) {
+        if (!is_entry_valid(store->entries[i])) return false;
+        if (i > 0 && strcmp(store->entries[i - 1]->path, store->entries[i]->path) >= 0)
+            return false;
+    }
+    return true;
 }
 
 cop_status cop_store_create(cop_store **store, cop_error *err)

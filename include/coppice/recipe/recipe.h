@@ -45,6 +45,10 @@ typedef struct cop_recipe {
 /** An empty recipe (the base itself) over all floating-point tensors. */
 cop_status cop_recipe_create(cop_recipe **recipe, cop_error *err);
 
+/** True if it has a scope, and amplitudes that are finite and not zero. For tests and
+ * assertions. */
+bool cop_recipe_is_valid(const cop_recipe *recipe);
+
 /** Replaces the components by a copy of components [count]; zero amplitudes are dropped, one
  * that is not finite is COP_ERR_NUMERIC and leaves the recipe as it was. */
 cop_status cop_recipe_set_components(cop_recipe *recipe, const cop_component *components,

@@ -11,18 +11,12 @@
 #include "coppice/base/status.h"
 #include "coppice/base/text.h"
 #include "coppice/job/job.h"
+#include "coppice/phase/progress.h"
 #include "coppice/queue/queue.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-
-/** When the live progress line is drawn. */
-typedef enum cop_progress_mode {
-    COP_PROGRESS_AUTO, /**< where rank 0's output, or its launcher's, is a terminal */
-    COP_PROGRESS_ALWAYS,
-    COP_PROGRESS_NEVER
-} cop_progress_mode;
 
 /** How to run. */
 typedef struct cop_run_options {
@@ -45,40 +39,8 @@ cop_status cop_run_execute(cop_world *world, const cop_job *job, const cop_run_o
  *  collective. */
 cop_status cop_run_check(const cop_job *job, cop_error *err);
 
-/** Tells how a run is doing, from outside and from any machine that sees its directory: phase,
- *  rate, best so far, ranks, age of the last checkpoint, and whether its owner lives. Reads
- *  status.json, the claim and, where these say nothing, the run file; writes nothing. An owner
- *  on another machine is watched for up to two and a half of its heartbeats. As a page, or as
- *  one JSON object. *running (may be NULL): there is something to come. `path` is a run
- *  directory or its run file. COP_ERR_FORMAT: there is no run. */
-cop_status cop_run_status(const char *path, bool json, cop_text *text, bool *running,
-                          cop_error *err);
-
 /** COP_ERR_USAGE where the batch system's environment promises another number of ranks than
  *  there are: then they did not find each other. Not collective. */
 cop_status cop_run_check_launch(const cop_world *world, cop_error *err);
-
-/** Prints a run file for people, or as JSON: job, phases, decisions, result. Safe beside a
- * running job. `path` is a run directory or file. */
-cop_status cop_run_inspect(const char *path, bool json, cop_text *text, cop_error *err);
-
-/** How to analyse a run file. */
-typedef struct cop_analyze_options {
-    size_t halvings;     /**< of the support examples; 0: 100 */
-    size_t permutations; /**< data sets with permuted scores; 0: 1000 */
-    int64_t seed;        /**< of both; negative: the job's population.seed */
-    bool within_sigma;   /**< scores are permuted among candidates of equal sigma only */
-    bool json;           /**< print JSON */
-    int threads;         /**< at least 1; the numbers do not depend on it */
-    /** Called now and then, `done` of `total` steps; true: stop. May be NULL. */
-    bool (*tick)(void *context, size_t done, size_t total);
-    void *context;
-} cop_analyze_options;
-
-/** Does the split-half analysis of a run file's population and prints it, whether the job did
- * it or not; the file is only read. `path` is a run directory or file. A population that is not
- * scored to its end is COP_ERR_FORMAT, one too small to be halved COP_ERR_CONFIG. */
-cop_status cop_run_analyze(const char *path, const cop_analyze_options *options, cop_text *text,
-                           cop_error *err);
 
 #endif

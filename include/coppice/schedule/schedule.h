@@ -170,4 +170,8 @@ typedef struct cop_simulation_result {
 cop_status cop_schedule_simulate(const cop_simulation *simulation,
                                  cop_simulation_result *result, cop_error *err);
 
+/** True if its books agree: what is left, who holds what, whose speed is known. Looks at every
+ * unit; for tests and assertions. */
+bool cop_schedule_is_valid(const cop_schedule *schedule);
+
 #endif

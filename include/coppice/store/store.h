@@ -49,6 +49,10 @@ cop_status cop_store_create(cop_store **store, cop_error *err);
 /** A copy of a tree, for one thread to write while another goes on with the original. */
 cop_status cop_store_clone(const cop_store *store, cop_store **copy, cop_error *err);
 
+/** True if paths rise and every array has the data of its shape. Looks at every entry; for
+ * tests and assertions. */
+bool cop_store_is_valid(const cop_store *store);
+
 /** Sets the array at `path` to a copy of *array (any earlier one is replaced). `unit` and
  *  `meaning` become attributes "unit" and "meaning"; NULL for none. COP_ERR_INTERNAL: a wrong
  *  path, or an array in the place of a group or below another array. */

@@ -1,6 +1,6 @@
 /* What rank 0 tells the others about a phase and its rows: the same on both sides, few bytes,
  * and damaged messages are refused. */
-#include "run/work_order.h"
+#include "coppice/phase/work_order.h"
 
 #include "coppice/base/memory.h"
 
@@ -17,11 +17,11 @@
 enum { ROWS = 5 };
 
 typedef struct fixture {
-    cop_run run;
+    cop_dataset *dataset;
+    cop_splits splits;
     cop_phase phase;
-    cop_component components[ROWS][8];
-    cop_component *row[ROWS];
-    size_t count[ROWS];
+    cop_component components[ROWS * 8];
+    cop_row recipes[ROWS];
     size_t examples[64];
 } fixture;
 
@@ -31,36 +31,34 @@ static void set_up(fixture *f)
     cop_error err = {0};
     *f = (fixture){0};
     assert_int_equal(
-        cop_dataset_load("tests/data/countdown-small.jsonl", NULL, &f->run.dataset, &err),
+        cop_dataset_load("tests/data/countdown-small.jsonl", NULL, &f->dataset, &err), COP_OK);
+    assert_int_equal(
+        cop_splits_create(cop_dataset_count(f->dataset), counts, 3, NULL, &f->splits, &err),
         COP_OK);
-    assert_int_equal(cop_splits_create(cop_dataset_count(f->run.dataset), counts, 3, NULL,
-                                       &f->run.splits, &err),
-                     COP_OK);
+    size_t at = 0;
     for (size_t r = 0; r < ROWS; r++) {
-        f->row[r] = f->components[r];
-        f->count[r] = r == 2 ? 0 : r + 1;
-        for (size_t j = 0; j < f->count[r]; j++)
-            f->components[r][j] = (cop_component){.seed = UINT64_MAX - 10 * r - j,
+        f->recipes[r] = (cop_row){f->components + at, r == 2 ? 0 : r + 1};
+        for (size_t j = 0; r != 2 && j <= r; j++)
+            f->components[at++] = (cop_component){.seed = UINT64_MAX - 10 * r - j,
                                                   .amplitude = 0.5F + (float)(r * 8 + j)};
     }
     f->phase = (cop_phase){.path = "/test",
                            .examples = f->examples,
-                           .chunks = 3,
+                           .row_units = 3,
                            .row_count = ROWS,
-                           .components = f->row,
-                           .component_count = f->count};
+                           .recipes = f->recipes};
 }
 
 static void take_down(fixture *f)
 {
-    cop_splits_free(&f->run.splits);
-    cop_dataset_destroy(&f->run.dataset);
+    cop_splits_free(&f->splits);
+    cop_dataset_destroy(&f->dataset);
 }
 
 static void add_examples(fixture *f, cop_split split, size_t first, size_t count)
 {
     for (size_t i = 0; i < count; i++)
-        f->examples[f->phase.example_count++] = f->run.splits.examples[split][first + i];
+        f->examples[f->phase.example_count++] = f->splits.examples[split][first + i];
 }
 
 /* There and back; the bytes that it took. */
@@ -69,10 +67,10 @@ static size_t round_trip(const fixture *f)
     cop_text data = {0};
     cop_work_order order;
     cop_error err = {0};
-    assert_int_equal(cop_work_order_pack(&f->run, &f->phase, &data, &err), COP_OK);
-    assert_int_equal(cop_work_order_unpack(&f->run, data.data, data.length, &order, &err),
+    assert_int_equal(cop_work_order_pack(&f->splits, &f->phase, &data, &err), COP_OK);
+    assert_int_equal(cop_work_order_unpack(&f->splits, data.data, data.length, &order, &err),
                      COP_OK);
-    assert_int_equal(order.chunks, f->phase.chunks);
+    assert_int_equal(order.row_units, f->phase.row_units);
     assert_int_equal(order.keeps_answers, f->phase.keeps_answers);
     assert_true(order.sampling.temperature == f->phase.sampling.temperature);
     assert_true(order.sampling.top_p == f->phase.sampling.top_p);
@@ -82,13 +80,13 @@ static size_t round_trip(const fixture *f)
     cop_work_order_free(&order);
     /* Cut anywhere, or with something behind it, it is refused. */
     for (size_t bytes = 0; bytes < data.length; bytes++) {
-        assert_int_equal(cop_work_order_unpack(&f->run, data.data, bytes, &order, &err),
+        assert_int_equal(cop_work_order_unpack(&f->splits, data.data, bytes, &order, &err),
                          COP_ERR_MPI);
         assert_null(order.examples);
     }
     const size_t bytes = data.length;
     assert_int_equal(cop_text_append(&data, "x", 1, &err), COP_OK);
-    assert_int_equal(cop_work_order_unpack(&f->run, data.data, data.length, &order, &err),
+    assert_int_equal(cop_work_order_unpack(&f->splits, data.data, data.length, &order, &err),
                      COP_ERR_MPI);
     cop_text_free(&data);
     return bytes;
@@ -125,15 +123,15 @@ static void an_example_of_no_split_is_an_error(void **state)
     bool used[100000] = {false};
     size_t loose = 0;
     for (int s = 0; s < COP_SPLIT_COUNT; s++) {
-        for (size_t i = 0; i < f.run.splits.counts[s]; i++)
-            used[f.run.splits.examples[s][i]] = true;
+        for (size_t i = 0; i < f.splits.counts[s]; i++)
+            used[f.splits.examples[s][i]] = true;
     }
     while (used[loose])
         loose++;
-    assert_true(loose < cop_dataset_count(f.run.dataset));
+    assert_true(loose < cop_dataset_count(f.dataset));
     f.examples[0] = loose;
     f.phase.example_count = 1;
-    assert_int_equal(cop_work_order_pack(&f.run, &f.phase, &data, &err), COP_ERR_INTERNAL);
+    assert_int_equal(cop_work_order_pack(&f.splits, &f.phase, &data, &err), COP_ERR_INTERNAL);
     assert_non_null(strstr(err.message, "in no split"));
     cop_text_free(&data);
     take_down(&f);
@@ -156,12 +154,15 @@ static void rows_are_the_same_on_both_sides(void **state)
                 COP_OK);
             for (size_t r = 0; r < count; r++) {
                 const cop_component *const got = rows.components + rows.start[r];
-                assert_int_equal(rows.start[r + 1] - rows.start[r], f.count[first + r]);
-                for (size_t j = 0; j < f.count[first + r]; j++) {
-                    assert_true(got[j].seed == f.row[first + r][j].seed);
-                    assert_true(got[j].amplitude == f.row[first + r][j].amplitude);
+                assert_int_equal(rows.start[r + 1] - rows.start[r],
+                                 cop_phase_row(&f.phase, first + r).count);
+                for (size_t j = 0; j < cop_phase_row(&f.phase, first + r).count; j++) {
+                    assert_true(got[j].seed ==
+                                cop_phase_row(&f.phase, first + r).components[j].seed);
+                    assert_true(got[j].amplitude ==
+                                cop_phase_row(&f.phase, first + r).components[j].amplitude);
                 }
-                components += f.count[first + r];
+                components += cop_phase_row(&f.phase, first + r).count;
             }
             assert_int_equal(data.length, count * 4 + components * COP_COMPONENT_BYTES);
             cop_work_rows_free(&rows);
@@ -192,9 +193,9 @@ static void random_bytes_do_no_harm(void **state)
         if (round % 2 == 0 && length > 5) bytes[5] = (unsigned char)(erand48(random) * 256);
         cop_work_order order;
         cop_work_rows rows;
-        if (cop_work_order_unpack(&f.run, bytes, length, &order, &err) == COP_OK) {
+        if (cop_work_order_unpack(&f.splits, bytes, length, &order, &err) == COP_OK) {
             for (size_t i = 0; i < order.example_count; i++)
-                assert_true(order.examples[i] < cop_dataset_count(f.run.dataset));
+                assert_true(order.examples[i] < cop_dataset_count(f.dataset));
             cop_work_order_free(&order);
         }
         if (cop_work_rows_unpack(bytes, length, 0, 2, &rows, &err) == COP_OK)

@@ -95,6 +95,11 @@ static void test_print(void **state)
     assert_int_equal(cop_recipe_create(&recipe, NULL), COP_OK);
     memcpy(recipe->base_sha256, DIGEST, sizeof DIGEST);
     assert_int_equal(cop_recipe_set_components(recipe, components, 5, NULL), COP_OK);
+    assert_true(cop_recipe_is_valid(recipe));
+    const float kept = recipe->components[0].amplitude;
+    recipe->components[0].amplitude = 0;
+    assert_false(cop_recipe_is_valid(recipe));
+    recipe->components[0].amplitude = kept;
     assert_int_equal(recipe->component_count, 3); /* zeros are dropped */
     assert_int_equal(cop_recipe_set_scope(recipe, scope, 2, NULL), COP_OK);
     recipe->metrics_json = cop_memory_copy_string(metrics, strlen(metrics), NULL);

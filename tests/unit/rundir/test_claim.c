@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "run/claim.h"
+#include "coppice/rundir/claim.h"
 
 #include "unit/folder_support.h"
 

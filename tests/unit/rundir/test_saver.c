@@ -2,7 +2,7 @@
 #include "unit/store/store_support.h"
 
 #include "coppice/base/timer.h"
-#include "run/saver.h"
+#include "coppice/rundir/saver.h"
 
 #include <math.h>
 #include <stdatomic.h>

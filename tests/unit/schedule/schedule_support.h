@@ -36,6 +36,7 @@ static inline cop_schedule_chunk take(cop_schedule *schedule, size_t worker, dou
     cop_schedule_chunk chunk;
     cop_error err = {0};
     assert_int_equal(cop_schedule_take(schedule, worker, now_s, &chunk, &err), COP_OK);
+    assert_true(cop_schedule_is_valid(schedule));
     return chunk;
 }
 

@@ -290,6 +290,7 @@ static void any_history_ends_with_every_unit_once(void **state)
             } else if (o->count > 0) {
                 const uint64_t unit = pop(o);
                 const cop_schedule_verdict verdict = cop_schedule_done(s, w, unit, 0.01, now_s);
+                assert_true(cop_schedule_is_valid(s));
                 assert_int_not_equal(verdict, COP_SCHEDULE_UNKNOWN);
                 if (verdict == COP_SCHEDULE_TAKEN) answers[unit]++;
             }

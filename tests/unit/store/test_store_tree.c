@@ -57,6 +57,7 @@ static void test_copies_and_replaces(void **state)
     assert_int_equal(cop_store_set(store, "/x", &array, NULL, NULL, NULL), COP_OK);
     assert_int_equal(cop_store_get(store, "/x")->shape[0], 2);
     assert_int_equal(cop_store_count(store), 101);
+    assert_true(cop_store_is_valid(store));
     assert_int_equal(cop_store_set_text(store, "/x", "now a text", NULL, NULL), COP_OK);
     assert_string_equal(cop_store_get_text(store, "/x"), "now a text");
     cop_store_destroy(&store);
@@ -77,6 +78,7 @@ static void test_remove(void **state)
     cop_store_remove(store, "a");
     cop_store_remove(store, "");
     assert_int_equal(cop_store_count(store), 6);
+    assert_true(cop_store_is_valid(store));
     cop_store_remove(store, "/a/b");
     assert_int_equal(cop_store_count(store), 4);
     cop_store_remove(store, "/a");

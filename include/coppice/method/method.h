@@ -1,0 +1,94 @@
+/** \file method.h
+ * Methods: what becomes of a scored population. A method sees scores by index, proposes rows
+ * and moves the centre; who scores them is the phases' business (phase.h). Everything here is
+ * on rank 0, follows from the scores alone, and so gives the same bytes for any ranks and
+ * resumes.
+ */
+#ifndef COPPICE_METHOD_METHOD_H
+#define COPPICE_METHOD_METHOD_H
+
+#include "coppice/data/dataset.h"
+#include "coppice/job/job.h"
+#include "coppice/method/candidates.h"
+#include "coppice/phase/phase.h"
+#include "coppice/search/search.h"
+
+/** One gate decision for the record. */
+typedef struct cop_gate_record {
+    int64_t round;      /**< 0: against the base; k: recentring round k */
+    int64_t attempt;    /**< from 1 */
+    const char *source; /**< operator that found the direction */
+    double q, beta, step;
+    cop_gate_decision decision;
+} cop_gate_record;
+
+/** A search in progress. */
+typedef struct cop_search {
+    const cop_job *job;       /**< borrowed */
+    const cop_splits *splits; /**< borrowed */
+    cop_phases *phases;       /**< borrowed */
+    cop_measure measure;      /**< that probe and gate decide by; known after the base */
+    uint64_t *seeds;          /**< [seed_count] of all populations, then each local round */
+    size_t seed_count;        /**< length of every direction */
+    double *centre;           /**< [seed_count] the accepted model; all zero: the base */
+    float *centre_validate;   /**< [validate] scores of the centre, to pair with at the gate */
+    double step;              /**< norm of the last accepted step */
+    cop_component *row;       /**< [seed_count] a recipe in the making */
+    cop_gate_record *gate;    /**< [gate_count] */
+    size_t gate_count, gate_capacity;
+} cop_search;
+
+/** A method by its table: the value of the job's key `method`. */
+typedef struct cop_method {
+    const char *name;
+    const char *title; /**< in tables */
+    bool is_gated;     /**< its result passed the gate, or is the base */
+    bool proposes;     /**< puts a grid of directions and steps on probe */
+    bool recentres;    /**< draws local rounds: recenter.rounds of recenter.size */
+    /** Job keys, besides population.size, that a search needs less memory with. */
+    const char *memory_keys;
+    /** Populations of population.size that it draws at most. */
+    size_t (*population_count)(const cop_job *job);
+    /** From the scored population to the search's centre. *improved: the centre is better than
+     *  the base by the gate's word; else it is the base, or nobody was asked. */
+    cop_status (*run)(cop_search *search, const cop_candidates *population, bool *improved,
+                      cop_error *err);
+} cop_method;
+
+/** The method of a name; COP_ERR_CONFIG with those that there are. */
+cop_status cop_method_find(const char *name, const cop_method **method, cop_error *err);
+
+/** Seeds that a whole search by a job may need. */
+size_t cop_method_seed_count(const cop_method *method, const cop_job *job);
+
+/** Draws the seeds of a search by the job's method; the centre is the base. Scores count as
+ * right from correct_at on. Free with cop_search_free(). */
+cop_status cop_search_create(const cop_method *method, const cop_job *job,
+                             const cop_splits *splits, cop_phases *phases, double correct_at,
+                             cop_search *search, cop_error *err);
+
+/** Adds a row to a phase: the base plus centre + step * direction, vectors [seed_count]; NULLs
+ *  are zero. */
+cop_status cop_search_add_row(cop_search *search, cop_phase *phase, const double *centre,
+                              const double *direction, double step, cop_error *err);
+
+/** Base scores of every split, one after the other. */
+typedef struct cop_base_scores {
+    cop_phase *phase;
+    size_t start[COP_SPLIT_COUNT]; /**< of a split's examples in the phase */
+} cop_base_scores;
+
+/** Scores the base on all splits, as the phase /base, and decides what probe and gate decide
+ *  by; `graded`: the task's rewards are. COP_ERR_CONFIG: nothing tells examples apart.
+ *  cop_phase_destroy() the phase. */
+cop_status cop_search_score_base(cop_search *search, bool graded, cop_base_scores *base,
+                                 cop_error *err);
+
+/** Draws and scores the first population, as the phase /population. */
+cop_status cop_search_score_population(cop_search *search, cop_candidates *population,
+                                       cop_error *err);
+
+/** Frees what a search owns. */
+void cop_search_free(cop_search *search);
+
+#endif

@@ -1,0 +1,251 @@
+/* A population is drawn from its seeds' indices alone, so that any start draws the same. A
+ * candidate of one seed costs a component beside the centre's, whatever the number of seeds:
+ * only local candidates, which lie in a cloud, are vectors over all of them. */
+#include "coppice/method/candidates.h"
+
+#include "coppice/base/memory.h"
+#include "coppice/method/method.h"
+#include "coppice/noise/noise.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+cop_status cop_candidates_draw(const cop_search *search, size_t first, size_t count,
+                               double shrink, cop_candidates *candidates, cop_error *err)
+{
+    const cop_job *const job = search->job;
+    cop_candidates *const c = candidates;
+    *c = (cop_candidates){.count = count, .paired = job->population.antithetic};
+    c->seed_index = cop_memory_alloc(count, sizeof *c->seed_index, err);
+    c->sign = cop_memory_alloc(count, sizeof *c->sign, err);
+    c->sigma = cop_memory_alloc(count, sizeof *c->sigma, err);
+    c->reward = cop_memory_alloc(count, sizeof *c->reward, err);
+    c->valid = cop_memory_alloc(count, sizeof *c->valid, err);
+    if (c->seed_index == NULL || c->sign == NULL || c->sigma == NULL || c->reward == NULL ||
+        c->valid == NULL) {
+        cop_candidates_free(c);
+        return COP_ERR_MEMORY;
+    }
+    for (size_t i = 0; i < count; i++) {
+        c->seed_index[i] = first + (c->paired ? i / 2 : i);
+        c->sign[i] = c->paired && i % 2 == 1 ? -1 : 1;
+        const double u = cop_noise_uniform((uint64_t)job->population.seed,
+                                           COP_STREAM_POPULATION, 1, c->seed_index[i]);
+        const size_t k = (size_t)(u * (double)job->population.sigma.count);
+        c->sigma[i] = shrink * job->population.sigma.data[k];
+    }
+    return COP_OK;
+}
+
+/* Indices of the seeds that the centre has, rising [*count]; cop_memory_free(). */
+static size_t *list_centre(const cop_search *search, size_t *count, cop_error *err)
+{
+    size_t *const list = cop_memory_alloc(search->seed_count, sizeof *list, err);
+    *count = 0;
+    for (size_t s = 0; s < search->seed_count && list != NULL; s++) {
+        if (search->centre[s] != 0) list[(*count)++] = s;
+    }
+    return list;
+}
+
+static void put_component(cop_search *search, size_t *count, size_t index, double amplitude)
+{
+    if ((float)amplitude == 0.0F) return;
+    search->row[(*count)++] =
+        (cop_component){.seed = search->seeds[index], .amplitude = (float)amplitude};
+}
+
+/* Candidate i: the centre's seeds [own] with its own among them, by index. */
+static cop_status add_single(cop_search *search, cop_candidates *c, size_t i,
+                             const size_t *centre, size_t own, cop_error *err)
+{
+    const size_t index = c->seed_index[i];
+    double amplitude = c->sigma[i] * c->sign[i];
+    size_t count = 0;
+    size_t k = 0;
+    for (; k < own && centre[k] < index; k++)
+        put_component(search, &count, centre[k], search->centre[centre[k]]);
+    if (k < own && centre[k] == index) amplitude += search->centre[centre[k++]];
+    put_component(search, &count, index, amplitude);
+    for (; k < own; k++)
+        put_component(search, &count, centre[k], search->centre[centre[k]]);
+    return cop_phase_add(c->phase, search->row, count, err);
+}
+
+static cop_status add_rows(cop_search *search, cop_candidates *c, cop_error *err)
+{
+    size_t own = 0;
+    size_t *const centre = list_centre(search, &own, err);
+    cop_status status = centre == NULL ? COP_ERR_MEMORY : COP_OK;
+    for (size_t i = 0; i < c->count && status == COP_OK; i++) {
+        status = c->vector == NULL
+                     ? add_single(search, c, i, centre, own, err)
+                     : cop_search_add_row(search, c->phase, search->centre,
+                                          c->vector + i * search->seed_count, 1, err);
+    }
+    cop_memory_free(centre);
+    return status;
+}
+
+/* Seeds, signs, sigmas and rewards beside the scores. */
+static cop_status record(const cop_search *search, const cop_candidates *c, cop_error *err)
+{
+    COP_TRY(cop_phase_column(search->phases, c->phase, "reward", COP_STORE_F64, c->reward,
+                             "reward", "mean score of each candidate on support", err));
+    COP_TRY(cop_phase_column(search->phases, c->phase, "sigma", COP_STORE_F64, c->sigma,
+                             "weight", "standard deviation of each candidate's noise", err));
+    if (c->seed_index == NULL) return COP_OK;
+    uint64_t *const seeds = cop_memory_alloc(c->count, sizeof *seeds, err);
+    if (seeds == NULL) return COP_ERR_MEMORY;
+    for (size_t i = 0; i < c->count; i++)
+        seeds[i] = search->seeds[c->seed_index[i]];
+    cop_status status = cop_phase_column(search->phases, c->phase, "seed", COP_STORE_U64, seeds,
+                                         NULL, "of each candidate", err);
+    cop_memory_free(seeds);
+    if (status == COP_OK && c->paired) {
+        status = cop_phase_column(search->phases, c->phase, "sign", COP_STORE_F64, c->sign,
+                                  NULL, "of each candidate's noise", err);
+    }
+    return status;
+}
+
+cop_status cop_candidates_score(cop_search *search, cop_candidates *candidates,
+                                const char *path, const char *title, bool with_centre,
+                                cop_error *err)
+{
+    cop_candidates *const c = candidates;
+    c->first_row = with_centre ? 1 : 0;
+    COP_TRY(cop_phase_create(search->phases, path, title,
+                             search->splits->examples[COP_SPLIT_SUPPORT],
+                             search->splits->counts[COP_SPLIT_SUPPORT], &c->phase, err));
+    if (with_centre)
+        COP_TRY(cop_search_add_row(search, c->phase, search->centre, NULL, 0, err));
+    COP_TRY(add_rows(search, c, err));
+    COP_TRY(cop_phase_run(search->phases, c->phase, err));
+    c->usable = 0;
+    for (size_t i = 0; i < c->count; i++) {
+        c->reward[i] = cop_phase_mean(c->phase, c->first_row + i);
+        c->valid[i] = cop_phase_row_valid(c->phase, c->first_row + i);
+        if (c->valid[i]) c->usable++;
+        if (c->reward[i] > c->reward[c->best]) c->best = i;
+    }
+    char text[96];
+    if (with_centre) {
+        (void)snprintf(text, sizeof text, "centre %.3f, best %.3f on support",
+                       cop_phase_mean(c->phase, 0), c->reward[c->best]);
+    } else {
+        (void)snprintf(text, sizeof text, "best %.3f on support (candidate index %zu of %zu)",
+                       c->reward[c->best], c->best, c->count);
+    }
+    cop_progress_end(search->phases->progress, text);
+    return with_centre ? COP_OK : record(search, c, err);
+}
+
+const float *cop_candidates_scores(const cop_candidates *candidates)
+{
+    return cop_phase_scores(candidates->phase, candidates->first_row);
+}
+
+cop_operator_input cop_candidates_input(const cop_search *search,
+                                        const cop_candidates *candidates, const double *reward)
+{
+    const cop_job *const job = search->job;
+    return (cop_operator_input){.count = candidates->count,
+                                .examples = candidates->phase->example_count,
+                                .scores = cop_candidates_scores(candidates),
+                                .sigma = candidates->sigma,
+                                .reward = reward,
+                                .valid = candidates->valid,
+                                .q = job->consolidate.q.data,
+                                .q_count = job->consolidate.q.count,
+                                .beta = job->consolidate.beta.data,
+                                .beta_count = job->consolidate.beta.count,
+                                .rank = (size_t)job->consolidate.rank};
+}
+
+double cop_candidates_spread(const cop_search *search, const cop_candidates *candidates,
+                             const double *amplitude, double *direction)
+{
+    const cop_candidates *const c = candidates;
+    memset(direction, 0, search->seed_count * sizeof *direction);
+    for (size_t i = 0; i < c->count; i++) {
+        if (amplitude[i] == 0) continue;
+        if (c->vector == NULL) {
+            direction[c->seed_index[i]] += c->sign[i] * amplitude[i];
+            continue;
+        }
+        const double weight = amplitude[i] / c->sigma[i];
+        for (size_t s = 0; s < search->seed_count; s++)
+            direction[s] += weight * c->vector[i * search->seed_count + s];
+    }
+    double square = 0;
+    for (size_t s = 0; s < search->seed_count; s++)
+        square += direction[s] * direction[s];
+    return sqrt(square);
+}
+
+double cop_candidates_best_sigma(const cop_search *search, const cop_candidates *candidates)
+{
+    const cop_job_numbers *const sigmas = &search->job->population.sigma;
+    double best = sigmas->data[0];
+    double best_mean = -INFINITY;
+    for (size_t k = 0; k < sigmas->count; k++) {
+        double sum = 0;
+        size_t count = 0;
+        for (size_t i = 0; i < candidates->count; i++) {
+            if (candidates->sigma[i] != sigmas->data[k]) continue;
+            sum += candidates->reward[i];
+            count++;
+        }
+        if (count > 0 && sum / (double)count > best_mean) {
+            best_mean = sum / (double)count;
+            best = sigmas->data[k];
+        }
+    }
+    return best;
+}
+
+/* A candidate with what it is ranked by. */
+typedef struct ranked {
+    bool valid;
+    double reward;
+    size_t index;
+} ranked;
+
+static int compare_ranked(const void *a, const void *b)
+{
+    const ranked *const x = a;
+    const ranked *const y = b;
+    if (x->valid != y->valid) return x->valid ? -1 : 1;
+    if (x->reward != y->reward) return x->reward > y->reward ? -1 : 1;
+    return (x->index > y->index) - (x->index < y->index);
+}
+
+cop_status cop_candidates_rank(const cop_candidates *candidates, size_t *members, size_t count,
+                               cop_error *err)
+{
+    ranked *const all = cop_memory_alloc(candidates->count, sizeof *all, err);
+    if (all == NULL) return COP_ERR_MEMORY;
+    for (size_t i = 0; i < candidates->count; i++) {
+        all[i] = (ranked){candidates->valid[i], candidates->reward[i], i};
+    }
+    qsort(all, candidates->count, sizeof *all, compare_ranked);
+    for (size_t k = 0; k < count; k++)
+        members[k] = all[k].index;
+    cop_memory_free(all);
+    return COP_OK;
+}
+
+void cop_candidates_free(cop_candidates *candidates)
+{
+    cop_memory_free(candidates->seed_index);
+    cop_memory_free(candidates->sign);
+    cop_memory_free(candidates->vector);
+    cop_memory_free(candidates->sigma);
+    cop_memory_free(candidates->reward);
+    cop_memory_free(candidates->valid);
+    cop_phase_destroy(&candidates->phase);
+    *candidates = (cop_candidates){0};
+}

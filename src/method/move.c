@@ -1,0 +1,172 @@
+/* Moving the centre by what operators make of scored candidates: a grid of steps on probe, the
+ * best of them through the gate against the centre. CoRP's stage 1 is this around the base. */
+#include "method/move.h"
+#include "method/proposals.h"
+
+#include "coppice/base/memory.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct mover {
+    cop_search *search;
+    const cop_move *move;
+    cop_proposals proposals;
+    cop_phase *probe;
+    size_t best; /* proposal */
+} mover;
+
+/* Adds the proposals of all directions at one scale. */
+static cop_status add_scale(mover *s, double scale, cop_error *err)
+{
+    for (size_t d = 0; d < s->proposals.direction_count; d++) {
+        const double step = scale * s->proposals.directions[d].reference;
+        COP_TRY(cop_proposals_add(&s->proposals, d, step, scale, err));
+        COP_TRY(cop_proposals_add_row(s->search, &s->proposals, s->proposals.count - 1,
+                                      s->probe, err));
+    }
+    return COP_OK;
+}
+
+static bool better(const cop_proposal *a, const cop_proposal *b)
+{
+    return a->merit > b->merit || (a->merit == b->merit && a->reward > b->reward);
+}
+
+/* Scores all proposals on probe and finds the best, the first among equals. */
+static cop_status score_proposals(mover *s, cop_error *err)
+{
+    COP_TRY(cop_phase_run(s->search->phases, s->probe, err));
+    s->best = 0;
+    for (size_t i = 0; i < s->proposals.count; i++) {
+        cop_proposal *const p = &s->proposals.items[i];
+        p->accuracy = cop_phase_accuracy(s->probe, i, &s->search->measure);
+        p->merit = cop_phase_merit(s->probe, i, &s->search->measure);
+        p->reward = cop_phase_mean(s->probe, i);
+        if (better(p, &s->proposals.items[s->best])) s->best = i;
+    }
+    const cop_proposal *const top = &s->proposals.items[s->best];
+    const cop_proposed_direction *const d = &s->proposals.directions[top->direction];
+    char merge[64] = "";
+    char text[160];
+    if (isfinite(d->found.q))
+        (void)snprintf(merge, sizeof merge, "q %g, beta %g, ", d->found.q, d->found.beta);
+    (void)snprintf(text, sizeof text, "best on probe %.3f (%s%s%sscale %g)", top->merit,
+                   s->search->job->consolidate.operators.count > 1 ? d->source->name : "",
+                   s->search->job->consolidate.operators.count > 1 ? ", " : "", merge,
+                   top->scale);
+    cop_progress_end(s->search->phases->progress, text);
+    return COP_OK;
+}
+
+/* The grid of steps, doubled while its end is best. */
+static cop_status search_grid(mover *s, cop_error *err)
+{
+    const cop_job *const job = s->search->job;
+    double largest = 0;
+    for (size_t i = 0; i < job->consolidate.scale.count; i++) {
+        const double scale = job->consolidate.scale.data[i];
+        COP_TRY(add_scale(s, scale, err));
+        if (scale > largest) largest = scale;
+    }
+    COP_TRY(score_proposals(s, err));
+    while (s->proposals.items[s->best].scale >= largest &&
+           largest * 2 <= job->consolidate.max_scale) {
+        largest *= 2;
+        COP_TRY(add_scale(s, largest, err));
+        COP_TRY(score_proposals(s, err));
+    }
+    return COP_OK;
+}
+
+/* Proposals and directions into the run file. */
+static cop_status record(mover *s, const cop_candidates *candidates, cop_error *err)
+{
+    const size_t n = candidates->count;
+    const size_t directions = s->proposals.direction_count;
+    COP_TRY(cop_proposals_record(s->search, &s->proposals, s->probe, err));
+    double *const accuracy = cop_memory_alloc(s->proposals.count, sizeof *accuracy, err);
+    double *const rows = cop_memory_alloc(directions * n, sizeof *rows, err);
+    cop_status status = accuracy == NULL || rows == NULL ? COP_ERR_MEMORY : COP_OK;
+    for (size_t i = 0; i < s->proposals.count && status == COP_OK; i++)
+        accuracy[i] = s->proposals.items[i].accuracy;
+    if (status == COP_OK) {
+        status = cop_phase_column(s->search->phases, s->probe, "probe_accuracy", COP_STORE_F64,
+                                  accuracy, NULL, "share of right probe examples", err);
+    }
+    for (size_t d = 0; d < directions && status == COP_OK; d++) {
+        memcpy(rows + d * n, s->proposals.directions[d].found.amplitude, n * sizeof *rows);
+    }
+    if (status == COP_OK) {
+        char path[96];
+        (void)snprintf(path, sizeof path, "%s/direction", s->move->path);
+        const cop_store_array array = {
+            .type = COP_STORE_F64, .rank = 2, .shape = {directions, n}, .data = rows};
+        status = cop_store_set(s->search->phases->store, path, &array, NULL,
+                               "unit direction of each merge: amplitude per candidate", err);
+    }
+    cop_memory_free(rows);
+    cop_memory_free(accuracy);
+    return status;
+}
+
+/* Tries the best proposals on validate against the centre, whose new scores are kept. */
+static cop_status pass_gate(mover *s, size_t *winner, cop_error *err)
+{
+    COP_TRY(cop_proposals_rank(&s->proposals, better, err));
+    const size_t wanted = (size_t)s->search->job->gate.tries;
+    const cop_gate_request request = {
+        .path = s->move->gate_path,
+        .title = "gate",
+        .round = s->move->round,
+        .first_attempt = 1,
+        .count = wanted < s->proposals.count ? wanted : s->proposals.count};
+    return cop_proposals_pass_gate(s->search, &s->proposals, s->proposals.order, request,
+                                   s->search->centre_validate, winner, err);
+}
+
+/* Moves the centre along proposal `winner`. */
+static void commit(mover *s, size_t winner)
+{
+    const cop_proposal *const p = &s->proposals.items[winner];
+    const cop_proposed_direction *const d = &s->proposals.directions[p->direction];
+    for (size_t i = 0; i < s->search->seed_count; i++)
+        s->search->centre[i] += p->step * d->vector[i];
+    s->search->step = p->step;
+}
+
+cop_status cop_move_run(cop_search *search, const cop_move *move,
+                        const cop_candidates *candidates, cop_direction *accepted, bool *moved,
+                        cop_error *err)
+{
+    mover s = {.search = search, .move = move};
+    size_t winner = SIZE_MAX;
+    *moved = false;
+    if (accepted != NULL) *accepted = (cop_direction){0};
+    cop_status status = COP_OK;
+    COP_TRY_OUT(cop_proposals_find(search, candidates, candidates->reward, &s.proposals, err));
+    if (s.proposals.direction_count == 0) { /* all candidates are equally good */
+        cop_log_write(search->phases->log, COP_LOG_INFO, "%s: the scores show no direction",
+                      move->title);
+        goto out;
+    }
+    COP_TRY_OUT(cop_phase_create(search->phases, move->path, move->title,
+                                 search->splits->examples[COP_SPLIT_PROBE],
+                                 search->splits->counts[COP_SPLIT_PROBE], &s.probe, err));
+    COP_TRY_OUT(search_grid(&s, err));
+    COP_TRY_OUT(record(&s, candidates, err));
+    COP_TRY_OUT(pass_gate(&s, &winner, err));
+    *moved = winner != SIZE_MAX;
+    if (*moved) commit(&s, winner);
+    if (*moved && accepted != NULL) {
+        const size_t direction = s.proposals.items[winner].direction;
+        status = cop_proposals_find_cloud(search, candidates, candidates->reward,
+                                          &s.proposals.directions[direction], accepted, err);
+    }
+out:
+    cop_proposals_free(&s.proposals);
+    cop_phase_destroy(&s.probe);
+    return status;
+}

@@ -1,0 +1,325 @@
+/* Stage 2: local search around the accepted model, gated at every step. */
+#include "method/recenter.h"
+
+#include "coppice/base/memory.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+/* One round. */
+typedef struct round_state {
+    cop_search *search;
+    cop_local_search *distribution;
+    size_t number; /* from 0 */
+    cop_candidates local;
+    double *merit; /* [N] of the local candidates on support */
+    cop_proposals proposals;
+    float *gated; /* [validate] scores of the proposal that passed the gate last */
+} round_state;
+
+/* --- the local candidates --- */
+
+static cop_status note(const round_state *r, const char *name, double value, const char *unit,
+                       const char *meaning, cop_error *err)
+{
+    char path[96];
+    (void)snprintf(path, sizeof path, "/recenter/round_%zu/%s", r->number + 1, name);
+    return cop_store_set_f64(r->search->phases->store, path, value, unit, meaning, err);
+}
+
+/* Draws local candidates and scores them and the centre on support. */
+static cop_status score_local(round_state *r, cop_error *err)
+{
+    char path[64];
+    char title[32];
+    (void)snprintf(path, sizeof path, "/recenter/round_%zu/local", r->number + 1);
+    (void)snprintf(title, sizeof title, "recenter %zu", r->number + 1);
+    COP_TRY(cop_local_search_draw(r->search, r->distribution, r->number, &r->local, err));
+    return cop_candidates_score(r->search, &r->local, path, title, true, err);
+}
+
+/* Compares the local candidates with the centre and updates where the next are drawn from. */
+static cop_status judge_local(round_state *r, cop_error *err)
+{
+    const cop_search *const search = r->search;
+    const cop_phase *const phase = r->local.phase;
+    const size_t count = r->local.count;
+    double *const constructive = cop_memory_alloc(count, sizeof *constructive, err);
+    if (constructive == NULL) return COP_ERR_MEMORY;
+    for (size_t i = 0; i < count; i++) {
+        const cop_paired paired = cop_paired_compare(
+            cop_phase_scores(phase, i + 1), cop_phase_scores(phase, 0), phase->example_count,
+            &search->measure, search->job->recenter.regression_weight);
+        constructive[i] = r->local.valid[i] ? paired.constructive : 0;
+        r->merit[i] = cop_phase_merit(phase, i + 1, &search->measure);
+    }
+    const cop_store_array scores = {
+        .type = COP_STORE_F64, .rank = 1, .shape = {count}, .data = constructive};
+    char path[96];
+    (void)snprintf(path, sizeof path, "/recenter/round_%zu/constructive", r->number + 1);
+    cop_status status =
+        cop_store_set(search->phases->store, path, &scores, NULL,
+                      "of each local candidate, against the centre on support", err);
+    if (status == COP_OK)
+        status =
+            note(r, "lambda", r->distribution->lambda, NULL, "isotropic share of energy", err);
+    if (status == COP_OK)
+        status = note(r, "sigma", r->distribution->sigma, "weight", "size of local steps", err);
+    if (status == COP_OK) {
+        status = cop_local_search_update(search, r->distribution, r->number, &r->local,
+                                         constructive, err);
+    }
+    cop_memory_free(constructive);
+    return status;
+}
+
+/* --- the proposals --- */
+
+/* What the operators make of the local candidates, in steps around the current one. */
+static cop_status make_proposals(round_state *r, cop_error *err)
+{
+    const cop_job *const job = r->search->job;
+    COP_TRY(cop_proposals_find(r->search, &r->local, r->merit, &r->proposals, err));
+    for (size_t d = 0; d < r->proposals.direction_count; d++) {
+        for (size_t k = 0; k < job->recenter.step.count; k++) {
+            const double factor = job->recenter.step.data[k];
+            COP_TRY(cop_proposals_add(&r->proposals, d, r->search->step * factor, factor, err));
+        }
+    }
+    return COP_OK;
+}
+
+static bool better(const cop_proposal *a, const cop_proposal *b)
+{
+    if (a->paired.constructive > b->paired.constructive) return true;
+    return !(a->paired.constructive < b->paired.constructive) &&
+           a->paired.mean > b->paired.mean;
+}
+
+/* Proposals into the run file. */
+static cop_status record(round_state *r, const cop_phase *phase, cop_error *err)
+{
+    COP_TRY(cop_proposals_record(r->search, &r->proposals, phase, err));
+    double *const column = cop_memory_alloc(r->proposals.count, sizeof *column, err);
+    if (column == NULL) return COP_ERR_MEMORY;
+    for (size_t i = 0; i < r->proposals.count; i++)
+        column[i] = r->proposals.items[i].paired.constructive;
+    const cop_status status =
+        cop_phase_column(r->search->phases, phase, "constructive", COP_STORE_F64, column, NULL,
+                         "(gains - L losses) / M on support, against the centre", err);
+    cop_memory_free(column);
+    return status;
+}
+
+/* Scores the proposals on support and ranks them. */
+static cop_status rank_proposals(round_state *r, cop_error *err)
+{
+    cop_search *const search = r->search;
+    cop_proposals *const list = &r->proposals;
+    const size_t count = search->splits->counts[COP_SPLIT_SUPPORT];
+    char path[64];
+    char title[32];
+    (void)snprintf(path, sizeof path, "/recenter/round_%zu/proposals", r->number + 1);
+    (void)snprintf(title, sizeof title, "recenter %zu steps", r->number + 1);
+    cop_phase *phase = NULL;
+    cop_status status =
+        cop_phase_create(search->phases, path, title,
+                         search->splits->examples[COP_SPLIT_SUPPORT], count, &phase, err);
+    for (size_t i = 0; i < list->count && status == COP_OK; i++)
+        status = cop_proposals_add_row(search, list, i, phase, err);
+    if (status == COP_OK) status = cop_phase_run(search->phases, phase, err);
+    for (size_t i = 0; i < list->count && status == COP_OK; i++) {
+        list->items[i].paired = cop_paired_compare(
+            cop_phase_scores(phase, i), cop_phase_scores(r->local.phase, 0), count,
+            &search->measure, search->job->recenter.regression_weight);
+    }
+    if (status == COP_OK) status = cop_proposals_rank(list, better, err);
+    if (status == COP_OK) status = record(r, phase, err);
+    if (status == COP_OK) {
+        char text[64];
+        (void)snprintf(text, sizeof text, "best constructive score %+.3f",
+                       list->items[list->order[0]].paired.constructive);
+        cop_progress_end(search->phases->progress, text);
+    }
+    cop_phase_destroy(&phase);
+    return status;
+}
+
+/* --- the step --- */
+
+/* The gate on proposals [count]; `suffix` tells its phases apart. */
+static cop_status pass_gate(round_state *r, const char *suffix, const size_t *tried,
+                            size_t count, size_t *winner, cop_error *err)
+{
+    char path[64];
+    (void)snprintf(path, sizeof path, "/gate/round_%zu%s", r->number + 1, suffix);
+    const bool again = suffix[0] != '\0';
+    const cop_gate_request request = {.path = path,
+                                      .title = again ? "gate, chosen step" : "gate",
+                                      .round = (int64_t)r->number + 1,
+                                      .first_attempt =
+                                          again ? r->search->job->gate.tries + 1 : 1,
+                                      .count = count};
+    return cop_proposals_pass_gate(r->search, &r->proposals, tried, request, r->gated, winner,
+                                   err);
+}
+
+/* A line search on probe, the centre being row 0. */
+typedef struct line {
+    cop_phase *phase;
+    size_t first; /* proposal of row 1 */
+    size_t best;  /* proposal, SIZE_MAX while the centre is better than all */
+    double best_merit;
+} line;
+
+static cop_status extend_line(round_state *r, line *l, size_t direction, double scale,
+                              double step, cop_error *err)
+{
+    COP_TRY(cop_proposals_add(&r->proposals, direction, step, scale, err));
+    return cop_proposals_add_row(r->search, &r->proposals, r->proposals.count - 1, l->phase,
+                                 err);
+}
+
+/* Scores what is new; among equals the step that the gate has seen. */
+static cop_status score_line(round_state *r, line *l, double seen, cop_error *err)
+{
+    COP_TRY(cop_phase_run(r->search->phases, l->phase, err));
+    l->best_merit = cop_phase_merit(l->phase, 0, &r->search->measure);
+    l->best = SIZE_MAX;
+    for (size_t i = l->first; i < r->proposals.count; i++) {
+        cop_proposal *const p = &r->proposals.items[i];
+        p->merit = cop_phase_merit(l->phase, i - l->first + 1, &r->search->measure);
+        if (p->merit > l->best_merit ||
+            (p->merit >= l->best_merit && (l->best == SIZE_MAX || p->step == seen))) {
+            l->best_merit = p->merit;
+            l->best = i;
+        }
+    }
+    char text[64];
+    (void)snprintf(text, sizeof text, "probe %.3f -> %.3f",
+                   cop_phase_merit(l->phase, 0, &r->search->measure), l->best_merit);
+    cop_progress_end(r->search->phases->progress, text);
+    return COP_OK;
+}
+
+/* Line search on probe around the step that passed the gate, doubled while the largest is
+ * best: *chosen is the proposal, SIZE_MAX if probe falls at every step. */
+static cop_status search_line(round_state *r, size_t winner, size_t *chosen, cop_error *err)
+{
+    cop_search *const search = r->search;
+    const cop_job *const job = search->job;
+    const cop_proposal seen = r->proposals.items[winner];
+    char path[64];
+    (void)snprintf(path, sizeof path, "/recenter/round_%zu/line", r->number + 1);
+    line l = {.first = r->proposals.count};
+    double largest = 0;
+    cop_status status = COP_OK;
+    COP_TRY_OUT(cop_phase_create(search->phases, path, "line search",
+                                 search->splits->examples[COP_SPLIT_PROBE],
+                                 search->splits->counts[COP_SPLIT_PROBE], &l.phase, err));
+    COP_TRY_OUT(cop_search_add_row(search, l.phase, search->centre, NULL, 0, err));
+    for (size_t k = 0; k < job->recenter.step.count; k++) {
+        const double factor = job->recenter.step.data[k];
+        if (factor > largest) largest = factor;
+        COP_TRY_OUT(extend_line(r, &l, seen.direction, factor, seen.step * factor, err));
+    }
+    COP_TRY_OUT(score_line(r, &l, seen.step, err));
+    while (l.best != SIZE_MAX && r->proposals.items[l.best].scale >= largest &&
+           r->proposals.items[l.best].scale > 1 && largest * 2 <= job->consolidate.max_scale) {
+        largest *= 2;
+        COP_TRY_OUT(extend_line(r, &l, seen.direction, largest, seen.step * largest, err));
+        COP_TRY_OUT(score_line(r, &l, seen.step, err));
+    }
+    *chosen = l.best;
+out:
+    cop_phase_destroy(&l.phase);
+    return status;
+}
+
+/* Moves the centre: by the chosen step if the gate lets it, else by the one that passed. */
+static cop_status commit(round_state *r, size_t winner, size_t chosen, cop_error *err)
+{
+    cop_search *const search = r->search;
+    size_t taken = winner;
+    if (r->proposals.items[chosen].step != r->proposals.items[winner].step) {
+        size_t passed = SIZE_MAX;
+        COP_TRY(pass_gate(r, "_step", &chosen, 1, &passed, err));
+        if (passed != SIZE_MAX) taken = passed;
+    }
+    const double *const vector = cop_proposals_vector(&r->proposals, taken);
+    search->step = r->proposals.items[taken].step;
+    for (size_t s = 0; s < search->seed_count; s++)
+        search->centre[s] += search->step * vector[s];
+    memcpy(search->centre_validate, r->gated,
+           search->splits->counts[COP_SPLIT_VALIDATE] * sizeof *r->gated);
+    return COP_OK;
+}
+
+/* --- rounds --- */
+
+/* *accepted tells whether the centre moved. */
+static cop_status run_round(round_state *r, bool *accepted, cop_error *err)
+{
+    size_t winner = SIZE_MAX;
+    size_t chosen = SIZE_MAX;
+    const size_t wanted = (size_t)r->search->job->gate.tries;
+    *accepted = false;
+    COP_TRY(score_local(r, err));
+    COP_TRY(judge_local(r, err));
+    if (r->local.usable == 0) return COP_OK;
+    COP_TRY(make_proposals(r, err));
+    if (r->proposals.count == 0) return COP_OK;
+    COP_TRY(rank_proposals(r, err));
+    COP_TRY(pass_gate(r, "", r->proposals.order,
+                      wanted < r->proposals.count ? wanted : r->proposals.count, &winner, err));
+    if (winner == SIZE_MAX) return COP_OK;
+    COP_TRY(search_line(r, winner, &chosen, err));
+    if (chosen == SIZE_MAX) return COP_OK;
+    COP_TRY(commit(r, winner, chosen, err));
+    *accepted = true;
+    return COP_OK;
+}
+
+static cop_status start_round(cop_search *search, cop_local_search *distribution, size_t number,
+                              bool *accepted, cop_error *err)
+{
+    round_state r = {.search = search, .distribution = distribution, .number = number};
+    r.merit = cop_memory_alloc((size_t)search->job->recenter.size, sizeof *r.merit, err);
+    r.gated =
+        cop_memory_alloc(search->splits->counts[COP_SPLIT_VALIDATE], sizeof *r.gated, err);
+    const cop_status status =
+        r.merit == NULL || r.gated == NULL ? COP_ERR_MEMORY : run_round(&r, accepted, err);
+    cop_candidates_free(&r.local);
+    cop_proposals_free(&r.proposals);
+    cop_memory_free(r.merit);
+    cop_memory_free(r.gated);
+    return status;
+}
+
+cop_status cop_recenter_run(cop_search *search, const cop_candidates *population,
+                            const cop_direction *cloud, cop_error *err)
+{
+    const cop_job *const job = search->job;
+    if (job->recenter.rounds == 0) return COP_OK;
+    cop_local_search distribution;
+    COP_TRY(cop_local_search_create(search, population, cloud, &distribution, err));
+    cop_status status = COP_OK;
+    int64_t accepts = 0;
+    int64_t rejects = 0; /* in a row */
+    for (size_t k = 0; k < (size_t)job->recenter.rounds; k++) {
+        bool accepted = false;
+        COP_TRY_OUT(start_round(search, &distribution, k, &accepted, err));
+        if (accepted) {
+            accepts++;
+            rejects = 0;
+        } else {
+            rejects++;
+            distribution.sigma /= 2;
+        }
+        if (accepts >= job->recenter.accepts || rejects >= job->recenter.patience) break;
+    }
+out:
+    cop_local_search_free(&distribution);
+    return status;
+}

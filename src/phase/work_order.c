@@ -1,0 +1,252 @@
+#include "coppice/phase/work_order.h"
+
+#include "coppice/base/memory.h"
+
+#include <string.h>
+
+/* Layout of an order: header, how answers are drawn if they are, then runs. Of rows: for each
+ * its number of components u32, seeds u64 [C], amplitudes f32 [C]. */
+typedef struct order_header {
+    uint32_t example_count, row_units, flags;
+} order_header;
+
+enum { ORDER_KEEPS_ANSWERS = 1, ORDER_SAMPLES = 2 };
+
+typedef struct order_sampling {
+    double temperature, top_p;
+    uint64_t seed;
+} order_sampling;
+
+/* Examples `first` .. `first + count - 1` of all splits, one after the other. */
+typedef struct example_run {
+    uint32_t first, count;
+} example_run;
+
+/* A cursor over a message. */
+typedef struct cursor {
+    const char *data;
+    size_t bytes, at;
+} cursor;
+
+static cop_status get(cursor *c, void *to, size_t count, size_t size, cop_error *err)
+{
+    size_t bytes = 0;
+    COP_CHECK(cop_memory_multiply(count, size, &bytes) && bytes <= c->bytes - c->at, err,
+              COP_ERR_MPI, "a message from rank 0 is shorter than it says");
+    if (bytes > 0) memcpy(to, c->data + c->at, bytes);
+    c->at += bytes;
+    return COP_OK;
+}
+
+static cop_status put(cop_text *data, const void *from, size_t bytes, cop_error *err)
+{
+    return cop_text_append(data, from, bytes, err);
+}
+
+/* --- orders --- */
+
+/* All splits' examples, one after the other [*count]; cop_memory_free(). */
+static size_t *list_splits(const cop_splits *splits, size_t *count, cop_error *err)
+{
+    *count = 0;
+    for (int s = 0; s < COP_SPLIT_COUNT; s++)
+        *count += splits->counts[s];
+    size_t *const list = cop_memory_alloc(*count, sizeof *list, err);
+    size_t at = 0;
+    for (int s = 0; s < COP_SPLIT_COUNT && list != NULL; s++) {
+        const size_t own = splits->counts[s];
+        if (own > 0) memcpy(list + at, splits->examples[s], own * sizeof *list);
+        at += own;
+    }
+    return list;
+}
+
+/* Where each example stands in that list. */
+typedef struct place_list {
+    uint32_t *at; /* [count] by example, UINT32_MAX for none; owned */
+    size_t count;
+} place_list;
+
+static cop_status find_places(const cop_splits *splits, place_list *places, cop_error *err)
+{
+    size_t count = 0;
+    size_t *const list = list_splits(splits, &count, err);
+    if (list == NULL) return COP_ERR_MEMORY;
+    *places = (place_list){0};
+    for (size_t i = 0; i < count; i++) {
+        if (list[i] >= places->count) places->count = list[i] + 1;
+    }
+    places->at = cop_memory_alloc(places->count, sizeof *places->at, err);
+    if (places->at != NULL) {
+        memset(places->at, 0xff, places->count * sizeof *places->at);
+        for (size_t i = 0; i < count; i++)
+            places->at[list[i]] = (uint32_t)i;
+    }
+    cop_memory_free(list);
+    return places->at == NULL ? COP_ERR_MEMORY : COP_OK;
+}
+
+static uint32_t place_of(const place_list *places, size_t example)
+{
+    return example < places->count ? places->at[example] : UINT32_MAX;
+}
+
+static cop_status put_runs(const cop_phase *phase, const place_list *places, cop_text *data,
+                           cop_error *err)
+{
+    size_t i = 0;
+    while (i < phase->example_count) {
+        example_run piece = {.first = place_of(places, phase->examples[i]), .count = 1};
+        COP_CHECK(piece.first != UINT32_MAX, err, COP_ERR_INTERNAL,
+                  "phase %s names example %zu, which is in no split", phase->path,
+                  phase->examples[i]);
+        i++;
+        while (i < phase->example_count &&
+               place_of(places, phase->examples[i]) == piece.first + piece.count) {
+            piece.count++;
+            i++;
+        }
+        COP_TRY(put(data, &piece, sizeof piece, err));
+    }
+    return COP_OK;
+}
+
+cop_status cop_work_order_pack(const cop_splits *splits, const cop_phase *phase, cop_text *data,
+                               cop_error *err)
+{
+    const cop_sampling *const sampling = &phase->sampling;
+    const bool samples = sampling->temperature > 0;
+    const order_header header = {.example_count = (uint32_t)phase->example_count,
+                                 .row_units = (uint32_t)phase->row_units,
+                                 .flags = (phase->keeps_answers ? ORDER_KEEPS_ANSWERS : 0U) |
+                                          (samples ? ORDER_SAMPLES : 0U)};
+    const order_sampling drawn = {sampling->temperature, sampling->top_p, sampling->seed};
+    COP_TRY(put(data, &header, sizeof header, err));
+    if (samples) COP_TRY(put(data, &drawn, sizeof drawn, err));
+    place_list places;
+    COP_TRY(find_places(splits, &places, err));
+    const cop_status status = put_runs(phase, &places, data, err);
+    cop_memory_free(places.at);
+    return status;
+}
+
+static cop_status get_runs(cursor *c, const size_t *list, size_t list_count,
+                           cop_work_order *order, cop_error *err)
+{
+    size_t at = 0;
+    while (at < order->example_count) {
+        example_run piece = {0};
+        COP_TRY(get(c, &piece, 1, sizeof piece, err));
+        COP_CHECK(piece.count > 0 && piece.count <= order->example_count - at &&
+                      piece.first <= list_count && piece.count <= list_count - piece.first,
+                  err, COP_ERR_MPI, "a message from rank 0 names examples that there are not");
+        memcpy(order->examples + at, list + piece.first, piece.count * sizeof *list);
+        at += piece.count;
+    }
+    COP_CHECK(c->at == c->bytes, err, COP_ERR_MPI,
+              "a message from rank 0 is longer than it says");
+    return COP_OK;
+}
+
+cop_status cop_work_order_unpack(const cop_splits *splits, const void *data, size_t bytes,
+                                 cop_work_order *order, cop_error *err)
+{
+    cursor c = {.data = data, .bytes = bytes};
+    order_header header = {0};
+    *order = (cop_work_order){0};
+    COP_TRY(get(&c, &header, 1, sizeof header, err));
+    COP_CHECK(header.row_units > 0, err, COP_ERR_MPI, "a phase from rank 0 has no units");
+    order_sampling drawn = {0};
+    if ((header.flags & ORDER_SAMPLES) != 0) COP_TRY(get(&c, &drawn, 1, sizeof drawn, err));
+    order->keeps_answers = (header.flags & ORDER_KEEPS_ANSWERS) != 0;
+    order->sampling = (cop_sampling){
+        .temperature = drawn.temperature, .top_p = drawn.top_p, .seed = drawn.seed};
+    size_t count = 0;
+    size_t *const list = list_splits(splits, &count, err);
+    if (list == NULL) return COP_ERR_MEMORY;
+    cop_status status = COP_OK;
+    if (header.example_count > count) {
+        status = cop_error_set(err, COP_ERR_MPI,
+                               "a phase from rank 0 has %u examples, all splits have %zu",
+                               header.example_count, count);
+    } else {
+        order->row_units = header.row_units;
+        order->example_count = header.example_count;
+        order->examples = cop_memory_alloc(order->example_count, sizeof *order->examples, err);
+        status =
+            order->examples == NULL ? COP_ERR_MEMORY : get_runs(&c, list, count, order, err);
+    }
+    cop_memory_free(list);
+    if (status != COP_OK) cop_work_order_free(order);
+    return status;
+}
+
+void cop_work_order_free(cop_work_order *order)
+{
+    cop_memory_free(order->examples);
+    *order = (cop_work_order){0};
+}
+
+/* --- rows --- */
+
+cop_status cop_work_rows_pack(const cop_phase *phase, size_t first, size_t count,
+                              cop_text *data, cop_error *err)
+{
+    for (size_t r = first; r < first + count; r++) {
+        const cop_row row = cop_phase_row(phase, r);
+        const cop_component *const components = row.components;
+        const uint32_t own = (uint32_t)row.count;
+        COP_TRY(put(data, &own, sizeof own, err));
+        for (size_t j = 0; j < own; j++)
+            COP_TRY(put(data, &components[j].seed, sizeof(uint64_t), err));
+        for (size_t j = 0; j < own; j++)
+            COP_TRY(put(data, &components[j].amplitude, sizeof(float), err));
+    }
+    return COP_OK;
+}
+
+static cop_status get_components(cursor *c, cop_component *components, size_t count,
+                                 cop_error *err)
+{
+    for (size_t j = 0; j < count; j++)
+        COP_TRY(get(c, &components[j].seed, 1, sizeof(uint64_t), err));
+    for (size_t j = 0; j < count; j++)
+        COP_TRY(get(c, &components[j].amplitude, 1, sizeof(float), err));
+    return COP_OK;
+}
+
+cop_status cop_work_rows_unpack(const void *data, size_t bytes, size_t first, size_t count,
+                                cop_work_rows *rows, cop_error *err)
+{
+    cursor c = {.data = data, .bytes = bytes};
+    *rows = (cop_work_rows){.first = first, .count = count};
+    /* No more components than there are bytes for. */
+    rows->start = cop_memory_alloc(count + 1, sizeof *rows->start, err);
+    rows->components =
+        cop_memory_alloc(bytes / COP_COMPONENT_BYTES, sizeof *rows->components, err);
+    cop_status status =
+        rows->start == NULL || rows->components == NULL ? COP_ERR_MEMORY : COP_OK;
+    for (size_t r = 0; r < count && status == COP_OK; r++) {
+        uint32_t own = 0;
+        const size_t at = rows->start[r];
+        rows->start[r + 1] = at;
+        status = get(&c, &own, 1, sizeof own, err);
+        if (status != COP_OK) break;
+        if (own > (c.bytes - c.at) / COP_COMPONENT_BYTES) {
+            status = cop_error_set(err, COP_ERR_MPI,
+                                   "a message from rank 0 is shorter than it says");
+            break;
+        }
+        status = get_components(&c, rows->components + at, own, err);
+        rows->start[r + 1] = at + own;
+    }
+    if (status != COP_OK) cop_work_rows_free(rows);
+    return status;
+}
+
+void cop_work_rows_free(cop_work_rows *rows)
+{
+    cop_memory_free(rows->start);
+    cop_memory_free(rows->components);
+    *rows = (cop_work_rows){0};
+}

@@ -1,0 +1,251 @@
+/* Shows a run file: for people a page, for machines a JSON object. */
+#include "coppice/report/report.h"
+#include "coppice/report/results.h"
+
+#include "coppice/base/memory.h"
+#include "coppice/report/split_analysis.h"
+#include "coppice/store/store.h"
+#include "report/run_file.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* --- phases --- */
+
+/* What a group with scores holds. */
+typedef struct phase_facts {
+    char path[96];
+    uint64_t rows, examples, units, done, not_finite, tokens;
+    double seconds;
+} phase_facts;
+
+static bool read_phase(const cop_store *store, const char *status_path, phase_facts *facts)
+{
+    const size_t length = strlen(status_path);
+    if (length < 7 || strcmp(status_path + length - 7, "/status") != 0) return false;
+    *facts = (phase_facts){0};
+    (void)snprintf(facts->path, sizeof facts->path, "%.*s", (int)(length - 7), status_path);
+    char path[128];
+    const cop_store_array *const status = cop_store_get(store, status_path);
+    (void)snprintf(path, sizeof path, "%s/scores", facts->path);
+    const cop_store_array *const scores = cop_store_get(store, path);
+    (void)snprintf(path, sizeof path, "%s/tokens", facts->path);
+    const cop_store_array *const tokens = cop_store_get(store, path);
+    (void)snprintf(path, sizeof path, "%s/seconds", facts->path);
+    const cop_store_array *const seconds = cop_store_get(store, path);
+    if (scores == NULL || scores->rank != 2 || status->type != COP_STORE_U8 ||
+        status->rank != 2)
+        return false;
+    facts->rows = scores->shape[0];
+    facts->examples = scores->shape[1];
+    facts->units = status->shape[0] * status->shape[1];
+    for (uint64_t u = 0; u < facts->units; u++) {
+        const uint8_t state = ((const uint8_t *)status->data)[u];
+        facts->done += state != 0;
+        facts->not_finite += state == 2;
+        if (tokens != NULL && tokens->type == COP_STORE_U64 && tokens->rank == 2 &&
+            tokens->shape[0] * tokens->shape[1] == facts->units) {
+            facts->tokens += ((const uint64_t *)tokens->data)[u];
+        }
+        if (seconds != NULL && seconds->type == COP_STORE_F32 && seconds->rank == 2 &&
+            seconds->shape[0] * seconds->shape[1] == facts->units) {
+            facts->seconds += (double)((const float *)seconds->data)[u];
+        }
+    }
+    return true;
+}
+
+/* --- for people --- */
+
+static const char *text_or(const cop_store *store, const char *path, const char *otherwise)
+{
+    const char *const text = cop_store_get_text(store, path);
+    return text != NULL ? text : otherwise;
+}
+
+static const cop_store_array *start_column(const cop_store *store, const char *name,
+                                           cop_store_type type, size_t count)
+{
+    char path[64];
+    (void)snprintf(path, sizeof path, "/job/starts/%s", name);
+    const cop_store_array *const array = cop_store_get(store, path);
+    return array != NULL && array->rank == 1 && array->type == type && array->shape[0] >= count
+               ? array
+               : NULL;
+}
+
+/* The last starts, for a job that is requeued often has many. */
+static cop_status print_starts(const cop_store *store, cop_text *text, cop_error *err)
+{
+    enum { SHOWN = 5 };
+    const cop_store_array *const times = start_column(store, "time", COP_STORE_TEXT, 1);
+    const size_t count = times == NULL ? 0 : (size_t)times->shape[0];
+    const cop_store_array *const hosts = start_column(store, "host", COP_STORE_TEXT, count);
+    const cop_store_array *const backends =
+        start_column(store, "backends", COP_STORE_TEXT, count);
+    const cop_store_array *const ranks = start_column(store, "ranks", COP_STORE_I64, count);
+    const cop_store_array *const nodes = start_column(store, "nodes", COP_STORE_I64, count);
+    if (hosts == NULL || backends == NULL || ranks == NULL || nodes == NULL) return COP_OK;
+    COP_TRY(cop_text_format(text, err, "  starts    %zu%s\n", count,
+                            count > SHOWN ? ", the last of them" : ""));
+    for (size_t i = count > SHOWN ? count - SHOWN : 0; i < count; i++) {
+        COP_TRY(cop_text_format(text, err, "            %s on %s, %lld ranks, %lld nodes: %s\n",
+                                ((const char *const *)times->data)[i],
+                                ((const char *const *)hosts->data)[i],
+                                (long long)((const int64_t *)ranks->data)[i],
+                                (long long)((const int64_t *)nodes->data)[i],
+                                ((const char *const *)backends->data)[i]));
+    }
+    return COP_OK;
+}
+
+static int64_t traffic(const cop_store *store, const char *name)
+{
+    char path[64];
+    int64_t value = 0;
+    (void)snprintf(path, sizeof path, "/traffic/%s", name);
+    (void)cop_store_get_i64(store, path, &value);
+    return value;
+}
+
+/* Messages of a unit, and what comes on top: for each rank, for what was done twice, for merged
+ * models' coefficients, for scores and answers. */
+static cop_status print_traffic(const cop_store *store, cop_text *text, cop_error *err)
+{
+    const int64_t units = traffic(store, "unit_count");
+    const int64_t scores = traffic(store, "score_count");
+    const int64_t answers = traffic(store, "answer_count");
+    const int64_t coefficients = traffic(store, "coefficient_bytes");
+    const int64_t bytes = traffic(store, "sent_bytes") + traffic(store, "received_bytes");
+    const int64_t ranks = traffic(store, "rank_bytes");
+    const int64_t again = traffic(store, "again_bytes");
+    if (bytes == 0 || units == 0) return COP_OK;
+    COP_TRY(cop_text_format(
+        text, err,
+        "  messages  %.1f bytes for each of %lld candidates x batches and 4 per score, by rank "
+        "0 in the last start;\n"
+        "            %lld bytes in all, of these %lld to and from ranks whatever they "
+        "evaluate, "
+        "%lld for units done twice,\n"
+        "            %lld merged models' seeds and amplitudes, %lld digests of answers\n",
+        (double)(bytes - 4 * scores - 8 * answers - coefficients - ranks - again) /
+            (double)units,
+        (long long)units, (long long)bytes, (long long)ranks, (long long)again,
+        (long long)coefficients, (long long)(8 * answers)));
+    double cpu_s = 0;
+    double wall_s = 0;
+    (void)cop_store_get_f64(store, "/traffic/coordinator_cpu_s", &cpu_s);
+    (void)cop_store_get_f64(store, "/traffic/coordinator_wall_s", &wall_s);
+    return cop_text_format(
+        text, err,
+        "  rank 0    %.2f%% of a processor while the others computed; %lld "
+        "failed units, %lld refused messages, %lld silences\n",
+        wall_s > 0 ? 100 * cpu_s / wall_s : 0, (long long)traffic(store, "failures"),
+        (long long)traffic(store, "nonsense"), (long long)traffic(store, "silences"));
+}
+
+static cop_status print_head(const cop_store *store, const char *path, cop_text *text,
+                             cop_error *err)
+{
+    int64_t ranks = 0;
+    (void)cop_store_get_i64(store, "/job/ranks", &ranks);
+    COP_TRY(cop_text_format(text, err, "%s: coppice %s (%s), schema %d\n", path,
+                            text_or(store, "/job/version", "?"),
+                            text_or(store, "/job/git", "?"), COP_STORE_SCHEMA));
+    COP_TRY(cop_text_format(text, err, "  started   %s on %s, %lld ranks\n",
+                            text_or(store, "/job/started", "?"),
+                            text_or(store, "/job/host", "?"), (long long)ranks));
+    COP_TRY(print_starts(store, text, err));
+    COP_TRY(cop_text_format(text, err, "  model     %s  sha256 %.16s...\n",
+                            text_or(store, "/job/keys/model", "?"),
+                            text_or(store, "/base/model_sha256", "?")));
+    COP_TRY(cop_text_format(text, err, "  task      %s on %s\n",
+                            text_or(store, "/job/keys/task.name", "?"),
+                            text_or(store, "/job/keys/task.data", "?")));
+    COP_TRY(print_traffic(store, text, err));
+    return cop_text_append(text, "\n", 1, err);
+}
+
+static cop_status print_phases(const cop_store *store, cop_text *text, cop_error *err)
+{
+    COP_TRY(cop_text_format(text, err, "  %-32s %6s %9s %11s %12s %9s\n", "phase", "rows",
+                            "examples", "units done", "tokens", "rank s"));
+    for (size_t i = 0; i < cop_store_count(store); i++) {
+        phase_facts f;
+        if (!read_phase(store, cop_store_path_at(store, i), &f)) continue;
+        COP_TRY(cop_text_format(text, err, "  %-32s %6llu %9llu %5llu/%-5llu %12llu %9.1f",
+                                f.path, (unsigned long long)f.rows,
+                                (unsigned long long)f.examples, (unsigned long long)f.done,
+                                (unsigned long long)f.units, (unsigned long long)f.tokens,
+                                f.seconds));
+        if (f.not_finite > 0) {
+            COP_TRY(cop_text_format(text, err, "  %llu not finite",
+                                    (unsigned long long)f.not_finite));
+        }
+        COP_TRY(cop_text_append(text, "\n", 1, err));
+    }
+    return COP_OK;
+}
+
+static double number(const cop_store *store, const char *group, const char *name)
+{
+    char path[160];
+    double value = 0;
+    (void)snprintf(path, sizeof path, "%s/%s", group, name);
+    (void)cop_store_get_f64(store, path, &value);
+    return value;
+}
+
+static cop_status print_gate(const cop_store *store, cop_text *text, cop_error *err)
+{
+    for (size_t n = 1;; n++) {
+        char group[64];
+        char path[96];
+        int64_t accepted = 0;
+        (void)snprintf(group, sizeof group, "/gate/decisions/%02zu", n);
+        (void)snprintf(path, sizeof path, "%s/accepted", group);
+        if (!cop_store_get_i64(store, path, &accepted)) return COP_OK;
+        if (n == 1) COP_TRY(cop_text_format(text, err, "\n  gate decisions\n"));
+        (void)snprintf(path, sizeof path, "%s/operator", group);
+        COP_TRY(cop_text_format(
+            text, err,
+            "  round %.0f try %.0f  %-9s  step %.5f  %+4.0f fixed %4.0f broken  mean %+.3f  "
+            "bound %+.3f  %s\n",
+            number(store, group, "round"), number(store, group, "try"),
+            text_or(store, path, ""), number(store, group, "step"),
+            number(store, group, "fixes"), number(store, group, "regressions"),
+            number(store, group, "mean"), number(store, group, "bound"),
+            accepted ? "accepted" : "rejected"));
+    }
+}
+
+static cop_status print_final(const cop_store *store, cop_text *text, cop_error *err)
+{
+    if (cop_store_get(store, "/final/recipe") == NULL) {
+        return cop_text_format(text, err,
+                               "\n  not ended yet: run the same command again to go on\n");
+    }
+    if (cop_store_get(store, "/final/methods") == NULL)
+        return cop_text_format(text, err, "\n  ended; no test examples (splits.test: 0)\n");
+    COP_TRY(cop_text_append(text, "\n", 1, err));
+    return cop_results_print(store, text, err);
+}
+
+cop_status cop_run_inspect(const char *path, bool json, cop_text *text, cop_error *err)
+{
+    char *file = NULL;
+    cop_store *store = NULL;
+    cop_status status = cop_run_file_open(path, &file, &store, json ? NULL : text, err);
+    if (status == COP_OK && json) {
+        status = cop_run_file_json(store, "", 9, text, err);
+    } else if (status == COP_OK) {
+        status = print_head(store, file, text, err);
+        if (status == COP_OK) status = print_phases(store, text, err);
+        if (status == COP_OK) status = cop_split_print(store, false, text, err);
+        if (status == COP_OK) status = print_gate(store, text, err);
+        if (status == COP_OK) status = print_final(store, text, err);
+    }
+    cop_store_destroy(&store);
+    cop_memory_free(file);
+    return status;
+}

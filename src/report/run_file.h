@@ -1,0 +1,20 @@
+/* A run file from outside: opened to be shown, and as JSON. Private to report/. */
+#ifndef COP_REPORT_RUN_FILE_H
+#define COP_REPORT_RUN_FILE_H
+
+#include "coppice/base/text.h"
+#include "coppice/store/store.h"
+
+/* Reads the run file of a run directory, or the file itself. *file (to be freed by the caller,
+ * also on failure) is its path. Where the newest generation is damaged the one before it is
+ * read and `note`, unless NULL, says so in a line. No run file is COP_ERR_FORMAT. */
+cop_status cop_run_file_open(const char *path, char **file, cop_store **store, cop_text *note,
+                             cop_error *err);
+
+/* Appends what lies below `group` ("": all of it) as a JSON object of nested objects and lists.
+ * NaN (not evaluated) becomes null; unsigned 64-bit numbers become strings, for a JSON number
+ * does not hold all of them. `digits`: of a real number. */
+cop_status cop_run_file_json(const cop_store *store, const char *group, int digits,
+                             cop_text *text, cop_error *err);
+
+#endif

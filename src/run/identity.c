@@ -1,0 +1,127 @@
+/* What the run file says of the job: identity, checked at a resume, and surroundings. */
+#include "run/context.h"
+
+#include "coppice/base/build_info.h"
+#include "coppice/base/memory.h"
+#include "coppice/base/timer.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static void key_path(char *path, size_t size, size_t key)
+{
+    (void)snprintf(path, size, "/job/keys/%s", cop_job_key_name(key));
+}
+
+static const char *examples_digest(const cop_lead *lead)
+{
+    return lead->rank->examples == NULL ? "none" : cop_dataset_digest(lead->rank->examples);
+}
+
+cop_status cop_identity_of_run_note(cop_lead *lead, cop_error *err)
+{
+    char host[512];
+    char cpu[128];
+    char now[32];
+    cop_cpu_describe(cpu, sizeof cpu);
+    cop_timer_utc(now, sizeof now);
+    (void)snprintf(host, sizeof host, "%s (%s)", cop_world_host(lead->rank->world), cpu);
+    const struct {
+        const char *path, *value, *meaning;
+    } texts[] = {
+        {"/job/file", lead->rank->job->source, "text of the job file"},
+        {"/job/version", cop_build_version(), "of coppice, last start"},
+        {"/job/git", cop_build_git(), "git describe of coppice, last start"},
+        {"/job/compiler", cop_build_compiler(), "that built coppice"},
+        {"/job/host", host, "of rank 0, last start"},
+        {"/job/started", now, "last start, UTC"},
+        {"/base/data_sha256", cop_dataset_digest(lead->rank->dataset),
+         "digest of the data file"},
+        {"/base/examples_sha256", examples_digest(lead), "digest of the few-shot examples"}};
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        COP_TRY(cop_store_set_text(lead->dir.store, texts[i].path, texts[i].value,
+                                   texts[i].meaning, err));
+    }
+    COP_TRY(cop_store_set_i64(lead->dir.store, "/job/ranks", cop_world_size(lead->rank->world),
+                              "ranks", "MPI ranks, last start", err));
+    COP_TRY(cop_store_set_i64(lead->dir.store, "/job/threads", lead->rank->job->backend.threads,
+                              "threads", "per rank, last start", err));
+    cop_text value = {0};
+    cop_status status = COP_OK;
+    for (size_t key = 0; key < cop_job_key_count() && status == COP_OK; key++) {
+        char path[160];
+        key_path(path, sizeof path, key);
+        cop_text_clear(&value);
+        status = cop_job_print_value(lead->rank->job, key, &value, err);
+        if (status == COP_OK)
+            status = cop_store_set_text(lead->dir.store, path, value.data,
+                                        "of this key of the job, as YAML", err);
+    }
+    cop_text_free(&value);
+    return status;
+}
+
+static cop_status check_digest(const cop_lead *lead, const char *path, const char *mine,
+                               const char *what, cop_error *err)
+{
+    const char *const theirs = cop_store_get_text(lead->dir.store, path);
+    COP_CHECK(theirs != NULL, err, COP_ERR_FORMAT, "%s: it holds no %s", lead->dir.run_path,
+              path);
+    COP_CHECK(strcmp(theirs, mine) == 0, err, COP_ERR_MISMATCH,
+              "%s belongs to another %s (SHA-256 %.12s..., now %.12s...); choose another --out",
+              lead->dir.run_path, what, theirs, mine);
+    return COP_OK;
+}
+
+/* A path may change between starts: its content is compared instead. */
+static bool compares_by_content(const char *key)
+{
+    return strcmp(key, "model") == 0 || strcmp(key, "task.data") == 0 ||
+           strcmp(key, "task.examples") == 0;
+}
+
+/* The value of a key that the run was begun with. A program that did not know the key did what
+ * its default says. */
+static cop_status read_value(const cop_lead *lead, size_t key, cop_text *value, cop_error *err)
+{
+    char path[160];
+    key_path(path, sizeof path, key);
+    const char *const recorded = cop_store_get_text(lead->dir.store, path);
+    cop_text_clear(value);
+    /* Programs that kept no digests of the base's files wrote 0 for the task's own value. */
+    if (recorded != NULL && strcmp(recorded, "0") == 0 &&
+        strcmp(cop_job_key_name(key), "task.correct_at") == 0 &&
+        cop_store_get_text(lead->dir.store, "/base/files/config.json") == NULL)
+        return cop_text_append(value, "auto", 4, err);
+    return recorded == NULL ? cop_job_print_default(key, value, err)
+                            : cop_text_append(value, recorded, strlen(recorded), err);
+}
+
+cop_status cop_identity_of_run_check(const cop_lead *lead, cop_error *err)
+{
+    cop_text value = {0};
+    cop_text theirs = {0};
+    cop_status status = COP_OK;
+    for (size_t key = 0; key < cop_job_key_count() && status == COP_OK; key++) {
+        const char *const name = cop_job_key_name(key);
+        if (!cop_job_key_is_identity(key) || compares_by_content(name)) continue;
+        cop_text_clear(&value);
+        COP_TRY_OUT(cop_job_print_value(lead->rank->job, key, &value, err));
+        COP_TRY_OUT(read_value(lead, key, &theirs, err));
+        if (strcmp(theirs.data, value.data) != 0) {
+            status = cop_error_set(err, COP_ERR_MISMATCH,
+                                   "%s belongs to another job: %s was %s and is now "
+                                   "%s; restore it, or choose another --out",
+                                   lead->dir.run_path, name, theirs.data, value.data);
+        }
+    }
+out:
+    cop_text_free(&value);
+    cop_text_free(&theirs);
+    COP_TRY(status);
+    COP_TRY(cop_base_files_check(lead, err));
+    COP_TRY(check_digest(lead, "/base/examples_sha256", examples_digest(lead),
+                         "file of few-shot examples", err));
+    return check_digest(lead, "/base/data_sha256", cop_dataset_digest(lead->rank->dataset),
+                        "data set", err);
+}

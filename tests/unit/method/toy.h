@@ -1,0 +1,230 @@
+/* A search without a model, messages or a file: a landscape that a function knows.
+ *
+ * A seed stands for a point of DIMENSIONS numbers, a recipe for the sum of its seeds' points
+ * times their amplitudes. An example is right where its own direction, which leans towards a
+ * common one, has enough of the recipe's point. So small random steps are little better than
+ * the base, their merge is a good deal better, and what helps on one split helps on the others.
+ * A flat landscape has no common direction. */
+#ifndef TESTS_UNIT_METHOD_TOY_H
+#define TESTS_UNIT_METHOD_TOY_H
+
+#include "coppice/base/log.h"
+#include "coppice/base/memory.h"
+#include "coppice/method/method.h"
+#include "coppice/noise/noise.h"
+#include "coppice/phase/phase.h"
+#include "coppice/store/store.h"
+#include "job/job_parse.h"
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <setjmp.h>
+
+#include <cmocka.h>
+
+enum { TOY_DIMENSIONS = 6, TOY_EXAMPLES = 160, TOY_FOREVER = -1 };
+
+typedef struct toy {
+    cop_job *job;
+    cop_splits splits;
+    cop_store *store;
+    cop_log *log;
+    cop_progress progress;
+    bool unsaved;
+    cop_phases phases;
+    cop_search search;
+    bool flat;
+    long left;         /* units until somebody asks the job to leave; TOY_FOREVER */
+    uint64_t bad_seed; /* whose candidates' logits are not finite; 0: none */
+    size_t due_every;  /* units between checkpoints */
+    size_t scored;     /* units, in this start */
+    size_t saves;      /* checkpoints that were asked for */
+} toy;
+
+static inline double toy_normal(uint64_t seed, uint64_t index)
+{
+    return (double)cop_noise_stream_at(seed, COP_STREAM_CLOUD, 7, index);
+}
+
+/* A seed's point: seeds are random bits, so ten of them each are a uniform number in
+ * [-1.7, 1.7), of variance 1. */
+static inline double toy_point(uint64_t seed, size_t dimension)
+{
+    return (double)(seed >> (10 * dimension) & 1023) * (3.4641 / 1024) - 1.73205;
+}
+
+/* Where a recipe's seeds and amplitudes lead. */
+static inline void toy_locate(cop_row row, double at[TOY_DIMENSIONS])
+{
+    for (size_t d = 0; d < TOY_DIMENSIONS; d++) {
+        at[d] = 0;
+        for (size_t j = 0; j < row.count; j++)
+            at[d] += (double)row.components[j].amplitude * toy_point(row.components[j].seed, d);
+    }
+}
+
+static inline float toy_score(const toy *t, const double at[TOY_DIMENSIONS], size_t example)
+{
+    double merit = -0.9 + 0.6 * toy_normal(11, example);
+    for (size_t d = 0; d < TOY_DIMENSIONS; d++)
+        merit += ((t->flat ? 0 : 1) + 0.3 * toy_normal(13 + d, example)) * at[d];
+    return merit > 0 ? 1 : 0;
+}
+
+static inline bool toy_is_bad(const toy *t, cop_row row)
+{
+    for (size_t j = 0; j < row.count && t->bad_seed != 0; j++) {
+        if (row.components[j].seed == t->bad_seed) return true;
+    }
+    return false;
+}
+
+static inline cop_status toy_evaluate(void *context, cop_phase *phase, const uint64_t *units,
+                                      size_t count, cop_error *err)
+{
+    toy *const t = context;
+    float scores[TOY_EXAMPLES];
+    uint64_t answers[TOY_EXAMPLES];
+    for (size_t u = 0; u < count; u++) {
+        const cop_unit_range range = cop_phase_unit_range(phase, units[u]);
+        const cop_row row = cop_phase_row(phase, units[u] / phase->row_units);
+        double at[TOY_DIMENSIONS];
+        toy_locate(row, at);
+        for (size_t i = 0; i < range.count; i++) {
+            scores[i] = toy_score(t, at, phase->examples[range.first + i]);
+            answers[i] = scores[i] > 0 ? 1 : 2 + units[u] % 3;
+        }
+        const bool bad = toy_is_bad(t, row);
+        const cop_phase_result result = {.unit = units[u],
+                                         .status = bad ? COP_ERR_NUMERIC : COP_OK,
+                                         .scores = bad ? NULL : scores,
+                                         .score_count = bad ? 0 : range.count,
+                                         .answers =
+                                             phase->keeps_answers && !bad ? answers : NULL,
+                                         .tokens = range.count,
+                                         .seconds = 0.001,
+                                         .rank = (int)(units[u] % 3)};
+        assert_int_equal(cop_phase_check(&t->phases, phase, &result, err), COP_OK);
+        cop_phase_take(&t->phases, phase, &result);
+        t->scored++;
+        COP_TRY(cop_phase_tick(&t->phases, phase, err));
+    }
+    assert_true(cop_phase_is_valid(phase));
+    return COP_OK;
+}
+
+static inline cop_status toy_watch(void *context, bool *due, cop_error *err)
+{
+    toy *const t = context;
+    *due = t->scored % t->due_every == 0;
+    COP_CHECK(t->left != 0, err, COP_INTERRUPTED, "somebody asked");
+    if (t->left > 0) t->left--;
+    return COP_OK;
+}
+
+static inline cop_status toy_save(void *context, cop_save_when when, cop_error *err)
+{
+    toy *const t = context;
+    (void)when;
+    (void)err;
+    t->unsaved = false;
+    t->saves++;
+    return COP_OK;
+}
+
+/* A toy of this method and these overrides; its tree is empty, or a copy of `store`. */
+static inline void toy_set_up(toy *t, const char *method, const char *const *overrides,
+                              size_t count, const cop_store *store)
+{
+    static const char text[] =
+        "model: m\n"
+        "task: {name: arith, data: d}\n"
+        "splits: {support: 40, probe: 30, validate: 60, test: 30}\n"
+        "population: {size: 24, sigma: [0.05, 0.1], seed: 3}\n"
+        "consolidate: {q: [0.5, 0.75], beta: [1, 10], scale: [1, 2], max_scale: 4}\n"
+        "recenter: {rounds: 3, size: 12}\n"
+        "rounds: {count: 3}\n"
+        "es: {iterations: 6, rate: 8}\n"
+        "gate: {z: 1, tries: 3}\n"
+        "backend: {batch: 16}\n";
+    const cop_job_source source = {.text = text, .length = strlen(text), .path = "toy.yaml"};
+    const size_t counts[COP_SPLIT_COUNT] = {40, 30, 60, 30};
+    const char *all[16];
+    char chosen[32];
+    cop_error err = {0};
+    *t = (toy){.left = TOY_FOREVER, .due_every = 7};
+    assert_true(count < 15);
+    (void)snprintf(chosen, sizeof chosen, "method=%s", method);
+    all[0] = chosen;
+    for (size_t i = 0; i < count; i++)
+        all[i + 1] = overrides[i];
+    const cop_status parsed = cop_job_parse(&source, all, count + 1, &t->job, &err);
+    if (parsed != COP_OK) print_error("%s\n", err.message);
+    assert_int_equal(parsed, COP_OK);
+    assert_int_equal(cop_splits_create(TOY_EXAMPLES, counts, 5, NULL, &t->splits, &err),
+                     COP_OK);
+    assert_int_equal(store == NULL ? cop_store_create(&t->store, &err)
+                                   : cop_store_clone(store, &t->store, &err),
+                     COP_OK);
+    assert_int_equal(cop_log_create(0, COP_LOG_ERROR, &t->log, &err), COP_OK);
+    cop_progress_start(&t->progress, COP_PROGRESS_NEVER, true);
+    t->phases = (cop_phases){.store = t->store,
+                             .file = "toy",
+                             .unsaved = &t->unsaved,
+                             .progress = &t->progress,
+                             .log = t->log,
+                             .batch = 16,
+                             .max_tokens = 64,
+                             .host = {t, toy_evaluate, toy_watch, NULL, toy_save}};
+}
+
+/* The whole search: base, population, method. */
+static inline cop_status toy_run(toy *t, bool *improved, cop_error *err)
+{
+    const cop_method *method = NULL;
+    cop_base_scores base = {0};
+    cop_candidates population = {0};
+    cop_status status = COP_OK;
+    *improved = false;
+    COP_TRY(cop_method_find(t->job->method, &method, err));
+    COP_TRY(cop_search_create(method, t->job, &t->splits, &t->phases, 1, &t->search, err));
+    COP_TRY_OUT(cop_search_score_base(&t->search, false, &base, err));
+    COP_TRY_OUT(cop_search_score_population(&t->search, &population, err));
+    status = method->run(&t->search, &population, improved, err);
+out:
+    cop_candidates_free(&population);
+    cop_phase_destroy(&base.phase);
+    return status;
+}
+
+static inline void toy_take_down(toy *t)
+{
+    cop_search_free(&t->search);
+    cop_splits_free(&t->splits);
+    cop_store_destroy(&t->store);
+    cop_log_destroy(&t->log);
+    cop_job_destroy(&t->job);
+}
+
+/* Share of right test examples of a centre [seed_count]. */
+static inline double toy_accuracy(toy *t, const double *centre)
+{
+    const cop_search *const s = &t->search;
+    size_t count = 0;
+    for (size_t i = 0; i < s->seed_count; i++) {
+        if ((float)centre[i] != 0.0F)
+            s->row[count++] = (cop_component){s->seeds[i], (float)centre[i]};
+    }
+    double right = 0;
+    double at[TOY_DIMENSIONS];
+    toy_locate((cop_row){s->row, count}, at);
+    for (size_t i = 0; i < t->splits.counts[COP_SPLIT_TEST]; i++)
+        right += (double)toy_score(t, at, t->splits.examples[COP_SPLIT_TEST][i]);
+    return right / (double)t->splits.counts[COP_SPLIT_TEST];
+}
+
+#endif

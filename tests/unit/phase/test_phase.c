@@ -1,0 +1,167 @@
+/* A phase by itself: units are cut, taken once, refused where they cannot be true, and kept in
+ * the tree from which another start goes on. */
+#include "unit/method/toy.h"
+
+static const cop_component one[] = {{.seed = 5, .amplitude = 0.5F}};
+static const cop_component two[] = {{.seed = 6, .amplitude = 1}, {.seed = 7, .amplitude = -1}};
+
+static cop_phase *create(toy *t)
+{
+    cop_phase *phase = NULL;
+    cop_error err = {0};
+    assert_int_equal(cop_phase_create(&t->phases, "/test", "test",
+                                      t->splits.examples[COP_SPLIT_SUPPORT],
+                                      t->splits.counts[COP_SPLIT_SUPPORT], &phase, &err),
+                     COP_OK);
+    assert_int_equal(cop_phase_add(phase, NULL, 0, &err), COP_OK);
+    assert_int_equal(cop_phase_add(phase, one, 1, &err), COP_OK);
+    return phase;
+}
+
+static void rows_are_cut_into_units(void **state)
+{
+    (void)state;
+    toy t;
+    toy_set_up(&t, "corp", NULL, 0, NULL);
+    cop_phase *phase = create(&t);
+    assert_int_equal(phase->row_units, 3); /* 40 examples, at most 16 */
+    assert_int_equal(cop_phase_unit_range(phase, 2).first, 32);
+    assert_int_equal(cop_phase_unit_range(phase, 2).count, 8);
+    assert_int_equal(cop_phase_unit_range(phase, 3).first, 0);
+    assert_int_equal(cop_phase_row(phase, 0).count, 0);
+    assert_int_equal(cop_phase_row(phase, 1).count, 1);
+    assert_int_equal(cop_phase_row(phase, 1).components[0].seed, 5);
+    assert_false(cop_phase_row_valid(phase, 0));
+    assert_true(cop_phase_is_valid(phase));
+    cop_phase_destroy(&phase);
+    toy_take_down(&t);
+}
+
+static void damage_is_seen(void **state)
+{
+    (void)state;
+    toy t;
+    toy_set_up(&t, "corp", NULL, 0, NULL);
+    cop_phase *phase = create(&t);
+    phase->state[1] = COP_UNIT_OK; /* with scores that are not there */
+    assert_false(cop_phase_is_valid(phase));
+    phase->state[1] = COP_UNIT_PENDING;
+    phase->scores[0] = 1; /* of a unit that is pending */
+    assert_false(cop_phase_is_valid(phase));
+    cop_phase_destroy(&phase);
+    toy_take_down(&t);
+}
+
+static void results_that_cannot_be_true_are_refused(void **state)
+{
+    (void)state;
+    static const float scores[16] = {0};
+    static const uint64_t answers[16] = {0};
+    toy t;
+    toy_set_up(&t, "corp", NULL, 0, NULL);
+    cop_phase *phase = create(&t);
+    const cop_phase_result good = {.unit = 1, .scores = scores, .score_count = 16, .tokens = 9};
+    cop_phase_result bad[] = {good, good, good, good, good};
+    bad[0].unit = 6;
+    bad[1].score_count = 15;
+    bad[2].unit = 2; /* whose examples are eight */
+    bad[3].answers = answers;
+    bad[4].tokens = 16 * 64 + 1;
+    cop_error err = {0};
+    assert_int_equal(cop_phase_check(&t.phases, phase, &good, &err), COP_OK);
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        assert_int_equal(cop_phase_check(&t.phases, phase, &bad[i], &err), COP_ERR_MPI);
+    cop_phase_destroy(&phase);
+    toy_take_down(&t);
+}
+
+/* A phase may be extended once its rows are scored. What a later start knows of it at first is
+ * less than what the tree holds, and must not cut that. */
+static void rows_added_later_survive_a_restart(void **state)
+{
+    (void)state;
+    toy t;
+    toy again;
+    cop_error err = {0};
+    toy_set_up(&t, "corp", NULL, 0, NULL);
+    cop_phase *phase = create(&t);
+    assert_int_equal(cop_phase_run(&t.phases, phase, &err), COP_OK);
+    assert_int_equal(cop_phase_add(phase, two, 2, &err), COP_OK);
+    assert_int_equal(cop_phase_run(&t.phases, phase, &err), COP_OK);
+    assert_int_equal(t.scored, 9);
+    toy_set_up(&again, "corp", NULL, 0, t.store);
+    cop_phase *second = create(&again);
+    assert_int_equal(cop_phase_run(&again.phases, second, &err), COP_OK);
+    assert_int_equal(cop_phase_add(second, two, 2, &err), COP_OK);
+    assert_int_equal(cop_phase_run(&again.phases, second, &err), COP_OK);
+    assert_int_equal(again.scored, 0);
+    assert_memory_equal(second->scores, phase->scores, 3 * 40 * sizeof *phase->scores);
+    cop_phase_destroy(&second);
+    cop_phase_destroy(&phase);
+    toy_take_down(&again);
+    toy_take_down(&t);
+}
+
+static void other_rows_are_refused(void **state)
+{
+    (void)state;
+    toy t;
+    toy again;
+    cop_error err = {0};
+    toy_set_up(&t, "corp", NULL, 0, NULL);
+    cop_phase *phase = create(&t);
+    assert_int_equal(cop_phase_run(&t.phases, phase, &err), COP_OK);
+    toy_set_up(&again, "corp", NULL, 0, t.store);
+    cop_phase *second = NULL;
+    assert_int_equal(cop_phase_create(&again.phases, "/test", "test",
+                                      t.splits.examples[COP_SPLIT_SUPPORT], 40, &second, &err),
+                     COP_OK);
+    assert_int_equal(cop_phase_add(second, one, 1, &err), COP_OK);
+    assert_int_equal(cop_phase_run(&again.phases, second, &err), COP_ERR_MISMATCH);
+    cop_phase_destroy(&second);
+    cop_phase_destroy(&phase);
+    toy_take_down(&again);
+    toy_take_down(&t);
+}
+
+/* Rows of one component cost what they hold, whatever the number of seeds. */
+static void a_hundred_thousand_rows_take_little(void **state)
+{
+    (void)state;
+    enum { ROWS = 100000, LIMIT = 100 << 20 };
+    static const size_t examples[8] = {0, 1, 2, 3, 4, 5, 6, 7};
+    toy t;
+    cop_error err = {0};
+    toy_set_up(&t, "corp", NULL, 0, NULL);
+    cop_phase *phase = NULL;
+    assert_int_equal(cop_phase_create(&t.phases, "/test", "test", examples, 8, &phase, &err),
+                     COP_OK);
+    for (uint64_t r = 0; r < ROWS; r++) {
+        const cop_component own = {.seed = r, .amplitude = 1};
+        assert_int_equal(cop_phase_add(phase, &own, 1, &err), COP_OK);
+    }
+    const size_t row_bytes = sizeof *phase->recipes + sizeof *phase->digest +
+                             8 * sizeof *phase->scores +
+                             phase->row_units * (sizeof *phase->state + sizeof *phase->tokens +
+                                                 sizeof *phase->seconds + sizeof *phase->rank +
+                                                 sizeof *phase->arithmetic);
+    const size_t bytes = phase->row_capacity * row_bytes + ROWS * sizeof(cop_component);
+    print_message("%zu rows: %.1f MB\n", phase->row_count, (double)bytes / 1e6);
+    assert_true(bytes < LIMIT);
+    assert_true(cop_phase_is_valid(phase));
+    cop_phase_destroy(&phase);
+    toy_take_down(&t);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(rows_are_cut_into_units),
+        cmocka_unit_test(damage_is_seen),
+        cmocka_unit_test(results_that_cannot_be_true_are_refused),
+        cmocka_unit_test(rows_added_later_survive_a_restart),
+        cmocka_unit_test(other_rows_are_refused),
+        cmocka_unit_test(a_hundred_thousand_rows_take_little),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
