@@ -6,7 +6,6 @@
 
 /* cop_backend_ops::decode by the backend's other operations, one step after the other; any
  * number of steps. Ended sequences leave the batch at once. */
-cop_status cop_decode_on_host(cop_backend *backend, const cop_decode *decode, size_t steps,
-                              int32_t *ids, cop_error *err);
+cop_decode_fn cop_decode_on_host;
 
 #endif

@@ -52,39 +52,18 @@ static inline size_t ref_lane(const cop_backend *backend, size_t row, size_t row
 float cop_ref_element(const cop_buffer *buffer, cop_dtype dtype, size_t index);
 
 /* The operations of the forward pass (ref_forward.c and ref_attention.c); see backend.h. */
-cop_status cop_ref_embed(cop_backend *backend, cop_buffer *residual, const cop_buffer *table,
-                         cop_dtype dtype, const int32_t *ids, size_t rows, size_t width,
-                         cop_error *err);
-void cop_ref_rmsnorm(cop_backend *backend, cop_buffer *input, const cop_buffer *residual,
-                     const cop_buffer *weight, size_t rows, size_t width, float eps);
-void cop_ref_rmsnorm_add(cop_backend *backend, cop_buffer *residual, const cop_buffer *output,
-                         const cop_buffer *weight, size_t rows, size_t width, float eps);
-void cop_ref_convert(cop_backend *backend, cop_buffer *input, const cop_buffer *residual,
-                     size_t rows, size_t width);
-cop_status cop_ref_gemm(cop_backend *backend, cop_buffer *output, const cop_buffer *input,
-                        const cop_matrix *matrix, const cop_buffer *bias, size_t rows,
-                        cop_error *err);
-cop_status cop_ref_gemm_add(cop_backend *backend, cop_buffer *residual, const cop_buffer *input,
-                            const cop_matrix *matrix, const cop_buffer *bias, size_t rows,
-                            cop_error *err);
-void cop_ref_swiglu(cop_backend *backend, cop_buffer *input, const cop_buffer *output,
-                    size_t rows, size_t width);
-void cop_ref_rope_store(cop_backend *backend, cop_buffer *qkv, cop_kv *kv, size_t layer,
-                        const cop_batch *batch, const cop_attention_shape *shape,
-                        const cop_buffer *rope, const cop_buffer *q_norm,
-                        const cop_buffer *k_norm);
-void cop_ref_attention(cop_backend *backend, cop_buffer *input, const cop_buffer *qkv,
-                       const cop_kv *kv, size_t layer, const cop_batch *batch,
-                       const cop_attention_shape *shape);
-cop_status cop_ref_gather(cop_backend *backend, cop_buffer *out, const cop_buffer *in,
-                          const int32_t *rows, size_t count, size_t width, cop_error *err);
-cop_status cop_ref_argmax(cop_backend *backend, const cop_buffer *logits, size_t rows,
-                          size_t vocabulary, int32_t *ids, cop_error *err);
-cop_status cop_ref_sample(cop_backend *backend, const cop_buffer *logits, size_t rows,
-                          size_t vocabulary, const cop_draw *draw, int32_t *ids,
-                          cop_error *err);
-cop_status cop_ref_log_probability(cop_backend *backend, const cop_buffer *logits, size_t rows,
-                                   size_t vocabulary, const int32_t *targets, double *out,
-                                   cop_error *err);
+cop_embed_fn cop_ref_embed;
+cop_rmsnorm_fn cop_ref_rmsnorm;
+cop_rmsnorm_add_fn cop_ref_rmsnorm_add;
+cop_convert_fn cop_ref_convert;
+cop_gemm_fn cop_ref_gemm;
+cop_gemm_add_fn cop_ref_gemm_add;
+cop_swiglu_fn cop_ref_swiglu;
+cop_rope_store_fn cop_ref_rope_store;
+cop_attention_fn cop_ref_attention;
+cop_gather_fn cop_ref_gather;
+cop_argmax_fn cop_ref_argmax;
+cop_sample_fn cop_ref_sample;
+cop_log_probability_fn cop_ref_log_probability;
 
 #endif

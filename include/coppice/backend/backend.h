@@ -145,139 +145,180 @@ enum { COP_DECODE_NONE = -2 };
 /** Of a text of cop_backend_ops::describe_arithmetic, its end included. */
 enum { COP_ARITHMETIC_BYTES = 112 };
 
-/** The operations. All are required. Those without a status cannot fail on valid arguments; a
+/* --- the operations: what each of cop_backend_ops does, and is given --- */
+
+typedef void cop_destroy_fn(cop_backend *backend);
+
+/** Describes device, provider, compute type and threads in one line. text [size]. */
+typedef void cop_describe_fn(const cop_backend *backend, char *text, size_t size);
+
+/** What of it decides the bits of a result besides threads: library and version, compute
+ *  type, instruction sets. Backends with one text compute alike. text [size], of
+ *  COP_ARITHMETIC_BYTES. */
+typedef void cop_describe_arithmetic_fn(const cop_backend *backend, char *text, size_t size);
+
+/** Bytes that a plan needs and bytes that there are. */
+typedef void cop_plan_fn(const cop_backend *backend, const cop_backend_plan *plan,
+                         uint64_t *need_bytes, uint64_t *have_bytes);
+
+/* --- memory --- */
+
+/** Device memory of that many bytes, zeroed. */
+typedef cop_status cop_buffer_create_fn(cop_backend *backend, size_t bytes, cop_buffer **buffer,
+                                        cop_error *err);
+/** Device view of host memory that outlives it: borrowed on the CPU, copied on a GPU. */
+typedef cop_status cop_buffer_wrap_fn(cop_backend *backend, const void *data, size_t bytes,
+                                      cop_buffer **buffer, cop_error *err);
+typedef void cop_buffer_destroy_fn(cop_backend *backend, cop_buffer **buffer);
+typedef cop_status cop_upload_fn(cop_backend *backend, cop_buffer *buffer, size_t offset_bytes,
+                                 const void *data, size_t bytes, cop_error *err);
+typedef cop_status cop_download_fn(cop_backend *backend, const cop_buffer *buffer,
+                                   size_t offset_bytes, void *data, size_t bytes,
+                                   cop_error *err);
+
+/* --- weights --- */
+
+/** Rebuilds parts [count] one after the other into `out` (storage type of the parts, which
+ *  is one and the same, or binary32 where all keep sums), from element `offset`. */
+typedef cop_status cop_rebuild_fn(cop_backend *backend, cop_buffer *out, size_t offset,
+                                  const cop_weight_part *parts, size_t count,
+                                  const cop_component *components, size_t component_count,
+                                  cop_error *err);
+/** Widens count elements of `in` (dtype) to binary32 in `out`, from element `offset`. */
+typedef cop_status cop_widen_fn(cop_backend *backend, cop_buffer *out, size_t offset,
+                                const cop_buffer *in, cop_dtype dtype, size_t count,
+                                cop_error *err);
+/** A GEMM weight [n, k] whose elements are stored as `dtype`, in `lanes` copies. */
+typedef cop_status cop_matrix_create_fn(cop_backend *backend, size_t n, size_t k,
+                                        cop_dtype dtype, size_t lanes, cop_matrix **matrix,
+                                        cop_error *err);
+typedef void cop_matrix_destroy_fn(cop_backend *backend, cop_matrix **matrix);
+/** Where to rebuild the matrix, row-major [lanes, n, k] in the storage type: a scratch
+ * buffer shared by all matrices, or the matrix's own memory. Borrowed, valid until the next
+ * call. */
+typedef cop_status cop_matrix_stage_fn(cop_backend *backend, cop_matrix *matrix,
+                                       cop_buffer **stage, cop_error *err);
+/** Packs copy `lane` of the matrix from that of `source`: its stage, or another buffer of
+ *  the same layout (a tied embedding table) that outlives the next commit. All copies of a
+ *  matrix come from the same source. */
+typedef cop_status cop_matrix_commit_fn(cop_backend *backend, cop_matrix *matrix, size_t lane,
+                                        const cop_buffer *source, cop_error *err);
+
+/* --- forward --- */
+
+/** residual [T, D] = rows ids [T] (host memory, or NULL as a step of decode has them) of
+ *  table [lanes * V, D] (dtype): id i of lane l is row l * V + i. */
+typedef cop_status cop_embed_fn(cop_backend *backend, cop_buffer *residual,
+                                const cop_buffer *table, cop_dtype dtype, const int32_t *ids,
+                                size_t rows, size_t width, cop_error *err);
+/** input [T, D] = residual * rsqrt(mean square + eps) * weight [D] (f32). */
+typedef void cop_rmsnorm_fn(cop_backend *backend, cop_buffer *input, const cop_buffer *residual,
+                            const cop_buffer *weight, size_t rows, size_t width, float eps);
+/** residual [T, D] += norm of output [T, D] by weight (norms after the block, OLMo 2). */
+typedef void cop_rmsnorm_add_fn(cop_backend *backend, cop_buffer *residual,
+                                const cop_buffer *output, const cop_buffer *weight, size_t rows,
+                                size_t width, float eps);
+/** input [T, D] = residual as it is, in the type of GEMM operands. */
+typedef void cop_convert_fn(cop_backend *backend, cop_buffer *input, const cop_buffer *residual,
+                            size_t rows, size_t width);
+/** output [T, N] = input [T, K] * matrix' + bias [N] (f32 or NULL). */
+typedef cop_status cop_gemm_fn(cop_backend *backend, cop_buffer *output,
+                               const cop_buffer *input, const cop_matrix *matrix,
+                               const cop_buffer *bias, size_t rows, cop_error *err);
+/** residual [T, N] += input [T, K] * matrix' + bias. */
+typedef cop_status cop_gemm_add_fn(cop_backend *backend, cop_buffer *residual,
+                                   const cop_buffer *input, const cop_matrix *matrix,
+                                   const cop_buffer *bias, size_t rows, cop_error *err);
+/** input [T, F] = silu(output[:, :F]) * output[:, F:], output [T, 2 F]. */
+typedef void cop_swiglu_fn(cop_backend *backend, cop_buffer *input, const cop_buffer *output,
+                           size_t rows, size_t width);
+/** In place on qkv [T, (H + 2 G) E] (a GEMM output): q/k norm (q_norm, k_norm: [E] or the
+ *  width, f32, or NULL) and rotary embedding of queries and keys in the half-split form by
+ *  rope [positions, E] (f32: E/2 cosines, then E/2 sines; a factor on them scales
+ *  attention); then stores keys and values of the batch in the cache. */
+typedef void cop_rope_store_fn(cop_backend *backend, cop_buffer *qkv, cop_kv *kv, size_t layer,
+                               const cop_batch *batch, const cop_attention_shape *shape,
+                               const cop_buffer *rope, const cop_buffer *q_norm,
+                               const cop_buffer *k_norm);
+/** input [T, H E] = causal attention of the queries in qkv over the cache. */
+typedef void cop_attention_fn(cop_backend *backend, cop_buffer *input, const cop_buffer *qkv,
+                              const cop_kv *kv, size_t layer, const cop_batch *batch,
+                              const cop_attention_shape *shape);
+/** out [count, D] = rows `rows` [count] (host memory) of in [., D], both residual. */
+typedef cop_status cop_gather_fn(cop_backend *backend, cop_buffer *out, const cop_buffer *in,
+                                 const int32_t *rows, size_t count, size_t width,
+                                 cop_error *err);
+/** Best id of each row of logits [T, V] (a GEMM output), the lowest among equals; to host
+ *  memory. -1 for a row with a NaN or an infinity. Synchronises. */
+typedef cop_status cop_argmax_fn(cop_backend *backend, const cop_buffer *logits, size_t rows,
+                                 size_t vocabulary, int32_t *ids, cop_error *err);
+/** An id of each row of logits [T, V] (a GEMM output), drawn from softmax(row /
+ * temperature); to host memory. With top_p < 1 only from the nucleus: the likeliest tokens,
+ * the lower id first among equals, up to and with the one at which their probabilities
+ * reach top_p (Holtzman et al., arXiv 1904.09751). The id is where the running sum of the
+ * weights, in order of the ids or, with top_p < 1, of falling weight, passes uniform * its
+ * total: a function of these arguments alone, the same on every processor. -1 as argmax.
+ * Synchronises. */
+typedef cop_status cop_sample_fn(cop_backend *backend, const cop_buffer *logits, size_t rows,
+                                 size_t vocabulary, const cop_draw *draw, int32_t *ids,
+                                 cop_error *err);
+/** Natural log-probability of targets [T] (host) under logits [T, V]; to host memory. */
+typedef cop_status cop_log_probability_fn(cop_backend *backend, const cop_buffer *logits,
+                                          size_t rows, size_t vocabulary,
+                                          const int32_t *targets, double *out, cop_error *err);
+
+/** `steps` steps of decoding: each feeds every sequence's next id and chooses the one
+ * after, as argmax or sample do. ids [steps, lanes, count] (host memory) are those chosen;
+ * a sequence ends with a stop, with its last one `left`, or with -1 (logits not finite),
+ * and has COP_DECODE_NONE from then on. steps <= cop_backend::decode_steps or 1.
+ * Synchronises, once. */
+typedef cop_status cop_decode_fn(cop_backend *backend, const cop_decode *decode, size_t steps,
+                                 int32_t *ids, cop_error *err);
+
+/* --- KV cache --- */
+
+/** A cache of `layers` layers, slots [S], `length` positions per slot. */
+typedef cop_status cop_kv_create_fn(cop_backend *backend, size_t layers, size_t slots,
+                                    size_t length, const cop_attention_shape *shape,
+                                    cop_kv **kv, cop_error *err);
+typedef void cop_kv_destroy_fn(cop_backend *backend, cop_kv **kv);
+
+/** The operations, each of the type above that has its name; a backend declares its own by these
+ *  types. All are required. Those without a status cannot fail on valid arguments; a
  *  device error is sticky and reported by the next call that returns a status. */
 typedef struct cop_backend_ops {
     const char *name; /**< "cpu", "cuda", "ref" */
-
-    void (*destroy)(cop_backend *backend);
-
-    /** Describes device, provider, compute type and threads in one line. text [size]. */
-    void (*describe)(const cop_backend *backend, char *text, size_t size);
-
-    /** What of it decides the bits of a result besides threads: library and version, compute
-     *  type, instruction sets. Backends with one text compute alike. text [size], of
-     *  COP_ARITHMETIC_BYTES. */
-    void (*describe_arithmetic)(const cop_backend *backend, char *text, size_t size);
-
-    /** Bytes that a plan needs and bytes that there are. */
-    void (*plan)(const cop_backend *backend, const cop_backend_plan *plan, uint64_t *need_bytes,
-                 uint64_t *have_bytes);
-
-    /* --- memory --- */
-
-    /** Device memory of that many bytes, zeroed. */
-    cop_status (*buffer_create)(cop_backend *backend, size_t bytes, cop_buffer **buffer,
-                                cop_error *err);
-    /** Device view of host memory that outlives it: borrowed on the CPU, copied on a GPU. */
-    cop_status (*buffer_wrap)(cop_backend *backend, const void *data, size_t bytes,
-                              cop_buffer **buffer, cop_error *err);
-    void (*buffer_destroy)(cop_backend *backend, cop_buffer **buffer);
-    cop_status (*upload)(cop_backend *backend, cop_buffer *buffer, size_t offset_bytes,
-                         const void *data, size_t bytes, cop_error *err);
-    cop_status (*download)(cop_backend *backend, const cop_buffer *buffer, size_t offset_bytes,
-                           void *data, size_t bytes, cop_error *err);
-
-    /* --- weights --- */
-
-    /** Rebuilds parts [count] one after the other into `out` (storage type of the parts, which
-     *  is one and the same, or binary32 where all keep sums), from element `offset`. */
-    cop_status (*rebuild)(cop_backend *backend, cop_buffer *out, size_t offset,
-                          const cop_weight_part *parts, size_t count,
-                          const cop_component *components, size_t component_count,
-                          cop_error *err);
-    /** Widens count elements of `in` (dtype) to binary32 in `out`, from element `offset`. */
-    cop_status (*widen)(cop_backend *backend, cop_buffer *out, size_t offset,
-                        const cop_buffer *in, cop_dtype dtype, size_t count, cop_error *err);
-    /** A GEMM weight [n, k] whose elements are stored as `dtype`, in `lanes` copies. */
-    cop_status (*matrix_create)(cop_backend *backend, size_t n, size_t k, cop_dtype dtype,
-                                size_t lanes, cop_matrix **matrix, cop_error *err);
-    void (*matrix_destroy)(cop_backend *backend, cop_matrix **matrix);
-    /** Where to rebuild the matrix, row-major [lanes, n, k] in the storage type: a scratch
-     * buffer shared by all matrices, or the matrix's own memory. Borrowed, valid until the next
-     * call. */
-    cop_status (*matrix_stage)(cop_backend *backend, cop_matrix *matrix, cop_buffer **stage,
-                               cop_error *err);
-    /** Packs copy `lane` of the matrix from that of `source`: its stage, or another buffer of
-     *  the same layout (a tied embedding table) that outlives the next commit. All copies of a
-     *  matrix come from the same source. */
-    cop_status (*matrix_commit)(cop_backend *backend, cop_matrix *matrix, size_t lane,
-                                const cop_buffer *source, cop_error *err);
-
-    /* --- forward --- */
-
-    /** residual [T, D] = rows ids [T] (host memory, or NULL as a step of decode has them) of
-     *  table [lanes * V, D] (dtype): id i of lane l is row l * V + i. */
-    cop_status (*embed)(cop_backend *backend, cop_buffer *residual, const cop_buffer *table,
-                        cop_dtype dtype, const int32_t *ids, size_t rows, size_t width,
-                        cop_error *err);
-    /** input [T, D] = residual * rsqrt(mean square + eps) * weight [D] (f32). */
-    void (*rmsnorm)(cop_backend *backend, cop_buffer *input, const cop_buffer *residual,
-                    const cop_buffer *weight, size_t rows, size_t width, float eps);
-    /** residual [T, D] += norm of output [T, D] by weight (norms after the block, OLMo 2). */
-    void (*rmsnorm_add)(cop_backend *backend, cop_buffer *residual, const cop_buffer *output,
-                        const cop_buffer *weight, size_t rows, size_t width, float eps);
-    /** input [T, D] = residual as it is, in the type of GEMM operands. */
-    void (*convert)(cop_backend *backend, cop_buffer *input, const cop_buffer *residual,
-                    size_t rows, size_t width);
-    /** output [T, N] = input [T, K] * matrix' + bias [N] (f32 or NULL). */
-    cop_status (*gemm)(cop_backend *backend, cop_buffer *output, const cop_buffer *input,
-                       const cop_matrix *matrix, const cop_buffer *bias, size_t rows,
-                       cop_error *err);
-    /** residual [T, N] += input [T, K] * matrix' + bias. */
-    cop_status (*gemm_add)(cop_backend *backend, cop_buffer *residual, const cop_buffer *input,
-                           const cop_matrix *matrix, const cop_buffer *bias, size_t rows,
-                           cop_error *err);
-    /** input [T, F] = silu(output[:, :F]) * output[:, F:], output [T, 2 F]. */
-    void (*swiglu)(cop_backend *backend, cop_buffer *input, const cop_buffer *output,
-                   size_t rows, size_t width);
-    /** In place on qkv [T, (H + 2 G) E] (a GEMM output): q/k norm (q_norm, k_norm: [E] or the
-     *  width, f32, or NULL) and rotary embedding of queries and keys in the half-split form by
-     *  rope [positions, E] (f32: E/2 cosines, then E/2 sines; a factor on them scales
-     *  attention); then stores keys and values of the batch in the cache. */
-    void (*rope_store)(cop_backend *backend, cop_buffer *qkv, cop_kv *kv, size_t layer,
-                       const cop_batch *batch, const cop_attention_shape *shape,
-                       const cop_buffer *rope, const cop_buffer *q_norm,
-                       const cop_buffer *k_norm);
-    /** input [T, H E] = causal attention of the queries in qkv over the cache. */
-    void (*attention)(cop_backend *backend, cop_buffer *input, const cop_buffer *qkv,
-                      const cop_kv *kv, size_t layer, const cop_batch *batch,
-                      const cop_attention_shape *shape);
-    /** out [count, D] = rows `rows` [count] (host memory) of in [., D], both residual. */
-    cop_status (*gather)(cop_backend *backend, cop_buffer *out, const cop_buffer *in,
-                         const int32_t *rows, size_t count, size_t width, cop_error *err);
-    /** Best id of each row of logits [T, V] (a GEMM output), the lowest among equals; to host
-     *  memory. -1 for a row with a NaN or an infinity. Synchronises. */
-    cop_status (*argmax)(cop_backend *backend, const cop_buffer *logits, size_t rows,
-                         size_t vocabulary, int32_t *ids, cop_error *err);
-    /** An id of each row of logits [T, V] (a GEMM output), drawn from softmax(row /
-     * temperature); to host memory. With top_p < 1 only from the nucleus: the likeliest tokens,
-     * the lower id first among equals, up to and with the one at which their probabilities
-     * reach top_p (Holtzman et al., arXiv 1904.09751). The id is where the running sum of the
-     * weights, in order of the ids or, with top_p < 1, of falling weight, passes uniform * its
-     * total: a function of these arguments alone, the same on every processor. -1 as argmax.
-     * Synchronises. */
-    cop_status (*sample)(cop_backend *backend, const cop_buffer *logits, size_t rows,
-                         size_t vocabulary, const cop_draw *draw, int32_t *ids, cop_error *err);
-    /** Natural log-probability of targets [T] (host) under logits [T, V]; to host memory. */
-    cop_status (*log_probability)(cop_backend *backend, const cop_buffer *logits, size_t rows,
-                                  size_t vocabulary, const int32_t *targets, double *out,
-                                  cop_error *err);
-
-    /** `steps` steps of decoding: each feeds every sequence's next id and chooses the one
-     * after, as argmax or sample do. ids [steps, lanes, count] (host memory) are those chosen;
-     * a sequence ends with a stop, with its last one `left`, or with -1 (logits not finite),
-     * and has COP_DECODE_NONE from then on. steps <= cop_backend::decode_steps or 1.
-     * Synchronises, once. */
-    cop_status (*decode)(cop_backend *backend, const cop_decode *decode, size_t steps,
-                         int32_t *ids, cop_error *err);
-
-    /* --- KV cache --- */
-
-    /** A cache of `layers` layers, slots [S], `length` positions per slot. */
-    cop_status (*kv_create)(cop_backend *backend, size_t layers, size_t slots, size_t length,
-                            const cop_attention_shape *shape, cop_kv **kv, cop_error *err);
-    void (*kv_destroy)(cop_backend *backend, cop_kv **kv);
+    cop_destroy_fn *destroy;
+    cop_describe_fn *describe;
+    cop_describe_arithmetic_fn *describe_arithmetic;
+    cop_plan_fn *plan;
+    cop_buffer_create_fn *buffer_create;
+    cop_buffer_wrap_fn *buffer_wrap;
+    cop_buffer_destroy_fn *buffer_destroy;
+    cop_upload_fn *upload;
+    cop_download_fn *download;
+    cop_rebuild_fn *rebuild;
+    cop_widen_fn *widen;
+    cop_matrix_create_fn *matrix_create;
+    cop_matrix_destroy_fn *matrix_destroy;
+    cop_matrix_stage_fn *matrix_stage;
+    cop_matrix_commit_fn *matrix_commit;
+    cop_embed_fn *embed;
+    cop_rmsnorm_fn *rmsnorm;
+    cop_rmsnorm_add_fn *rmsnorm_add;
+    cop_convert_fn *convert;
+    cop_gemm_fn *gemm;
+    cop_gemm_add_fn *gemm_add;
+    cop_swiglu_fn *swiglu;
+    cop_rope_store_fn *rope_store;
+    cop_attention_fn *attention;
+    cop_gather_fn *gather;
+    cop_argmax_fn *argmax;
+    cop_sample_fn *sample;
+    cop_log_probability_fn *log_probability;
+    cop_decode_fn *decode;
+    cop_kv_create_fn *kv_create;
+    cop_kv_destroy_fn *kv_destroy;
 } cop_backend_ops;
 
 /** Parts of the time of a forward pass, for `bench`. */

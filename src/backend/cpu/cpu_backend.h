@@ -99,74 +99,40 @@ cop_status cop_cpu_hold_isa(cop_isa_hold hold, const cop_backend_options *option
                             cop_error *err);
 
 /* Operations; see cop_backend_ops. cpu_memory.c: */
-cop_status cop_cpu_buffer_create(cop_backend *backend, size_t bytes, cop_buffer **buffer,
-                                 cop_error *err);
-cop_status cop_cpu_buffer_wrap(cop_backend *backend, const void *data, size_t bytes,
-                               cop_buffer **buffer, cop_error *err);
-void cop_cpu_buffer_destroy(cop_backend *backend, cop_buffer **buffer);
-cop_status cop_cpu_upload(cop_backend *backend, cop_buffer *buffer, size_t offset_bytes,
-                          const void *data, size_t bytes, cop_error *err);
-cop_status cop_cpu_download(cop_backend *backend, const cop_buffer *buffer, size_t offset_bytes,
-                            void *data, size_t bytes, cop_error *err);
-void cop_cpu_plan(const cop_backend *backend, const cop_backend_plan *plan,
-                  uint64_t *need_bytes, uint64_t *have_bytes);
+cop_buffer_create_fn cop_cpu_buffer_create;
+cop_buffer_wrap_fn cop_cpu_buffer_wrap;
+cop_buffer_destroy_fn cop_cpu_buffer_destroy;
+cop_upload_fn cop_cpu_upload;
+cop_download_fn cop_cpu_download;
+cop_plan_fn cop_cpu_plan;
 
 /* cpu_weights.c: */
-cop_status cop_cpu_rebuild(cop_backend *backend, cop_buffer *out, size_t offset,
-                           const cop_weight_part *parts, size_t count,
-                           const cop_component *components, size_t component_count,
-                           cop_error *err);
-cop_status cop_cpu_widen(cop_backend *backend, cop_buffer *out, size_t offset,
-                         const cop_buffer *in, cop_dtype dtype, size_t count, cop_error *err);
-cop_status cop_cpu_matrix_create(cop_backend *backend, size_t n, size_t k, cop_dtype dtype,
-                                 size_t lanes, cop_matrix **matrix, cop_error *err);
-void cop_cpu_matrix_destroy(cop_backend *backend, cop_matrix **matrix);
-cop_status cop_cpu_matrix_stage(cop_backend *backend, cop_matrix *matrix, cop_buffer **stage,
-                                cop_error *err);
-cop_status cop_cpu_matrix_commit(cop_backend *backend, cop_matrix *matrix, size_t lane,
-                                 const cop_buffer *source, cop_error *err);
+cop_rebuild_fn cop_cpu_rebuild;
+cop_widen_fn cop_cpu_widen;
+cop_matrix_create_fn cop_cpu_matrix_create;
+cop_matrix_destroy_fn cop_cpu_matrix_destroy;
+cop_matrix_stage_fn cop_cpu_matrix_stage;
+cop_matrix_commit_fn cop_cpu_matrix_commit;
 
 /* cpu_forward.c: */
-cop_status cop_cpu_embed(cop_backend *backend, cop_buffer *residual, const cop_buffer *table,
-                         cop_dtype dtype, const int32_t *ids, size_t rows, size_t width,
-                         cop_error *err);
-void cop_cpu_rmsnorm(cop_backend *backend, cop_buffer *input, const cop_buffer *residual,
-                     const cop_buffer *weight, size_t rows, size_t width, float eps);
-void cop_cpu_rmsnorm_add(cop_backend *backend, cop_buffer *residual, const cop_buffer *output,
-                         const cop_buffer *weight, size_t rows, size_t width, float eps);
-void cop_cpu_convert(cop_backend *backend, cop_buffer *input, const cop_buffer *residual,
-                     size_t rows, size_t width);
-cop_status cop_cpu_gemm(cop_backend *backend, cop_buffer *output, const cop_buffer *input,
-                        const cop_matrix *matrix, const cop_buffer *bias, size_t rows,
-                        cop_error *err);
-cop_status cop_cpu_gemm_add(cop_backend *backend, cop_buffer *residual, const cop_buffer *input,
-                            const cop_matrix *matrix, const cop_buffer *bias, size_t rows,
-                            cop_error *err);
-void cop_cpu_swiglu(cop_backend *backend, cop_buffer *input, const cop_buffer *output,
-                    size_t rows, size_t width);
+cop_embed_fn cop_cpu_embed;
+cop_rmsnorm_fn cop_cpu_rmsnorm;
+cop_rmsnorm_add_fn cop_cpu_rmsnorm_add;
+cop_convert_fn cop_cpu_convert;
+cop_gemm_fn cop_cpu_gemm;
+cop_gemm_add_fn cop_cpu_gemm_add;
+cop_swiglu_fn cop_cpu_swiglu;
 
 /* cpu_attention.c: */
-void cop_cpu_rope_store(cop_backend *backend, cop_buffer *qkv, cop_kv *kv, size_t layer,
-                        const cop_batch *batch, const cop_attention_shape *shape,
-                        const cop_buffer *rope, const cop_buffer *q_norm,
-                        const cop_buffer *k_norm);
-void cop_cpu_attention(cop_backend *backend, cop_buffer *input, const cop_buffer *qkv,
-                       const cop_kv *kv, size_t layer, const cop_batch *batch,
-                       const cop_attention_shape *shape);
-cop_status cop_cpu_kv_create(cop_backend *backend, size_t layers, size_t slots, size_t length,
-                             const cop_attention_shape *shape, cop_kv **kv, cop_error *err);
-void cop_cpu_kv_destroy(cop_backend *backend, cop_kv **kv);
+cop_rope_store_fn cop_cpu_rope_store;
+cop_attention_fn cop_cpu_attention;
+cop_kv_create_fn cop_cpu_kv_create;
+cop_kv_destroy_fn cop_cpu_kv_destroy;
 
 /* cpu_logits.c: */
-cop_status cop_cpu_gather(cop_backend *backend, cop_buffer *out, const cop_buffer *in,
-                          const int32_t *rows, size_t count, size_t width, cop_error *err);
-cop_status cop_cpu_argmax(cop_backend *backend, const cop_buffer *logits, size_t rows,
-                          size_t vocabulary, int32_t *ids, cop_error *err);
-cop_status cop_cpu_sample(cop_backend *backend, const cop_buffer *logits, size_t rows,
-                          size_t vocabulary, const cop_draw *draw, int32_t *ids,
-                          cop_error *err);
-cop_status cop_cpu_log_probability(cop_backend *backend, const cop_buffer *logits, size_t rows,
-                                   size_t vocabulary, const int32_t *targets, double *out,
-                                   cop_error *err);
+cop_gather_fn cop_cpu_gather;
+cop_argmax_fn cop_cpu_argmax;
+cop_sample_fn cop_cpu_sample;
+cop_log_probability_fn cop_cpu_log_probability;
 
 #endif

@@ -221,81 +221,48 @@ static inline bool cop_cuda_holds(const cop_buffer *buffer, size_t count, size_t
 
 /* --- operations; see cop_backend_ops --- */
 
-cop_status cop_cuda_buffer_create(cop_backend *backend, size_t bytes, cop_buffer **buffer,
-                                  cop_error *err);
-cop_status cop_cuda_buffer_wrap(cop_backend *backend, const void *data, size_t bytes,
-                                cop_buffer **buffer, cop_error *err);
-void cop_cuda_buffer_destroy(cop_backend *backend, cop_buffer **buffer);
-cop_status cop_cuda_upload(cop_backend *backend, cop_buffer *buffer, size_t offset_bytes,
-                           const void *data, size_t bytes, cop_error *err);
-cop_status cop_cuda_download(cop_backend *backend, const cop_buffer *buffer,
-                             size_t offset_bytes, void *data, size_t bytes, cop_error *err);
-cop_status cop_cuda_kv_create(cop_backend *backend, size_t layers, size_t slots, size_t length,
-                              const cop_attention_shape *shape, cop_kv **kv, cop_error *err);
-void cop_cuda_kv_destroy(cop_backend *backend, cop_kv **kv);
+cop_buffer_create_fn cop_cuda_buffer_create;
+cop_buffer_wrap_fn cop_cuda_buffer_wrap;
+cop_buffer_destroy_fn cop_cuda_buffer_destroy;
+cop_upload_fn cop_cuda_upload;
+cop_download_fn cop_cuda_download;
+cop_kv_create_fn cop_cuda_kv_create;
+cop_kv_destroy_fn cop_cuda_kv_destroy;
 
 /* cuda_rebuild.cu: */
-cop_status cop_cuda_rebuild(cop_backend *backend, cop_buffer *out, size_t offset,
-                            const cop_weight_part *parts, size_t count,
-                            const cop_component *components, size_t component_count,
-                            cop_error *err);
-cop_status cop_cuda_widen(cop_backend *backend, cop_buffer *out, size_t offset,
-                          const cop_buffer *in, cop_dtype dtype, size_t count, cop_error *err);
+cop_rebuild_fn cop_cuda_rebuild;
+cop_widen_fn cop_cuda_widen;
 /* out [count] of `to` = in [count] of `from`, rounded once. */
 void cop_cuda_convert_elements(cop_cuda *cuda, void *out, cop_dtype to, const void *in,
                                cop_dtype from, size_t count);
 
 /* cuda_gemm.cu: */
-cop_status cop_cuda_matrix_create(cop_backend *backend, size_t n, size_t k, cop_dtype dtype,
-                                  size_t lanes, cop_matrix **matrix, cop_error *err);
-void cop_cuda_matrix_destroy(cop_backend *backend, cop_matrix **matrix);
-cop_status cop_cuda_matrix_stage(cop_backend *backend, cop_matrix *matrix, cop_buffer **stage,
-                                 cop_error *err);
-cop_status cop_cuda_matrix_commit(cop_backend *backend, cop_matrix *matrix, size_t lane,
-                                  const cop_buffer *source, cop_error *err);
-cop_status cop_cuda_gemm(cop_backend *backend, cop_buffer *output, const cop_buffer *input,
-                         const cop_matrix *matrix, const cop_buffer *bias, size_t rows,
-                         cop_error *err);
-cop_status cop_cuda_gemm_add(cop_backend *backend, cop_buffer *residual,
-                             const cop_buffer *input, const cop_matrix *matrix,
-                             const cop_buffer *bias, size_t rows, cop_error *err);
+cop_matrix_create_fn cop_cuda_matrix_create;
+cop_matrix_destroy_fn cop_cuda_matrix_destroy;
+cop_matrix_stage_fn cop_cuda_matrix_stage;
+cop_matrix_commit_fn cop_cuda_matrix_commit;
+cop_gemm_fn cop_cuda_gemm;
+cop_gemm_add_fn cop_cuda_gemm_add;
 
 /* cuda_rows.cu: */
-cop_status cop_cuda_embed(cop_backend *backend, cop_buffer *residual, const cop_buffer *table,
-                          cop_dtype dtype, const int32_t *ids, size_t rows, size_t width,
-                          cop_error *err);
-void cop_cuda_rmsnorm(cop_backend *backend, cop_buffer *input, const cop_buffer *residual,
-                      const cop_buffer *weight, size_t rows, size_t width, float eps);
-void cop_cuda_rmsnorm_add(cop_backend *backend, cop_buffer *residual, const cop_buffer *output,
-                          const cop_buffer *weight, size_t rows, size_t width, float eps);
-void cop_cuda_convert(cop_backend *backend, cop_buffer *input, const cop_buffer *residual,
-                      size_t rows, size_t width);
-void cop_cuda_swiglu(cop_backend *backend, cop_buffer *input, const cop_buffer *output,
-                     size_t rows, size_t width);
-cop_status cop_cuda_gather(cop_backend *backend, cop_buffer *out, const cop_buffer *in,
-                           const int32_t *rows, size_t count, size_t width, cop_error *err);
+cop_embed_fn cop_cuda_embed;
+cop_rmsnorm_fn cop_cuda_rmsnorm;
+cop_rmsnorm_add_fn cop_cuda_rmsnorm_add;
+cop_convert_fn cop_cuda_convert;
+cop_swiglu_fn cop_cuda_swiglu;
+cop_gather_fn cop_cuda_gather;
 /* out [rows, width] = bias [lanes, width] in every row, added to it if `add`. */
 void cop_cuda_spread_bias(cop_cuda *cuda, float *out, const float *bias, size_t rows,
                           size_t width, bool add);
 
 /* cuda_rope.cu and cuda_attention.cu: */
-void cop_cuda_rope_store(cop_backend *backend, cop_buffer *qkv, cop_kv *kv, size_t layer,
-                         const cop_batch *batch, const cop_attention_shape *shape,
-                         const cop_buffer *rope, const cop_buffer *q_norm,
-                         const cop_buffer *k_norm);
-void cop_cuda_attention(cop_backend *backend, cop_buffer *input, const cop_buffer *qkv,
-                        const cop_kv *kv, size_t layer, const cop_batch *batch,
-                        const cop_attention_shape *shape);
+cop_rope_store_fn cop_cuda_rope_store;
+cop_attention_fn cop_cuda_attention;
 
 /* cuda_logits.cu and cuda_draw.cu: */
-cop_status cop_cuda_argmax(cop_backend *backend, const cop_buffer *logits, size_t rows,
-                           size_t vocabulary, int32_t *ids, cop_error *err);
-cop_status cop_cuda_log_probability(cop_backend *backend, const cop_buffer *logits, size_t rows,
-                                    size_t vocabulary, const int32_t *targets, double *out,
-                                    cop_error *err);
-cop_status cop_cuda_sample(cop_backend *backend, const cop_buffer *logits, size_t rows,
-                           size_t vocabulary, const cop_draw *draw, int32_t *ids,
-                           cop_error *err);
+cop_argmax_fn cop_cuda_argmax;
+cop_log_probability_fn cop_cuda_log_probability;
+cop_sample_fn cop_cuda_sample;
 
 /* Launches what chooses rows [count] of logits: into ids, or for the sequences of a decode step
  * where they have rows. Bounds are checked; nothing is copied. */
@@ -309,8 +276,7 @@ cop_status cop_cuda_launch_draws(cop_cuda *cuda, const cop_buffer *logits, size_
                                  cop_error *err);
 
 /* cuda_decode.cu: */
-cop_status cop_cuda_decode(cop_backend *backend, const cop_decode *decode, size_t steps,
-                           int32_t *ids, cop_error *err);
+cop_decode_fn cop_cuda_decode;
 /* What was captured is not run again: memory that it works on is gone, or was replaced. */
 void cop_cuda_forget_graphs(cop_cuda *cuda);
 

@@ -43,30 +43,41 @@ typedef struct cop_attention_task {
     cop_attention_segment segments[2]; /* in order of position */
 } cop_attention_task;
 
+/* out [count] f32 = in [count] of dtype. */
+typedef void cop_kernel_widen_fn(float *out, const void *in, cop_dtype dtype, size_t count);
+/* out [count] of dtype (COP_F32 or COP_BF16) = in [count], rounded to nearest even. */
+typedef void cop_kernel_narrow_fn(void *out, cop_dtype dtype, const float *in, size_t count);
+/* out [width] of dtype = in * rsqrt(mean square + eps) * weight; out may be in. */
+typedef void cop_kernel_rmsnorm_fn(void *out, cop_dtype dtype, const float *in,
+                                   const float *weight, size_t width, float eps);
+/* residual [width] += norm of in. */
+typedef void cop_kernel_rmsnorm_add_fn(float *residual, const float *in, const float *weight,
+                                       size_t width, float eps);
+/* out [width] of dtype = silu(in[:width]) * in[width:]. */
+typedef void cop_kernel_swiglu_fn(void *out, cop_dtype dtype, const float *in, size_t width);
+/* Rotates heads [count, size] in place by table [size]: cosines, then sines. */
+typedef void cop_kernel_rope_fn(float *heads, size_t count, size_t size, const float *table);
+/* Puts key [size] at index `position` of a slot's blocks of keys of dtype. */
+typedef void cop_kernel_store_key_fn(void *keys, cop_dtype dtype, size_t position,
+                                     const float *key, size_t size);
+/* Runs a task with scratch of cop_attention_scratch() floats. */
+typedef void cop_kernel_attention_fn(const cop_attention_task *task, float *scratch);
+/* Index of the largest of row [count], the lowest among equals; -1 if one is not finite. */
+typedef int32_t cop_kernel_argmax_fn(const float *row, size_t count);
+/* Natural log of the softmax of row [count] at `target`. */
+typedef double cop_kernel_log_probability_fn(const float *row, size_t count, size_t target);
+
 typedef struct cop_kernels {
-    /* out [count] f32 = in [count] of dtype. */
-    void (*widen)(float *out, const void *in, cop_dtype dtype, size_t count);
-    /* out [count] of dtype (COP_F32 or COP_BF16) = in [count], rounded to nearest even. */
-    void (*narrow)(void *out, cop_dtype dtype, const float *in, size_t count);
-    /* out [width] of dtype = in * rsqrt(mean square + eps) * weight; out may be in. */
-    void (*rmsnorm)(void *out, cop_dtype dtype, const float *in, const float *weight,
-                    size_t width, float eps);
-    /* residual [width] += norm of in. */
-    void (*rmsnorm_add)(float *residual, const float *in, const float *weight, size_t width,
-                        float eps);
-    /* out [width] of dtype = silu(in[:width]) * in[width:]. */
-    void (*swiglu)(void *out, cop_dtype dtype, const float *in, size_t width);
-    /* Rotates heads [count, size] in place by table [size]: cosines, then sines. */
-    void (*rope)(float *heads, size_t count, size_t size, const float *table);
-    /* Puts key [size] at index `position` of a slot's blocks of keys of dtype. */
-    void (*store_key)(void *keys, cop_dtype dtype, size_t position, const float *key,
-                      size_t size);
-    /* Runs a task with scratch of cop_attention_scratch() floats. */
-    void (*attention)(const cop_attention_task *task, float *scratch);
-    /* Index of the largest of row [count], the lowest among equals; -1 if one is not finite. */
-    int32_t (*argmax)(const float *row, size_t count);
-    /* Natural log of the softmax of row [count] at `target`. */
-    double (*log_probability)(const float *row, size_t count, size_t target);
+    cop_kernel_widen_fn *widen;
+    cop_kernel_narrow_fn *narrow;
+    cop_kernel_rmsnorm_fn *rmsnorm;
+    cop_kernel_rmsnorm_add_fn *rmsnorm_add;
+    cop_kernel_swiglu_fn *swiglu;
+    cop_kernel_rope_fn *rope;
+    cop_kernel_store_key_fn *store_key;
+    cop_kernel_attention_fn *attention;
+    cop_kernel_argmax_fn *argmax;
+    cop_kernel_log_probability_fn *log_probability;
 } cop_kernels;
 
 extern const cop_kernels cop_kernels_scalar;
