@@ -97,7 +97,7 @@ MAIN_SRC := src/app/main.c
 # Kernels are compiled once per instruction set, with COP_ISA_SUFFIX telling which.
 KERN_SRC := $(filter src/backend/cpu/kernels/%,$(ALL_SRC))
 # A build has oneDNN, or what stands in for it.
-ONEDNN_SRC := $(patsubst %,src/backend/cpu/%.c,gemm_onednn gemm_onednn_primitive gemm_measure_onednn onednn_api onednn_isa)
+ONEDNN_SRC := $(patsubst %,src/backend/cpu/%.c,gemm_onednn gemm_measure_onednn onednn_api onednn_isa)
 NO_ONEDNN_SRC := src/backend/cpu/no_onednn.c
 LIB_SRC  := $(filter-out $(MAIN_SRC) $(KERN_SRC) $(if $(filter 0,$(ONEDNN)),$(ONEDNN_SRC),$(NO_ONEDNN_SRC)),$(ALL_SRC))
 LIB_OBJ  := $(LIB_SRC:%.c=$(BUILD)/%.o) \

@@ -97,20 +97,6 @@ static cop_status download(cop_backend *backend, const cop_buffer *buffer, size_
 
 /* --- weights --- */
 
-float cop_ref_element(const cop_buffer *buffer, cop_dtype dtype, size_t index)
-{
-    /* Tensors in a file need not be aligned, so elements are copied out. */
-    const char *const at = (const char *)buffer->data + index * cop_dtype_size(dtype);
-    float value = 0.0F;
-    uint16_t half = 0;
-    if (dtype == COP_F32) {
-        memcpy(&value, at, sizeof value);
-        return value;
-    }
-    memcpy(&half, at, sizeof half);
-    return dtype == COP_BF16 ? cop_bf16_to_f32(half) : cop_f16_to_f32(half);
-}
-
 static cop_status rebuild(cop_backend *backend, cop_buffer *out, size_t offset,
                           const cop_weight_part *parts, size_t count,
                           const cop_component *components, size_t component_count,
@@ -148,7 +134,7 @@ static cop_status widen(cop_backend *backend, cop_buffer *out, size_t offset,
                   count * cop_dtype_size(dtype) <= in->bytes,
               err, COP_ERR_INTERNAL, "widen: %zu elements do not fit", count);
     for (size_t i = 0; i < count; i++)
-        ref_f32(out)[offset + i] = cop_ref_element(in, dtype, i);
+        ref_f32(out)[offset + i] = ref_element(in, dtype, i);
     return COP_OK;
 }
 
@@ -206,7 +192,7 @@ static cop_status matrix_commit(cop_backend *backend, cop_matrix *matrix, size_t
               COP_ERR_INTERNAL, "matrix_commit: the source is smaller than %zu x %zu",
               matrix->n, matrix->k);
     for (size_t i = lane * count; i < (lane + 1) * count; i++) {
-        matrix->values[i] = cop_ref_element(source, matrix->dtype, i);
+        matrix->values[i] = ref_element(source, matrix->dtype, i);
     }
     backend->seconds[COP_PART_PACK] += cop_timer_now_s() - start;
     return COP_OK;

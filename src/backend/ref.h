@@ -4,6 +4,8 @@
 
 #include "coppice/backend/backend.h"
 
+#include <string.h>
+
 /* Host memory, owned or borrowed. */
 struct cop_buffer {
     void *owned;      /* NULL if borrowed */
@@ -49,7 +51,19 @@ static inline size_t ref_lane(const cop_backend *backend, size_t row, size_t row
 }
 
 /* Element `index` of a buffer of `dtype`, widened. */
-float cop_ref_element(const cop_buffer *buffer, cop_dtype dtype, size_t index);
+static inline float ref_element(const cop_buffer *buffer, cop_dtype dtype, size_t index)
+{
+    /* Tensors in a file need not be aligned, so elements are copied out. */
+    const char *const at = (const char *)buffer->data + index * cop_dtype_size(dtype);
+    float value = 0.0F;
+    uint16_t half = 0;
+    if (dtype == COP_F32) {
+        memcpy(&value, at, sizeof value);
+        return value;
+    }
+    memcpy(&half, at, sizeof half);
+    return dtype == COP_BF16 ? cop_bf16_to_f32(half) : cop_f16_to_f32(half);
+}
 
 /* The operations of the forward pass (ref_forward.c and ref_attention.c); see backend.h. */
 cop_embed_fn cop_ref_embed;

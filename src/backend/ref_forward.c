@@ -27,7 +27,7 @@ cop_status cop_ref_embed(cop_backend *backend, cop_buffer *residual, const cop_b
                   "embed: id %d is not below %zu", (int)ids[t], vocabulary);
         const size_t first = (size_t)ids[t] * width;
         for (size_t i = 0; i < width; i++) {
-            ref_f32(residual)[t * width + i] = cop_ref_element(table, dtype, first + i);
+            ref_f32(residual)[t * width + i] = ref_element(table, dtype, first + i);
         }
     }
     add_time(backend, COP_PART_EMBED, start);

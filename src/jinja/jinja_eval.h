@@ -6,6 +6,18 @@
 #include "jinja/jinja_text.h"
 #include "jinja/jinja_value.h"
 
+/* Evaluating goes round: a call evaluates its arguments, an attribute of a loop its "if", a
+ * macro's call statements. The files do not: what is asked of one above is asked through this,
+ * which each rendering carries. */
+typedef struct jinja_evaluator {
+    cop_status (*evaluate)(jinja_run *run, const jinja_node *node, jinja_value *out);
+    /* Assigns to a name, an attribute of a namespace, or a tuple of such. */
+    cop_status (*assign)(jinja_run *run, const jinja_node *target, jinja_value value);
+    /* Calls a macro or the body of a call block. */
+    cop_status (*call_macro)(jinja_run *run, const jinja_callable *macro,
+                             const jinja_arguments *args, jinja_value *out);
+} jinja_evaluator;
+
 /* --- expressions --- */
 
 cop_status cop_jinja_evaluate(jinja_run *run, const jinja_node *node, jinja_value *out);
@@ -89,10 +101,6 @@ cop_status cop_jinja_need_text(const jinja_run *run, jinja_value value, jinja_te
 /* --- statements --- */
 
 cop_status cop_jinja_execute(jinja_run *run, const jinja_node *body);
-
-/* Calls a macro or the body of a call block. */
-cop_status cop_jinja_call_macro(jinja_run *run, const jinja_callable *macro,
-                                const jinja_arguments *args, jinja_value *out);
 
 /* What {{ loop.name }} is. */
 cop_status cop_jinja_loop_get(jinja_run *run, struct jinja_loop *loop, jinja_text name,

@@ -14,8 +14,8 @@ static cop_status fetch(jinja_run *run, jinja_loop *loop, bool *found, jinja_val
         jinja_scope *const outside = run->scope;
         jinja_value value;
         COP_TRY(cop_jinja_push_scope(run, loop->outside));
-        COP_TRY(cop_jinja_assign_target(run, loop->node->a, *item));
-        COP_TRY(cop_jinja_evaluate(run, loop->node->c, &value));
+        COP_TRY(run->evaluator->assign(run, loop->node->a, *item));
+        COP_TRY(run->evaluator->evaluate(run, loop->node->c, &value));
         run->scope = outside;
         *found = cop_jinja_truth(value);
     }

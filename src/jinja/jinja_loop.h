@@ -21,7 +21,4 @@ typedef struct jinja_loop {
 /* Goes on to the next item, loop->current; *found false at the end. */
 cop_status cop_jinja_loop_next(jinja_run *run, jinja_loop *loop, bool *found);
 
-/* Assigns to a name, an attribute of a namespace, or a tuple of such. */
-cop_status cop_jinja_assign_target(jinja_run *run, const jinja_node *target, jinja_value value);
-
 #endif

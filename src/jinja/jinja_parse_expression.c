@@ -1,5 +1,5 @@
 /* Expressions, with jinja2's precedences. */
-#include "jinja/jinja_tree.h"
+#include "jinja/jinja_parse.h"
 
 #include <assert.h>
 #include <string.h>

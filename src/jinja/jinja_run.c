@@ -19,14 +19,15 @@ static cop_status assign_attribute(jinja_run *run, const jinja_node *target, jin
     return cop_jinja_dict_set(run, found->dict, cop_jinja_str(name.data, name.length), value);
 }
 
+static cop_status assign_target(jinja_run *run, const jinja_node *target, jinja_value value);
+
 static cop_status unpack(jinja_run *run, const jinja_node *target, jinja_value value)
 {
     jinja_list items;
     size_t place = 0;
     COP_TRY(cop_jinja_iterate(run, value, &items));
     for (const jinja_node *item = target->args; item != NULL; item = item->next) {
-        if (place < items.count)
-            COP_TRY(cop_jinja_assign_target(run, item, items.items[place]));
+        if (place < items.count) COP_TRY(assign_target(run, item, items.items[place]));
         place++;
     }
     if (place != items.count)
@@ -35,7 +36,7 @@ static cop_status unpack(jinja_run *run, const jinja_node *target, jinja_value v
     return COP_OK;
 }
 
-cop_status cop_jinja_assign_target(jinja_run *run, const jinja_node *target, jinja_value value)
+static cop_status assign_target(jinja_run *run, const jinja_node *target, jinja_value value)
 {
     if (target->kind == JINJA_NODE_NAME) return cop_jinja_assign(run, target->text, value);
     if (target->kind == JINJA_NODE_GETATTR) return assign_attribute(run, target, value);
@@ -87,7 +88,7 @@ static cop_status execute_with(jinja_run *run, const jinja_node *node)
         run->scope = outside;
         COP_TRY(cop_jinja_evaluate(run, target->next, &value));
         run->scope = inside;
-        COP_TRY(cop_jinja_assign_target(run, target, value));
+        COP_TRY(assign_target(run, target, value));
     }
     COP_TRY(cop_jinja_execute(run, node->body));
     run->scope = outside;
@@ -171,8 +172,8 @@ static cop_status bind_rest(jinja_run *run, const jinja_node *node, const jinja_
     return COP_OK;
 }
 
-cop_status cop_jinja_call_macro(jinja_run *run, const jinja_callable *macro,
-                                const jinja_arguments *args, jinja_value *out)
+static cop_status call_macro(jinja_run *run, const jinja_callable *macro,
+                             const jinja_arguments *args, jinja_value *out)
 {
     jinja_scope *const outside = run->scope;
     size_t used = 0;
@@ -221,7 +222,7 @@ static cop_status execute_turns(jinja_run *run, const jinja_node *node, jinja_lo
         COP_TRY(cop_jinja_loop_next(run, loop, &found));
         if (!found) return COP_OK;
         COP_TRY(cop_jinja_push_scope(run, loop->outside));
-        COP_TRY(cop_jinja_assign_target(run, node->a, loop->current));
+        COP_TRY(assign_target(run, node->a, loop->current));
         COP_TRY(cop_jinja_assign(run, (jinja_text){"loop", 4}, told));
         COP_TRY(cop_jinja_execute(run, node->body));
         const bool leave = run->flow == JINJA_FLOW_BREAK;
@@ -266,7 +267,7 @@ static cop_status execute_set(jinja_run *run, const jinja_node *node)
     COP_TRY(node->kind == JINJA_NODE_SET ? cop_jinja_evaluate(run, node->b, &value)
                                          : execute_filtered(run, node, &value));
     run->line = node->line;
-    return cop_jinja_assign_target(run, node->a, value);
+    return assign_target(run, node->a, value);
 }
 
 static cop_status execute(jinja_run *run, const jinja_node *node)
@@ -345,7 +346,10 @@ cop_status cop_jinja_render(const cop_jinja *template, json_t *variables, const 
     jinja_buffer buffer = {0};
     cop_error own = {0};
     cop_error *const report = err != NULL ? err : &own;
-    jinja_run run = {.arena = {.limit = MAX_RUN_BYTES},
+    static const jinja_evaluator evaluator = {
+        .evaluate = cop_jinja_evaluate, .assign = assign_target, .call_macro = call_macro};
+    jinja_run run = {.evaluator = &evaluator,
+                     .arena = {.limit = MAX_RUN_BYTES},
                      .out = &buffer,
                      .now = now,
                      .steps = MAX_STEPS,

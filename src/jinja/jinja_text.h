@@ -2,11 +2,8 @@
 #ifndef COP_JINJA_JINJA_TEXT_H
 #define COP_JINJA_JINJA_TEXT_H
 
+#include "jinja/jinja_characters.h"
 #include "jinja/jinja_value.h"
-
-/* str.isspace() and str.isprintable() of a character. */
-bool cop_jinja_is_space(uint32_t code);
-bool cop_jinja_is_printable(uint32_t code);
 
 /* Which of its characters a change of case is for. */
 typedef enum jinja_case {
@@ -25,11 +22,6 @@ cop_status cop_jinja_put_case(jinja_run *run, jinja_buffer *buffer, jinja_text t
 /* True if text has a cased character, and each such is upper (lower). */
 bool cop_jinja_is_upper(jinja_text text);
 bool cop_jinja_is_lower(jinja_text text);
-
-/* The general categories that str.isalpha(), isdecimal() and isalnum() ask for. */
-bool cop_jinja_is_alpha(uint32_t code);
-bool cop_jinja_is_decimal(uint32_t code);
-bool cop_jinja_is_numeric(uint32_t code);
 
 /* Text without the characters of `set` (NULL: white space) at its ends. */
 jinja_text cop_jinja_strip(jinja_text text, const jinja_text *set, bool left, bool right);

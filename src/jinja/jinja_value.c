@@ -24,6 +24,12 @@ int cop_jinja_shown(jinja_text text)
     return cop_unicode_clip(text.data, text.length, JINJA_SHOWN_NAME);
 }
 
+cop_status cop_jinja_refuse_undefined(const jinja_run *run, jinja_value object)
+{
+    return cop_jinja_fail(run, COP_ERR_FORMAT, "\"%.*s\" is undefined",
+                          cop_jinja_shown(object.text), object.text.data);
+}
+
 cop_status cop_jinja_spend(jinja_run *run, size_t steps)
 {
     if (steps > (size_t)run->steps)

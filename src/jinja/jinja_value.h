@@ -69,6 +69,7 @@ typedef enum jinja_flow { JINJA_FLOW_ON, JINJA_FLOW_BREAK, JINJA_FLOW_CONTINUE }
 
 /* A rendering. */
 typedef struct jinja_run {
+    const struct jinja_evaluator *evaluator;
     jinja_arena arena;
     jinja_scope *scope;
     jinja_buffer *out;
@@ -115,6 +116,9 @@ cop_status cop_jinja_fail(const jinja_run *run, cop_status status, const char *f
 
 /* For "%.*s": as much of a text as a message shows. */
 int cop_jinja_shown(jinja_text text);
+
+/* Fails because `object`, which is undefined, is asked for something. */
+cop_status cop_jinja_refuse_undefined(const jinja_run *run, jinja_value object);
 
 /* Takes from what work is left; COP_ERR_UNSUPPORTED where there is none. */
 cop_status cop_jinja_spend(jinja_run *run, size_t steps);

@@ -1,6 +1,7 @@
 #include "tokenizer/tokenizer_added.h"
 #include "coppice/base/memory.h"
 #include "coppice/unicode/unicode.h"
+#include "coppice/unicode/unicode_table.h"
 #include "tokenizer/tokenizer_json.h"
 #include "tokenizer/tokenizer_trie.h"
 

@@ -1,5 +1,4 @@
 #include "coppice/unicode/unicode.h"
-#include "coppice/unicode/unicode_table.h"
 
 #include <string.h>
 
@@ -143,33 +142,6 @@ bool cop_unicode_is_space(uint32_t code)
     return code == 0x85 || code == 0xA0 || code == 0x1680 ||
            (code >= 0x2000 && code <= 0x200A) || code == 0x2028 || code == 0x2029 ||
            code == 0x202F || code == 0x205F || code == 0x3000;
-}
-
-/* Symbols that have the property Alphabetic: letters in circles and squares. */
-static bool is_alphabetic_symbol(uint32_t code)
-{
-    return (code >= 0x24B6 && code <= 0x24E9) || (code >= 0x1F130 && code <= 0x1F149) ||
-           (code >= 0x1F150 && code <= 0x1F169) || (code >= 0x1F170 && code <= 0x1F189);
-}
-
-bool cop_unicode_is_word(uint32_t code)
-{
-    switch (cop_unicode_category(code)) {
-    case COP_CATEGORY_LU:
-    case COP_CATEGORY_LL:
-    case COP_CATEGORY_LT:
-    case COP_CATEGORY_LM:
-    case COP_CATEGORY_LO:
-    case COP_CATEGORY_MN:
-    case COP_CATEGORY_MC:
-    case COP_CATEGORY_ME:
-    case COP_CATEGORY_ND:
-    case COP_CATEGORY_NL:
-    case COP_CATEGORY_PC:
-        return true;
-    default:
-        return code == 0x200C || code == 0x200D || is_alphabetic_symbol(code);
-    }
 }
 
 static bool stands_for_itself(uint32_t byte)

@@ -19,6 +19,33 @@ cop_category cop_unicode_category(uint32_t code)
     return (cop_category)cop_unicode_runs[low].category;
 }
 
+/* Symbols that have the property Alphabetic: letters in circles and squares. */
+static bool is_alphabetic_symbol(uint32_t code)
+{
+    return (code >= 0x24B6 && code <= 0x24E9) || (code >= 0x1F130 && code <= 0x1F149) ||
+           (code >= 0x1F150 && code <= 0x1F169) || (code >= 0x1F170 && code <= 0x1F189);
+}
+
+bool cop_unicode_is_word(uint32_t code)
+{
+    switch (cop_unicode_category(code)) {
+    case COP_CATEGORY_LU:
+    case COP_CATEGORY_LL:
+    case COP_CATEGORY_LT:
+    case COP_CATEGORY_LM:
+    case COP_CATEGORY_LO:
+    case COP_CATEGORY_MN:
+    case COP_CATEGORY_MC:
+    case COP_CATEGORY_ME:
+    case COP_CATEGORY_ND:
+    case COP_CATEGORY_NL:
+    case COP_CATEGORY_PC:
+        return true;
+    default:
+        return code == 0x200C || code == 0x200D || is_alphabetic_symbol(code);
+    }
+}
+
 cop_category_set cop_unicode_category_set(const char *name, size_t length)
 {
     /* In the order of cop_category. */

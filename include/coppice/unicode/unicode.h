@@ -39,10 +39,6 @@ int cop_unicode_clip(const char *text, size_t length, size_t most);
 /* The property White_Space. */
 bool cop_unicode_is_space(uint32_t code);
 
-/* Letters, marks, decimal digits, connectors and joiners: what a regular expression's \w is in
- * Unicode's own definition. */
-bool cop_unicode_is_word(uint32_t code);
-
 /* Appends text [length], which is valid, in a normalisation form. */
 cop_status cop_unicode_normalize(cop_unicode_form form, const char *text, size_t length,
                                  cop_text *out, cop_error *err);

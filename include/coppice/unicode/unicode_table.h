@@ -66,6 +66,10 @@ extern const size_t cop_unicode_change_count;
 /* The category of a code point. */
 cop_category cop_unicode_category(uint32_t code);
 
+/* Letters, marks, decimal digits, connectors and joiners: what a regular expression's \w is in
+ * Unicode's own definition. */
+bool cop_unicode_is_word(uint32_t code);
+
 /* The set that a name of one letter or two stands for in \p{...}, any case; 0: no category. */
 cop_category_set cop_unicode_category_set(const char *name, size_t length);
 

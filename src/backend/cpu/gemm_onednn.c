@@ -3,24 +3,75 @@
  * each number of rows that occurs. Where a number of rows does not take the layout, rows go
  * through in padded blocks of the number that the layout was chosen for. Rows never share a
  * tile of the processor: bf16 rows whose width does not end a tile are filled up with zeros. */
-#include "backend/cpu/gemm_onednn.h"
-
+#include "backend/cpu/gemm.h"
 #include "backend/cpu/gemm_isa.h"
+#include "backend/cpu/onednn_api.h"
 #include "backend/cpu/parallel.h"
 #include "coppice/backend/backend.h"
 #include "coppice/base/memory.h"
 
 #include <assert.h>
 #include <omp.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+
+enum {
+    /* Rows for which the layout of packed weights is chosen, and of a block where other numbers
+     * of rows do not take that layout. */
+    ONEDNN_BLOCK_ROWS = 32,
+    /* Primitives kept; a decode loop needs one per shape and number of live sequences. */
+    ONEDNN_MAX_PRIMITIVES = 2048,
+    ONEDNN_TABLE = 2 * ONEDNN_MAX_PRIMITIVES
+};
+
+/* A weight's shape: all weights of a shape share layout, primitives and reorders. */
+typedef struct onednn_shape {
+    size_t n, k; /* as multiplied: k with what it is filled up by */
+    cop_onednn_layout *packed;
+    struct onednn_shape *next;
+} onednn_shape;
+
+/* A primitive and its arguments. */
+typedef struct onednn_primitive {
+    const onednn_shape *shape; /* NULL: slot free */
+    size_t rows;
+    bool bias, accumulate;
+    dnnl_primitive_t primitive; /* NULL: this number of rows runs in blocks */
+    dnnl_memory_t in, weight, out, bias_memory, scratch;
+} onednn_primitive;
+
+struct cop_gemm_weight {
+    onednn_shape *shape;
+    size_t k; /* of the caller's rows */
+    void *packed;
+};
+
+typedef struct onednn_gemm {
+    cop_gemm base;
+    cop_gemm_options options;
+    dnnl_engine_t engine;
+    dnnl_stream_t stream;
+    onednn_shape *shapes;
+    onednn_primitive *table; /* [ONEDNN_TABLE], open addressing */
+    size_t count;
+    void *scratch; /* of the primitives */
+    size_t scratch_bytes;
+    void *wide; /* widened f16 weights */
+    size_t wide_bytes;
+    void *deep; /* rows or weights of a filled-up k */
+    size_t deep_bytes;
+    void *block; /* padded rows: in, then out */
+    size_t block_bytes;
+} onednn_gemm;
 
 const char *cop_backend_lack(void)
 {
     return NULL;
 }
 
-cop_status cop_onednn_check(dnnl_status_t got, const char *what, cop_error *err)
+/* Turns a failure of oneDNN into a status with a message. */
+static cop_status check(dnnl_status_t got, const char *what, cop_error *err)
 {
     if (got == dnnl_success) return COP_OK;
     if (got == dnnl_out_of_memory) {
@@ -30,13 +81,14 @@ cop_status cop_onednn_check(dnnl_status_t got, const char *what, cop_error *err)
                          (int)got);
 }
 
-dnnl_data_type_t cop_onednn_type(cop_dtype dtype)
+static dnnl_data_type_t type_of(cop_dtype dtype)
 {
     assert(dtype == COP_F32 || dtype == COP_BF16);
     return dtype == COP_BF16 ? dnnl_bf16 : dnnl_f32;
 }
 
-cop_status cop_onednn_reserve(void **memory, size_t *bytes, size_t need, cop_error *err)
+/* Grows *memory [*bytes] to at least `need`, contents lost. */
+static cop_status reserve(void **memory, size_t *bytes, size_t need, cop_error *err)
 {
     if (need <= *bytes) return COP_OK;
     cop_memory_free(*memory);
@@ -55,10 +107,189 @@ static void *address(const void *memory)
     return same;
 }
 
+/* --- primitives: making one generates code, a fraction of a millisecond, so they are kept by
+ * shape and number of rows --- */
+
+/* Scratch memory from the caller; the sum where the product is added to the output. */
+static dnnl_status_t make_attributes(bool accumulate, dnnl_primitive_attr_t *made)
+{
+    dnnl_primitive_attr_t attributes = NULL;
+    dnnl_post_ops_t post = NULL;
+    dnnl_status_t got = dnnl_primitive_attr_create(&attributes);
+    if (got != dnnl_success) return got;
+    got = dnnl_primitive_attr_set_scratchpad_mode(attributes, dnnl_scratchpad_mode_user);
+    if (got == dnnl_success && accumulate) {
+        got = dnnl_post_ops_create(&post);
+        if (got == dnnl_success) got = cop_onednn_sum_append(post);
+        if (got == dnnl_success) got = dnnl_primitive_attr_set_post_ops(attributes, post);
+        if (post != NULL) (void)dnnl_post_ops_destroy(post);
+    }
+    if (got != dnnl_success) {
+        (void)dnnl_primitive_attr_destroy(attributes);
+        return got;
+    }
+    *made = attributes;
+    return dnnl_success;
+}
+
+/* Row-major layouts of all but the weights. */
+static dnnl_status_t make_layouts(const onednn_gemm *gemm, const onednn_primitive *key,
+                                  cop_onednn_layout *made[3])
+{
+    const size_t n = key->shape->n;
+    const dnnl_data_type_t type = type_of(gemm->base.input);
+    dnnl_status_t got =
+        cop_onednn_layout_create(&made[0], key->rows, key->shape->k, type, dnnl_ab);
+    if (got == dnnl_success) {
+        got = cop_onednn_layout_create(&made[1], key->rows, n, dnnl_f32, dnnl_ab);
+    }
+    if (got == dnnl_success && key->bias) {
+        got = cop_onednn_layout_create(&made[2], 1, n, dnnl_f32, dnnl_ab);
+    }
+    return got;
+}
+
+/* The fallback for layouts that nothing else takes is slower than blocks by far. */
+static bool is_fallback(const_dnnl_primitive_desc_t desc)
+{
+    const char *name = "";
+    (void)dnnl_primitive_desc_query(desc, dnnl_query_impl_info_str, 0, (void *)&name);
+    return strncmp(name, "ref", 3) == 0;
+}
+
+/* A primitive descriptor of `rows` rows with weights laid out as `weights`. */
+static dnnl_status_t describe(const onednn_gemm *gemm, const onednn_primitive *key,
+                              const cop_onednn_layout *weights, dnnl_primitive_desc_t *made)
+{
+    cop_onednn_layout *layouts[3] = {NULL, NULL, NULL};
+    dnnl_primitive_attr_t attributes = NULL;
+    *made = NULL;
+    dnnl_status_t got = make_layouts(gemm, key, layouts);
+    if (got == dnnl_success) got = make_attributes(key->accumulate, &attributes);
+    if (got == dnnl_success) {
+        const cop_onednn_product product = {
+            .in = layouts[0], .weights = weights, .bias = layouts[2], .out = layouts[1]};
+        got = cop_onednn_product_describe(made, gemm->engine, &product, attributes);
+    }
+    if (attributes != NULL) (void)dnnl_primitive_attr_destroy(attributes);
+    for (size_t i = 0; i < 3; i++)
+        cop_onednn_layout_destroy(&layouts[i]);
+    if (got != dnnl_success) return got;
+    if (is_fallback(*made)) {
+        (void)dnnl_primitive_desc_destroy(*made);
+        *made = NULL;
+        return dnnl_unimplemented;
+    }
+    return dnnl_success;
+}
+
+static void clear_primitive(onednn_primitive *p)
+{
+    const dnnl_memory_t memories[] = {p->in, p->weight, p->out, p->bias_memory, p->scratch};
+    for (size_t i = 0; i < sizeof memories / sizeof memories[0]; i++) {
+        if (memories[i] != NULL) (void)dnnl_memory_destroy(memories[i]);
+    }
+    if (p->primitive != NULL) (void)dnnl_primitive_destroy(p->primitive);
+    *p = (onednn_primitive){0};
+}
+
+static void clear_primitives(onednn_gemm *gemm)
+{
+    for (size_t i = 0; i < ONEDNN_TABLE; i++) {
+        clear_primitive(&gemm->table[i]);
+    }
+    gemm->count = 0;
+}
+
+/* A memory object without memory, for what the primitive takes as `which`; each call sets the
+ * address. Says its bytes where asked. */
+static cop_status make_memory(const onednn_gemm *gemm, const_dnnl_primitive_desc_t desc,
+                              dnnl_query_t which, int index, dnnl_memory_t *memory,
+                              size_t *bytes, cop_error *err)
+{
+    cop_onednn_layout *layout = NULL;
+    dnnl_status_t got = cop_onednn_layout_query(&layout, desc, which, index);
+    if (got == dnnl_success) {
+        got = cop_onednn_memory_create(memory, layout, gemm->engine, NULL);
+    }
+    if (got == dnnl_success && bytes != NULL) *bytes = cop_onednn_layout_bytes(layout);
+    cop_onednn_layout_destroy(&layout);
+    return check(got, "making a memory object", err);
+}
+
+static cop_status make_memories(onednn_gemm *gemm, onednn_primitive *p,
+                                const_dnnl_primitive_desc_t desc, cop_error *err)
+{
+    size_t need = 0;
+    COP_TRY(make_memory(gemm, desc, dnnl_query_src_md, 0, &p->in, NULL, err));
+    COP_TRY(make_memory(gemm, desc, dnnl_query_weights_md, 0, &p->weight, NULL, err));
+    COP_TRY(make_memory(gemm, desc, dnnl_query_dst_md, 0, &p->out, NULL, err));
+    COP_TRY(make_memory(gemm, desc, dnnl_query_scratchpad_md, 0, &p->scratch, &need, err));
+    if (p->bias) {
+        COP_TRY(make_memory(gemm, desc, dnnl_query_weights_md, 1, &p->bias_memory, NULL, err));
+    }
+    return reserve(&gemm->scratch, &gemm->scratch_bytes, need, err);
+}
+
+static cop_status make_primitive(onednn_gemm *gemm, onednn_primitive *p, cop_error *err)
+{
+    dnnl_primitive_desc_t desc = NULL;
+    dnnl_status_t got = gemm->options.blocks && p->rows != ONEDNN_BLOCK_ROWS
+                            ? dnnl_unimplemented
+                            : describe(gemm, p, p->shape->packed, &desc);
+    if (got == dnnl_unimplemented && p->rows != ONEDNN_BLOCK_ROWS) return COP_OK;
+    COP_TRY(check(got, "describing a product", err));
+    cop_status status =
+        check(dnnl_primitive_create(&p->primitive, desc), "making a product", err);
+    if (status == COP_OK) status = make_memories(gemm, p, desc, err);
+    (void)dnnl_primitive_desc_destroy(desc);
+    return status;
+}
+
+static size_t slot_of(const onednn_primitive *key)
+{
+    uint64_t h = (uint64_t)(uintptr_t)key->shape >> 6;
+    h = h * 4 + (key->bias ? 2 : 0) + (key->accumulate ? 1 : 0);
+    h = (h ^ key->rows << 32) * UINT64_C(0x9e3779b97f4a7c15);
+    return (size_t)(h >> 40) % ONEDNN_TABLE;
+}
+
+/* Finds or makes the primitive of (shape, rows, bias, accumulate). */
+static cop_status get_primitive(onednn_gemm *gemm, const onednn_primitive *key,
+                                onednn_primitive **found, cop_error *err)
+{
+    *found = NULL;
+    if (gemm->count == ONEDNN_MAX_PRIMITIVES) {
+        /* Starting over is rare and bounds what generated code takes. */
+        clear_primitives(gemm);
+    }
+    size_t slot = slot_of(key);
+    for (; gemm->table[slot].shape != NULL; slot = (slot + 1) % ONEDNN_TABLE) {
+        onednn_primitive *const p = &gemm->table[slot];
+        if (p->shape == key->shape && p->rows == key->rows && p->bias == key->bias &&
+            p->accumulate == key->accumulate) {
+            *found = p;
+            return COP_OK;
+        }
+    }
+    onednn_primitive *const p = &gemm->table[slot];
+    *p = *key;
+    const cop_status status = make_primitive(gemm, p, err);
+    if (status != COP_OK) {
+        clear_primitive(p);
+        return status;
+    }
+    gemm->count++;
+    *found = p;
+    return COP_OK;
+}
+
+/* --- weights --- */
+
 static void destroy(cop_gemm *gemm)
 {
     onednn_gemm *const self = (onednn_gemm *)gemm;
-    if (self->table != NULL) cop_onednn_primitives_clear(self);
+    if (self->table != NULL) clear_primitives(self);
     while (self->shapes != NULL) {
         onednn_shape *const shape = self->shapes;
         self->shapes = shape->next;
@@ -82,18 +313,18 @@ static cop_status choose_layout(const onednn_gemm *self, onednn_shape *shape, co
     cop_onednn_layout *any = NULL;
     dnnl_primitive_desc_t desc = NULL;
     dnnl_status_t got = cop_onednn_layout_create(
-        &any, shape->k, shape->n, cop_onednn_type(self->base.input), dnnl_format_tag_any);
-    if (got == dnnl_success) got = cop_onednn_describe(self, &key, any, &desc);
+        &any, shape->k, shape->n, type_of(self->base.input), dnnl_format_tag_any);
+    if (got == dnnl_success) got = describe(self, &key, any, &desc);
     cop_onednn_layout_destroy(&any);
     if (got == dnnl_unimplemented && self->base.input == COP_BF16) {
         return cop_error_set(err, COP_ERR_UNSUPPORTED,
                              "oneDNN does not multiply bf16 on this processor: set "
                              "backend.compute to f32 (or auto)");
     }
-    COP_TRY(cop_onednn_check(got, "choosing a layout", err));
+    COP_TRY(check(got, "choosing a layout", err));
     got = cop_onednn_layout_query(&shape->packed, desc, dnnl_query_weights_md, 0);
     (void)dnnl_primitive_desc_destroy(desc);
-    return cop_onednn_check(got, "choosing a layout", err);
+    return check(got, "choosing a layout", err);
 }
 
 static cop_status find_shape(onednn_gemm *self, size_t n, size_t k, onednn_shape **found,
@@ -186,8 +417,10 @@ static cop_status reorder(onednn_gemm *self, const cop_gemm_weight *weight, cons
     if (primitive != NULL) (void)dnnl_primitive_destroy(primitive);
     if (desc != NULL) (void)dnnl_primitive_desc_destroy(desc);
     cop_onednn_layout_destroy(&from);
-    return cop_onednn_check(got, "packing a weight", err);
+    return check(got, "packing a weight", err);
 }
+
+/* --- rows and weights filled up --- */
 
 typedef struct fill_work {
     char *out;
@@ -216,7 +449,7 @@ static cop_status fill_up(onednn_gemm *self, const cop_gemm_weight *weight, size
     const size_t item = cop_dtype_size(dtype);
     fill_work work = {
         .in = source, .out_bytes = weight->shape->k * item, .in_bytes = weight->k * item};
-    COP_TRY(cop_onednn_reserve(&self->deep, &self->deep_bytes, rows * work.out_bytes, err));
+    COP_TRY(reserve(&self->deep, &self->deep_bytes, rows * work.out_bytes, err));
     work.out = self->deep;
     cop_cpu_parallel_for(self->options.threads, rows, weight->shape->k, fill_rows, &work);
     *filled = self->deep;
@@ -232,14 +465,16 @@ static cop_status weight_pack(cop_gemm *gemm, cop_gemm_weight *weight, const voi
     cop_dtype type = dtype;
     if (dtype == COP_F16) {
         const size_t count = weight->shape->n * weight->k;
-        COP_TRY(cop_onednn_reserve(&self->wide, &self->wide_bytes, count * sizeof(float), err));
+        COP_TRY(reserve(&self->wide, &self->wide_bytes, count * sizeof(float), err));
         cop_gemm_widen(&self->options, self->wide, source, dtype, count);
         from = self->wide;
         type = COP_F32;
     }
     COP_TRY(fill_up(self, weight, weight->shape->n, type, from, &from, err));
-    return reorder(self, weight, from, cop_onednn_type(type), err);
+    return reorder(self, weight, from, type_of(type), err);
 }
+
+/* --- products --- */
 
 static cop_status execute(onednn_gemm *self, const onednn_primitive *p,
                           const cop_gemm_call *call, cop_error *err)
@@ -260,7 +495,7 @@ static cop_status execute(onednn_gemm *self, const onednn_primitive *p,
         got = dnnl_primitive_execute(p->primitive, self->stream, p->bias ? 5 : 4, arguments);
     }
     if (got == dnnl_success) got = dnnl_stream_wait(self->stream);
-    return cop_onednn_check(got, "a product", err);
+    return check(got, "a product", err);
 }
 
 /* Runs any number of rows in blocks, the last one padded. */
@@ -270,8 +505,8 @@ static cop_status execute_blocks(onednn_gemm *self, const onednn_primitive *p,
     const size_t in_bytes = p->shape->k * cop_dtype_size(self->base.input);
     const size_t out_bytes = p->shape->n * sizeof(float);
     const size_t padded_in = (ONEDNN_BLOCK_ROWS * in_bytes + 63) / 64 * 64;
-    COP_TRY(cop_onednn_reserve(&self->block, &self->block_bytes,
-                               padded_in + ONEDNN_BLOCK_ROWS * out_bytes, err));
+    COP_TRY(reserve(&self->block, &self->block_bytes, padded_in + ONEDNN_BLOCK_ROWS * out_bytes,
+                    err));
     for (size_t first = 0; first < call->rows; first += ONEDNN_BLOCK_ROWS) {
         const size_t left = call->rows - first;
         cop_gemm_call part = *call;
@@ -307,10 +542,10 @@ static cop_status run(cop_gemm *gemm, const cop_gemm_call *call, cop_error *err)
     cop_gemm_call filled = *call;
     COP_TRY(
         fill_up(self, call->weight, call->rows, self->base.input, call->in, &filled.in, err));
-    COP_TRY(cop_onednn_primitive_get(self, &key, &p, err));
+    COP_TRY(get_primitive(self, &key, &p, err));
     if (p->primitive != NULL) return execute(self, p, &filled, err);
     key.rows = ONEDNN_BLOCK_ROWS;
-    COP_TRY(cop_onednn_primitive_get(self, &key, &p, err));
+    COP_TRY(get_primitive(self, &key, &p, err));
     return execute_blocks(self, p, &filled, err);
 }
 
@@ -349,11 +584,9 @@ cop_status cop_gemm_create_onednn(const cop_gemm_options *options, cop_gemm **ge
     cop_status status = COP_ERR_MEMORY;
     made->table = cop_memory_alloc(ONEDNN_TABLE, sizeof *made->table, err);
     if (made->table == NULL) goto fail;
-    COP_TRY_OUT(cop_onednn_check(dnnl_engine_create(&made->engine, dnnl_cpu, 0),
-                                 "making an engine", err));
-    COP_TRY_OUT(
-        cop_onednn_check(dnnl_stream_create(&made->stream, made->engine, dnnl_stream_in_order),
-                         "making a stream", err));
+    COP_TRY_OUT(check(dnnl_engine_create(&made->engine, dnnl_cpu, 0), "making an engine", err));
+    COP_TRY_OUT(check(dnnl_stream_create(&made->stream, made->engine, dnnl_stream_in_order),
+                      "making a stream", err));
     COP_TRY_OUT(probe(made, err));
     *gemm = &made->base;
     return COP_OK;

@@ -1,5 +1,5 @@
 /* Nodes of a tree, and tokens on their way into it. */
-#include "task/math/strict_parse.h"
+#include "task/math/strict_nodes.h"
 
 #include <string.h>
 

@@ -1,6 +1,6 @@
-/* What reads tokens into a tree. */
-#ifndef COP_TASK_MATH_STRICT_PARSE_H
-#define COP_TASK_MATH_STRICT_PARSE_H
+/* What reads tokens into a tree, and the nodes that it makes. */
+#ifndef COP_TASK_MATH_STRICT_NODES_H
+#define COP_TASK_MATH_STRICT_NODES_H
 
 #include "task/math/strict.h"
 
@@ -13,7 +13,7 @@ typedef struct cop_strict_parser {
     bool full;
 } cop_strict_parser;
 
-/* (strict_nodes.c) Nodes are indices; 0 stands for what could not be read, and whatever is made
+/* Nodes are indices; 0 stands for what could not be read, and whatever is made
  * of it is 0 too. */
 cop_strict_node *cop_strict_node_at(cop_strict_parser *p, uint16_t index);
 uint16_t cop_strict_make(cop_strict_parser *p, cop_strict_code code);
@@ -31,16 +31,5 @@ bool cop_strict_take(cop_strict_parser *p, cop_strict_code code);
 
 /* Whether a text has digits only. */
 bool cop_strict_is_whole_number(cop_slice text);
-
-/* (strict_atoms.c) What binds closest, {...}, and what stands behind ^ and \sqrt. */
-uint16_t cop_strict_parse_atom(cop_strict_parser *p);
-uint16_t cop_strict_parse_braced(cop_strict_parser *p);
-uint16_t cop_strict_parse_script(cop_strict_parser *p);
-
-/* (strict_parse.c) An atom with powers and units, a sum, and answers with commas between them.
- */
-uint16_t cop_strict_parse_power(cop_strict_parser *p);
-uint16_t cop_strict_parse_sum(cop_strict_parser *p);
-uint16_t cop_strict_parse_list(cop_strict_parser *p);
 
 #endif

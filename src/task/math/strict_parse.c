@@ -1,7 +1,237 @@
 /* From tokens to a tree, by recursive descent of bounded depth. */
-#include "task/math/strict_parse.h"
+#include "task/math/strict_nodes.h"
 
 #include <string.h>
+
+/* An atom with powers and units, a sum, and answers with commas between them. */
+static uint16_t parse_power(cop_strict_parser *p);
+static uint16_t parse_sum(cop_strict_parser *p);
+static uint16_t parse_list(cop_strict_parser *p);
+
+/* --- what binds closest: numbers, names, groups, fractions, roots, functions, matrices --- */
+
+static uint16_t parse_braced(cop_strict_parser *p)
+{
+    if (!cop_strict_take(p, COP_STRICT_BRACE)) return 0;
+    const uint16_t inside = parse_sum(p);
+    return cop_strict_take(p, COP_STRICT_UNBRACE) ? inside : 0;
+}
+
+/* What \frac takes: {...}, or one digit, or one letter. */
+static uint16_t parse_argument(cop_strict_parser *p)
+{
+    if (cop_strict_is_at(p, COP_STRICT_BRACE)) return parse_braced(p);
+    if (cop_strict_is_at(p, COP_STRICT_NUMBER))
+        return cop_strict_is_whole_number(p->at->text) ? cop_strict_make_number(p, 1) : 0;
+    if (cop_strict_is_at(p, COP_STRICT_NAME) || cop_strict_is_at(p, COP_STRICT_CONSTANT)) {
+        const cop_strict_token token = *p->at++;
+        return cop_strict_make_leaf(p, token.code, token.text, token.name);
+    }
+    return 0;
+}
+
+/* What stands behind ^ or \sqrt: {...}, or one thing with its sign. */
+static uint16_t parse_script(cop_strict_parser *p)
+{
+    if (cop_strict_is_at(p, COP_STRICT_BRACE)) return parse_braced(p);
+    if (cop_strict_take(p, COP_STRICT_MINUS))
+        return cop_strict_make_one(p, COP_STRICT_NEGATE, parse_script(p));
+    (void)cop_strict_take(p, COP_STRICT_PLUS);
+    if (cop_strict_is_at(p, COP_STRICT_NUMBER))
+        return cop_strict_make_number(p, p->at->text.length - p->used);
+    if (cop_strict_is_at(p, COP_STRICT_NAME) || cop_strict_is_at(p, COP_STRICT_CONSTANT))
+        return parse_argument(p);
+    return cop_strict_is_at(p, COP_STRICT_POWER) ? 0 : parse_power(p);
+}
+
+static uint16_t parse_two_arguments(cop_strict_parser *p, cop_strict_code code)
+{
+    p->at++;
+    const uint16_t first = parse_argument(p);
+    return cop_strict_make_two(p, code, first, first == 0 ? 0 : parse_argument(p));
+}
+
+static uint16_t parse_root(cop_strict_parser *p)
+{
+    uint16_t degree = 0;
+    p->at++;
+    if (cop_strict_is_at(p, COP_STRICT_OPEN) && p->at->detail == '[') {
+        p->at++;
+        degree = parse_sum(p);
+        if (degree == 0 || !cop_strict_is_at(p, COP_STRICT_CLOSE)) return 0;
+        p->at++;
+    }
+    const uint16_t inside = parse_script(p);
+    return degree == 0 ? cop_strict_make_one(p, COP_STRICT_ROOT, inside)
+                       : cop_strict_make_two(p, COP_STRICT_ROOT, inside, degree);
+}
+
+/* Factors that a function takes without parentheses: \sin 2x. */
+static uint16_t parse_applied(cop_strict_parser *p)
+{
+    if (cop_strict_is_at(p, COP_STRICT_OPEN) || cop_strict_is_at(p, COP_STRICT_BRACE) ||
+        cop_strict_is_at(p, COP_STRICT_BAR))
+        return parse_power(p);
+    if (cop_strict_take(p, COP_STRICT_MINUS))
+        return cop_strict_make_one(p, COP_STRICT_NEGATE, parse_applied(p));
+    uint16_t product = parse_power(p);
+    while (product != 0 &&
+           (cop_strict_is_at(p, COP_STRICT_NAME) || cop_strict_is_at(p, COP_STRICT_CONSTANT) ||
+            cop_strict_is_at(p, COP_STRICT_FRACTION)))
+        product = cop_strict_make_two(p, COP_STRICT_TIMES, product, parse_power(p));
+    return product;
+}
+
+/* \sin^{-1} is the arc's, \sin^2 x the square of \sin x, \log_2 a quotient. */
+static uint16_t parse_function(cop_strict_parser *p)
+{
+    const uint32_t name = p->at->name;
+    uint16_t base = 0;
+    uint16_t power = 0;
+    p->at++;
+    for (int i = 0; i < 2; i++) {
+        if (base == 0 && name == COP_STRICT_LOG && cop_strict_take(p, COP_STRICT_BELOW)) {
+            base = parse_script(p);
+            if (base == 0) return 0;
+        } else if (power == 0 && cop_strict_take(p, COP_STRICT_POWER)) {
+            power = parse_script(p);
+            if (power == 0) return 0;
+        }
+    }
+    const uint16_t argument = parse_applied(p);
+    uint16_t function = cop_strict_make_one(p, COP_STRICT_FUNCTION, argument);
+    if (function == 0) return 0;
+    cop_strict_node *const node = cop_strict_node_at(p, function);
+    node->name = name;
+    if (base != 0) function = cop_strict_append(p, function, base);
+    if (power == 0 || function == 0) return function;
+    const cop_strict_node *const exponent = cop_strict_node_at(p, power);
+    const bool inverse = exponent->code == COP_STRICT_NEGATE && name >= COP_STRICT_SIN &&
+                         name <= COP_STRICT_TAN &&
+                         cop_strict_node_at(p, exponent->first)->text.length == 1 &&
+                         cop_strict_node_at(p, exponent->first)->text.data[0] == '1';
+    if (!inverse) return cop_strict_make_two(p, COP_STRICT_POWER, function, power);
+    node->name = name - COP_STRICT_SIN + COP_STRICT_ASIN;
+    return function;
+}
+
+static uint16_t parse_bars(cop_strict_parser *p)
+{
+    p->at++;
+    p->bars++;
+    const uint16_t inside = parse_sum(p);
+    p->bars--;
+    return cop_strict_take(p, COP_STRICT_BAR)
+               ? cop_strict_make_one(p, COP_STRICT_ABSOLUTE, inside)
+               : 0;
+}
+
+static uint16_t parse_matrix(cop_strict_parser *p)
+{
+    uint16_t matrix = cop_strict_make(p, COP_STRICT_MATRIX);
+    uint16_t row = cop_strict_make(p, COP_STRICT_TUPLE);
+    p->at++;
+    while (matrix != 0 && row != 0) {
+        row = cop_strict_append(p, row, parse_sum(p));
+        if (row == 0 || cop_strict_take(p, COP_STRICT_CELL)) continue;
+        const bool more =
+            cop_strict_take(p, COP_STRICT_ROW) && !cop_strict_is_at(p, COP_STRICT_FINISH);
+        matrix = cop_strict_append(p, matrix, row);
+        if (more) {
+            row = cop_strict_make(p, COP_STRICT_TUPLE);
+            continue;
+        }
+        return cop_strict_take(p, COP_STRICT_FINISH) ? matrix : 0;
+    }
+    return 0;
+}
+
+static uint16_t parse_rounded(cop_strict_parser *p, char kind)
+{
+    const uint16_t function = cop_strict_make_one(p, COP_STRICT_FUNCTION, parse_sum(p));
+    if (function == 0 || !cop_strict_is_at(p, COP_STRICT_CLOSE) || p->at->detail != kind)
+        return 0;
+    p->at++;
+    cop_strict_node_at(p, function)->name = kind == 'f' ? COP_STRICT_FLOOR : COP_STRICT_CEILING;
+    return function;
+}
+
+/* (a), (a, b], \{a, b\}: an expression, a tuple or an interval, a set. */
+static uint16_t parse_group(cop_strict_parser *p)
+{
+    const char open = p->at->detail;
+    p->at++;
+    if (open == 'f' || open == 'c') return parse_rounded(p, open);
+    const int bars = p->bars;
+    p->bars = 0;
+    uint16_t list = 0;
+    const bool empty = open == '{' && cop_strict_is_at(p, COP_STRICT_CLOSE);
+    list = empty ? cop_strict_make(p, COP_STRICT_EMPTY) : parse_list(p);
+    p->bars = bars;
+    const char close = p->at->detail;
+    if (list == 0 || !cop_strict_is_at(p, COP_STRICT_CLOSE) || (open == '{') != (close == '}'))
+        return 0;
+    if (close != ')' && close != ']' && close != '}') return 0;
+    p->at++;
+    if (empty) return list;
+    cop_strict_node *const node = cop_strict_node_at(p, list);
+    if (open == '{') {
+        if (node->code != COP_STRICT_LIST) return cop_strict_make_one(p, COP_STRICT_SET, list);
+        node->code = COP_STRICT_SET;
+        return list;
+    }
+    if (node->code == COP_STRICT_LIST) {
+        node->code = COP_STRICT_TUPLE;
+        node->detail = open;
+        node->other = close;
+        return list;
+    }
+    const bool matched = (open == '(') == (close == ')');
+    return matched && cop_strict_is_scalar(p->tree, list) ? list : 0;
+}
+
+/* {a} groups; {a, b} is a set whose braces have no backslash. */
+static uint16_t parse_braces(cop_strict_parser *p)
+{
+    p->at++;
+    const uint16_t list = parse_list(p);
+    if (list == 0 || !cop_strict_take(p, COP_STRICT_UNBRACE)) return 0;
+    if (cop_strict_node_at(p, list)->code == COP_STRICT_LIST)
+        cop_strict_node_at(p, list)->code = COP_STRICT_SET;
+    return list;
+}
+
+static uint16_t parse_atom(cop_strict_parser *p)
+{
+    switch (p->at->code) {
+    case COP_STRICT_NUMBER:
+        return cop_strict_make_number(p, p->at->text.length - p->used);
+    case COP_STRICT_NAME:
+    case COP_STRICT_CONSTANT:
+        return parse_argument(p);
+    case COP_STRICT_BRACE:
+        return parse_braces(p);
+    case COP_STRICT_OPEN:
+        return parse_group(p);
+    case COP_STRICT_BAR:
+        return p->bars > 0 ? 0 : parse_bars(p);
+    case COP_STRICT_FRACTION:
+        return parse_two_arguments(p, COP_STRICT_DIVIDE);
+    case COP_STRICT_BINOMIAL:
+        return parse_two_arguments(p, COP_STRICT_BINOMIAL);
+    case COP_STRICT_ROOT:
+        return parse_root(p);
+    case COP_STRICT_FUNCTION:
+        return parse_function(p);
+    case COP_STRICT_BEGIN:
+        return parse_matrix(p);
+    case COP_STRICT_EMPTY:
+    case COP_STRICT_REALS:
+        return cop_strict_make(p, (p->at++)->code);
+    default:
+        return 0;
+    }
+}
 
 /* --- behind an atom --- */
 
@@ -13,7 +243,7 @@ static uint16_t parse_repeat(cop_strict_parser *p, uint16_t number)
         !cop_strict_is_at(p, COP_STRICT_OVERLINE))
         return 0;
     p->at++;
-    const uint16_t digits = cop_strict_parse_braced(p);
+    const uint16_t digits = parse_braced(p);
     if (digits == 0 || cop_strict_node_at(p, digits)->code != COP_STRICT_NUMBER) return 0;
     return cop_strict_is_whole_number(cop_strict_node_at(p, digits)->text)
                ? cop_strict_make_two(p, COP_STRICT_REPEAT, number, digits)
@@ -24,7 +254,7 @@ static uint16_t parse_repeat(cop_strict_parser *p, uint16_t number)
 static uint16_t parse_below(cop_strict_parser *p, uint16_t atom)
 {
     const cop_strict_code code = cop_strict_node_at(p, atom)->code;
-    const uint16_t script = cop_strict_parse_script(p);
+    const uint16_t script = parse_script(p);
     if (script == 0) return 0;
     if (code == COP_STRICT_NUMBER && cop_strict_node_at(p, script)->code == COP_STRICT_NUMBER)
         return cop_strict_make_two(p, COP_STRICT_BASED, atom, script);
@@ -43,7 +273,7 @@ static void skip_unit(cop_strict_parser *p)
 {
     while (cop_strict_is_at(p, COP_STRICT_UNIT)) {
         p->at++;
-        if (cop_strict_take(p, COP_STRICT_POWER)) (void)cop_strict_parse_script(p);
+        if (cop_strict_take(p, COP_STRICT_POWER)) (void)parse_script(p);
     }
 }
 
@@ -55,14 +285,14 @@ static uint16_t parse_exponent(cop_strict_parser *p, uint16_t base)
         return base;
     }
     if (cop_strict_take(p, COP_STRICT_DEGREE)) return base;
-    return cop_strict_make_two(p, COP_STRICT_POWER, base, cop_strict_parse_script(p));
+    return cop_strict_make_two(p, COP_STRICT_POWER, base, parse_script(p));
 }
 
-uint16_t cop_strict_parse_power(cop_strict_parser *p)
+static uint16_t parse_power(cop_strict_parser *p)
 {
     if (p->depth == COP_STRICT_MOST_DEPTH) return 0;
     p->depth++;
-    uint16_t node = cop_strict_parse_atom(p);
+    uint16_t node = parse_atom(p);
     if (node != 0 && cop_strict_node_at(p, node)->code == COP_STRICT_NUMBER &&
         cop_strict_is_at(p, COP_STRICT_OVERLINE))
         node = parse_repeat(p, node);
@@ -140,9 +370,9 @@ static uint16_t parse_plain_mixed(cop_strict_parser *p, uint16_t whole)
     if (at[0].code != COP_STRICT_NUMBER || !at[0].spaced || at[1].code != COP_STRICT_DIVIDE ||
         at[2].code != COP_STRICT_NUMBER || p->used > 0)
         return 0;
-    const uint16_t above = cop_strict_parse_atom(p);
+    const uint16_t above = parse_atom(p);
     p->at++;
-    const uint16_t below = cop_strict_parse_atom(p);
+    const uint16_t below = parse_atom(p);
     const uint16_t fraction = cop_strict_make_two(p, COP_STRICT_DIVIDE, above, below);
     return fraction != 0 && is_mixed(p, whole, fraction)
                ? cop_strict_make_two(p, COP_STRICT_MIXED, whole, fraction)
@@ -159,7 +389,7 @@ static uint16_t parse_signed(cop_strict_parser *p)
     } else if (cop_strict_take(p, COP_STRICT_PLUS)) {
         node = parse_signed(p);
     } else {
-        node = cop_strict_parse_power(p);
+        node = parse_power(p);
     }
     p->depth--;
     return node;
@@ -179,7 +409,7 @@ static uint16_t parse_product(cop_strict_parser *p)
             p->at++;
             product = cop_strict_make_two(p, code, product, parse_signed(p));
         } else if (begins_factor(p)) {
-            const uint16_t factor = cop_strict_parse_power(p);
+            const uint16_t factor = parse_power(p);
             const bool mixed = first && factor != 0 && is_mixed(p, product, factor);
             product = cop_strict_make_two(p, mixed ? COP_STRICT_MIXED : COP_STRICT_TIMES,
                                           product, factor);
@@ -215,7 +445,7 @@ static uint16_t parse_sum_inside(cop_strict_parser *p)
     return sum;
 }
 
-uint16_t cop_strict_parse_sum(cop_strict_parser *p)
+static uint16_t parse_sum(cop_strict_parser *p)
 {
     if (p->depth == COP_STRICT_MOST_DEPTH) return 0;
     p->depth++;
@@ -228,11 +458,11 @@ uint16_t cop_strict_parse_sum(cop_strict_parser *p)
 
 static uint16_t parse_union(cop_strict_parser *p)
 {
-    const uint16_t first = cop_strict_parse_sum(p);
+    const uint16_t first = parse_sum(p);
     if (first == 0 || !cop_strict_is_at(p, COP_STRICT_UNION)) return first;
     uint16_t all = cop_strict_make_one(p, COP_STRICT_UNION, first);
     while (all != 0 && cop_strict_take(p, COP_STRICT_UNION))
-        all = cop_strict_append(p, all, cop_strict_parse_sum(p));
+        all = cop_strict_append(p, all, parse_sum(p));
     return all;
 }
 
@@ -306,7 +536,7 @@ static uint16_t parse_list_inside(cop_strict_parser *p)
     return list;
 }
 
-uint16_t cop_strict_parse_list(cop_strict_parser *p)
+static uint16_t parse_list(cop_strict_parser *p)
 {
     if (p->depth == COP_STRICT_MOST_DEPTH) return 0;
     p->depth++;
@@ -319,6 +549,6 @@ void cop_strict_parse(const cop_strict_token *tokens, cop_strict_tree *tree)
 {
     cop_strict_parser p = {.at = tokens, .tree = tree};
     tree->count = 1; /* 0 is no node */
-    const uint16_t root = cop_strict_parse_list(&p);
+    const uint16_t root = parse_list(&p);
     tree->root = cop_strict_is_at(&p, COP_STRICT_END) && p.used == 0 && !p.full ? root : 0;
 }

@@ -2,6 +2,7 @@
 #include "unit/tokenizer/tokenizer_support.h"
 
 #include "coppice/unicode/unicode.h"
+#include "coppice/unicode/unicode_table.h"
 
 static void check_repair(const char *bytes, size_t length, const char *wanted)
 {
