@@ -87,7 +87,7 @@ CUDA_FLAGS   = -std=c++20 -O3 -lineinfo -fmad=false -ftz=false -prec-div=true -p
                -Xcompiler -fPIC,-fvisibility=hidden,-ffp-contract=off,-Wall,-Wextra,-Wno-missing-field-initializers
 # Program and plug-in must agree on these.
 INTERFACE   := $(sort $(wildcard include/coppice/backend/backend.h include/coppice/base/cpu.h include/coppice/base/dtype.h \
-               include/coppice/noise/rebuild.h include/coppice/base/status.h src/backend/plugin.h include/coppice/noise/gaussian.h include/coppice/noise/philox.h))
+               include/coppice/rebuild/rebuild.h include/coppice/base/status.h src/backend/plugin.h include/coppice/noise/gaussian.h include/coppice/noise/philox.h))
 PLUGIN_BUILD = $(VERSION)-$(firstword $(shell cat $(INTERFACE) | cksum))
 
 # --- sources -----------------------------------------------------------------------------------

@@ -5,7 +5,7 @@
 #include "coppice/base/timer.h"
 #include "coppice/chat/chat.h"
 #include "coppice/json/json.h"
-#include "coppice/noise/rebuild.h"
+#include "coppice/rebuild/rebuild.h"
 #include "coppice/store/store.h"
 
 #include <errno.h>

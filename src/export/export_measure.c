@@ -2,7 +2,7 @@
 #include "coppice/export/export.h"
 
 #include "coppice/base/cpu.h"
-#include "coppice/noise/rebuild.h"
+#include "coppice/rebuild/rebuild.h"
 #include "export/export_parts.h"
 
 #include <assert.h>

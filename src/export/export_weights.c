@@ -3,7 +3,7 @@
 
 #include "coppice/base/cpu.h"
 #include "coppice/base/memory.h"
-#include "coppice/noise/rebuild.h"
+#include "coppice/rebuild/rebuild.h"
 
 #include <assert.h>
 #include <stdlib.h>

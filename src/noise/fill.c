@@ -1,15 +1,12 @@
-/* Chooses the kernels by instruction set. */
+/* Chooses the noise by instruction set. */
 #include "coppice/noise/noise.h"
-#include "noise/kernels.h"
+#include "noise/noise_isa.h"
 
 static const cop_noise_kernels kernels[] = {
-    [COP_ISA_SCALAR] = {cop_noise_fill_scalar, cop_noise_accumulate_scalar,
-                        cop_noise_widen_scalar, cop_noise_narrow_scalar},
+    [COP_ISA_SCALAR] = {cop_noise_fill_scalar, cop_noise_accumulate_scalar},
 #if defined(__x86_64__)
-    [COP_ISA_AVX2] = {cop_noise_fill_avx2, cop_noise_accumulate_avx2, cop_noise_widen_avx2,
-                      cop_noise_narrow_avx2},
-    [COP_ISA_AVX512] = {cop_noise_fill_avx512, cop_noise_accumulate_avx512,
-                        cop_noise_widen_avx512, cop_noise_narrow_avx512},
+    [COP_ISA_AVX2] = {cop_noise_fill_avx2, cop_noise_accumulate_avx2},
+    [COP_ISA_AVX512] = {cop_noise_fill_avx512, cop_noise_accumulate_avx512},
 #endif
 };
 

@@ -1,6 +1,6 @@
 /* Noise with AVX2 and FMA: 8 Philox blocks, 32 elements, at a time. */
 #include "coppice/noise/gaussian.h"
-#include "noise/kernels.h"
+#include "noise/noise_isa.h"
 
 #if defined(__AVX2__) && defined(__FMA__)
 #include <immintrin.h>

@@ -1,6 +1,6 @@
 /* Noise with AVX-512: 16 Philox blocks, 64 elements, at a time. */
 #include "coppice/noise/gaussian.h"
-#include "noise/kernels.h"
+#include "noise/noise_isa.h"
 
 #if defined(__AVX512F__) && defined(__AVX512DQ__)
 #include <immintrin.h>

@@ -2,7 +2,7 @@
 #include "coppice/noise/gaussian.h"
 #include "coppice/noise/noise.h"
 #include "coppice/noise/philox.h"
-#include "noise/kernels.h"
+#include "noise/noise_isa.h"
 
 static void gaussian_block(uint64_t seed, uint32_t tensor, uint64_t block, float z[4])
 {

@@ -23,7 +23,7 @@ flags="-g -O1 -fno-openmp -fno-omit-frame-pointer -fno-sanitize-recover=undefine
 
 make --no-print-directory CC="$clang" BUILD="$build" OPT= \
     CFLAGS="$flags -fsanitize=fuzzer-no-link,$checks" \
-    LAYERS='base unicode json noise jinja tokenizer chat data job checkpoint recipe export backend model child task task/math task/program' "$build/libcoppice.a"
+    LAYERS='base unicode json noise rebuild jinja tokenizer chat data job checkpoint recipe export backend model child task task/math task/program' "$build/libcoppice.a"
 packages='jansson yaml-0.1 libpcre2-8 libutf8proc libcrypto'
 for source in tests/fuzz/fuzz_*.c; do
     name=$(basename "$source" .c)

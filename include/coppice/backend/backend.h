@@ -22,7 +22,7 @@
 #include "coppice/base/cpu.h"
 #include "coppice/base/dtype.h"
 #include "coppice/base/status.h"
-#include "coppice/noise/rebuild.h"
+#include "coppice/rebuild/rebuild.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -283,8 +283,8 @@ typedef cop_status cop_kv_create_fn(cop_backend *backend, size_t layers, size_t 
                                     cop_kv **kv, cop_error *err);
 typedef void cop_kv_destroy_fn(cop_backend *backend, cop_kv **kv);
 
-/** The operations, each of the type above that has its name; a backend declares its own by these
- *  types. All are required. Those without a status cannot fail on valid arguments; a
+/** The operations, each of the type above that has its name; a backend declares its own by
+ * these types. All are required. Those without a status cannot fail on valid arguments; a
  *  device error is sticky and reported by the next call that returns a status. */
 typedef struct cop_backend_ops {
     const char *name; /**< "cpu", "cuda", "ref" */

@@ -12,8 +12,8 @@
 #include "coppice/base/log.h"
 #include "coppice/base/sampling.h"
 #include "coppice/base/status.h"
-#include "coppice/noise/rebuild.h"
 #include "coppice/phase/progress.h"
+#include "coppice/rebuild/rebuild.h"
 #include "coppice/search/search.h"
 #include "coppice/store/store.h"
 

@@ -14,7 +14,7 @@
 #include "coppice/base/status.h"
 #include "coppice/base/text.h"
 #include "coppice/checkpoint/checkpoint.h"
-#include "coppice/noise/rebuild.h"
+#include "coppice/rebuild/rebuild.h"
 #include "coppice/recipe/identity.h"
 
 #include <stdbool.h>

@@ -1,11 +1,11 @@
 /* Stored weights to binary32 and back on any processor. Stored elements may lie at odd
  * addresses, as a mapped file has them. */
-#include "noise/kernels.h"
+#include "rebuild/storage.h"
 
 #include <assert.h>
 #include <string.h>
 
-void cop_noise_widen_scalar(float *out, const void *stored, cop_dtype dtype, size_t count)
+void cop_storage_widen_scalar(float *out, const void *stored, cop_dtype dtype, size_t count)
 {
     assert(dtype != COP_DTYPE_OTHER);
     if (dtype == COP_F32) {
@@ -20,7 +20,7 @@ void cop_noise_widen_scalar(float *out, const void *stored, cop_dtype dtype, siz
     }
 }
 
-void cop_noise_narrow_scalar(void *stored, const float *values, cop_dtype dtype, size_t count)
+void cop_storage_narrow_scalar(void *stored, const float *values, cop_dtype dtype, size_t count)
 {
     assert(dtype != COP_DTYPE_OTHER);
     if (dtype == COP_F32) {

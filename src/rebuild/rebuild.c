@@ -1,8 +1,9 @@
 /* Weights from the base and a recipe. A block of sums stays in the first-level cache while
  * every component is added to it; blocks are independent, so threads share them out. */
-#include "coppice/noise/rebuild.h"
+#include "coppice/rebuild/rebuild.h"
 
-#include "noise/kernels.h"
+#include "coppice/noise/kernels.h"
+#include "rebuild/storage.h"
 
 #include <assert.h>
 #include <stdbool.h>
@@ -17,7 +18,8 @@ typedef struct job {
     const cop_rebuild_piece *piece;
     const cop_component *components;
     size_t component_count;
-    const cop_noise_kernels *kernels;
+    const cop_noise_kernels *noise;
+    const cop_storage_kernels *storage;
     size_t blocks;
 } job;
 
@@ -36,7 +38,8 @@ static job job_of(const cop_rebuild_piece *piece, const cop_component *component
     return (job){.piece = piece,
                  .components = components,
                  .component_count = component_count,
-                 .kernels = cop_noise_kernels_get(isa),
+                 .noise = cop_noise_kernels_get(isa),
+                 .storage = cop_storage_kernels_get(isa),
                  .blocks = whole + (rest + BLOCK - 1) / BLOCK};
 }
 
@@ -74,14 +77,13 @@ static void rebuild_range(const job *work, range part, void *out)
     const char *const base =
         (const char *)piece->base + part.start * cop_dtype_size(base_type(piece));
     _Alignas(64) float sums[BLOCK];
-    work->kernels->widen(sums, base, base_type(piece), part.count);
+    work->storage->widen(sums, base, base_type(piece), part.count);
     for (size_t j = 0; j < work->component_count && piece->scale != 0.0F; j++) {
         const cop_component *const component = &work->components[j];
-        work->kernels->accumulate(sums, component->seed, piece->tensor,
-                                  piece->first + part.start, part.count,
-                                  component->amplitude * piece->scale);
+        work->noise->accumulate(sums, component->seed, piece->tensor, piece->first + part.start,
+                                part.count, component->amplitude * piece->scale);
     }
-    work->kernels->narrow(out, sums, out_type(piece), part.count);
+    work->storage->narrow(out, sums, out_type(piece), part.count);
 }
 
 void cop_rebuild_run(const cop_rebuild_piece *piece, const cop_component *components,

@@ -1,7 +1,7 @@
 /* Rebuilt weights against the formula written out, bit for bit. */
 #include "coppice/base/memory.h"
 #include "coppice/noise/noise.h"
-#include "coppice/noise/rebuild.h"
+#include "coppice/rebuild/rebuild.h"
 
 #include <math.h>
 #include <pthread.h>

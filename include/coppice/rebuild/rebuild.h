@@ -7,8 +7,8 @@
  * scale rounded to binary32 first, one rounding (to nearest even) to the storage type. With no
  * component the output is the input, bit for bit.
  */
-#ifndef COPPICE_NOISE_REBUILD_H
-#define COPPICE_NOISE_REBUILD_H
+#ifndef COPPICE_REBUILD_REBUILD_H
+#define COPPICE_REBUILD_REBUILD_H
 
 #include "coppice/base/cpu.h"
 #include "coppice/base/dtype.h"

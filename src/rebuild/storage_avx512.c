@@ -1,6 +1,6 @@
 /* Stored weights to binary32 and back with AVX-512; what is left of a run and binary32 go the
  * scalar way. */
-#include "noise/kernels.h"
+#include "rebuild/storage.h"
 
 #if defined(__AVX512F__) && defined(__AVX512BW__)
 #include <immintrin.h>
@@ -20,7 +20,7 @@ static __m256i bf16_of(__m512i bits)
         _mm512_mask_or_epi32(rounded, nan, top, _mm512_set1_epi32(0x40)));
 }
 
-void cop_noise_widen_avx512(float *out, const void *stored, cop_dtype dtype, size_t count)
+void cop_storage_widen_avx512(float *out, const void *stored, cop_dtype dtype, size_t count)
 {
     const char *const bytes = stored;
     size_t done = 0;
@@ -39,10 +39,10 @@ void cop_noise_widen_avx512(float *out, const void *stored, cop_dtype dtype, siz
         }
     }
     const size_t offset = done * cop_dtype_size(dtype);
-    cop_noise_widen_scalar(out + done, bytes + offset, dtype, count - done);
+    cop_storage_widen_scalar(out + done, bytes + offset, dtype, count - done);
 }
 
-void cop_noise_narrow_avx512(void *stored, const float *values, cop_dtype dtype, size_t count)
+void cop_storage_narrow_avx512(void *stored, const float *values, cop_dtype dtype, size_t count)
 {
     char *const bytes = stored;
     size_t done = 0;
@@ -59,6 +59,6 @@ void cop_noise_narrow_avx512(void *stored, const float *values, cop_dtype dtype,
         }
     }
     const size_t offset = done * cop_dtype_size(dtype);
-    cop_noise_narrow_scalar(bytes + offset, values + done, dtype, count - done);
+    cop_storage_narrow_scalar(bytes + offset, values + done, dtype, count - done);
 }
 #endif

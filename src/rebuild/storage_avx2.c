@@ -1,6 +1,6 @@
 /* Stored weights to binary32 and back with AVX2 and F16C; what is left of a run and binary32 go
  * the scalar way. */
-#include "noise/kernels.h"
+#include "rebuild/storage.h"
 
 #if defined(__AVX2__) && defined(__F16C__)
 #include <immintrin.h>
@@ -20,7 +20,7 @@ static __m256i bf16_of(__m256i bits)
     return _mm256_blendv_epi8(rounded, quiet, nan);
 }
 
-void cop_noise_widen_avx2(float *out, const void *stored, cop_dtype dtype, size_t count)
+void cop_storage_widen_avx2(float *out, const void *stored, cop_dtype dtype, size_t count)
 {
     const char *const bytes = stored;
     size_t done = 0;
@@ -39,10 +39,10 @@ void cop_noise_widen_avx2(float *out, const void *stored, cop_dtype dtype, size_
         }
     }
     const size_t offset = done * cop_dtype_size(dtype);
-    cop_noise_widen_scalar(out + done, bytes + offset, dtype, count - done);
+    cop_storage_widen_scalar(out + done, bytes + offset, dtype, count - done);
 }
 
-void cop_noise_narrow_avx2(void *stored, const float *values, cop_dtype dtype, size_t count)
+void cop_storage_narrow_avx2(void *stored, const float *values, cop_dtype dtype, size_t count)
 {
     char *const bytes = stored;
     size_t done = 0;
@@ -61,6 +61,6 @@ void cop_noise_narrow_avx2(void *stored, const float *values, cop_dtype dtype, s
         }
     }
     const size_t offset = done * cop_dtype_size(dtype);
-    cop_noise_narrow_scalar(bytes + offset, values + done, dtype, count - done);
+    cop_storage_narrow_scalar(bytes + offset, values + done, dtype, count - done);
 }
 #endif
