@@ -227,10 +227,7 @@ static cop_status read_prompt(void *context, size_t number, const json_t *line, 
         COP_TRY(cop_tokenizer_encode(list->tokenizer, json_string_value(prompt),
                                      json_string_length(prompt), true, &list->ids, err));
     }
-    void *start = list->start;
-    COP_TRY(cop_memory_grow(&start, &list->start_capacity, list->count + 2, sizeof *list->start,
-                            err));
-    list->start = start;
+    COP_GROW(list->start, list->start_capacity, list->count + 2, err);
     if (list->count == 0) list->start[0] = 0;
     list->start[++list->count] = list->ids.count;
     const size_t length = list->ids.count - list->start[list->count - 1];

@@ -10,9 +10,7 @@
 static cop_status reserve(cop_text *text, size_t more, cop_error *err)
 {
     COP_CHECK(more < SIZE_MAX - text->length - 1, err, COP_ERR_MEMORY, "a text is too long");
-    void *memory = text->data;
-    COP_TRY(cop_memory_grow(&memory, &text->capacity, text->length + more + 1, 1, err));
-    text->data = memory;
+    COP_GROW(text->data, text->capacity, text->length + more + 1, err);
     return COP_OK;
 }
 

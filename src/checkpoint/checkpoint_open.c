@@ -60,10 +60,7 @@ static cop_status align_data(cop_safetensors_tensor *tensor, cop_error *err)
 static cop_status take_tensors(cop_checkpoint *checkpoint, cop_safetensors *parsed,
                                size_t index, cop_error *err)
 {
-    void *memory = checkpoint->tensors;
-    COP_TRY(cop_memory_grow(&memory, &checkpoint->capacity, checkpoint->count + parsed->count,
-                            sizeof *checkpoint->tensors, err));
-    checkpoint->tensors = memory;
+    COP_GROW(checkpoint->tensors, checkpoint->capacity, checkpoint->count + parsed->count, err);
     for (size_t i = 0; i < parsed->count; i++) {
         cop_safetensors_tensor *const tensor = &parsed->tensors[i];
         tensor->info.file = index;

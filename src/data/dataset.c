@@ -86,10 +86,7 @@ static cop_status keep_line(void *context, size_t index, const char *line, size_
     const bool *const wanted = self->options->wanted;
     COP_CHECK(wanted == NULL || index < self->options->wanted_count, err, COP_ERR_FORMAT,
               "the file has grown while it was read");
-    void *memory = dataset->examples;
-    COP_TRY(cop_memory_grow(&memory, &dataset->capacity, dataset->count + 1,
-                            sizeof *dataset->examples, err));
-    dataset->examples = memory;
+    COP_GROW(dataset->examples, dataset->capacity, dataset->count + 1, err);
     json_t **const example = &dataset->examples[dataset->count++];
     *example = NULL;
     if (wanted != NULL && !wanted[index]) return COP_OK;

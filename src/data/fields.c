@@ -26,10 +26,7 @@ const char *cop_fields_get(const cop_fields *fields, const char *name)
 /* Makes room for one more pair at `at`, which is then empty. */
 static cop_status insert(cop_fields *fields, size_t at, cop_error *err)
 {
-    void *memory = fields->data;
-    COP_TRY(cop_memory_grow(&memory, &fields->capacity, fields->count + 1, sizeof *fields->data,
-                            err));
-    fields->data = memory;
+    COP_GROW(fields->data, fields->capacity, fields->count + 1, err);
     memmove(fields->data + at + 1, fields->data + at,
             (fields->count - at) * sizeof *fields->data);
     fields->data[at] = (cop_field){0};

@@ -84,9 +84,7 @@ static cop_status refill(cop_line_reader *r, cop_error *err)
     r->at = 0;
     r->filled = left;
     if (left == r->capacity) {
-        void *memory = r->own;
-        COP_TRY(cop_memory_grow(&memory, &r->capacity, 2 * r->capacity, 1, err));
-        r->own = memory;
+        COP_GROW(r->own, r->capacity, 2 * r->capacity, err);
         r->bytes = r->own;
     }
     ssize_t got = 0;

@@ -78,10 +78,7 @@ static void move_to(lexer *self, size_t to)
 
 static cop_status add(lexer *self, jinja_token_kind kind, const char *text, size_t length)
 {
-    void *tokens = self->tokens;
-    COP_TRY(cop_memory_grow(&tokens, &self->capacity, self->count + 1, sizeof *self->tokens,
-                            self->err));
-    self->tokens = tokens;
+    COP_GROW(self->tokens, self->capacity, self->count + 1, self->err);
     self->tokens[self->count++] =
         (jinja_token){.kind = kind, .line = self->line, .text = {text, length}};
     return COP_OK;

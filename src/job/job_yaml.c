@@ -129,10 +129,7 @@ static cop_status next_event(yaml_reader *reader, yaml_event_t *event, cop_error
 static cop_status add_item(entry_draft *draft, const yaml_event_t *event, cop_error *err)
 {
     cop_job_entry *const entry = &draft->entry;
-    void *memory = entry->items;
-    COP_TRY(cop_memory_grow(&memory, &draft->capacity, entry->count + 1, sizeof *entry->items,
-                            err));
-    entry->items = memory;
+    COP_GROW(entry->items, draft->capacity, entry->count + 1, err);
     const char *const text = (const char *)event->data.scalar.value;
     const size_t length = event->data.scalar.length;
     COP_CHECK(memchr(text, '\0', length) == NULL, err, COP_ERR_CONFIG,

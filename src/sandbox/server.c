@@ -46,8 +46,7 @@ static size_t count_running(const server *s)
 static cop_status take_line(server *s, const char *line, size_t length, cop_error *err)
 {
     if (strspn(line, " \t\r") == length || length == 0) return COP_OK;
-    COP_TRY(cop_memory_grow((void **)&s->waiting, &s->waiting_capacity, s->waiting_count + 1,
-                            sizeof *s->waiting, err));
+    COP_GROW(s->waiting, s->waiting_capacity, s->waiting_count + 1, err);
     cop_request *const request = &s->waiting[s->waiting_count];
     cop_error reason = {0};
     if (cop_request_parse(line, length, s->options->timeout_s, request, &reason) == COP_OK) {

@@ -134,10 +134,7 @@ cop_status cop_store_insert(cop_store *store, cop_store_entry **entry, cop_error
     if (index < store->count && strcmp(store->entries[index]->path, path) == 0) {
         cop_store_entry_destroy(&store->entries[index]);
     } else {
-        void *memory = store->entries;
-        COP_TRY(cop_memory_grow(&memory, &store->capacity, store->count + 1,
-                                sizeof(cop_store_entry *), err));
-        store->entries = memory;
+        COP_GROW(store->entries, store->capacity, store->count + 1, err);
         memmove(store->entries + index + 1, store->entries + index,
                 (store->count - index) * sizeof(cop_store_entry *));
         store->count++;

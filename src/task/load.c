@@ -62,9 +62,7 @@ static cop_status key_example(void *context, size_t index, json_t *example, cop_
 {
     loader *const self = context;
     COP_TRY(fit_example(context, index, example, err));
-    void *memory = self->keys;
-    COP_TRY(cop_memory_grow(&memory, &self->capacity, index + 1, sizeof *self->keys, err));
-    self->keys = memory;
+    COP_GROW(self->keys, self->capacity, index + 1, err);
     cop_text_clear(&self->prompt);
     COP_TRY(cop_task_render(self->user, example, &self->prompt, err));
     self->keys[index] = key_of(self->prompt.data, self->prompt.length);

@@ -108,6 +108,13 @@ static cop_status resolve_line(const cop_bpe *bpe, const line *self, cop_bpe_mer
     return find_token(vocab, text, self->joined.length, self->number, &merge->product, err);
 }
 
+static cop_status make_room(cop_bpe_merge **merges, size_t *capacity, size_t need,
+                            cop_error *err)
+{
+    COP_GROW(*merges, *capacity, need, err);
+    return COP_OK;
+}
+
 /* Reads the merges, *count of them, into a growing list. */
 static cop_status read_merges(const cop_bpe *bpe, cop_scan json, cop_bpe_merge **merges,
                               size_t *count, cop_error *err)
@@ -124,9 +131,7 @@ static cop_status read_merges(const cop_bpe *bpe, cop_scan json, cop_bpe_merge *
         current.number = *count + 1;
         COP_TRY_OUT(read_line(&json, &current, err));
         if (current.ignored) continue;
-        void *memory = *merges;
-        COP_TRY_OUT(cop_memory_grow(&memory, &capacity, *count + 1, sizeof **merges, err));
-        *merges = memory;
+        COP_TRY_OUT(make_room(merges, &capacity, *count + 1, err));
         COP_TRY_OUT(resolve_line(bpe, &current, &(*merges)[*count], err));
         (*count)++;
     }

@@ -120,10 +120,7 @@ cop_status cop_bpe_encode(const cop_bpe *bpe, cop_bpe_scratch *scratch, const ch
         if (whole >= 0) return cop_ids_append(ids, whole, err);
     }
     /* A byte's character has two bytes of its own to fall back on. */
-    void *memory = scratch->symbols;
-    COP_TRY(cop_memory_grow(&memory, &scratch->symbol_capacity, 2 * length + 1,
-                            sizeof *scratch->symbols, err));
-    scratch->symbols = memory;
+    COP_GROW(scratch->symbols, scratch->symbol_capacity, 2 * length + 1, err);
     scratch->symbol_count = 0;
     bool pending = false;
     COP_TRY(bpe->byte_level ? add_bytes(bpe, scratch, text, length, &pending, err)

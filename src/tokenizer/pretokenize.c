@@ -32,12 +32,15 @@ static const char byte_level_pattern[] =
 
 /* --- reading --- */
 
+static cop_status make_room(cop_pretokenizer *self, cop_error *err)
+{
+    COP_GROW(self->steps, self->capacity, self->count + 1, err);
+    return COP_OK;
+}
+
 static cop_status append_step(cop_pretokenizer *self, step added, cop_error *err)
 {
-    void *memory = self->steps;
-    const cop_status status =
-        cop_memory_grow(&memory, &self->capacity, self->count + 1, sizeof added, err);
-    self->steps = memory;
+    const cop_status status = make_room(self, err);
     if (status != COP_OK) {
         cop_pattern_destroy(&added.pattern);
         return status;

@@ -156,9 +156,7 @@ cop_status cop_matcher_check(const cop_matcher *matcher, size_t length, cop_erro
 cop_status cop_spans_append(cop_spans *spans, cop_span span, cop_error *err)
 {
     if (spans->count == spans->capacity) {
-        void *memory = spans->data;
-        COP_TRY(cop_memory_grow(&memory, &spans->capacity, spans->count + 1, sizeof span, err));
-        spans->data = memory;
+        COP_GROW(spans->data, spans->capacity, spans->count + 1, err);
     }
     spans->data[spans->count++] = span;
     return COP_OK;

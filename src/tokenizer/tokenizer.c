@@ -15,9 +15,7 @@ enum { MAX_FILE_BYTES = 256 << 20 };
 cop_status cop_ids_append(cop_ids *ids, int32_t id, cop_error *err)
 {
     if (ids->count == ids->capacity) {
-        void *memory = ids->data;
-        COP_TRY(cop_memory_grow(&memory, &ids->capacity, ids->count + 1, sizeof id, err));
-        ids->data = memory;
+        COP_GROW(ids->data, ids->capacity, ids->count + 1, err);
     }
     ids->data[ids->count++] = id;
     return COP_OK;

@@ -85,9 +85,7 @@ static cop_status add_token(cop_added *self, cop_added_token *token, cop_error *
     COP_TRY(assign_id(self, token, err));
     COP_TRY(cop_trie_add(&self->contents, token->content, token->length, (int32_t)self->count,
                          err));
-    void *memory = self->tokens;
-    COP_TRY(cop_memory_grow(&memory, &self->capacity, self->count + 1, sizeof *token, err));
-    self->tokens = memory;
+    COP_GROW(self->tokens, self->capacity, self->count + 1, err);
     self->tokens[self->count++] = *token;
     if ((size_t)token->id >= self->size) self->size = (size_t)token->id + 1;
     return COP_OK;
@@ -259,9 +257,7 @@ void cop_added_parts_free(cop_added_parts *parts)
 
 static cop_status append_part(cop_added_parts *parts, cop_added_part part, cop_error *err)
 {
-    void *memory = parts->data;
-    COP_TRY(cop_memory_grow(&memory, &parts->capacity, parts->count + 1, sizeof part, err));
-    parts->data = memory;
+    COP_GROW(parts->data, parts->capacity, parts->count + 1, err);
     parts->data[parts->count++] = part;
     return COP_OK;
 }

@@ -90,18 +90,15 @@ static cop_status read_step(step *self, const char *type, const json_t *json, co
 static cop_status add_part(void *context, const char *type, const json_t *json, cop_error *err)
 {
     cop_decoder *const self = context;
-    step added = {0};
-    void *memory = self->steps;
-    cop_status status = read_step(&added, type, json, err);
-    if (status == COP_OK) {
-        status = cop_memory_grow(&memory, &self->capacity, self->count + 1, sizeof added, err);
-    }
-    self->steps = memory;
+    COP_GROW(self->steps, self->capacity, self->count + 1, err);
+    step *const added = &self->steps[self->count];
+    *added = (step){0};
+    const cop_status status = read_step(added, type, json, err);
     if (status != COP_OK) {
-        free_step(&added);
+        free_step(added);
         return status;
     }
-    self->steps[self->count++] = added;
+    self->count++;
     return COP_OK;
 }
 
@@ -134,10 +131,7 @@ void cop_decoder_destroy(cop_decoder **decoder)
 cop_status cop_strings_close(cop_strings *strings, cop_error *err)
 {
     COP_TRY(cop_text_append(&strings->bytes, "", 0, err)); /* so that there is an address */
-    void *memory = strings->ends;
-    COP_TRY(
-        cop_memory_grow(&memory, &strings->capacity, strings->count + 1, sizeof(size_t), err));
-    strings->ends = memory;
+    COP_GROW(strings->ends, strings->capacity, strings->count + 1, err);
     strings->ends[strings->count++] = strings->bytes.length;
     return COP_OK;
 }

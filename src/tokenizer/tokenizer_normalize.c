@@ -64,18 +64,15 @@ static cop_status read_step(step *self, const char *type, const json_t *json, co
 static cop_status add_part(void *context, const char *type, const json_t *json, cop_error *err)
 {
     cop_normalizer *const self = context;
-    step added = {.kind = STEP_FORM};
-    void *memory = self->steps;
-    cop_status status = read_step(&added, type, json, err);
-    if (status == COP_OK) {
-        status = cop_memory_grow(&memory, &self->capacity, self->count + 1, sizeof added, err);
-    }
-    self->steps = memory;
+    COP_GROW(self->steps, self->capacity, self->count + 1, err);
+    step *const added = &self->steps[self->count];
+    *added = (step){.kind = STEP_FORM};
+    const cop_status status = read_step(added, type, json, err);
     if (status != COP_OK) {
-        free_step(&added);
+        free_step(added);
         return status;
     }
-    self->steps[self->count++] = added;
+    self->count++;
     return COP_OK;
 }
 

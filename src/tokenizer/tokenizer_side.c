@@ -52,10 +52,7 @@ typedef struct gatherer {
 
 static cop_status push(entry_list *list, const entry *added, cop_error *err)
 {
-    void *memory = list->data;
-    COP_TRY(
-        cop_memory_grow(&memory, &list->capacity, list->count + 1, sizeof *list->data, err));
-    list->data = memory;
+    COP_GROW(list->data, list->capacity, list->count + 1, err);
     list->data[list->count++] = *added;
     return COP_OK;
 }

@@ -35,9 +35,7 @@ static void free_parts(parts *self)
 
 static cop_status append(cop_template *self, const int32_t *items, size_t count, cop_error *err)
 {
-    void *memory = self->items;
-    COP_TRY(cop_memory_grow(&memory, &self->capacity, self->count + count, sizeof *items, err));
-    self->items = memory;
+    COP_GROW(self->items, self->capacity, self->count + count, err);
     if (count > 0) memcpy(self->items + self->count, items, count * sizeof *items);
     self->count += count;
     return COP_OK;

@@ -4,10 +4,7 @@
 static cop_status add_node(cop_trie *trie, uint8_t byte, uint32_t *index, cop_error *err)
 {
     COP_CHECK(trie->count < UINT32_MAX, err, COP_ERR_FORMAT, "the added tokens are too long");
-    void *memory = trie->nodes;
-    COP_TRY(
-        cop_memory_grow(&memory, &trie->capacity, trie->count + 1, sizeof *trie->nodes, err));
-    trie->nodes = memory;
+    COP_GROW(trie->nodes, trie->capacity, trie->count + 1, err);
     *index = (uint32_t)trie->count++;
     trie->nodes[*index] = (cop_trie_node){.value = -1, .byte = byte};
     return COP_OK;

@@ -71,9 +71,7 @@ static cop_status read_entry(reader *self, cop_scan *json, cop_error *err)
     }
     COP_CHECK(self->bytes.length < UINT32_MAX, err, COP_ERR_FORMAT,
               "the vocabulary is too large");
-    void *memory = self->entries;
-    COP_TRY(cop_memory_grow(&memory, &self->capacity, self->count + 1, sizeof(entry), err));
-    self->entries = memory;
+    COP_GROW(self->entries, self->capacity, self->count + 1, err);
     self->entries[self->count++] = (entry){
         .token = {.offset = (uint32_t)start, .length = (uint32_t)length}, .id = (uint32_t)id};
     if (id >= self->size) self->size = id + 1;

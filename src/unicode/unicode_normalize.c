@@ -34,10 +34,7 @@ static cop_status decompose_text(const char *text, size_t length, utf8proc_optio
     while (at < length) {
         uint32_t code = 0;
         at += cop_unicode_decode(text + at, length - at, &code);
-        void *memory = list->data;
-        COP_TRY(cop_memory_grow(&memory, &list->capacity, list->count + LONGEST,
-                                sizeof *list->data, err));
-        list->data = memory;
+        COP_GROW(list->data, list->capacity, list->count + LONGEST, err);
         const utf8proc_ssize_t got = utf8proc_decompose_char(
             (utf8proc_int32_t)code, list->data + list->count, LONGEST, options, &boundary);
         COP_CHECK(got >= 0 && got <= LONGEST, err, COP_ERR_INTERNAL,

@@ -7,9 +7,9 @@
 
 #include "coppice/base/status.h"
 
-#include <stdint.h>
-
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /** Allocates count * size bytes, zeroed. A zero product gives a valid pointer.
  *  \return NULL on overflow or when memory is short, with *err set (COP_ERR_MEMORY, the figures
@@ -24,6 +24,15 @@ void *cop_memory_alloc_raw(size_t count, size_t size, cop_error *err);
 cop_status cop_memory_grow(void **items, size_t *capacity, size_t need, size_t size,
                            cop_error *err);
 
+/** Grows the array `items`, a pointer of any type, as cop_memory_grow() does, or returns from
+ * the calling function with its failure. */
+#define COP_GROW(items, capacity, need, err)                                                \
+    do {                                                                                    \
+        void *cop_grown_ = (items);                                                         \
+        COP_TRY(cop_memory_grow(&cop_grown_, &(capacity), (need), sizeof *(items), (err))); \
+        (items) = (__typeof__(items))cop_grown_;                                            \
+    } while (0)
+
 /** Copies a string of `length` bytes and ends it with NUL. Free with cop_memory_free(). */
 char *cop_memory_copy_string(const char *text, size_t length, cop_error *err);
 
@@ -35,7 +44,7 @@ void *cop_memory_shrink(void *memory, size_t count, size_t size);
 void cop_memory_free(void *memory);
 
 /** \return true and *product = a * b if it fits in size_t. */
-_Bool cop_memory_multiply(size_t a, size_t b, size_t *product);
+bool cop_memory_multiply(size_t a, size_t b, size_t *product);
 
 /** Memory that this process may still take, in bytes: the least of MemAvailable and the limits
  * of its control groups (v1 and v2), page cache counted as free. \return 0 if it cannot be

@@ -73,10 +73,7 @@ static cop_status describe(cop_cuda *cuda, const cop_batch *batch, size_t group,
     if (is_known(known, batch, group)) return COP_OK;
     known->span_count = 0;
     known->tiles = 0;
-    void *spans = known->spans;
-    COP_TRY(cop_memory_grow(&spans, &known->span_capacity, batch->span_count,
-                            sizeof *known->spans, err));
-    known->spans = (cop_span *)spans;
+    COP_GROW(known->spans, known->span_capacity, batch->span_count, err);
     COP_TRY(send_rows(cuda, batch, err));
     COP_TRY(send_tiles(cuda, batch, group, err));
     if (bytes > 0) memcpy(known->spans, batch->spans, bytes);

@@ -46,10 +46,7 @@ static cop_status add_graph(cop_cuda *cuda, const cop_decode *decode, cop_error 
 {
     cop_cuda_decoder *const decoder = &cuda->decoder;
     if (decoder->graph_count == COP_CUDA_MOST_GRAPHS) cop_cuda_forget_graphs(cuda);
-    void *graphs = decoder->graphs;
-    COP_TRY(cop_memory_grow(&graphs, &decoder->graph_capacity, decoder->graph_count + 1,
-                            sizeof *decoder->graphs, err));
-    decoder->graphs = (cop_cuda_graph *)graphs;
+    COP_GROW(decoder->graphs, decoder->graph_capacity, decoder->graph_count + 1, err);
     decoder->graphs[decoder->graph_count++] = (cop_cuda_graph){.of = *decode,
                                                                .rows = decoder->sequences.count,
                                                                .lanes = cuda->base.lanes,

@@ -255,10 +255,7 @@ static cop_status find_algorithm(cop_cuda *cuda, const cop_matrix *matrix, size_
             *algorithm = &known->algorithm;
     }
     if (*algorithm != NULL) return COP_OK;
-    void *list = cuda->algorithms;
-    COP_TRY(cop_memory_grow(&list, &cuda->algorithm_capacity, cuda->algorithm_count + 1,
-                            sizeof *cuda->algorithms, err));
-    cuda->algorithms = (cop_cuda_algorithm *)list;
+    COP_GROW(cuda->algorithms, cuda->algorithm_capacity, cuda->algorithm_count + 1, err);
     cop_cuda_algorithm *const made = &cuda->algorithms[cuda->algorithm_count];
     *made =
         (cop_cuda_algorithm){.n = matrix->n, .k = matrix->k, .rows = asked, .algorithm = {}};

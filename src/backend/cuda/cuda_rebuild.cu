@@ -130,9 +130,7 @@ static cop_status send_components(cop_cuda *cuda, const cop_component *component
                 memcmp(&cuda->sent[i].amplitude, &components[i].amplitude, sizeof(float)) == 0;
     if (known) return COP_OK;
     cuda->sent_count = 0;
-    void *sent = cuda->sent;
-    COP_TRY(cop_memory_grow(&sent, &cuda->sent_capacity, count, sizeof *components, err));
-    cuda->sent = (cop_component *)sent;
+    COP_GROW(cuda->sent, cuda->sent_capacity, count, err);
     COP_TRY(cop_cuda_send(cuda, &cuda->components, components, bytes, err));
     if (count > 0) memcpy(cuda->sent, components, bytes);
     cuda->sent_count = count;
