@@ -95,16 +95,13 @@ cop_status cop_app_parse_number(const char *option, const char *text, double low
 
 cop_status cop_app_parse_compute(const char *text, cop_compute *compute, cop_error *err)
 {
-    if (strcmp(text, "auto") == 0) {
-        *compute = COP_COMPUTE_AUTO;
-    } else if (strcmp(text, "f32") == 0) {
-        *compute = COP_COMPUTE_F32;
-    } else if (strcmp(text, "bf16") == 0) {
-        *compute = COP_COMPUTE_BF16;
-    } else {
-        return cop_error_set(err, COP_ERR_USAGE, "--compute %s: must be auto, f32 or bf16",
-                             text);
-    }
+    static const char *const names[] = {
+        [COP_COMPUTE_AUTO] = "auto", [COP_COMPUTE_F32] = "f32", [COP_COMPUTE_BF16] = "bf16"};
+    const size_t count = sizeof names / sizeof names[0];
+    const size_t found = cop_text_find_name(text, names, count);
+    COP_CHECK(found < count, err, COP_ERR_USAGE, "--compute %s: must be auto, f32 or bf16",
+              text);
+    *compute = (cop_compute)found;
     return COP_OK;
 }
 

@@ -1,5 +1,6 @@
 /* What all backends share (backend.h). */
 #include "coppice/backend/backend.h"
+#include "coppice/base/text.h"
 
 #include "backend/cpu/cpu_backend.h"
 #include "backend/plugin.h"
@@ -21,20 +22,11 @@ void cop_backend_destroy(cop_backend **backend)
     *backend = NULL;
 }
 
-/* Where `name` is among `names`; `count` if nowhere. */
-static size_t find_name(const char *name, const char *const *names, size_t count)
-{
-    size_t i = 0;
-    while (i < count && strcmp(name, names[i]) != 0)
-        i++;
-    return i;
-}
-
 bool cop_backend_kind_parse(const char *name, cop_backend_kind *kind)
 {
     static const char *const names[] = {
         [COP_BACKEND_AUTO] = "auto", [COP_BACKEND_CPU] = "cpu", [COP_BACKEND_CUDA] = "cuda"};
-    const size_t found = find_name(name, names, sizeof names / sizeof names[0]);
+    const size_t found = cop_text_find_name(name, names, sizeof names / sizeof names[0]);
     if (found == sizeof names / sizeof names[0]) return false;
     *kind = (cop_backend_kind)found;
     return true;
@@ -45,7 +37,7 @@ bool cop_gemm_provider_parse(const char *name, cop_gemm_provider *provider)
     static const char *const names[] = {[COP_GEMM_AUTO] = "auto",
                                         [COP_GEMM_ONEDNN] = "onednn",
                                         [COP_GEMM_OPENBLAS] = "openblas"};
-    const size_t found = find_name(name, names, sizeof names / sizeof names[0]);
+    const size_t found = cop_text_find_name(name, names, sizeof names / sizeof names[0]);
     if (found == sizeof names / sizeof names[0]) return false;
     *provider = (cop_gemm_provider)found;
     return true;

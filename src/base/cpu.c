@@ -1,4 +1,5 @@
 #include "coppice/base/cpu.h"
+#include "coppice/base/text.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -42,10 +43,8 @@ cop_isa cop_cpu_isa(void)
     const cop_isa best = detect_isa();
     const char *const wanted = getenv("COPPICE_ISA");
     if (wanted == NULL) return best;
-    for (int isa = COP_ISA_SCALAR; isa < (int)best; isa++) {
-        if (strcmp(wanted, isa_names[isa]) == 0) return (cop_isa)isa;
-    }
-    return best;
+    const size_t found = cop_text_find_name(wanted, isa_names, (size_t)best);
+    return (cop_isa)found;
 }
 
 /* Of each hold: its name, and the kernels that go with it. */

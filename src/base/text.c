@@ -89,6 +89,14 @@ const char *cop_text_nearest(const char *word, const char *const *candidates, si
     return nearest;
 }
 
+size_t cop_text_find_name(const char *name, const char *const *known, size_t count)
+{
+    size_t place = 0;
+    while (place < count && strcmp(name, known[place]) != 0)
+        place++;
+    return place;
+}
+
 cop_status cop_text_refuse_name(const char *kind, const char *kinds, const char *name,
                                 const char *const *known, size_t count, cop_error *err)
 {

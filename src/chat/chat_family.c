@@ -1,4 +1,5 @@
 /* Rendering of chat prompts by the rules of a family (chat.h). */
+#include "coppice/base/text.h"
 #include "coppice/chat/chat.h"
 #include "coppice/unicode/unicode.h"
 
@@ -56,9 +57,9 @@ const char *cop_chat_family_name(cop_chat_family family)
 cop_status cop_chat_family_find(const char *name, cop_chat_family *family, cop_error *err)
 {
     *family = COP_CHAT_PLAIN;
-    for (size_t i = 0; i < COP_CHAT_FAMILY_COUNT; i++) {
-        if (strcmp(names[i], name) != 0) continue;
-        *family = (cop_chat_family)i;
+    const size_t found = cop_text_find_name(name, names, COP_CHAT_FAMILY_COUNT);
+    if (found < COP_CHAT_FAMILY_COUNT) {
+        *family = (cop_chat_family)found;
         return COP_OK;
     }
     return cop_text_refuse_name("chat family", "chat families", name, names,

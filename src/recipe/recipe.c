@@ -1,6 +1,7 @@
 #include "coppice/recipe/recipe.h"
 
 #include "coppice/base/memory.h"
+#include "coppice/base/text.h"
 
 #include <assert.h>
 #include <fnmatch.h>
@@ -104,12 +105,10 @@ static const char *const scaling_names[] = {
 
 bool cop_scaling_find(const char *name, cop_scaling *scaling)
 {
-    for (size_t i = 0; i < sizeof scaling_names / sizeof scaling_names[0]; i++) {
-        if (strcmp(name, scaling_names[i]) != 0) continue;
-        *scaling = (cop_scaling)i;
-        return true;
-    }
-    return false;
+    const size_t count = sizeof scaling_names / sizeof scaling_names[0];
+    const size_t found = cop_text_find_name(name, scaling_names, count);
+    if (found < count) *scaling = (cop_scaling)found;
+    return found < count;
 }
 
 const char *cop_scaling_name(cop_scaling scaling)

@@ -2,6 +2,7 @@
 #include "coppice/recipe/recipe.h"
 
 #include "coppice/base/memory.h"
+#include "coppice/base/text.h"
 #include "coppice/json/json.h"
 #include "coppice/json/json_text.h"
 #include "coppice/noise/noise.h"
@@ -22,10 +23,8 @@ static cop_status check_fields(json_t *object, const char *const *known, size_t 
     json_t *value = NULL;
     json_object_foreach(object, key, value)
     {
-        size_t i = 0;
-        while (i < count && strcmp(key, known[i]) != 0)
-            i++;
-        COP_CHECK(i < count, err, COP_ERR_FORMAT, "unknown field \"%s\"", key);
+        COP_CHECK(cop_text_find_name(key, known, count) < count, err, COP_ERR_FORMAT,
+                  "unknown field \"%s\"", key);
     }
     return COP_OK;
 }

@@ -5,7 +5,6 @@
 #include "coppice/base/text.h"
 
 #include <math.h>
-#include <string.h>
 
 static const cop_operator *const operators[] = {
     &cop_operator_two_pass,
@@ -24,11 +23,9 @@ const cop_operator *cop_operator_at(size_t index)
 cop_status cop_operator_find(const char *name, const cop_operator **found, cop_error *err)
 {
     const char *names[OPERATOR_COUNT];
-    *found = NULL;
-    for (size_t i = 0; i < OPERATOR_COUNT; i++) {
+    for (size_t i = 0; i < OPERATOR_COUNT; i++)
         names[i] = operators[i]->name;
-        if (strcmp(name, names[i]) == 0) *found = operators[i];
-    }
+    *found = cop_operator_at(cop_text_find_name(name, names, OPERATOR_COUNT));
     return *found != NULL ? COP_OK
                           : cop_text_refuse_name("operator", "operators", name, names,
                                                  OPERATOR_COUNT, err);

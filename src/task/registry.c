@@ -2,8 +2,7 @@
 #include "task/tasks.h"
 
 #include "coppice/base/memory.h"
-
-#include <string.h>
+#include "coppice/base/text.h"
 
 static const cop_task *const tasks[] = {
     &cop_task_gsm8k,     &cop_task_arith, &cop_task_math,   &cop_task_math_strict,
@@ -27,11 +26,9 @@ const cop_task *cop_task_at(size_t index)
 cop_status cop_task_find(const char *name, const cop_task **task, cop_error *err)
 {
     const char *names[TASK_COUNT];
-    *task = NULL;
-    for (size_t i = 0; i < TASK_COUNT; i++) {
+    for (size_t i = 0; i < TASK_COUNT; i++)
         names[i] = tasks[i]->name;
-        if (strcmp(names[i], name) == 0) *task = tasks[i];
-    }
+    *task = cop_task_at(cop_text_find_name(name, names, TASK_COUNT));
     return *task != NULL ? COP_OK
                          : cop_text_refuse_name("task", "tasks", name, names, TASK_COUNT, err);
 }

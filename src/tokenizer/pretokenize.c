@@ -1,5 +1,6 @@
 #include "tokenizer/pretokenize.h"
 #include "coppice/base/memory.h"
+#include "coppice/base/text.h"
 #include "coppice/unicode/unicode.h"
 #include "tokenizer/tokenizer_json.h"
 
@@ -88,10 +89,9 @@ static cop_status parse_split(cop_pretokenizer *self, const json_t *json, cop_er
     size_t length = 0;
     COP_TRY(cop_tokenizer_json_string(json, "behavior", &name, &length, err));
     step split = {.kind = STEP_SPLIT};
-    size_t found = 0;
-    while (found < sizeof names / sizeof *names && strcmp(names[found], name) != 0)
-        found++;
-    COP_CHECK(found < sizeof names / sizeof *names, err, COP_ERR_UNSUPPORTED,
+    const size_t count = sizeof names / sizeof *names;
+    const size_t found = cop_text_find_name(name, names, count);
+    COP_CHECK(found < count, err, COP_ERR_UNSUPPORTED,
               "the behavior \"%.40s\" of a Split pre-tokenizer is not supported", name);
     split.behavior = (cop_split_behavior)found;
     COP_TRY(cop_tokenizer_json_bool(json, "invert", false, &split.invert, err));
@@ -113,13 +113,12 @@ cop_status cop_metaspace_parse(const json_t *json, cop_metaspace *metaspace, cop
     const json_t *const scheme = json_object_get(json, "prepend_scheme");
     if (scheme == NULL) return COP_OK;
     const char *const name = json_string_value(scheme);
-    for (size_t i = 0; name != NULL && i < sizeof names / sizeof *names; i++) {
-        if (strcmp(names[i], name) != 0) continue;
-        metaspace->scheme = (cop_metaspace_scheme)i;
-        return COP_OK;
-    }
-    return cop_error_set(err, COP_ERR_FORMAT,
-                         "\"prepend_scheme\" must be \"always\", \"first\" or \"never\"");
+    const size_t count = sizeof names / sizeof *names;
+    const size_t found = name == NULL ? count : cop_text_find_name(name, names, count);
+    COP_CHECK(found < count, err, COP_ERR_FORMAT,
+              "\"prepend_scheme\" must be \"always\", \"first\" or \"never\"");
+    metaspace->scheme = (cop_metaspace_scheme)found;
+    return COP_OK;
 }
 
 static cop_status parse_metaspace(cop_pretokenizer *self, const json_t *json, cop_error *err)

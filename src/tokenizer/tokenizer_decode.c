@@ -1,5 +1,6 @@
 #include "tokenizer/tokenizer_decode.h"
 #include "coppice/base/memory.h"
+#include "coppice/base/text.h"
 #include "coppice/unicode/unicode.h"
 #include "tokenizer/pretokenize.h"
 #include "tokenizer/tokenizer_json.h"
@@ -72,10 +73,9 @@ static cop_status read_step(step *self, const char *type, const json_t *json, co
                                         [STEP_STRIP] = "Strip",
                                         [STEP_REPLACE] = "Replace",
                                         [STEP_METASPACE] = "Metaspace"};
-    size_t kind = 0;
-    while (kind < sizeof names / sizeof *names && strcmp(names[kind], type) != 0)
-        kind++;
-    COP_CHECK(kind < sizeof names / sizeof *names, err, COP_ERR_UNSUPPORTED,
+    const size_t count = sizeof names / sizeof *names;
+    const size_t kind = cop_text_find_name(type, names, count);
+    COP_CHECK(kind < count, err, COP_ERR_UNSUPPORTED,
               "the decoder \"%.40s\" is not supported (ByteLevel, ByteFallback, Fuse, Strip, "
               "Replace, Metaspace and Sequence are)",
               type);

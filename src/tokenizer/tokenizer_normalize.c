@@ -1,5 +1,6 @@
 #include "tokenizer/tokenizer_normalize.h"
 #include "coppice/base/memory.h"
+#include "coppice/base/text.h"
 #include "coppice/unicode/unicode.h"
 #include "tokenizer/tokenizer_json.h"
 
@@ -41,9 +42,10 @@ static cop_status read_step(step *self, const char *type, const json_t *json, co
                                         [COP_UNICODE_NFD] = "NFD",
                                         [COP_UNICODE_NFKC] = "NFKC",
                                         [COP_UNICODE_NFKD] = "NFKD"};
-    for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
-        if (strcmp(forms[i], type) != 0) continue;
-        self->form = (cop_unicode_form)i;
+    const size_t count = sizeof forms / sizeof *forms;
+    const size_t form = cop_text_find_name(type, forms, count);
+    if (form < count) {
+        self->form = (cop_unicode_form)form;
         return COP_OK;
     }
     if (strcmp(type, "Prepend") == 0) {

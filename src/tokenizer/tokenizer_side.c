@@ -130,10 +130,7 @@ static cop_status read_value(const json_t *json, const char *key, entry *e, cop_
 
 static size_t find_standard(const char *key)
 {
-    size_t i = 0;
-    while (i < STANDARD_NAMES && strcmp(standard_names[i], key) != 0)
-        i++;
-    return i;
+    return cop_text_find_name(key, standard_names, STANDARD_NAMES);
 }
 
 static bool names_token(const char *key)

@@ -53,6 +53,9 @@ size_t cop_text_distance(const char *a, const char *b);
 /** The candidate nearest to `word`, NULL if none is close enough to be worth suggesting. */
 const char *cop_text_nearest(const char *word, const char *const *candidates, size_t count);
 
+/** The place of `name` in known [count], as it is written there; count if it is not. */
+size_t cop_text_find_name(const char *name, const char *const *known, size_t count);
+
 /** COP_ERR_CONFIG, "unknown KIND \"name\"", with the nearest of known [count] if one is near,
  *  and all of them. `kinds` is the plural. */
 cop_status cop_text_refuse_name(const char *kind, const char *kinds, const char *name,
