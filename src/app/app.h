@@ -56,9 +56,21 @@ void cop_app_warn_of_chat(const char *command, const char *unstopped, bool asks_
 /* Flushes standard output; a full disk or closed pipe shows here. */
 cop_status cop_app_flush(cop_error *err);
 
+/* Prints a text on standard output and flushes it. */
+cop_status cop_app_print_text(const cop_text *text, cop_error *err);
+
+/* Parses a command line; argp has said what is wrong with one. */
+cop_status cop_app_parse(const struct argp *argp, int argc, char **argv, void *input,
+                         cop_error *err);
+
 /* Parses a number of an option; the whole text must be one within [low, high]. */
 cop_status cop_app_parse_int(const char *option, const char *text, int64_t low, int64_t high,
                              int64_t *value, cop_error *err);
+
+/* The same of an option that means what `key` of a job file does, within that key's bounds;
+ * where text is NULL *value stays. */
+cop_status cop_app_parse_like(const char *option, const char *key, const char *text,
+                              int64_t *value, cop_error *err);
 
 cop_status cop_app_parse_number(const char *option, const char *text, double low, double high,
                                 double *value, cop_error *err);

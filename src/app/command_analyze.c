@@ -1,5 +1,6 @@
 /* coppice analyze */
 #include "app/app.h"
+#include "app/run_options.h"
 
 #include "coppice/base/affinity.h"
 #include "coppice/base/timer.h"
@@ -9,15 +10,14 @@
 #include <unistd.h>
 
 typedef struct arguments {
-    const char *run;
+    cop_app_run run;
     const char *halvings, *permutations, *seed, *threads;
-    bool json, within_sigma;
+    bool within_sigma;
 } arguments;
 
 enum { KEY_HALVINGS = 0x100, KEY_PERMUTATIONS, KEY_SEED, KEY_WITHIN };
 
 static const struct argp_option options[] = {
-    {"json", 'j', NULL, 0, "Print all numbers as JSON", 0},
     {"halvings", KEY_HALVINGS, "R", 0, "Random halvings of the support examples (100)", 0},
     {"permutations", KEY_PERMUTATIONS, "P", 0,
      "Data sets with permuted scores that show what chance does (1000)", 0},
@@ -33,8 +33,8 @@ static error_t parse(int key, char *text, struct argp_state *state)
 {
     arguments *const a = state->input;
     switch (key) {
-    case 'j':
-        a->json = true;
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &a->run;
         return 0;
     case KEY_HALVINGS:
         a->halvings = text;
@@ -51,22 +51,17 @@ static error_t parse(int key, char *text, struct argp_state *state)
     case 't':
         a->threads = text;
         return 0;
-    case ARGP_KEY_ARG:
-        if (a->run != NULL) argp_error(state, "one run only");
-        a->run = text;
-        return 0;
-    case ARGP_KEY_END:
-        if (a->run == NULL) argp_error(state, "which run? For example runs/demo");
-        return 0;
     default:
         return ARGP_ERR_UNKNOWN;
     }
 }
 
+static const struct argp_child children[] = {{&cop_app_run_argp, 0, NULL, 0}, {0}};
+
 static const struct argp argp = {
     options,
     parse,
-    "RUN",
+    NULL,
     "Is the structure in a run's rewards real, and how many dimensions does it have? Halves "
     "the "
     "support examples of its population at random, over and over, and compares the halves: the "
@@ -76,7 +71,7 @@ static const struct argp argp = {
     "Agreement is compared with that of scores permuted over the candidates, example by "
     "example: "
     "p is the share of permuted data sets that agree as well.",
-    NULL,
+    children,
     NULL,
     NULL};
 
@@ -102,19 +97,18 @@ static cop_status number(const char *option, const char *text, int64_t low, int6
 
 static cop_status read_arguments(const arguments *a, cop_analyze_options *to, cop_error *err)
 {
-    enum { MOST = 10000000, MOST_THREADS = 1024 };
+    enum { MOST = 10000000 };
     int64_t halvings = 0;
     int64_t permutations = 0;
-    int64_t threads = 0;
+    int64_t threads = cop_affinity_core_count();
     COP_TRY(number("halvings", a->halvings, 1, MOST, 0, &halvings, err));
     COP_TRY(number("permutations", a->permutations, 1, MOST, 0, &permutations, err));
     COP_TRY(number("seed", a->seed, 0, INT64_MAX, -1, &to->seed, err));
-    COP_TRY(number("threads", a->threads, 1, MOST_THREADS, cop_affinity_core_count(), &threads,
-                   err));
+    COP_TRY(cop_app_parse_like("threads", "backend.threads", a->threads, &threads, err));
     to->halvings = (size_t)halvings;
     to->permutations = (size_t)permutations;
     to->threads = (int)threads;
-    to->json = a->json;
+    to->json = a->run.json;
     to->within_sigma = a->within_sigma;
     return COP_OK;
 }
@@ -122,9 +116,7 @@ static cop_status read_arguments(const arguments *a, cop_analyze_options *to, co
 cop_status cop_command_analyze(int argc, char **argv, cop_error *err)
 {
     arguments a = {0};
-    if (argp_parse(&argp, argc, argv, 0, NULL, &a) != 0) {
-        return cop_error_set(err, COP_ERR_USAGE, "wrong arguments");
-    }
+    COP_TRY(cop_app_parse(&argp, argc, argv, &a, err));
     double shown_s = 0;
     cop_analyze_options how = {0};
     COP_TRY(read_arguments(&a, &how, err));
@@ -133,11 +125,9 @@ cop_status cop_command_analyze(int argc, char **argv, cop_error *err)
         how.context = &shown_s;
     }
     cop_text text = {0};
-    cop_status status = cop_run_analyze(a.run, &how, &text, err);
+    cop_status status = cop_run_analyze(a.run.path, &how, &text, err);
     if (shown_s > 0) (void)fprintf(stderr, "\r\033[K");
-    if (status == COP_OK && fputs(text.data, stdout) == EOF) {
-        status = cop_error_set(err, COP_ERR_IO, "standard output cannot be written");
-    }
+    if (status == COP_OK) status = cop_app_print_text(&text, err);
     cop_text_free(&text);
-    return status == COP_OK ? cop_app_flush(err) : status;
+    return status;
 }

@@ -114,12 +114,9 @@ static cop_status run_parts(cop_bench *bench, const arguments *a, cop_error *err
 cop_status cop_command_bench(int argc, char **argv, cop_error *err)
 {
     arguments a = {0};
-    if (argp_parse(&argp, argc, argv, 0, NULL, &a) != 0) {
-        return cop_error_set(err, COP_ERR_USAGE, "wrong arguments");
-    }
+    COP_TRY(cop_app_parse(&argp, argc, argv, &a, err));
     int64_t threads = cop_affinity_core_count();
-    if (a.threads != NULL)
-        COP_TRY(cop_app_parse_int("threads", a.threads, 1, 1024, &threads, err));
+    COP_TRY(cop_app_parse_like("threads", "backend.threads", a.threads, &threads, err));
     bool is_gpu = false;
     COP_TRY(parse_backend(&a, &is_gpu, err));
     cop_bench bench = {.json = a.json ? json_object() : NULL,

@@ -1,5 +1,6 @@
 /* coppice eval */
 #include "app/app.h"
+#include "app/model_options.h"
 #include "app/task_options.h"
 
 #include "coppice/base/memory.h"
@@ -16,51 +17,34 @@ enum { MOST_FIELDS = 64 };
 
 typedef struct arguments {
     cop_app_task task;
-    const char *model, *recipe, *data, *system, *user, *assistant, *chat, *date, *compute,
-        *backend;
-    const char *responses, *examples;
-    const char *limit, *batch, *threads, *tokens, *shots, *shot_seed; /* numbers, as text */
+    cop_app_model model;
+    const char *data, *system, *user, *assistant, *responses, *examples;
+    const char *limit, *shots, *shot_seed; /* numbers, as text */
     const char *fields[MOST_FIELDS];
     size_t field_count;
-    cop_app_accept accept;
     bool json;
 } arguments;
 
 enum {
-    KEY_MODEL = 0x100,
-    KEY_RECIPE,
-    KEY_DATA,
+    KEY_DATA = 0x100,
     KEY_LIMIT,
-    KEY_COMPUTE,
-    KEY_BACKEND,
     KEY_JSON,
-    KEY_BATCH,
-    KEY_THREADS,
-    KEY_TOKENS,
     KEY_SYSTEM,
     KEY_USER,
     KEY_ASSISTANT,
-    KEY_CHAT,
-    KEY_DATE,
     KEY_RESPONSES,
     KEY_FIELD,
     KEY_EXAMPLES,
     KEY_SHOTS,
-    KEY_SHOT_SEED,
-    KEY_ACCEPT
+    KEY_SHOT_SEED
 };
 
 static const struct argp_option options[] = {
-    {"model", KEY_MODEL, "DIR", 0, "Model directory in Hugging Face layout", 0},
-    {"recipe", KEY_RECIPE, "FILE", 0, "Recipe to apply: recipe.json, a run directory or run.h5",
-     0},
-    {"accept", KEY_ACCEPT, "FILE", 0, COP_APP_ACCEPT_HELP, 0},
     {"data", KEY_DATA, "FILE", 0, "Examples, JSON lines", 0},
     {"field", KEY_FIELD, "NAME=FIELD", 0,
      "What the data calls the task's field NAME, for example question=problem; may be repeated",
      0},
     {"limit", KEY_LIMIT, "N", 0, "Only the first N examples", 0},
-    {"max-new-tokens", KEY_TOKENS, "N", 0, "Longest answer in tokens (default 256)", 0},
     {"system", KEY_SYSTEM, "TEMPLATE", 0, "System message over the fields of the data", 0},
     {"user", KEY_USER, "TEMPLATE", 0, "User message, for example '{question}'", 0},
     {"examples", KEY_EXAMPLES, "FILE", 0, "Few-shot examples, JSON lines as the data", 0},
@@ -68,15 +52,6 @@ static const struct argp_option options[] = {
     {"shot-seed", KEY_SHOT_SEED, "S", 0, "Order they are drawn in (default 0; -1: file order)",
      0},
     {"assistant", KEY_ASSISTANT, "TEMPLATE", 0, "Answer of a few-shot example", 0},
-    {"chat", KEY_CHAT, "FAMILY", 0,
-     "Rules of a chat template family instead of the model's own template", 0},
-    {"date", KEY_DATE, "YYYY-MM-DD", 0,
-     "Today to chat templates that ask for the date (default " COP_CHAT_DEFAULT_DATE ")", 0},
-    {"backend", KEY_BACKEND, "KIND", 0,
-     "auto (default: a GPU where there is one, otherwise the CPU), cpu or cuda", 0},
-    {"compute", KEY_COMPUTE, "TYPE", 0, "auto, f32 or bf16", 0},
-    {"batch", KEY_BATCH, "N", 0, "Answers generated side by side (default 128)", 0},
-    {"threads", KEY_THREADS, "N", 0, "Threads (default: all cores)", 0},
     {"responses", KEY_RESPONSES, "FILE", 0, "Also write every response, JSON lines", 0},
     {"json", KEY_JSON, NULL, 0, "Print the result as JSON", 0},
     {0}};
@@ -87,15 +62,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
     switch (key) {
     case ARGP_KEY_INIT:
         state->child_inputs[0] = &a->task;
-        return 0;
-    case KEY_MODEL:
-        a->model = text;
-        return 0;
-    case KEY_RECIPE:
-        a->recipe = text;
-        return 0;
-    case KEY_ACCEPT:
-        if (!cop_app_accept_add(&a->accept, text)) argp_error(state, "--accept: %s?", text);
+        state->child_inputs[1] = &a->model;
         return 0;
     case KEY_DATA:
         a->data = text;
@@ -103,23 +70,8 @@ static error_t parse(int key, char *text, struct argp_state *state)
     case KEY_LIMIT:
         a->limit = text;
         return 0;
-    case KEY_COMPUTE:
-        a->compute = text;
-        return 0;
-    case KEY_BACKEND:
-        a->backend = text;
-        return 0;
     case KEY_JSON:
         a->json = true;
-        return 0;
-    case KEY_BATCH:
-        a->batch = text;
-        return 0;
-    case KEY_THREADS:
-        a->threads = text;
-        return 0;
-    case KEY_TOKENS:
-        a->tokens = text;
         return 0;
     case KEY_SYSTEM:
         a->system = text;
@@ -129,12 +81,6 @@ static error_t parse(int key, char *text, struct argp_state *state)
         return 0;
     case KEY_ASSISTANT:
         a->assistant = text;
-        return 0;
-    case KEY_CHAT:
-        a->chat = text;
-        return 0;
-    case KEY_DATE:
-        a->date = text;
         return 0;
     case KEY_EXAMPLES:
         a->examples = text;
@@ -158,7 +104,8 @@ static error_t parse(int key, char *text, struct argp_state *state)
     }
 }
 
-static const struct argp_child children[] = {{&cop_app_task_argp, 0, NULL, 0}, {0}};
+static const struct argp_child children[] = {
+    {&cop_app_task_argp, 0, NULL, 0}, {&cop_app_model_argp, 0, NULL, 0}, {0}};
 
 static const struct argp argp = {
     options,
@@ -283,15 +230,8 @@ static cop_status print_result(const evaluation *e, const arguments *a, cop_erro
 static cop_status evaluate_all(evaluation *e, const arguments *a, size_t batch, cop_error *err)
 {
     cop_recipe *recipe = NULL;
-    cop_status status = COP_OK;
-    if (a->recipe != NULL) {
-        const bool own_template = a->chat == NULL || strcmp(a->chat, "auto") == 0;
-        COP_TRY(cop_app_read_recipe(a->recipe, &recipe, err));
-        status = cop_app_check_base(a->recipe, recipe, cop_evaluator_checkpoint(e->evaluator),
-                                    own_template, &a->accept, err);
-    }
-    if (status == COP_OK && recipe != NULL)
-        cop_app_announce_rebuild("eval", recipe, cop_evaluator_checkpoint(e->evaluator));
+    cop_status status = cop_app_model_recipe(
+        "eval", &a->model, cop_evaluator_checkpoint(e->evaluator), &recipe, err);
     const bool show = isatty(STDERR_FILENO) == 1 && !a->json;
     for (size_t first = 0; first < e->count && status == COP_OK; first += batch) {
         const size_t left = e->count - first;
@@ -301,7 +241,7 @@ static cop_status evaluate_all(evaluation *e, const arguments *a, size_t batch, 
     if (show) (void)fprintf(stderr, "\r\033[K");
     cop_recipe_destroy(&recipe);
     if (status == COP_OK && !e->finite) {
-        status = cop_error_set(err, COP_ERR_NUMERIC, "%s: logits are not finite", a->model);
+        status = cop_error_set(err, COP_ERR_NUMERIC, "%s: logits are not finite", a->model.dir);
     }
     return status;
 }
@@ -329,24 +269,17 @@ out:
 static cop_status run(const arguments *a, evaluation *e, cop_error *err)
 {
     int64_t limit = 0; /* none */
-    int64_t batch = 128;
-    int64_t threads = 0;
-    int64_t tokens = 256;
     int64_t shots = 0;
     int64_t shot_seed = 0;
-    cop_compute compute = COP_COMPUTE_AUTO;
+    cop_app_answering how = {0};
     if (a->limit != NULL)
         COP_TRY(cop_app_parse_int("limit", a->limit, 1, INT64_MAX, &limit, err));
-    if (a->batch != NULL) COP_TRY(cop_app_parse_int("batch", a->batch, 1, 4096, &batch, err));
-    if (a->threads != NULL)
-        COP_TRY(cop_app_parse_int("threads", a->threads, 1, 1024, &threads, err));
-    if (a->tokens != NULL)
-        COP_TRY(cop_app_parse_int("max-new-tokens", a->tokens, 1, 1 << 20, &tokens, err));
-    if (a->shots != NULL) COP_TRY(cop_app_parse_int("shots", a->shots, 0, 1000, &shots, err));
+    COP_TRY(cop_app_parse_like("shots", "task.shots", a->shots, &shots, err));
     if (a->shot_seed != NULL)
         COP_TRY(cop_app_parse_int("shot-seed", a->shot_seed, -1, INT64_MAX, &shot_seed, err));
-    if (a->compute != NULL) COP_TRY(cop_app_parse_compute(a->compute, &compute, err));
-    COP_TRY(cop_app_require("eval", "--model DIR", a->model, err));
+    COP_TRY(cop_app_model_resolve("eval", &a->model, &how, err));
+    COP_CHECK(how.max_new_tokens > 0, err, COP_ERR_USAGE,
+              "--max-new-tokens 0: an answer needs at least one");
     COP_TRY(cop_app_require("eval", "--data FILE", a->data, err));
     COP_TRY(cop_app_task_resolve("eval", &a->task, &e->task, &e->setup, err));
     COP_TRY(load_data(a, (size_t)limit, e, err));
@@ -358,7 +291,7 @@ static cop_status run(const arguments *a, evaluation *e, cop_error *err)
         e->responses = fopen(a->responses, "w");
         COP_CHECK(e->responses != NULL, err, COP_ERR_IO, "%s: cannot create it", a->responses);
     }
-    cop_evaluator_options made = {.model_dir = a->model,
+    cop_evaluator_options made = {.model_dir = a->model.dir,
                                   .task = e->task,
                                   .setup = &e->setup,
                                   .dataset = e->dataset,
@@ -368,20 +301,19 @@ static cop_status run(const arguments *a, evaluation *e, cop_error *err)
                                   .examples = e->examples,
                                   .shots = (size_t)shots,
                                   .shot_seed = shot_seed,
-                                  .chat = a->chat,
-                                  .date = a->date,
-                                  .max_new_tokens = (size_t)tokens,
-                                  .batch = (size_t)batch,
-                                  .backend = cop_app_backend_options(compute, threads)};
-    if (a->backend != NULL) COP_TRY(cop_app_parse_backend(a->backend, &made.backend.kind, err));
+                                  .chat = a->model.chat,
+                                  .date = a->model.date,
+                                  .max_new_tokens = how.max_new_tokens,
+                                  .batch = how.batch,
+                                  .backend = how.backend};
     COP_TRY(cop_evaluator_create(&made, &e->evaluator, err));
     const char *const unused = cop_evaluator_unused_tensors(e->evaluator);
     if (unused != NULL)
         (void)fprintf(stderr, "coppice eval: warning: unused tensors: %s\n", unused);
     cop_app_warn_of_chat("eval", cop_evaluator_unstopped(e->evaluator),
-                         cop_evaluator_asks_date(e->evaluator), a->date);
+                         cop_evaluator_asks_date(e->evaluator), a->model.date);
     cop_app_print_notes("eval", cop_evaluator_notes(e->evaluator));
-    COP_TRY(evaluate_all(e, a, (size_t)batch, err));
+    COP_TRY(evaluate_all(e, a, how.batch, err));
     return print_result(e, a, err);
 }
 
@@ -390,8 +322,7 @@ cop_status cop_command_eval(int argc, char **argv, cop_error *err)
     arguments a = {0};
     evaluation e = {.finite = true};
     cop_status status = cop_app_task_create(argc, &a.task, err);
-    if (status == COP_OK && argp_parse(&argp, argc, argv, 0, NULL, &a) != 0)
-        status = cop_error_set(err, COP_ERR_USAGE, "wrong arguments");
+    if (status == COP_OK) status = cop_app_parse(&argp, argc, argv, &a, err);
     if (status == COP_OK) status = run(&a, &e, err);
     if (e.responses != NULL && fclose(e.responses) != 0 && status == COP_OK) {
         status = cop_error_set(err, COP_ERR_IO, "%s: cannot write it", a.responses);

@@ -1,5 +1,6 @@
 /* coppice generate */
 #include "app/app.h"
+#include "app/model_options.h"
 
 #include "coppice/base/memory.h"
 #include "coppice/chat/chat.h"
@@ -11,47 +12,15 @@
 #include <unistd.h>
 
 typedef struct arguments {
-    const char *model, *recipe, *tokens, *compute, *backend, *batch, *threads, *chat, *date,
-        *gemm;
-    const char *temperature, *top_p, *seed;
-    cop_app_accept accept;
+    cop_app_model model;
+    const char *gemm, *temperature, *top_p, *seed;
     bool logits;
 } arguments;
 
-enum {
-    KEY_MODEL = 0x100,
-    KEY_RECIPE,
-    KEY_TOKENS,
-    KEY_COMPUTE,
-    KEY_BACKEND,
-    KEY_BATCH,
-    KEY_THREADS,
-    KEY_CHAT,
-    KEY_DATE,
-    KEY_LOGITS,
-    KEY_GEMM,
-    KEY_TEMPERATURE,
-    KEY_TOP_P,
-    KEY_SEED,
-    KEY_ACCEPT
-};
+enum { KEY_LOGITS = 0x100, KEY_GEMM, KEY_TEMPERATURE, KEY_TOP_P, KEY_SEED };
 
 static const struct argp_option options[] = {
-    {"model", KEY_MODEL, "DIR", 0, "Model directory in Hugging Face layout", 0},
-    {"recipe", KEY_RECIPE, "FILE", 0, "Recipe to apply: recipe.json, a run directory or run.h5",
-     0},
-    {"accept", KEY_ACCEPT, "FILE", 0, COP_APP_ACCEPT_HELP, 0},
-    {"max-new-tokens", KEY_TOKENS, "N", 0, "Longest answer in tokens (default 256)", 0},
-    {"backend", KEY_BACKEND, "KIND", 0,
-     "auto (default: a GPU where there is one, otherwise the CPU), cpu or cuda", 0},
-    {"compute", KEY_COMPUTE, "TYPE", 0, "auto, f32 or bf16", 0},
     {"gemm", KEY_GEMM, "PROVIDER", 0, "auto (default), onednn or openblas", 0},
-    {"batch", KEY_BATCH, "N", 0, "Answers generated side by side (default 64)", 0},
-    {"threads", KEY_THREADS, "N", 0, "Threads (default: all cores)", 0},
-    {"chat", KEY_CHAT, "FAMILY", 0,
-     "Rules of a chat template family for messages instead of the model's own template", 0},
-    {"date", KEY_DATE, "YYYY-MM-DD", 0,
-     "Today to chat templates that ask for the date (default " COP_CHAT_DEFAULT_DATE ")", 0},
     {"temperature", KEY_TEMPERATURE, "T", 0,
      "Draw tokens at this temperature; 0 (default): greedy answers", 0},
     {"top-p", KEY_TOP_P, "P", 0,
@@ -69,38 +38,11 @@ static error_t parse(int key, char *text, struct argp_state *state)
 {
     arguments *const a = state->input;
     switch (key) {
-    case KEY_MODEL:
-        a->model = text;
-        return 0;
-    case KEY_RECIPE:
-        a->recipe = text;
-        return 0;
-    case KEY_ACCEPT:
-        if (!cop_app_accept_add(&a->accept, text)) argp_error(state, "--accept: %s?", text);
-        return 0;
-    case KEY_TOKENS:
-        a->tokens = text;
-        return 0;
-    case KEY_COMPUTE:
-        a->compute = text;
-        return 0;
-    case KEY_BACKEND:
-        a->backend = text;
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &a->model;
         return 0;
     case KEY_GEMM:
         a->gemm = text;
-        return 0;
-    case KEY_BATCH:
-        a->batch = text;
-        return 0;
-    case KEY_THREADS:
-        a->threads = text;
-        return 0;
-    case KEY_CHAT:
-        a->chat = text;
-        return 0;
-    case KEY_DATE:
-        a->date = text;
         return 0;
     case KEY_TEMPERATURE:
         a->temperature = text;
@@ -119,6 +61,8 @@ static error_t parse(int key, char *text, struct argp_state *state)
     }
 }
 
+static const struct argp_child children[] = {{&cop_app_model_argp, 0, NULL, 0}, {0}};
+
 static const struct argp argp = {
     options,
     parse,
@@ -136,7 +80,7 @@ static const struct argp argp = {
     "  echo '{\"messages\": [{\"role\": \"user\", \"content\": \"Tom has 3 pens. Tom buys 4 "
     "more. How many "
     "pens does Tom have?\"}]}' | coppice generate --model jobs/demo/model",
-    NULL,
+    children,
     NULL,
     NULL};
 
@@ -254,37 +198,26 @@ static cop_status print_notes(const cop_model_config *config, cop_error *err)
     return status;
 }
 
-static cop_status load(const arguments *a, const prompt_list *list, size_t batch, size_t tokens,
-                       answerer *w, cop_error *err)
+static cop_status load(const arguments *a, const prompt_list *list,
+                       const cop_app_answering *how, answerer *w, cop_error *err)
 {
-    cop_compute compute = COP_COMPUTE_AUTO;
-    int64_t threads = 0;
-    if (a->compute != NULL) COP_TRY(cop_app_parse_compute(a->compute, &compute, err));
-    if (a->threads != NULL)
-        COP_TRY(cop_app_parse_int("threads", a->threads, 1, 1024, &threads, err));
-    COP_TRY(cop_model_open(a->model, &w->config, &w->checkpoint, err));
+    COP_TRY(cop_model_open(a->model.dir, &w->config, &w->checkpoint, err));
     COP_TRY(print_notes(&w->config, err));
-    cop_backend_options made = cop_app_backend_options(compute, threads);
-    if (a->backend != NULL) COP_TRY(cop_app_parse_backend(a->backend, &made.kind, err));
+    cop_backend_options made = how->backend;
     COP_CHECK(a->gemm == NULL || cop_gemm_provider_parse(a->gemm, &made.gemm), err,
               COP_ERR_USAGE, "--gemm %s: must be auto, onednn or openblas", a->gemm);
     const cop_tensor_info *const table =
         cop_checkpoint_find(w->checkpoint, "model.embed_tokens.weight");
     made.storage = table == NULL ? COP_F32 : table->dtype;
     COP_TRY(cop_backend_create(&made, &w->backend, err));
-    const cop_model_limits limits = {.batch = batch,
+    const cop_model_limits limits = {.batch = how->batch,
                                      .prompt_tokens = list->longest,
-                                     .new_tokens = tokens,
+                                     .new_tokens = how->max_new_tokens,
                                      .fit_batch = true};
     COP_TRY(
         cop_model_create(&w->config, w->checkpoint, w->backend, &limits, NULL, &w->model, err));
-    if (a->recipe == NULL) return COP_OK;
-    const bool own_template = a->chat == NULL || strcmp(a->chat, "auto") == 0;
-    COP_TRY(cop_app_read_recipe(a->recipe, &w->recipe, err));
-    COP_TRY(
-        cop_app_check_base(a->recipe, w->recipe, w->checkpoint, own_template, &a->accept, err));
-    cop_app_announce_rebuild("generate", w->recipe, w->checkpoint);
-    return cop_model_apply(w->model, 0, w->recipe, err);
+    COP_TRY(cop_app_model_recipe("generate", &a->model, w->checkpoint, &w->recipe, err));
+    return w->recipe == NULL ? COP_OK : cop_model_apply(w->model, 0, w->recipe, err);
 }
 
 static cop_status print_answer(const prompt_list *list, const answerer *w,
@@ -414,28 +347,24 @@ static cop_status load_tokenizer(prompt_list *list, cop_error *err)
 
 static cop_status run(const arguments *a, prompt_list *list, answerer *w, cop_error *err)
 {
-    int64_t batch = 64;
-    int64_t tokens = 256;
-    COP_TRY(cop_app_require("generate", "--model DIR", a->model, err));
-    if (a->batch != NULL) COP_TRY(cop_app_parse_int("batch", a->batch, 1, 4096, &batch, err));
-    if (a->tokens != NULL)
-        COP_TRY(cop_app_parse_int("max-new-tokens", a->tokens, 0, 1 << 20, &tokens, err));
-    cop_generate_options how = {.want_logits = a->logits};
+    cop_app_answering made = {.batch = 64};
+    COP_TRY(cop_app_model_resolve("generate", &a->model, &made, err));
+    cop_generate_options how = {.want_logits = a->logits,
+                                .max_new_tokens = made.max_new_tokens};
     COP_TRY(read_sampling(a, &how.sampling, err));
-    how.max_new_tokens = (size_t)tokens;
-    list->model_dir = a->model;
-    list->family = a->chat;
-    list->date = a->date;
-    if (a->date != NULL) COP_TRY(cop_chat_check_date(a->date, err));
-    COP_CHECK(access(a->model, F_OK) == 0, err, COP_ERR_FORMAT,
-              "%s: there is no such model directory", a->model);
+    list->model_dir = a->model.dir;
+    list->family = a->model.chat;
+    list->date = a->model.date;
+    if (list->date != NULL) COP_TRY(cop_chat_check_date(list->date, err));
+    COP_CHECK(access(list->model_dir, F_OK) == 0, err, COP_ERR_FORMAT,
+              "%s: there is no such model directory", list->model_dir);
     COP_TRY(load_tokenizer(list, err));
     COP_TRY(cop_app_each_line(read_prompt, list, err));
     if (list->count == 0) return COP_OK;
-    if ((size_t)batch > list->count) batch = (int64_t)list->count;
-    COP_TRY(load(a, list, (size_t)batch, (size_t)tokens, w, err));
+    if (made.batch > list->count) made.batch = list->count;
+    COP_TRY(load(a, list, &made, w, err));
     COP_TRY(warn_of_chat(list, &w->config, err));
-    return answer_all(list, w, (size_t)batch, &how, err);
+    return answer_all(list, w, made.batch, &how, err);
 }
 
 cop_status cop_command_generate(int argc, char **argv, cop_error *err)
@@ -443,9 +372,7 @@ cop_status cop_command_generate(int argc, char **argv, cop_error *err)
     arguments a = {0};
     prompt_list list = {0};
     answerer w = {0};
-    if (argp_parse(&argp, argc, argv, 0, NULL, &a) != 0) {
-        return cop_error_set(err, COP_ERR_USAGE, "wrong arguments");
-    }
+    COP_TRY(cop_app_parse(&argp, argc, argv, &a, err));
     const cop_status status = run(&a, &list, &w, err);
     cop_model_destroy(&w.model);
     cop_backend_destroy(&w.backend);

@@ -112,8 +112,7 @@ cop_status cop_command_reward(int argc, char **argv, cop_error *err)
     cop_task_setup setup = {0};
     session s = {0};
     cop_status status = cop_app_task_create(argc, &chosen, err);
-    if (status == COP_OK && argp_parse(&argp, argc, argv, 0, NULL, &chosen) != 0)
-        status = cop_error_set(err, COP_ERR_USAGE, "wrong arguments");
+    if (status == COP_OK) status = cop_app_parse(&argp, argc, argv, &chosen, err);
     if (status == COP_OK)
         status = cop_app_task_resolve("reward", &chosen, &s.task, &setup, err);
     if (status == COP_OK) status = cop_scorer_create(s.task, &setup, &s.scorer, err);

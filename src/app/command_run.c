@@ -198,10 +198,9 @@ cop_status cop_command_run(int argc, char **argv, cop_error *err)
     arguments a = {0};
     a.overrides = cop_memory_alloc((size_t)argc, sizeof *a.overrides, err);
     if (a.overrides == NULL) return COP_ERR_MEMORY;
-    cop_status status = COP_OK;
-    if (argp_parse(&argp, argc, argv, 0, NULL, &a) != 0) {
-        status = cop_error_set(err, COP_ERR_USAGE, "wrong arguments");
-    } else if (a.keys) {
+    cop_status status = cop_app_parse(&argp, argc, argv, &a, err);
+    if (status != COP_OK) goto out;
+    if (a.keys) {
         status = print_keys(err);
     } else if (a.check) {
         cop_job *job = NULL;
@@ -212,6 +211,7 @@ cop_status cop_command_run(int argc, char **argv, cop_error *err)
     } else {
         status = run_world(&a, argc, argv, err);
     }
+out:
     cop_memory_free(a.overrides);
     return status;
 }

@@ -163,9 +163,7 @@ cop_status cop_command_tasks(int argc, char **argv, cop_error *err)
 {
     arguments a = {0};
     const cop_task *only = NULL;
-    if (argp_parse(&argp, argc, argv, 0, NULL, &a) != 0) {
-        return cop_error_set(err, COP_ERR_USAGE, "wrong arguments");
-    }
+    COP_TRY(cop_app_parse(&argp, argc, argv, &a, err));
     if (a.name != NULL) COP_TRY(cop_task_find(a.name, &only, err));
     if (a.json) return cop_app_print_json(only != NULL ? task_json(only) : tasks_json(), err);
     if (only != NULL) {

@@ -108,9 +108,7 @@ static cop_status translate(void *context, size_t number, const json_t *value, c
 cop_status cop_command_tokenize(int argc, char **argv, cop_error *err)
 {
     arguments a = {0};
-    if (argp_parse(&argp, argc, argv, 0, NULL, &a) != 0) {
-        return cop_error_set(err, COP_ERR_USAGE, "wrong arguments");
-    }
+    COP_TRY(cop_app_parse(&argp, argc, argv, &a, err));
     COP_CHECK((a.model != NULL) != (a.tokenizer != NULL), err, COP_ERR_USAGE,
               "give one of --model DIR and --tokenizer FILE");
     translation t = {.a = &a};

@@ -4,6 +4,7 @@
 #include "coppice/base/memory.h"
 #include "coppice/base/timer.h"
 #include "coppice/chat/chat.h"
+#include "coppice/job/job.h"
 #include "coppice/json/json.h"
 #include "coppice/rebuild/rebuild.h"
 #include "coppice/store/store.h"
@@ -68,6 +69,21 @@ cop_status cop_app_flush(cop_error *err)
     return COP_OK;
 }
 
+cop_status cop_app_print_text(const cop_text *text, cop_error *err)
+{
+    COP_CHECK(text->length == 0 || fputs(text->data, stdout) != EOF, err, COP_ERR_IO,
+              "standard output cannot be written");
+    return cop_app_flush(err);
+}
+
+cop_status cop_app_parse(const struct argp *argp, int argc, char **argv, void *input,
+                         cop_error *err)
+{
+    COP_CHECK(argp_parse(argp, argc, argv, 0, NULL, input) == 0, err, COP_ERR_USAGE,
+              "wrong arguments");
+    return COP_OK;
+}
+
 cop_status cop_app_parse_int(const char *option, const char *text, int64_t low, int64_t high,
                              int64_t *value, cop_error *err)
 {
@@ -79,6 +95,14 @@ cop_status cop_app_parse_int(const char *option, const char *text, int64_t low, 
               (long long)low, (long long)high);
     *value = parsed;
     return COP_OK;
+}
+
+cop_status cop_app_parse_like(const char *option, const char *key, const char *text,
+                              int64_t *value, cop_error *err)
+{
+    const cop_job_range range = cop_job_key_range(key);
+    if (text == NULL) return COP_OK;
+    return cop_app_parse_int(option, text, range.least, range.most, value, err);
 }
 
 cop_status cop_app_parse_number(const char *option, const char *text, double low, double high,

@@ -3,6 +3,7 @@
 #include "job/job_keys_table.h"
 
 #include <assert.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const cop_job_section sections[] = {
@@ -74,6 +75,15 @@ int cop_job_key_find(const char *name)
         if (strcmp(key->name, name) == 0) return (int)i;
     }
     return -1;
+}
+
+cop_job_range cop_job_key_range(const char *name)
+{
+    const int index = cop_job_key_find(name);
+    assert(index >= 0);
+    const cop_job_key *const key = cop_job_key_at((size_t)index);
+    assert(key->type == COP_JOB_INTEGER && key->initial != NULL);
+    return (cop_job_range){key->least, key->most, strtoll(key->initial, NULL, 10)};
 }
 
 int cop_job_mapping_find(const char *name)

@@ -136,6 +136,15 @@ const char *cop_job_key_name(size_t index);
 /** True if key `index` takes part in the job's identity: another value gives another result. */
 bool cop_job_key_is_identity(size_t index);
 
+/** Bounds and default of a key that is a whole number. */
+typedef struct cop_job_range {
+    int64_t least, most, initial;
+} cop_job_range;
+
+/** Those of the key of that name, which is one that has a default: for an option of a command
+ *  that means the same. */
+cop_job_range cop_job_key_range(const char *name);
+
 /** Appends the resolved value of key `index` as one line of YAML flow text, without the key.
  *  Given back as an override it is exactly the same value. */
 cop_status cop_job_print_value(const cop_job *job, size_t index, cop_text *text,
