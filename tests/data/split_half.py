@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Makes split_half.json: the split-half analysis in numpy, written from its definition in
-include/coppice/split_half.h, for the unit test to compare with.
+include/coppice/search/split_half.h, for the unit test to compare with.
 
   python3 tests/data/split_half.py > tests/data/split_half.json
 """

@@ -120,7 +120,8 @@ step "Debian 13: build without a warning" there sh -c 'make -j"$(nproc)" WERROR=
 # --- tests of its own ---
 
 if [ -n "$reduced" ]; then
-    suite "Debian 13: unit tests" there python3 tests/run.py unit
+    # shellcheck disable=SC2016 # its own processors
+    suite "Debian 13: unit tests" there sh -c 'python3 tests/run.py --at-once "$(nproc)" unit'
     suite "Debian 13: mpirun and signals" there python3 tests/run.py --only mpirun e2e
 else
     suite "Debian 13: make check" there make check
