@@ -28,7 +28,7 @@ FIND_KEY := $(firstword $(shell { printf '%s\n' '$(subst ','\'',$(CC) $(CFLAGS) 
               $(foreach n,$(LIBRARIES) DNNL,$(n)_DIR=$($(n)_DIR)))' "$$PKG_CONFIG_PATH" "$$CPATH" "$$LIBRARY_PATH"; \
               command -v mpicc mpirun h5cc pkg-config; } | cksum))
 # These need none, or install some first and then call make again.
-FREE_GOALS := help info deps deps-check demo check check-slurm check-layers bench lint format uninstall clean
+FREE_GOALS := help info deps deps-check demo check check-slurm check-layers reach bench lint format uninstall clean
 ifneq ($(filter-out $(FREE_GOALS),$(or $(MAKECMDGOALS),all)),)
 include $(FOUND)
 # Once a call: a folder of a clock that is ahead must not make it search for ever.
@@ -126,7 +126,7 @@ vpath test_%.c $(sort $(dir $(UNIT_SRC)))
 UNIT_BIN := $(if $(filter 1,$(CMOCKA)),$(filter-out $(if $(BOX),,$(BUILD)/tests/test_sandbox_%),$(UNIT_ALL)))
 
 .DELETE_ON_ERROR:
-.PHONY: FORCE all help info demo check check-gpu check-unit check-san check-e2e check-slurm check-debian13 check-prefix check-real check-planted check-layers bench install uninstall lint \
+.PHONY: FORCE all help info demo check check-gpu check-unit check-san check-e2e check-slurm check-debian13 check-prefix check-real check-planted check-layers reach bench install uninstall lint \
         format deps deps-check clean unit
 .DEFAULT_GOAL := all
 
@@ -138,6 +138,7 @@ help:
 	@echo 'make check         installs what is missing, builds, runs all tests'
 	@echo 'make check-unit    unit tests only;  make check-e2e: end-to-end tests only'
 	@echo 'make check-layers  checks that includes only go downward'
+	@echo 'make reach         lines of each folder that unit tests reach (gcov)'
 	@echo 'make check-slurm   jobs, faults and sweeps on a Slurm cluster that it brings up (root)'
 	@echo 'make check-prefix  a build without root, with every library unpacked in one folder (a Debian that has none of them)'
 	@echo 'make check-debian13  the tests on Debian 13 in a folder, runs that both systems compute (root); REDUCED=1: a part'
@@ -292,6 +293,9 @@ check-e2e: all
 	@python3 tests/run.py --build $(BUILD) e2e
 check-layers:
 	@python3 .ci/layers.py
+# Lines of each folder that unit tests reach.
+reach:
+	@sh .ci/reach.sh
 
 # On a Slurm cluster of three nodes that exists for as long as the tests; says so where it cannot.
 check-slurm: deps
