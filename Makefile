@@ -9,9 +9,9 @@ V        ?= 0
 ASAN     ?= 0
 UBSAN    ?= 0
 WERROR   ?= 0
-# Folders of src/ to build: all but the helper's, which is a program of its own. A subset builds
+# Folders of src/ to build: all but the helpers', which are programs of their own. A subset builds
 # faster while working on one layer.
-LAYERS   ?= $(filter-out sandbox,$(patsubst src/%/,%,$(sort $(dir $(wildcard src/*/*.c src/*/*/*.c src/*/*/*/*.c)))))
+LAYERS   ?= $(filter-out sandbox reaper,$(patsubst src/%/,%,$(sort $(dir $(wildcard src/*/*.c src/*/*/*.c src/*/*/*/*.c)))))
 
 ifeq ($(origin CC),default)
 CC := gcc
@@ -104,6 +104,8 @@ LIB_OBJ  := $(LIB_SRC:%.c=$(BUILD)/%.o) \
             $(foreach i,scalar avx2 avx512,$(KERN_SRC:%.c=$(BUILD)/%.$(i).o))
 LIB      := $(BUILD)/libcoppice.a
 BIN      := $(BUILD)/coppice
+# What ranks start commands with: small, since it is started anew with each.
+REAPER   := $(BUILD)/coppice-reaper
 # The helper that runs generated code; it alone is linked with Python and libseccomp.
 BOX_BIN  := $(BUILD)/coppice-sandbox
 BOX      := $(if $(filter 1,$(SANDBOX)),$(BOX_BIN))
@@ -130,7 +132,7 @@ UNIT_BIN := $(if $(filter 1,$(CMOCKA)),$(filter-out $(if $(BOX),,$(BUILD)/tests/
         format deps deps-check clean unit
 .DEFAULT_GOAL := all
 
-all: $(BIN) $(BOX) $(PLUGIN)
+all: $(BIN) $(REAPER) $(BOX) $(PLUGIN)
 
 help:
 	@echo 'make               builds $(BIN), $(BOX) and, where nvcc (CUDA 12 or later) is found, the plug-in for GPUs'
@@ -153,9 +155,13 @@ help:
 
 # --- rules -------------------------------------------------------------------------------------
 
-$(BIN): $(BUILD)/src/app/main.o $(BUILD)/provenance.o $(LIB)
+$(BIN): $(BUILD)/src/app/main.o $(BUILD)/provenance.o $(LIB) | $(REAPER)
 	$(call say,LINK,$@)
 	$(Q)$(or $(MPI_CC),$(CC)) -fopenmp -o $@ $^ $(PKG_LIBS) $(MPI_LIBS) -ldl -lm $(SAN_LIBS) $(LDFLAGS)
+
+$(REAPER): $(BUILD)/src/reaper/main.o
+	$(call say,LINK,$@)
+	$(Q)$(CC) -o $@ $^ $(SAN_LIBS) $(LDFLAGS)
 
 $(LIB): $(LIB_OBJ) $(BUILD)/flags
 	$(call say,AR,$@)
@@ -251,7 +257,7 @@ $(BUILD)/src/backend/cpu/kernels/%.$(1).o: src/backend/cpu/kernels/%.c Makefile
 endef
 $(foreach i,scalar avx2 avx512,$(eval $(call kernel_rule,$(i))))
 
-$(BUILD)/tests/%: %.c $(LIB)
+$(BUILD)/tests/%: %.c $(LIB) | $(REAPER)
 	$(call say,TEST,$@)
 	@mkdir -p $(@D)
 	$(Q)$(or $(MPI_CC),$(CC)) $(BASE_CFLAGS) -Itests $(PKG_CFLAGS) $(MPI_CFLAGS) $(CMOCKA_CFLAGS) $(CFLAGS) -o $@ $< \
@@ -332,15 +338,15 @@ lint:
 format:
 	clang-format -i $$(git ls-files '*.c' '*.h' '*.cu' '*.cuh' '*.cc')
 
-install: $(BIN) $(BOX) $(PLUGIN)
+install: $(BIN) $(REAPER) $(BOX) $(PLUGIN)
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/coppice/jobs
-	install -m 755 $(BIN) $(BOX) $(DESTDIR)$(PREFIX)/bin
+	install -m 755 $(BIN) $(REAPER) $(BOX) $(DESTDIR)$(PREFIX)/bin
 	$(if $(PLUGIN),install -d $(DESTDIR)$(PREFIX)/lib/coppice && install -m 755 $(PLUGIN) $(DESTDIR)$(PREFIX)/lib/coppice)
 	install -d $(DESTDIR)$(PREFIX)/share/man/man1
 	install -m 644 src/app/coppice.1 $(DESTDIR)$(PREFIX)/share/man/man1/coppice.1
 	cp -R jobs/. $(DESTDIR)$(PREFIX)/share/coppice/jobs/
 uninstall:
-	rm -f $(DESTDIR)$(PREFIX)/bin/coppice $(DESTDIR)$(PREFIX)/bin/coppice-sandbox
+	rm -f $(addprefix $(DESTDIR)$(PREFIX)/bin/,coppice coppice-reaper coppice-sandbox)
 	rm -rf $(DESTDIR)$(PREFIX)/lib/coppice
 	rm -f $(DESTDIR)$(PREFIX)/share/man/man1/coppice.1
 	rm -rf $(DESTDIR)$(PREFIX)/share/coppice
@@ -363,4 +369,4 @@ print-%:
 clean:
 	rm -rf $(BUILD)
 
--include $(CUDA_OBJ:.o=.d) $(HOST_OBJ:.o=.d) $(CUDA_BASE:.o=.d) $(LIB_OBJ:.o=.d) $(BOX_OBJ:.o=.d) $(BUILD)/src/app/main.d $(UNIT_ALL:=.d) $(BUILD)/provenance.d
+-include $(BUILD)/src/reaper/main.d $(CUDA_OBJ:.o=.d) $(HOST_OBJ:.o=.d) $(CUDA_BASE:.o=.d) $(LIB_OBJ:.o=.d) $(BOX_OBJ:.o=.d) $(BUILD)/src/app/main.d $(UNIT_ALL:=.d) $(BUILD)/provenance.d

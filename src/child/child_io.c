@@ -9,7 +9,6 @@
 #include <errno.h>
 #include <math.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -188,7 +187,7 @@ static void finish(cop_child *child)
 static void end_now(cop_child *child)
 {
     char how[80];
-    cop_process_signal(&child->process, SIGTERM);
+    cop_process_ask_to_end(&child->process);
     (void)await_end(child, child->options.grace_s, how, sizeof how);
     finish(child);
 }
@@ -423,7 +422,7 @@ static bool watch(cop_child *child, fault *why)
 {
     char how[80];
     if (cop_process_has_ended(&child->process, how, sizeof how)) {
-        /* Something that it has started may still hold the pipes. */
+        /* Its last words may still be in the pipes. */
         if (!listen_to(child, why)) return false;
         if (child->due == 0) return true;
         (void)cop_error_set(&why->what, COP_ERR_UNIT, "ended");

@@ -4,6 +4,7 @@
 #include "child/spawn.h"
 #include "coppice/base/memory.h"
 #include "coppice/base/text.h"
+#include "coppice/child/helper.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -77,42 +78,62 @@ static cop_status find_program(const char *name, char **program, cop_error *err)
 
 /* --- its start --- */
 
+/* Words before the program's: the reaper's name, this process's number, the program's path. */
+enum { REAPER_WORDS = 3 };
+enum { CONTROL = STDERR_FILENO + 1, PIPES };
+
+static const char reaper_name[] = "coppice-reaper";
+static const char reaper_use[] = "commands are started with it; build and install it beside "
+                                 "coppice (make)";
+
 static void close_end(int *fd)
 {
     if (*fd >= 0) (void)close(*fd);
     *fd = -1;
 }
 
-/* Three pipes; this side's ends do not block. */
-static cop_status open_pipes(int pipes[3][2], cop_error *err)
+/* The standard streams, and what tells the reaper that this process is gone. This side's ends
+ * do not block. */
+static cop_status open_pipes(int pipes[PIPES][2], cop_error *err)
 {
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < PIPES; i++) {
         int why = cop_spawn_pipe(pipes[i]);
-        const int mine = pipes[i][i == STDIN_FILENO ? 1 : 0];
+        const int mine = pipes[i][i == STDIN_FILENO || i == CONTROL ? 1 : 0];
         if (why == 0 && fcntl(mine, F_SETFL, O_NONBLOCK) != 0) why = errno;
         COP_CHECK(why == 0, err, COP_ERR_UNIT, "no pipe to the command: %s", strerror(why));
     }
     return COP_OK;
 }
 
-static cop_status start_program(const cop_spawn_options *options, int pipes[3][2],
+/* Takes over this side's ends of the pipes on success. */
+static cop_status start_program(const char *reaper, char *const *arguments, int pipes[PIPES][2],
                                 cop_process *process, cop_error *err)
 {
-    COP_TRY(cop_spawn(options, &process->pid, err));
+    const cop_spawn_options options = {
+        .reaper = reaper,
+        .arguments = arguments,
+        .streams = {pipes[STDIN_FILENO][0], pipes[STDOUT_FILENO][1], pipes[STDERR_FILENO][1]},
+        .control = pipes[CONTROL][0]};
+    COP_TRY(cop_spawn(&options, &process->pid, err));
     process->in = pipes[STDIN_FILENO][1];
     process->out = pipes[STDOUT_FILENO][0];
     process->err = pipes[STDERR_FILENO][0];
-    pipes[STDIN_FILENO][1] = pipes[STDOUT_FILENO][0] = pipes[STDERR_FILENO][0] = -1;
-    const cop_status status = cop_guard_set(process->pid, &process->guard, err);
-    if (status != COP_OK) cop_process_finish(process);
-    return status;
+    process->held = pipes[CONTROL][1];
+    pipes[STDIN_FILENO][1] = pipes[STDOUT_FILENO][0] = pipes[STDERR_FILENO][0] =
+        pipes[CONTROL][1] = -1;
+    return COP_OK;
 }
 
-static cop_status copy_arguments(const char *const *command, size_t count, char **arguments,
-                                 cop_error *err)
+/* Words of the reaper and its command [REAPER_WORDS + count]. */
+static cop_status make_arguments(const char *program, const char *const *command, size_t count,
+                                 char **arguments, cop_error *err)
 {
-    for (size_t i = 0; i < count; i++) {
-        arguments[i] = cop_memory_copy_string(command[i], strlen(command[i]), err);
+    char number[32];
+    (void)snprintf(number, sizeof number, "%ld", (long)getpid());
+    const char *const before[REAPER_WORDS] = {reaper_name, number, program};
+    for (size_t i = 0; i < REAPER_WORDS + count; i++) {
+        const char *const word = i < REAPER_WORDS ? before[i] : command[i - REAPER_WORDS];
+        arguments[i] = cop_memory_copy_string(word, strlen(word), err);
         if (arguments[i] == NULL) return COP_ERR_MEMORY;
     }
     return COP_OK;
@@ -122,28 +143,27 @@ cop_status cop_process_start(const char *const *command, size_t count, cop_proce
                              cop_error *err)
 {
     *process = COP_PROCESS_NONE;
-    int pipes[3][2] = {{-1, -1}, {-1, -1}, {-1, -1}};
+    int pipes[PIPES][2] = {{-1, -1}, {-1, -1}, {-1, -1}, {-1, -1}};
     char *program = NULL;
-    char **const arguments = cop_memory_alloc(count + 1, sizeof *arguments, err);
+    cop_text reaper = {0};
+    const size_t words = REAPER_WORDS + count;
+    char **const arguments = cop_memory_alloc(words + 1, sizeof *arguments, err);
     if (arguments == NULL) return COP_ERR_MEMORY;
     cop_status status = COP_OK;
     COP_TRY_OUT(find_program(command[0], &program, err));
-    COP_TRY_OUT(copy_arguments(command, count, arguments, err));
+    COP_TRY_OUT(cop_helper_find(reaper_name, reaper_use, &reaper, err));
+    COP_TRY_OUT(make_arguments(program, command, count, arguments, err));
     COP_TRY_OUT(open_pipes(pipes, err));
-    const cop_spawn_options options = {
-        .program = program,
-        .arguments = arguments,
-        .streams = {pipes[STDIN_FILENO][0], pipes[STDOUT_FILENO][1], pipes[STDERR_FILENO][1]},
-        .dies_with_thread = true};
-    status = start_program(&options, pipes, process, err);
+    status = start_program(reaper.data, arguments, pipes, process, err);
 out:
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < PIPES; i++) {
         close_end(&pipes[i][0]);
         close_end(&pipes[i][1]);
     }
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < words; i++)
         cop_memory_free(arguments[i]);
     cop_memory_free(arguments);
+    cop_text_free(&reaper);
     cop_memory_free(program);
     return status;
 }
@@ -167,16 +187,16 @@ bool cop_process_has_ended(const cop_process *process, char *how, size_t size)
     return true;
 }
 
-void cop_process_signal(const cop_process *process, int number)
+void cop_process_ask_to_end(const cop_process *process)
 {
-    if (process->pid > 0) (void)kill(-process->pid, number);
+    if (process->pid > 0) (void)kill(process->pid, SIGTERM);
 }
 
 void cop_process_finish(cop_process *process)
 {
-    cop_guard_lift(&process->guard);
+    close_end(&process->held); /* now the reaper kills */
     if (process->pid > 0) {
-        cop_process_signal(process, SIGKILL);
+        (void)kill(process->pid, SIGCONT); /* also if the command has stopped it */
         while (waitpid(process->pid, NULL, 0) < 0 && errno == EINTR) {
         }
     }

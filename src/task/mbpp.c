@@ -3,18 +3,20 @@
 #include "task/tasks.h"
 
 #include "coppice/base/memory.h"
+#include "coppice/child/helper.h"
 #include "coppice/task/scorer.h"
 #include "task/characters.h"
 #include "task/child_group.h"
 #include "task/program/program.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 static const char helper_name[] = "coppice-sandbox";
+static const char helper_use[] =
+    "the task mbpp runs generated programs with it; build and install it beside coppice (make, "
+    "with Debian's libpython3-dev and libseccomp-dev)";
 static const double default_timeout_s = 10;
 static const double longest_timeout_s = 3600; /* the sandbox takes no longer one */
 /* By the wall clock the sandbox gives a program at most this many times its timeout. */
@@ -87,23 +89,6 @@ static cop_status find_answer(const json_t *example, const json_t **answer, cop_
 
 /* --- the helper --- */
 
-/* Beside the binary that this is. */
-static cop_status find_helper(cop_text *path, cop_error *err)
-{
-    char self[4096];
-    const ssize_t length = readlink("/proc/self/exe", self, sizeof self);
-    COP_CHECK(length > 0 && (size_t)length < sizeof self, err, COP_ERR_IO,
-              "/proc/self/exe: cannot read it: %s", strerror(errno));
-    const char *const slash = memrchr(self, '/', (size_t)length);
-    COP_TRY(cop_text_append(path, self, slash != NULL ? (size_t)(slash - self) + 1 : 0, err));
-    COP_TRY(cop_text_append(path, helper_name, strlen(helper_name), err));
-    COP_CHECK(access(path->data, X_OK) == 0, err, COP_ERR_CONFIG,
-              "%s: %s: the task mbpp runs generated programs with it; build and install it "
-              "beside coppice (make, with Debian's libpython3-dev and libseccomp-dev)",
-              path->data, strerror(errno));
-    return COP_OK;
-}
-
 /* Runs in the child's thread. */
 static cop_status check_reply(const json_t *reply, cop_error *err)
 {
@@ -174,7 +159,7 @@ static cop_status start_helper(const cop_task_setup *setup, mbpp_state *state, c
     cop_text path = {0};
     char jobs[32];
     (void)snprintf(jobs, sizeof jobs, "%zu", setup->jobs);
-    cop_status status = find_helper(&path, err);
+    cop_status status = cop_helper_find(helper_name, helper_use, &path, err);
     if (status == COP_OK) {
         const char *const command[] = {path.data, "--ignore-signals", "--jobs", jobs};
         const cop_child_options options = {.name = "task mbpp",

@@ -6,7 +6,8 @@ import time
 PYTHON = sys.executable
 
 # Scores as the task arith does, and misbehaves as told: argv is MARKER KIND AFTER FOLDER. Each
-# process does AFTER requests well. KIND "mixed" goes through all kinds, a process each.
+# process does AFTER requests well. KIND "mixed" goes through all kinds, a process each. Each has
+# a daemon: a session of its own, whose parent is gone and which is deaf to SIGTERM.
 SCORER = r'''
 import concurrent.futures, json, os, random, re, signal, sys, threading, time
 marker, kind, after, folder = sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4]
@@ -15,6 +16,15 @@ if kind == "mixed":
         file.write("x")
         file.flush()
         kind = ["crash", "garbage", "silence", "twice", "kill", "nan"][file.tell() % 6]
+DAEMON = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(1000)"
+parent = os.fork()
+if parent == 0:
+    os.setsid()
+    if os.fork() == 0:
+        os.closerange(0, 3)
+        os.execv(sys.executable, [sys.executable, "-S", "-c", DAEMON, marker, "daemon"])
+    os._exit(0)
+os.waitpid(parent, 0)
 number = re.compile(r"-?[.,]*[0-9][0-9.,]*")
 
 def answer_to(request):
@@ -75,8 +85,8 @@ def command(folder, marker, kind, after=0):
     return [PYTHON, path, marker, kind, str(after), folder]
 
 
-def processes(marker):
-    """Processes, zombies aside, that have the marker as a word of their command line."""
+def processes(marker, word=""):
+    """Processes, zombies aside, that have the marker, and the other word if any, as words of their command line."""
     found = []
     for name in os.listdir("/proc"):
         if not name.isdigit():
@@ -86,12 +96,13 @@ def processes(marker):
                 words = file.read().split(b"\0")
         except OSError:
             continue
-        if marker.encode() in words and b"mpirun" not in words[0] and b"coppice" not in words[0]:
+        if (marker.encode() in words and b"mpirun" not in words[0] and b"coppice" != words[0].split(b"/")[-1]
+                and (not word or word.encode() in words)):
             found.append(int(name))
     return found
 
 
-def gone(marker, seconds=20):
+def gone(marker, seconds=5):
     end = time.monotonic() + seconds
     while processes(marker) and time.monotonic() < end:
         time.sleep(0.05)

@@ -43,6 +43,12 @@ with scratch() as folder:
     check(starts > 6 and failures >= 4, f"{starts} starts of the command, only {failures} failed units: {text}")
     same_result(out("steady"), out("mixed"), "a command that fails now and then")
 
+    # One that is silent for too long is ended with its daemon.
+    words = json.dumps(command(folder, marker, "silence", 1))
+    text = run_job(2, out("silent"), SMALL + ["task.name=exec", f"task.command={words}", "task.timeout=2"], code=UNIT)
+    check("was silent for 2 s" in text, f"a silent command: {text}")
+    check(gone(marker), f"after a silent command processes are left: {processes(marker)}")
+
     # One that always fails: three tries, then the reason; mended, the job goes on.
     open(os.path.join(folder, "broken"), "w").close()
     text = run_job(2, out("mended"), settings("broken"), code=UNIT)
@@ -61,9 +67,10 @@ with scratch() as folder:
     for number, code in ((signal.SIGKILL, -9), (signal.SIGTERM, 75)):
         job = subprocess.Popen(run_command(1, out(f"signal-{number}"), settings("slow")), env=ENV, cwd=TOP,
                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
-        while not processes(marker) and job.poll() is None:
+        while not processes(marker, "daemon") and job.poll() is None:
             time.sleep(0.05)
         time.sleep(2)
+        check(processes(marker, "daemon"), f"signal {number}: there is no daemon, so nothing is shown")
         job.send_signal(number)
         check(job.wait(timeout=60) == code, f"signal {number}: exit code {job.returncode}")
         check(gone(marker), f"signal {number}: processes are left: {processes(marker)}")

@@ -33,6 +33,7 @@ static inline void command_answer(const char *line, const char *field, long long
     (void)json_object_set(answer, "id", json_object_get(request, "id"));
     (void)json_object_set(answer, "n", json_object_get(request, "n"));
     (void)json_object_set_new(answer, "pid", json_integer(getpid()));
+    (void)json_object_set_new(answer, "parent", json_integer(getppid()));
     if (field != NULL) (void)json_object_set_new(answer, field, json_integer(value));
     (void)json_dumpf(answer, stdout, JSON_COMPACT);
     (void)putchar('\n');
@@ -86,6 +87,35 @@ static inline long long command_start_other(bool stubborn)
     if (stubborn) (void)signal(SIGTERM, SIG_IGN);
     for (;;)
         (void)pause();
+}
+
+/* The same in a session of its own whose parent is gone, as a daemon is. */
+static inline long long command_start_daemon(void)
+{
+    long long pid = 0;
+    int ends[2];
+    if (pipe(ends) != 0) return 0;
+    if (fork() == 0) {
+        (void)setsid();
+        pid = command_start_other(true);
+        (void)setpgid((pid_t)pid, 0);
+        _exit(write(ends[1], &pid, sizeof pid) != sizeof pid);
+    }
+    (void)wait(NULL);
+    return read(ends[0], &pid, sizeof pid) == sizeof pid ? pid : 0;
+}
+
+/* Processes without end, each the parent of the next and gone a moment later. */
+static inline long long command_start_fleeing(void)
+{
+    const pid_t first = fork();
+    if (first != 0) return first;
+    (void)setsid();
+    for (;;) {
+        const pid_t next = fork();
+        if (next != 0) _exit(0);
+        cop_timer_sleep(0.001);
+    }
 }
 
 static inline void command_slowly(void)
@@ -201,6 +231,20 @@ static inline bool command_run(int argc, char **argv)
     } else if (strcmp(kind, "leaver") == 0) {
         if (fgets(line, sizeof line, stdin) != NULL)
             command_answer(line, "other", command_start_other(true));
+    } else if (strcmp(kind, "daemon") == 0) { /* answers once, then is silent */
+        if (fgets(line, sizeof line, stdin) != NULL)
+            command_answer(line, "other", command_start_daemon());
+        while (fgets(line, sizeof line, stdin) != NULL) {
+        }
+    } else if (strcmp(kind, "daemon-leaver") == 0) {
+        if (fgets(line, sizeof line, stdin) != NULL)
+            command_answer(line, "other", command_start_daemon());
+        exit(5);
+    } else if (strcmp(kind, "fleeing") == 0) {
+        if (fgets(line, sizeof line, stdin) != NULL)
+            command_answer(line, "other", command_start_fleeing());
+        while (fgets(line, sizeof line, stdin) != NULL) {
+        }
     } else if (strcmp(kind, "descriptors") == 0) {
         const long long open = command_count_descriptors();
         while (fgets(line, sizeof line, stdin) != NULL)
@@ -235,7 +279,9 @@ static inline cop_child *child_start(child_case c)
 {
     cop_child *child = NULL;
     cop_error err = {0};
-    const char *const command[] = {"/proc/self/exe", c.kind, c.number};
+    char self[4096] = ""; /* in the new process /proc/self/exe is another */
+    assert_true(readlink("/proc/self/exe", self, sizeof self - 1) > 0);
+    const char *const command[] = {self, c.kind, c.number};
     const cop_child_options options = {.name = "test",
                                        .command = command,
                                        .command_count = c.number == NULL ? 2 : 3,
