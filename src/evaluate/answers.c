@@ -13,7 +13,7 @@ size_t cop_evaluator_lanes(const cop_evaluator *evaluator)
 
 /* --- weights --- */
 
-/* True if the lane holds the unit's weights. */
+/* True if the lane holds the recipe's weights. */
 static bool holds(const evaluator_lane *lane, const cop_recipe *recipe)
 {
     const size_t count = recipe == NULL ? 0 : recipe->component_count;
@@ -81,9 +81,8 @@ static bool reached_stop(void *context, size_t index, const cop_ids *ids)
     return found;
 }
 
-/* Answers of units [count <= lanes] that have the same examples -> generations [count, .]. */
-static cop_status generate(cop_evaluator *evaluator, const cop_unit *units, size_t count,
-                           bool (*cancelled)(void *), void *context, cop_error *err)
+cop_status cop_evaluator_answer(cop_evaluator *evaluator, const cop_unit *units, size_t count,
+                                bool (*cancelled)(void *), void *context, cop_error *err)
 {
     const cop_unit *const first = &units[0];
     const cop_generate_options options = {
@@ -109,83 +108,4 @@ static cop_status generate(cop_evaluator *evaluator, const cop_unit *units, size
     }
     return cop_model_generate(evaluator->model, evaluator->batch_prompts, first->count,
                               &options, evaluator->generations, err);
-}
-
-cop_status cop_evaluator_answer(cop_evaluator *evaluator, const cop_unit *unit,
-                                bool (*cancelled)(void *), void *context,
-                                cop_generation **generations, cop_error *err)
-{
-    cop_evaluator_drop_prepared(evaluator);
-    *generations = evaluator->generations;
-    return generate(evaluator, unit, 1, cancelled, context, err);
-}
-
-/* --- several at a time --- */
-
-static bool has_examples(const cop_unit *unit, const size_t *examples, size_t count)
-{
-    return unit->count == count &&
-           (count == 0 || memcmp(unit->examples, examples, count * sizeof *examples) == 0);
-}
-
-/* All but the number of the sample. */
-static bool draws_alike(const cop_sampling *a, const cop_sampling *b)
-{
-    return a->temperature == b->temperature && a->top_p == b->top_p && a->seed == b->seed;
-}
-
-void cop_evaluator_drop_prepared(cop_evaluator *evaluator)
-{
-    evaluator_prepared *const prepared = &evaluator->prepared;
-    for (size_t l = 0; l < prepared->count; l++) {
-        for (size_t i = 0; !prepared->taken[l] && i < prepared->example_count; i++)
-            cop_generation_free(&evaluator->generations[l * prepared->example_count + i]);
-    }
-    prepared->count = 0;
-}
-
-cop_status cop_evaluator_prepare(cop_evaluator *evaluator, const cop_unit *units, size_t count,
-                                 bool (*cancelled)(void *), void *context, cop_error *err)
-{
-    evaluator_prepared *const prepared = &evaluator->prepared;
-    const double start_s = cop_timer_now_s();
-    COP_CHECK(count >= 1 && count <= cop_evaluator_lanes(evaluator) &&
-                  units[0].count <= evaluator->options.batch,
-              err, COP_ERR_INTERNAL, "%zu units of %zu examples side by side", count,
-              count == 0 ? 0 : units[0].count);
-    for (size_t i = 1; i < count; i++) {
-        COP_CHECK(has_examples(&units[i], units[0].examples, units[0].count) &&
-                      draws_alike(&units[i].sampling, &units[0].sampling),
-                  err, COP_ERR_INTERNAL, "units side by side are not of the same examples");
-    }
-    cop_evaluator_drop_prepared(evaluator);
-    COP_TRY(generate(evaluator, units, count, cancelled, context, err));
-    prepared->example_count = units[0].count;
-    for (size_t i = 0; i < units[0].count; i++)
-        prepared->examples[i] = units[0].examples[i];
-    for (size_t l = 0; l < count; l++)
-        prepared->taken[l] = false;
-    prepared->sampling = units[0].sampling;
-    prepared->count = count;
-    prepared->share_s = (cop_timer_now_s() - start_s) / (double)count;
-    return COP_OK;
-}
-
-bool cop_evaluator_take_prepared(cop_evaluator *evaluator, const cop_unit *unit,
-                                 cop_generation **generations, double *seconds)
-{
-    evaluator_prepared *const prepared = &evaluator->prepared;
-    if (!has_examples(unit, prepared->examples, prepared->example_count) ||
-        !draws_alike(&unit->sampling, &prepared->sampling))
-        return false;
-    for (size_t l = 0; l < prepared->count; l++) {
-        if (prepared->taken[l] || evaluator->samples[l] != unit->sampling.sample ||
-            !holds(&evaluator->lanes[l], unit->recipe))
-            continue;
-        prepared->taken[l] = true;
-        *generations = &evaluator->generations[l * prepared->example_count];
-        *seconds = prepared->share_s;
-        return true;
-    }
-    return false;
 }

@@ -104,10 +104,8 @@ static cop_status make_room(cop_evaluator *evaluator, cop_error *err)
     e->generations = cop_memory_alloc(lanes * batch, sizeof *e->generations, err);
     e->samples = cop_memory_alloc(lanes, sizeof *e->samples, err);
     e->batch_prompts = cop_memory_alloc(batch, sizeof *e->batch_prompts, err);
-    e->prepared.examples = cop_memory_alloc(batch, sizeof *e->prepared.examples, err);
-    e->prepared.taken = cop_memory_alloc(lanes, sizeof *e->prepared.taken, err);
     if (e->lanes == NULL || e->generations == NULL || e->samples == NULL ||
-        e->batch_prompts == NULL || e->prepared.examples == NULL || e->prepared.taken == NULL)
+        e->batch_prompts == NULL)
         return COP_ERR_MEMORY;
     for (size_t l = 0; l < lanes; l++)
         e->lanes[l].applied = true; /* cop_model_create() loads the base */
@@ -186,7 +184,6 @@ void cop_evaluator_destroy(cop_evaluator **evaluator)
 {
     if (evaluator == NULL || *evaluator == NULL) return;
     cop_evaluator *const e = *evaluator;
-    cop_evaluator_drop_prepared(e);
     for (size_t l = 0; e->lanes != NULL && l < cop_evaluator_lanes(e); l++)
         cop_memory_free(e->lanes[l].components);
     cop_scorer_destroy(&e->scorer);
@@ -201,8 +198,6 @@ void cop_evaluator_destroy(cop_evaluator **evaluator)
     cop_memory_free(e->generations);
     cop_memory_free(e->samples);
     cop_memory_free(e->batch_prompts);
-    cop_memory_free(e->prepared.examples);
-    cop_memory_free(e->prepared.taken);
     cop_memory_free(e);
     *evaluator = NULL;
 }

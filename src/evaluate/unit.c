@@ -6,6 +6,7 @@
 
 #include <assert.h>
 #include <stdio.h>
+#include <string.h>
 
 struct cop_unit_pending {
     size_t count;
@@ -13,7 +14,7 @@ struct cop_unit_pending {
     cop_scoring *scoring; /* NULL where status is not COP_OK */
     cop_status status;
     uint64_t generated_tokens;
-    double seconds;        /* of the beginning */
+    double seconds;        /* of the beginning, its part of what was done together included */
     double reward_seconds; /* of these */
 };
 
@@ -79,57 +80,125 @@ static cop_status submit_unit(cop_evaluator *evaluator, const cop_unit *unit,
     return status;
 }
 
+/* --- beginning --- */
+
 /* What became of the generations: texts, tokens, finite or not. */
-static cop_status take_generations(cop_evaluator *evaluator, cop_generation *generations,
+static cop_status take_generations(cop_evaluator *evaluator, const cop_generation *generations,
                                    cop_unit_pending *pending, cop_error *err)
 {
-    cop_status status = COP_OK;
     for (size_t i = 0; i < pending->count; i++) {
-        cop_generation *const generation = &generations[i];
-        pending->generated_tokens += generation->ids.count;
-        if (!generation->finite) pending->status = COP_ERR_NUMERIC;
-        if (status == COP_OK)
-            status = decode_response(evaluator, &generation->ids, &pending->responses[i], err);
-        cop_generation_free(generation);
+        pending->generated_tokens += generations[i].ids.count;
+        if (!generations[i].finite) pending->status = COP_ERR_NUMERIC;
+        COP_TRY(decode_response(evaluator, &generations[i].ids, &pending->responses[i], err));
     }
-    return status;
+    return COP_OK;
 }
 
-cop_status cop_evaluator_begin(cop_evaluator *evaluator, const cop_unit *unit,
-                               bool (*cancelled)(void *), void *context,
-                               cop_unit_pending **pending, cop_error *err)
+/* Hands what was generated for a unit to the scorer. `together_s` is its part of the time that
+ * the generation took. */
+static cop_status hand_over(cop_evaluator *evaluator, const cop_unit *unit,
+                            const cop_generation *generations, double together_s,
+                            cop_unit_pending **pending, cop_error *err)
 {
-    *pending = NULL;
-    COP_CHECK(unit->count <= evaluator->options.batch, err, COP_ERR_INTERNAL,
-              "a unit of %zu examples does not fit a batch of %zu", unit->count,
-              evaluator->options.batch);
+    cop_status status = COP_ERR_MEMORY;
     const double start_s = cop_timer_now_s();
-    cop_unit_pending *begun = cop_memory_alloc(1, sizeof *begun, err);
+    cop_unit_pending *const begun = cop_memory_alloc(1, sizeof *begun, err);
     if (begun == NULL) return COP_ERR_MEMORY;
-    cop_status status = COP_OK;
     begun->count = unit->count;
     begun->responses = cop_memory_alloc(unit->count, sizeof *begun->responses, err);
-    if (begun->responses == NULL) {
-        status = COP_ERR_MEMORY;
-        goto out;
-    }
-    cop_generation *generations = NULL;
-    double before_s = 0;
-    if (!cop_evaluator_take_prepared(evaluator, unit, &generations, &before_s))
-        COP_TRY_OUT(
-            cop_evaluator_answer(evaluator, unit, cancelled, context, &generations, err));
+    if (begun->responses == NULL) goto out;
     COP_TRY_OUT(take_generations(evaluator, generations, begun, err));
     const double generated_s = cop_timer_now_s();
     if (begun->status == COP_OK) COP_TRY_OUT(submit_unit(evaluator, unit, begun, err));
     const double end_s = cop_timer_now_s();
     begun->reward_seconds = end_s - generated_s;
-    begun->seconds = before_s + end_s - start_s;
+    begun->seconds = together_s + end_s - start_s;
     *pending = begun;
     return COP_OK;
 out:
     free_pending(begun);
     return status;
 }
+
+/* Begins units [count] of which each has a lane. Fails if nothing could be generated, which is
+ * no unit's own failure yet. */
+static cop_status begin_together(cop_evaluator *evaluator, const cop_unit *units, size_t count,
+                                 bool (*cancelled)(void *), void *context,
+                                 cop_unit_pending **pending, cop_error *failures)
+{
+    cop_error failure = {0};
+    const size_t examples = units[0].count;
+    const double start_s = cop_timer_now_s();
+    failure.status =
+        cop_evaluator_answer(evaluator, units, count, cancelled, context, &failure);
+    const double together_s = (cop_timer_now_s() - start_s) / (double)count;
+    for (size_t u = 0; u < count; u++) {
+        cop_generation *const generations = &evaluator->generations[u * examples];
+        failures[u] = failure;
+        if (failure.status != COP_OK) continue;
+        failures[u].status =
+            hand_over(evaluator, &units[u], generations, together_s, &pending[u], &failures[u]);
+        for (size_t i = 0; i < examples; i++)
+            cop_generation_free(&generations[i]);
+    }
+    return failure.status;
+}
+
+/* All but the number of the sample. */
+static bool draws_alike(const cop_sampling *a, const cop_sampling *b)
+{
+    return a->temperature == b->temperature && a->top_p == b->top_p && a->seed == b->seed;
+}
+
+/* Whether the units can be begun together. */
+static cop_status check_units(const cop_evaluator *evaluator, const cop_unit *units,
+                              size_t count, cop_error *err)
+{
+    const cop_unit *const first = &units[0];
+    COP_CHECK(first->count <= evaluator->options.batch, err, COP_ERR_INTERNAL,
+              "a unit of %zu examples does not fit a batch of %zu", first->count,
+              evaluator->options.batch);
+    COP_CHECK(count <= cop_evaluator_lanes(evaluator), err, COP_ERR_INTERNAL,
+              "%zu units side by side in %zu lanes", count, cop_evaluator_lanes(evaluator));
+    for (size_t u = 1; u < count; u++) {
+        const bool same_examples =
+            units[u].count == first->count &&
+            (first->count == 0 || memcmp(units[u].examples, first->examples,
+                                         first->count * sizeof *first->examples) == 0);
+        COP_CHECK(same_examples && draws_alike(&units[u].sampling, &first->sampling), err,
+                  COP_ERR_INTERNAL, "units side by side are not of the same examples");
+    }
+    return COP_OK;
+}
+
+void cop_evaluator_begin(cop_evaluator *evaluator, const cop_unit *units, size_t count,
+                         bool (*cancelled)(void *), void *context, cop_unit_pending **pending,
+                         cop_error *failures)
+{
+    assert(count >= 1);
+    cop_error wrong = {0};
+    wrong.status = check_units(evaluator, units, count, &wrong);
+    for (size_t u = 0; u < count; u++) {
+        pending[u] = NULL;
+        failures[u] = wrong;
+    }
+    if (wrong.status != COP_OK) return;
+    cop_status status =
+        begin_together(evaluator, units, count, cancelled, context, pending, failures);
+    if (status == COP_OK || status == COP_INTERRUPTED || count == 1) return;
+    /* Which of them it was is not known, and there may be room for one where there is none for
+     * several. */
+    for (size_t u = 0; u < count; u++) {
+        status = begin_together(evaluator, &units[u], 1, cancelled, context, &pending[u],
+                                &failures[u]);
+        if (status != COP_INTERRUPTED) continue;
+        for (size_t later = u + 1; later < count; later++)
+            failures[later] = failures[u];
+        return;
+    }
+}
+
+/* --- finishing --- */
 
 /* Warns once of responses that were not judged to the end. */
 static void tell_notes(cop_evaluator *evaluator, const cop_score *scores, size_t count)
@@ -201,6 +270,8 @@ cop_status cop_evaluator_run(cop_evaluator *evaluator, const cop_unit *unit,
                              cop_error *err)
 {
     cop_unit_pending *pending = NULL;
-    COP_TRY(cop_evaluator_begin(evaluator, unit, cancelled, context, &pending, err));
+    cop_error failure = {0};
+    cop_evaluator_begin(evaluator, unit, 1, cancelled, context, &pending, &failure);
+    COP_CHECK(failure.status == COP_OK, err, failure.status, "%s", failure.message);
     return cop_evaluator_finish(evaluator, &pending, cancelled, context, result, err);
 }

@@ -3,8 +3,25 @@
 #include "coppice/base/memory.h"
 #include "coppice/base/timer.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
+
+static bool create_band(pipeline_band *b, size_t lanes, cop_error *err)
+{
+    b->units = cop_memory_alloc(lanes, sizeof *b->units, err);
+    b->handles = cop_memory_alloc(lanes, sizeof *b->handles, err);
+    b->failures = cop_memory_alloc(lanes, sizeof *b->failures, err);
+    return b->units != NULL && b->handles != NULL && b->failures != NULL;
+}
+
+static void free_band(pipeline_band *b)
+{
+    cop_memory_free(b->units);
+    cop_memory_free(b->handles);
+    cop_memory_free(b->failures);
+    *b = (pipeline_band){0};
+}
 
 cop_status cop_pipeline_create(pipeline *p, size_t score_capacity, cop_error *err)
 {
@@ -13,15 +30,11 @@ cop_status cop_pipeline_create(pipeline *p, size_t score_capacity, cop_error *er
               "%zu rows side by side, the queue knows %d", lanes, COP_QUEUE_MOST_LANES);
     p->lanes = lanes;
     p->row_units = 1;
-    p->pending = cop_memory_alloc(lanes, sizeof *p->pending, err);
-    p->coming = cop_memory_alloc(lanes, sizeof *p->coming, err);
-    p->units = cop_memory_alloc(lanes, sizeof *p->units, err);
+    if (!create_band(&p->pending, lanes, err) || !create_band(&p->coming, lanes, err))
+        return COP_ERR_MEMORY;
     p->result.scores = cop_memory_alloc(score_capacity, sizeof(float), err);
     p->result.answers = cop_memory_alloc(score_capacity, sizeof(uint64_t), err);
-    return p->pending == NULL || p->coming == NULL || p->units == NULL ||
-                   p->result.scores == NULL || p->result.answers == NULL
-               ? COP_ERR_MEMORY
-               : COP_OK;
+    return p->result.scores == NULL || p->result.answers == NULL ? COP_ERR_MEMORY : COP_OK;
 }
 
 void cop_pipeline_order(pipeline *p, size_t row_units, const void *data, size_t bytes)
@@ -48,34 +61,27 @@ bool cop_pipeline_has_units(const pipeline *p)
 
 /* --- the first step --- */
 
-/* What keeps the units of a band from being begun, COP_OK for nothing; what they need together.
- */
-static cop_error prepare(pipeline *p, const band *b)
-{
-    cop_error failure = p->order_failure.status != COP_OK ? p->order_failure : p->chunk_failure;
-    if (failure.status != COP_OK || b->count < 2 || p->work->prepare == NULL) return failure;
-    for (size_t i = 0; i < b->count; i++)
-        p->units[i] = b->first + i * b->step;
-    failure.status = p->work->prepare(p->work->context, p->units, b->count, &failure);
-    return failure.status == COP_INTERRUPTED ? failure : (cop_error){0}; /* one by one, then */
-}
-
 /* Begins the units of a band -> coming. \return how many were. */
 static size_t begin_units(pipeline *p, const band *b)
 {
-    double start_s = cop_timer_now_s();
-    const cop_error failure = prepare(p, b);
-    const double share_s = (cop_timer_now_s() - start_s) / (double)b->count;
+    pipeline_band *const c = &p->coming;
+    const cop_error failure =
+        p->order_failure.status != COP_OK ? p->order_failure : p->chunk_failure;
     size_t begun = 0;
+    assert(b->count >= 1 && b->count <= p->lanes);
     for (size_t i = 0; i < b->count; i++) {
-        pipeline_unit *const u = &p->coming[i];
-        *u = (pipeline_unit){.unit = b->first + i * b->step, .failure = failure};
-        start_s = cop_timer_now_s();
-        if (failure.status == COP_OK)
-            u->failure.status = p->work->begin(p->work->context, u->unit, &u->failure);
-        u->begin_s = share_s + cop_timer_now_s() - start_s;
-        begun += u->failure.status == COP_OK;
+        c->units[i] = b->first + i * b->step;
+        c->handles[i] = NULL;
+        c->failures[i] = failure;
     }
+    c->next = 0;
+    c->count = b->count;
+    const double start_s = cop_timer_now_s();
+    if (failure.status == COP_OK)
+        p->work->begin(p->work->context, c->units, c->count, c->handles, c->failures);
+    c->share_s = (cop_timer_now_s() - start_s) / (double)c->count;
+    for (size_t i = 0; i < c->count; i++)
+        begun += c->failures[i].status == COP_OK;
     return begun;
 }
 
@@ -86,11 +92,10 @@ cop_status cop_pipeline_begin(pipeline *p, cop_error *err)
     const size_t begun = begin_units(p, &next);
     const cop_status status = cop_pipeline_flush(p, err);
     if (status != COP_OK) cop_pipeline_drop(p); /* what came before is finished first */
-    pipeline_unit *const spare = p->pending;
+    assert(!cop_pipeline_is_pending(p));
+    const pipeline_band spare = p->pending;
     p->pending = p->coming;
     p->coming = spare;
-    p->first_pending = 0;
-    p->pending_count = next.count;
     COP_TRY(status);
     return p->work->overlap && begun > 0 ? COP_OK : cop_pipeline_flush(p, err);
 }
@@ -99,20 +104,25 @@ cop_status cop_pipeline_begin(pipeline *p, cop_error *err)
 
 bool cop_pipeline_is_pending(const pipeline *p)
 {
-    return p->first_pending < p->pending_count;
+    assert(p->pending.next <= p->pending.count);
+    return p->pending.next < p->pending.count;
 }
 
-static cop_status finish(pipeline *p, const pipeline_unit *u, cop_error *err)
+/* Finishes the next pending unit. */
+static cop_status finish(pipeline *p, cop_error *err)
 {
+    pipeline_band *const b = &p->pending;
+    const size_t i = b->next++;
     cop_queue_result *const r = &p->result;
-    cop_error failure = u->failure;
+    cop_error failure = b->failures[i];
     const double start_s = cop_timer_now_s();
     *r = (cop_queue_result){
-        .unit = u->unit, .scores = r->scores, .answers = r->answers, .rank = p->rank};
+        .unit = b->units[i], .scores = r->scores, .answers = r->answers, .rank = p->rank};
     if (failure.status == COP_OK)
-        failure.status = p->work->finish(p->work->context, u->unit, r, &failure);
+        failure.status =
+            p->work->finish(p->work->context, b->units[i], b->handles[i], r, &failure);
     r->status = failure.status;
-    r->seconds = u->begin_s + cop_timer_now_s() - start_s;
+    r->seconds = b->share_s + cop_timer_now_s() - start_s;
     if (r->status != COP_OK) {
         r->score_count = 0;
         r->has_answers = false;
@@ -124,7 +134,7 @@ static cop_status finish(pipeline *p, const pipeline_unit *u, cop_error *err)
 cop_status cop_pipeline_flush(pipeline *p, cop_error *err)
 {
     while (cop_pipeline_is_pending(p))
-        COP_TRY(finish(p, &p->pending[p->first_pending++], err));
+        COP_TRY(finish(p, err));
     return COP_OK;
 }
 
@@ -132,23 +142,20 @@ void cop_pipeline_drop(pipeline *p)
 {
     p->bands.left = 0;
     while (cop_pipeline_is_pending(p)) {
-        const pipeline_unit *const u = &p->pending[p->first_pending++];
-        if (u->failure.status == COP_OK)
-            (void)p->work->finish(p->work->context, u->unit, NULL, NULL);
+        pipeline_band *const b = &p->pending;
+        const size_t i = b->next++;
+        if (b->failures[i].status == COP_OK)
+            (void)p->work->finish(p->work->context, b->units[i], b->handles[i], NULL, NULL);
     }
 }
 
 void cop_pipeline_free(pipeline *p)
 {
-    if (p->pending != NULL) cop_pipeline_drop(p);
-    cop_memory_free(p->pending);
-    cop_memory_free(p->coming);
-    cop_memory_free(p->units);
+    cop_pipeline_drop(p);
+    free_band(&p->pending);
+    free_band(&p->coming);
     cop_memory_free(p->result.scores);
     cop_memory_free(p->result.answers);
-    p->pending = NULL;
-    p->coming = NULL;
-    p->units = NULL;
     p->result.scores = NULL;
     p->result.answers = NULL;
 }

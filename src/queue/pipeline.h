@@ -5,12 +5,14 @@
 #include "coppice/queue/queue.h"
 #include "coppice/schedule/bands.h"
 
-/* A unit that is begun, or has failed at that. */
-typedef struct pipeline_unit {
-    uint64_t unit;
-    double begin_s;    /* time that its beginning took, and its share of the preparation */
-    cop_error failure; /* of the beginning */
-} pipeline_unit;
+/* Units that were begun side by side, or have failed at that. */
+typedef struct pipeline_band {
+    uint64_t *units;     /* [next .. count, room for lanes] not finished */
+    void **handles;      /* likewise; what begin made of them */
+    cop_error *failures; /* likewise; COP_OK: begun */
+    size_t next, count;
+    double share_s; /* of the time that the beginning took */
+} pipeline_band;
 
 typedef struct pipeline {
     const cop_queue_work *work;
@@ -20,11 +22,8 @@ typedef struct pipeline {
     cop_error order_failure; /* of the phase: that of all its units */
     cop_error chunk_failure; /* of the chunk: that of its units */
     cop_bands bands;         /* what of the chunk is to be begun */
-    pipeline_unit *pending;  /* [first_pending .. pending_count, room for lanes] begun, not
-                              * finished */
-    size_t first_pending, pending_count;
-    pipeline_unit *coming;   /* [lanes] being begun */
-    uint64_t *units;         /* [lanes] of a band */
+    pipeline_band pending;   /* begun and not finished */
+    pipeline_band coming;    /* being begun */
     cop_queue_result result; /* its arrays [score_capacity] are owned */
     /* Gets every result, in the order of beginning. */
     cop_status (*emit)(void *context, const cop_queue_result *result, cop_error *err);

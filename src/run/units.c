@@ -6,6 +6,8 @@
 #include "coppice/base/signals.h"
 #include "coppice/phase/work_order.h"
 
+#include <assert.h>
+
 struct cop_units {
     cop_rank *rank;
     void (*idle)(void *context); /* NULL: nothing to do */
@@ -14,14 +16,13 @@ struct cop_units {
     cop_work_order order;
     cop_work_rows rows; /* of the chunk at hand */
     size_t lanes;
-    cop_recipe **recipes; /* [lanes] of the rows at hand */
-    cop_unit *units;      /* [lanes] those that are prepared together */
-    char **extracted;     /* [batch] answers of a unit, NULL in between */
-    /* Begun, a ring from the oldest on: [2 * lanes], as many are begun before those before them
-     * are finished. */
-    cop_unit_pending **pending;
-    size_t oldest, pending_count;
-    size_t doubtful; /* of the oldest: begun before somebody wrote to the model's files */
+    cop_recipe **recipes;       /* [lanes] of the rows at hand */
+    cop_unit *units;            /* [lanes] those that are begun together */
+    cop_unit_pending **pending; /* [lanes] their handles */
+    char **extracted;           /* [batch] answers of a unit, NULL in between */
+    size_t open;                /* begun and not finished */
+    size_t
+        doubtful; /* of these, the oldest: begun before somebody wrote to the model's files */
 };
 
 static cop_unit_range unit_range(const cop_units *w, uint64_t unit)
@@ -74,26 +75,32 @@ static cop_status describe(const cop_units *w, uint64_t unit, cop_recipe *recipe
     return COP_OK;
 }
 
-static cop_status prepare(void *context, const uint64_t *units, size_t count, cop_error *err)
+/* Units of a chunk are described alike: where one cannot be, none is begun. */
+static cop_status describe_all(cop_units *w, const uint64_t *units, size_t count,
+                               cop_error *err)
 {
-    cop_units *const w = context;
     for (size_t i = 0; i < count; i++)
         COP_TRY(describe(w, units[i], w->recipes[i], &w->units[i], err));
-    return cop_evaluator_prepare(w->rank->evaluator, w->units, count, should_drop, w, err);
+    return COP_OK;
 }
 
-static cop_status begin(void *context, uint64_t unit, cop_error *err)
+static void begin(void *context, const uint64_t *units, size_t count, void **pending,
+                  cop_error *failures)
 {
     cop_units *const w = context;
-    cop_unit work;
-    COP_CHECK(w->pending_count < 2 * w->lanes, err, COP_ERR_INTERNAL,
-              "more units are begun than finished");
-    COP_TRY(describe(w, unit, w->recipes[0], &work, err));
-    const size_t place = (w->oldest + w->pending_count) % (2 * w->lanes);
-    COP_TRY(cop_evaluator_begin(w->rank->evaluator, &work, should_drop, w, &w->pending[place],
-                                err));
-    w->pending_count++;
-    return COP_OK;
+    cop_error unknown = {0};
+    assert(count >= 1 && count <= w->lanes);
+    if (describe_all(w, units, count, &unknown) != COP_OK) {
+        for (size_t i = 0; i < count; i++)
+            failures[i] = unknown;
+        return;
+    }
+    cop_evaluator_begin(w->rank->evaluator, w->units, count, should_drop, w, w->pending,
+                        failures);
+    for (size_t i = 0; i < count; i++) {
+        pending[i] = w->pending[i];
+        w->open += failures[i].status == COP_OK;
+    }
 }
 
 static void drop_answers(cop_units *w, size_t count)
@@ -123,7 +130,7 @@ static cop_status check_base(cop_units *w, cop_error *err)
     const char *touched = NULL;
     cop_checkpoint *const base = cop_evaluator_checkpoint(w->rank->evaluator);
     COP_TRY(cop_checkpoint_review(base, &touched, err));
-    if (touched != NULL) w->doubtful = w->pending_count + 1;
+    if (touched != NULL) w->doubtful = w->open + 1;
     if (w->doubtful == 0) return COP_OK;
     w->doubtful--;
     return cop_error_set(err, COP_ERR_IO,
@@ -131,20 +138,21 @@ static cop_status check_base(cop_units *w, cop_error *err)
                          touched != NULL ? touched : w->rank->job->model);
 }
 
-static cop_status finish(void *context, uint64_t unit, cop_queue_result *result, cop_error *err)
+static cop_status finish(void *context, uint64_t unit, void *handle, cop_queue_result *result,
+                         cop_error *err)
 {
     cop_units *const w = context;
-    cop_unit_pending *oldest = w->pending[w->oldest];
-    w->oldest = (w->oldest + 1) % (2 * w->lanes);
-    w->pending_count--;
+    cop_unit_pending *pending = handle;
+    assert(w->open > 0);
+    w->open--;
     if (result == NULL) {
         w->doubtful -= w->doubtful > 0 ? 1 : 0;
-        return cop_evaluator_finish(w->rank->evaluator, &oldest, NULL, NULL, NULL, err);
+        return cop_evaluator_finish(w->rank->evaluator, &pending, NULL, NULL, NULL, err);
     }
     const bool answers = w->order.keeps_answers;
     cop_unit_result got = {.rewards = result->scores,
                            .extracted = answers ? w->extracted : NULL};
-    COP_TRY(cop_evaluator_finish(w->rank->evaluator, &oldest, should_drop, w, &got, err));
+    COP_TRY(cop_evaluator_finish(w->rank->evaluator, &pending, should_drop, w, &got, err));
     const size_t count = unit_range(w, unit).count;
     const cop_status unchanged = check_base(w, err);
     if (unchanged != COP_OK && answers) drop_answers(w, count);
@@ -163,7 +171,7 @@ static cop_status make_room(cop_units *w, cop_error *err)
         cop_memory_alloc((size_t)w->rank->job->backend.batch, sizeof *w->extracted, err);
     w->recipes = cop_memory_alloc(w->lanes, sizeof *w->recipes, err);
     w->units = cop_memory_alloc(w->lanes, sizeof *w->units, err);
-    w->pending = cop_memory_alloc(2 * w->lanes, sizeof *w->pending, err);
+    w->pending = cop_memory_alloc(w->lanes, sizeof *w->pending, err);
     if (w->extracted == NULL || w->recipes == NULL || w->units == NULL || w->pending == NULL)
         return COP_ERR_MEMORY;
     for (size_t i = 0; i < w->lanes; i++)
@@ -187,7 +195,6 @@ cop_status cop_units_create(cop_rank *rank, void (*idle)(void *context), void *i
                          .lanes = created->lanes,
                          .order = order,
                          .chunk = chunk,
-                         .prepare = prepare,
                          .begin = begin,
                          .finish = finish};
     const cop_status status = make_room(created, err);

@@ -107,9 +107,9 @@ enum { COP_QUEUE_MOST_LANES = 256 };
  * generation of the next: after begin of a unit comes finish of the one before it, or at once
  * its own, if no other unit is at hand or `overlap` is not set.
  *
- * With several lanes, units of that many rows on the same examples, unit % row_units, take
- * each step together: prepare for all of them where there is more than one, begin of each, then
- * finish of those before, or at once their own. At most 2 * lanes units are begun at a time.
+ * With several lanes, units of that many rows on the same examples, unit % row_units, take the
+ * first step together; finish of each comes in the order of the beginning. At most 2 * lanes
+ * units are begun at a time.
  */
 typedef struct cop_queue_work {
     void *context;
@@ -122,16 +122,17 @@ typedef struct cop_queue_work {
      *  them. A failure becomes that of these units. */
     cop_status (*chunk)(void *context, uint64_t first, size_t count, const void *data,
                         size_t bytes, cop_error *err);
-    /** Units [count, 2 .. lanes] of the last chunk are begun next, in this order. A failure is
-     *  nobody's, each is begun all the same; but COP_INTERRUPTED is that of all. NULL: nothing
-     *  to do. */
-    cop_status (*prepare)(void *context, const uint64_t *units, size_t count, cop_error *err);
-    /** Begins a unit of the last chunk. After a failure there is no finish. */
-    cop_status (*begin)(void *context, uint64_t unit, cop_error *err);
-    /** Fills in scores [score_capacity], score_count and tokens of the unit begun first, and
-     *  answers [score_capacity] with has_answers where the phase wants them. NULL
-     *  `result`: it is not wanted any more, and the status is ignored. */
-    cop_status (*finish)(void *context, uint64_t unit, cop_queue_result *result,
+    /** Begins units [count, 1 .. lanes] of the last chunk. pending [count] (NULL before) are
+     *  handed to finish as they are left. A unit that could not be begun has its failure in
+     *  failures [count] (COP_OK before), and there is no finish of it. Their time is counted in
+     *  equal parts. */
+    void (*begin)(void *context, const uint64_t *units, size_t count, void **pending,
+                  cop_error *failures);
+    /** Fills in scores [score_capacity], score_count and tokens of a unit, of those begun the
+     *  first, and answers [score_capacity] with has_answers where the phase wants them; what
+     *  `pending` points to is freed. NULL `result`: it is not wanted any more, and the status
+     * is ignored. */
+    cop_status (*finish)(void *context, uint64_t unit, void *pending, cop_queue_result *result,
                          cop_error *err);
 } cop_queue_work;
 

@@ -42,9 +42,9 @@ struct toy {
     uint64_t begun[2 * LANES]; /* [begun_count] units begun and not finished */
     int begun_count, most_begun, evaluated;
     size_t lanes;
-    double group_s;           /* what units take that are prepared together */
-    cop_status group_status;  /* what comes of it */
-    int groups, wrong_groups; /* of units that were prepared together */
+    double group_s;           /* what units take that are begun together, besides */
+    int groups, wrong_groups; /* of units that were begun together */
+    bool wrong_handle;        /* some unit came with a handle that was not its own */
     size_t largest_group;
     /* What this rank does to a unit besides. */
     cop_status (*spoil)(toy *t, uint64_t unit, cop_queue_result *result, cop_error *err);
@@ -92,10 +92,9 @@ static inline cop_status toy_chunk(void *context, uint64_t first, size_t count,
     return COP_OK;
 }
 
-static inline cop_status toy_prepare(void *context, const uint64_t *units, size_t count,
-                                     cop_error *err)
+/* Looks at units that are begun together. */
+static inline void toy_group(toy *t, const uint64_t *units, size_t count)
 {
-    toy *const t = context;
     t->groups++;
     if (count > t->largest_group) t->largest_group = count;
     for (size_t i = 0; i < count; i++) {
@@ -103,13 +102,10 @@ static inline cop_status toy_prepare(void *context, const uint64_t *units, size_
         if (!there || units[i] != units[0] + i * ROW_UNITS) t->wrong_groups++;
     }
     if (t->group_s > 0) cop_timer_sleep(t->group_s);
-    if (t->group_status == COP_OK) return COP_OK;
-    return cop_error_set(err, t->group_status, "no room for %zu", count);
 }
 
-static inline cop_status toy_begin(void *context, uint64_t unit, cop_error *err)
+static inline cop_status toy_begin_one(toy *t, uint64_t unit, cop_error *err)
 {
-    toy *const t = context;
     if (strcmp(t->order, "order") != 0 || unit < t->chunk_first || unit >= t->chunk_end)
         return cop_error_set(err, COP_ERR_MPI, "unit %d is not in this chunk", (int)unit);
     if (t->hinder != NULL) {
@@ -131,11 +127,23 @@ static inline cop_status toy_begin(void *context, uint64_t unit, cop_error *err)
     return COP_OK;
 }
 
-static inline cop_status toy_finish(void *context, uint64_t unit, cop_queue_result *result,
-                                    cop_error *err)
+static inline void toy_begin(void *context, const uint64_t *units, size_t count, void **pending,
+                             cop_error *failures)
+{
+    toy *const t = context;
+    if (count > 1) toy_group(t, units, count);
+    for (size_t i = 0; i < count; i++) {
+        failures[i].status = toy_begin_one(t, units[i], &failures[i]);
+        if (failures[i].status == COP_OK) pending[i] = &t->seen[units[i]];
+    }
+}
+
+static inline cop_status toy_finish(void *context, uint64_t unit, void *pending,
+                                    cop_queue_result *result, cop_error *err)
 {
     toy *const t = context;
     const bool in_turn = t->begun_count > 0 && t->begun[0] == unit;
+    if (pending != &t->seen[unit]) t->wrong_handle = true;
     for (int i = 1; i < t->begun_count; i++)
         t->begun[i - 1] = t->begun[i];
     t->begun_count--;
@@ -232,7 +240,6 @@ static inline cop_queue_work toy_work(toy *t)
                             .lanes = t->lanes,
                             .order = toy_order,
                             .chunk = toy_chunk,
-                            .prepare = toy_prepare,
                             .begin = toy_begin,
                             .finish = toy_finish};
 }
@@ -289,6 +296,7 @@ static inline cop_status toy_run(toy *t, cop_queue_stats *stats, cop_error *err)
     } else {
         assert_int_equal(cop_queue_serve(shared_world, &options, &work, err), COP_OK);
     }
+    assert_false(t->wrong_handle);
     meet();
     return status;
 }

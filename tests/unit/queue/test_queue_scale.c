@@ -16,10 +16,13 @@ typedef struct sleeper {
     uint8_t *seen;             /* rank 0: [units] */
 } sleeper;
 
-static cop_status begin(void *context, uint64_t unit, cop_error *err)
+static void begin(void *context, const uint64_t *units, size_t count, void **pending,
+                  cop_error *failures)
 {
-    (void)unit;
-    (void)err;
+    (void)units;
+    (void)count;
+    (void)pending;
+    (void)failures;
     sleeper *const s = context;
     const double start_s = cop_timer_now_s();
     if (s->ended_s >= 0) {
@@ -32,13 +35,14 @@ static cop_status begin(void *context, uint64_t unit, cop_error *err)
     while (cop_timer_now_s() - start_s < s->unit_s)
         cop_timer_sleep(s->unit_s - (cop_timer_now_s() - start_s));
     s->ended_s = cop_timer_now_s();
-    return COP_OK;
 }
 
-static cop_status finish(void *context, uint64_t unit, cop_queue_result *result, cop_error *err)
+static cop_status finish(void *context, uint64_t unit, void *pending, cop_queue_result *result,
+                         cop_error *err)
 {
     (void)context;
     (void)unit;
+    (void)pending;
     (void)err;
     if (result == NULL) return COP_OK;
     result->score_count = BATCH;

@@ -18,6 +18,11 @@ enum { LANES = 3, BATCH = 6, UNITS = 4 };
 static const cop_component candidates[UNITS] = {
     {1, 0.01F}, {2, 0.01F}, {3, -0.01F}, {4, 1e38F}};
 
+/* Of all answers that are asked for, the one after so many fails once; negative: none. */
+static int answers_left = -1;
+static cop_task failing_task; /* a real one, but for that */
+static const cop_task *real_task;
+
 typedef struct scene {
     cop_dataset *dataset;
     cop_evaluator *evaluator;
@@ -35,6 +40,13 @@ typedef struct outcome {
 static void must(cop_status status, const cop_error *err)
 {
     if (status != COP_OK) fail_msg("%s: %s", cop_status_name(status), err->message);
+}
+
+static cop_status answer_or_fail(const json_t *example, const json_t **answer, cop_error *err)
+{
+    if (answers_left >= 0 && answers_left-- == 0)
+        return cop_error_set(err, COP_ERR_FORMAT, "no answer today");
+    return real_task->answer(example, answer, err);
 }
 
 static void scene_create(scene *s, size_t lanes, double temperature)
@@ -56,7 +68,10 @@ static void scene_create(scene *s, size_t lanes, double temperature)
                                                  .compute = COP_COMPUTE_F32,
                                                  .threads = 1,
                                                  .isa = cop_cpu_isa()}};
-    must(cop_task_find("arith", &options.task, &err), &err);
+    must(cop_task_find("arith", &real_task, &err), &err);
+    failing_task = *real_task;
+    failing_task.answer = answer_or_fail;
+    options.task = &failing_task;
     must(cop_evaluator_create(&options, &s->evaluator, &err), &err);
     for (size_t i = 0; i < BATCH; i++)
         s->examples[i] = 3 * i;
@@ -94,11 +109,13 @@ static void outcome_free(outcome *out)
         cop_memory_free(out->responses[i]);
 }
 
-/* Runs a unit and compares; returns what its beginning took. */
-static double check_unit(scene *s, size_t unit, const outcome *want)
+/* Finishes a unit and compares; returns its time. */
+static double check_unit(scene *s, cop_unit_pending **pending, size_t unit, const outcome *want)
 {
-    outcome got;
-    run_unit(s, unit, &got);
+    outcome got = {.result = {.rewards = got.rewards, .responses = got.responses}};
+    cop_error err = {0};
+    must(cop_evaluator_finish(s->evaluator, pending, NULL, NULL, &got.result, &err), &err);
+    assert_null(*pending);
     assert_int_equal(got.result.status, want->result.status);
     assert_int_equal(got.result.generated_tokens, want->result.generated_tokens);
     assert_int_equal(got.result.status, unit == 3 ? COP_ERR_NUMERIC : COP_OK);
@@ -111,18 +128,18 @@ static double check_unit(scene *s, size_t unit, const outcome *want)
     return seconds;
 }
 
-static void prepare(scene *s, const size_t *which, size_t count)
+/* Begins the units together; all of them can be. */
+static void begin(scene *s, const size_t *which, size_t count, cop_unit_pending **pending)
 {
-    cop_error err = {0};
+    cop_error failures[LANES];
     cop_unit units[LANES];
     for (size_t i = 0; i < count; i++)
         units[i] = s->units[which[i]];
-    must(cop_evaluator_prepare(s->evaluator, units, count, NULL, NULL, &err), &err);
-}
-
-static uint64_t computed(const scene *s)
-{
-    return cop_model_count(cop_evaluator_model(s->evaluator)).prompt_tokens;
+    cop_evaluator_begin(s->evaluator, units, count, NULL, NULL, pending, failures);
+    for (size_t i = 0; i < count; i++) {
+        must(failures[i].status, &failures[i]);
+        assert_non_null(pending[i]);
+    }
 }
 
 static void check_units(double temperature)
@@ -138,29 +155,27 @@ static void check_units(double temperature)
         run_unit(&alone, i, &want[i]);
     assert_string_not_equal(want[0].responses[0], "");
 
-    /* Taken in order; then in another, with one that was not prepared in between, so that the
-     * rest is generated anew. */
-    static const size_t orders[][LANES] = {{0, 1, 2}, {2, 3, 0}, {1, 0, 3}};
-    for (size_t o = 0; o < sizeof orders / sizeof orders[0]; o++) {
-        prepare(&beside, orders[o], LANES);
-        const uint64_t before = computed(&beside);
+    /* Two calls are pending at a time, and the same unit may be in both. */
+    static const size_t orders[][LANES] = {{0, 1, 2}, {2, 3, 0}, {1, 0, 3}, {1, 1, 2}};
+    enum { ORDERS = sizeof orders / sizeof orders[0] };
+    cop_unit_pending *pending[ORDERS][LANES];
+    begin(&beside, orders[0], LANES, pending[0]);
+    for (size_t o = 0; o < ORDERS; o++) {
+        const size_t next = (o + 1) % ORDERS;
+        if (next > 0) begin(&beside, orders[next], LANES, pending[next]);
         for (size_t i = 0; i < LANES; i++)
-            assert_true(check_unit(&beside, orders[o][i], &want[orders[o][i]]) > 0);
-        assert_int_equal(computed(&beside), before); /* all were there */
-        (void)check_unit(&beside, orders[o][0], &want[orders[o][0]]);
-        assert_true(computed(&beside) > before); /* each is taken once */
+            assert_true(check_unit(&beside, &pending[o][i], orders[o][i], &want[orders[o][i]]) >
+                        0);
     }
-    prepare(&beside, orders[0], LANES);
-    (void)check_unit(&beside, 1, &want[1]);
-    (void)check_unit(&beside, 3, &want[3]);
-    (void)check_unit(&beside, 0, &want[0]);
-    prepare(&beside, orders[1], 2);
-    prepare(&beside, orders[2], 2);
-    (void)check_unit(&beside, 0, &want[0]);
+    /* Fewer than there are lanes; one that is not wanted any more. */
+    cop_error err = {0};
+    begin(&beside, orders[1], 2, pending[0]);
+    must(cop_evaluator_finish(beside.evaluator, &pending[0][0], NULL, NULL, NULL, &err), &err);
+    (void)check_unit(&beside, &pending[0][1], 3, &want[3]);
     for (size_t i = 0; i < UNITS; i++)
         outcome_free(&want[i]);
     scene_destroy(&alone);
-    scene_destroy(&beside); /* with a unit that was never begun */
+    scene_destroy(&beside);
 }
 
 static void test_units(void **state)
@@ -176,32 +191,66 @@ static bool at_once(void *context)
     return true;
 }
 
+/* Begins units [count] of which none can be begun, for the same reason. */
+static void refuse(scene *s, const cop_unit *units, size_t count, bool (*cancelled)(void *),
+                   cop_status want)
+{
+    cop_unit_pending *pending[UNITS];
+    cop_error failures[UNITS];
+    cop_evaluator_begin(s->evaluator, units, count, cancelled, NULL, pending, failures);
+    for (size_t i = 0; i < count; i++) {
+        assert_int_equal(failures[i].status, want);
+        assert_string_not_equal(failures[i].message, "");
+        assert_null(pending[i]);
+    }
+}
+
 static void test_refusals(void **state)
 {
     (void)state;
     scene s;
     outcome want;
-    cop_error err = {0};
     scene_create(&s, LANES, 0);
     cop_unit units[UNITS];
     memcpy(units, s.units, sizeof units);
     run_unit(&s, 1, &want);
-    assert_int_equal(cop_evaluator_prepare(s.evaluator, units, UNITS, NULL, NULL, &err),
-                     COP_ERR_INTERNAL);
-    assert_int_equal(cop_evaluator_prepare(s.evaluator, units, 0, NULL, NULL, &err),
-                     COP_ERR_INTERNAL);
+    refuse(&s, units, UNITS, NULL, COP_ERR_INTERNAL);
     units[1].count--;
-    assert_int_equal(cop_evaluator_prepare(s.evaluator, units, 2, NULL, NULL, &err),
-                     COP_ERR_INTERNAL);
+    refuse(&s, units, 2, NULL, COP_ERR_INTERNAL);
     units[1].count++;
     units[1].sampling.seed++;
-    assert_int_equal(cop_evaluator_prepare(s.evaluator, units, 2, NULL, NULL, &err),
-                     COP_ERR_INTERNAL);
+    refuse(&s, units, 2, NULL, COP_ERR_INTERNAL);
     units[1].sampling.seed--;
-    assert_int_equal(cop_evaluator_prepare(s.evaluator, units, 2, at_once, NULL, &err),
-                     COP_INTERRUPTED);
-    (void)check_unit(&s, 1, &want); /* alone */
+    refuse(&s, units, 2, at_once, COP_INTERRUPTED);
+    cop_unit_pending *pending = NULL;
+    begin(&s, (const size_t[]){1}, 1, &pending); /* afterwards all is as it was */
+    (void)check_unit(&s, &pending, 1, &want);
     outcome_free(&want);
+    scene_destroy(&s);
+}
+
+/* The second unit's answers cannot be handed over: that is its failure only. */
+static void test_one_failure(void **state)
+{
+    (void)state;
+    scene s;
+    outcome want[LANES];
+    cop_unit_pending *pending[LANES];
+    cop_error failures[LANES];
+    scene_create(&s, LANES, 0);
+    for (size_t i = 0; i < LANES; i++)
+        run_unit(&s, i, &want[i]);
+    answers_left = BATCH;
+    cop_evaluator_begin(s.evaluator, s.units, LANES, NULL, NULL, pending, failures);
+    assert_int_equal(failures[0].status, COP_OK);
+    assert_int_equal(failures[1].status, COP_ERR_FORMAT);
+    assert_non_null(strstr(failures[1].message, "no answer today"));
+    assert_null(pending[1]);
+    assert_int_equal(failures[2].status, COP_OK);
+    (void)check_unit(&s, &pending[0], 0, &want[0]);
+    (void)check_unit(&s, &pending[2], 2, &want[2]);
+    for (size_t i = 0; i < LANES; i++)
+        outcome_free(&want[i]);
     scene_destroy(&s);
 }
 
@@ -210,6 +259,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_units),
         cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_one_failure),
     };
     return cmocka_run_group_tests_name("units side by side", tests, NULL, NULL);
 }
