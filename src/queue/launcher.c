@@ -3,7 +3,7 @@
  * slurm/mpirun.sh. */
 #include "queue/launcher.h"
 
-#include "coppice/queue/queue.h"
+#include "coppice/queue/world.h"
 
 #include <dlfcn.h>
 #include <stdint.h>

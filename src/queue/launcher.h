@@ -1,4 +1,4 @@
-/* What a launcher was told, by what it leaves to its ranks. Private to dist/ and its tests. */
+/* What a launcher was told, by what it leaves to its ranks. Private to queue/ and its tests. */
 #ifndef COP_QUEUE_LAUNCHER_H
 #define COP_QUEUE_LAUNCHER_H
 

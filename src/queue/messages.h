@@ -1,4 +1,4 @@
-/* The messages of the queue. Private to dist/.
+/* The messages of the queue. Private to queue/.
  *
  *   worker -> 0  TAG_READY   ready_message [, text]: give me work; what I had is dropped
  *                TAG_RESULT  result_header, then scores f32 [n] and, if there are any,

@@ -1,8 +1,8 @@
-/* Turns MPI return codes into statuses, and waits without spinning. Private to dist/. */
+/* Turns MPI return codes into statuses, and waits without spinning. Private to queue/. */
 #ifndef COP_QUEUE_MPI_CHECK_H
 #define COP_QUEUE_MPI_CHECK_H
 
-#include "coppice/queue/queue.h"
+#include "coppice/queue/world.h"
 
 #include <mpi.h>
 

@@ -1,4 +1,4 @@
-/* Evaluating units in two steps, the second beside the first of the next. Private to dist/. */
+/* Evaluating units in two steps, the second beside the first of the next. Private to queue/. */
 #ifndef COP_QUEUE_PIPELINE_H
 #define COP_QUEUE_PIPELINE_H
 
