@@ -3,6 +3,7 @@
 #include "coppice/base/memory.h"
 #include "coppice/base/timer.h"
 
+#include <assert.h>
 #include <limits.h>
 #include <string.h>
 
@@ -37,6 +38,7 @@ cop_status cop_message_send(cop_world *world, int rank, int tag, const void *hea
                             size_t head_bytes, const void *body, size_t body_bytes,
                             cop_error *err)
 {
+    assert(rank >= 0 && rank < world->size && rank != world->rank);
     const size_t bytes = head_bytes + body_bytes;
     COP_CHECK(bytes <= INT_MAX, err, COP_ERR_CONFIG,
               "a message of %zu bytes to rank %d is too long", bytes, rank);
@@ -55,6 +57,7 @@ cop_status cop_message_send(cop_world *world, int rank, int tag, const void *hea
         cop_memory_free(out.data);
         return status;
     }
+    assert(world->outbox_count < world->outbox_capacity);
     world->outbox[world->outbox_count++] = out;
     count(world, tag, &world->traffic.sent_bytes, bytes);
     size_t pending = 0;

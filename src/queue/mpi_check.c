@@ -2,6 +2,7 @@
 
 #include "coppice/base/timer.h"
 
+#include <assert.h>
 #include <string.h>
 
 cop_status cop_mpi_check(int code, const char *call, cop_error *err)
@@ -15,6 +16,7 @@ cop_status cop_mpi_check(int code, const char *call, cop_error *err)
 
 void cop_mpi_pause(double *pause_s, double longest_s)
 {
+    assert(longest_s > 0);
     static const double shortest_s = 20e-6;
     *pause_s = *pause_s < shortest_s ? shortest_s : *pause_s * 1.5;
     if (*pause_s > longest_s) *pause_s = longest_s;

@@ -39,6 +39,7 @@ cop_status cop_pipeline_create(pipeline *p, size_t score_capacity, cop_error *er
 
 void cop_pipeline_order(pipeline *p, size_t row_units, const void *data, size_t bytes)
 {
+    assert(row_units > 0);
     cop_pipeline_drop(p);
     p->row_units = row_units;
     p->order_failure.status = COP_OK;
@@ -48,6 +49,7 @@ void cop_pipeline_order(pipeline *p, size_t row_units, const void *data, size_t 
 void cop_pipeline_chunk(pipeline *p, uint64_t first, size_t count, const void *data,
                         size_t bytes)
 {
+    assert(count > 0 && !cop_pipeline_has_units(p));
     p->bands = cop_bands_of(first, count, p->row_units, p->lanes);
     p->chunk_failure.status = COP_OK;
     if (p->order_failure.status != COP_OK) return;

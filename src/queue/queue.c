@@ -21,6 +21,7 @@
 #include "coppice/base/timer.h"
 #include "coppice/schedule/schedule.h"
 
+#include <assert.h>
 #include <limits.h>
 #include <math.h>
 #include <stdarg.h>
@@ -84,8 +85,8 @@ static double queue_clock(cop_queue *q)
 }
 
 /* A line for the log. */
-__attribute__((format(printf, 2, 3))) static void note(const cop_queue *q, const char *format,
-                                                       ...)
+static void __attribute__((format(printf, 2, 3)))
+note(const cop_queue *q, const char *format, ...)
 {
     char text[512];
     va_list arguments;
@@ -101,6 +102,7 @@ __attribute__((format(printf, 2, 3))) static void note(const cop_queue *q, const
 /* What is wrong with a result that says it is one, NULL for nothing. May be why->message. */
 static const char *judge(const cop_queue *q, const cop_queue_result *result, cop_error *why)
 {
+    assert(q->phase != NULL && result->score_count <= q->options.score_capacity);
     if (result->status != COP_OK && result->status != COP_ERR_NUMERIC) return NULL;
     for (size_t i = 0; i < result->score_count; i++) {
         if (!isfinite(result->scores[i])) return "a score that is not finite";
@@ -111,6 +113,7 @@ static const char *judge(const cop_queue *q, const cop_queue_result *result, cop
 /* Counts a unit's result and hands it to the phase. */
 static cop_status keep(cop_queue *q, const cop_queue_result *result, cop_error *err)
 {
+    assert(result->status == COP_OK || result->status == COP_ERR_NUMERIC);
     q->stats.units++;
     q->stats.scores += result->score_count;
     if (result->has_answers) q->stats.answers += result->score_count;
@@ -121,6 +124,7 @@ static cop_status keep(cop_queue *q, const cop_queue_result *result, cop_error *
 static cop_status take_failure(cop_queue *q, const cop_queue_result *result, int attempts,
                                cop_error *err)
 {
+    assert(attempts >= 1);
     const char *const why =
         result->message[0] != '\0' ? result->message : cop_status_text(result->status);
     q->stats.failures++;
@@ -222,6 +226,7 @@ static cop_status send_order(cop_queue *q, int rank, cop_error *err)
 static cop_status send_chunk(cop_queue *q, int rank, const cop_schedule_chunk *chunk,
                              cop_error *err)
 {
+    assert(chunk->count > 0 && chunk->first + chunk->count - 1 <= UINT32_MAX);
     COP_TRY(send_order(q, rank, err));
     cop_text_clear(&q->packed);
     COP_TRY(q->phase->pack(q->phase->context, chunk->first, chunk->count, &q->packed, err));
@@ -237,6 +242,7 @@ static cop_status send_chunk(cop_queue *q, int rank, const cop_schedule_chunk *c
 /* Hands the worker what the schedule has for it. */
 static cop_status offer(cop_queue *q, int rank, cop_error *err)
 {
+    assert(q->peers[rank].state == PEER_READY);
     for (;;) {
         cop_schedule_chunk chunk;
         COP_TRY(cop_schedule_take(q->schedule, (size_t)rank, queue_clock(q), &chunk, err));
@@ -258,12 +264,15 @@ static cop_status offer_idle(cop_queue *q, cop_error *err)
 /* Takes a worker's units away, and tells it to drop them. */
 static cop_status take_away(cop_queue *q, int rank, peer_state state, cop_error *err)
 {
+    assert(rank >= 1 && rank < q->world->size);
+    assert(state != PEER_ABSENT && state != PEER_READY);
     peer *const p = &q->peers[rank];
     COP_TRY(cop_schedule_leave(q->schedule, (size_t)rank, err));
     p->state = state;
     p->pinged = false; /* what it is asked next is asked anew */
     p->excuses = 0;
     p->cancelled_at_s = queue_clock(q);
+    assert(p->cancelled <= p->serial);
     if (p->serial == p->cancelled) return COP_OK;
     p->cancelled = p->serial;
     const cancel_message cancel = {.serial = p->serial};
@@ -625,6 +634,7 @@ static double own_cpu_s(void)
 
 cop_status cop_queue_run(cop_queue *q, const cop_queue_phase *phase, cop_error *err)
 {
+    assert(q->phase == NULL && phase->row_units > 0);
     const double start_s = cop_timer_now_s();
     const double cpu_s = own_cpu_s();
     const cop_schedule_phase schedule = {.units = phase->units,

@@ -5,6 +5,7 @@
 #include "coppice/base/memory.h"
 #include "coppice/base/timer.h"
 
+#include <assert.h>
 #include <limits.h>
 #include <string.h>
 
@@ -67,6 +68,7 @@ static cop_status send_result(void *context, const cop_queue_result *result, cop
 
 static work_header header_of(const message *chunk)
 {
+    assert(chunk->bytes >= sizeof(work_header));
     work_header header;
     memcpy(&header, chunk->data, sizeof header);
     return header;
@@ -74,6 +76,7 @@ static work_header header_of(const message *chunk)
 
 static void drop_first_chunk(worker *w)
 {
+    assert(w->chunk_count > 0 && w->chunk_count <= MOST_CHUNKS);
     const message used = w->chunks[0];
     w->chunk_count--;
     memmove(w->chunks, w->chunks + 1, w->chunk_count * sizeof *w->chunks);

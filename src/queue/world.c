@@ -2,6 +2,7 @@
 
 #include "coppice/base/memory.h"
 
+#include <assert.h>
 #include <limits.h>
 #include <stdio.h>
 
@@ -106,6 +107,7 @@ static void count_collective(cop_world *world, size_t bytes)
 cop_status cop_world_gather(cop_world *world, const void *mine, size_t bytes, void *all,
                             cop_error *err)
 {
+    assert(world->rank != 0 || all != NULL);
     COP_CHECK(bytes <= INT_MAX, err, COP_ERR_INTERNAL, "too much to gather");
     MPI_Request request = MPI_REQUEST_NULL;
     MPI_TRY(MPI_Igather(mine, (int)bytes, MPI_BYTE, all, (int)bytes, MPI_BYTE, 0, world->comm,
