@@ -53,6 +53,11 @@ static const cop_method methods[] = {
 
 enum { METHODS = sizeof methods / sizeof methods[0] };
 
+const cop_method *cop_method_at(size_t index)
+{
+    return index < METHODS ? &methods[index] : NULL;
+}
+
 cop_status cop_method_find(const char *name, const cop_method **method, cop_error *err)
 {
     const char *names[METHODS];

@@ -56,6 +56,7 @@ static cop_status write_all(int fd, const char *path, const cop_store_bytes *byt
 
 cop_status cop_store_disk_write(const char *path, const cop_store_bytes *bytes, cop_error *err)
 {
+    assert(bytes->data != NULL && bytes->length > 0);
     /* A stale file goes first, and is not written through: it may be a link to another one. */
     if (unlink(path) != 0 && errno != ENOENT) {
         return cop_store_disk_error(err, path, "remove the old one", errno);

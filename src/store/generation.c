@@ -7,6 +7,7 @@
 #include "store/disk.h"
 #include "store/hdf_encode.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -115,6 +116,7 @@ static cop_status keep_present(const generation *names, bool *kept, cop_error *e
 /* There is a complete file at `path` at every moment, if there was one before. */
 static cop_status commit(const generation *names, cop_error *err)
 {
+    assert(names->temporary != NULL && names->previous != NULL && names->next_previous != NULL);
     bool kept = false;
     COP_TRY(keep_present(names, &kept, err));
     if (rename(names->temporary, names->path) != 0) {

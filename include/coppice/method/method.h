@@ -55,6 +55,9 @@ typedef struct cop_method {
                       cop_error *err);
 } cop_method;
 
+/** Method `index` of the table, NULL past the last. */
+const cop_method *cop_method_at(size_t index);
+
 /** The method of a name; COP_ERR_CONFIG with those that there are. */
 cop_status cop_method_find(const char *name, const cop_method **method, cop_error *err);
 

@@ -6,9 +6,6 @@
 
 #include <stdlib.h>
 
-static const char *const all_methods[] = {"corp", "rounds", "es", "randopt"};
-enum { METHODS = sizeof all_methods / sizeof all_methods[0] };
-
 /* Runs to the end; the centre is copied, cop_memory_free(). */
 static double *finish(toy *t, bool *improved)
 {
@@ -25,15 +22,15 @@ static double *finish(toy *t, bool *improved)
 static void every_method_improves(void **state)
 {
     (void)state;
-    for (size_t m = 0; m < METHODS; m++) {
+    for (size_t m = 0; cop_method_at(m) != NULL; m++) {
         toy t;
         bool improved = false;
-        toy_set_up(&t, all_methods[m], NULL, 0, NULL);
+        toy_set_up(&t, cop_method_at(m)->name, NULL, 0, NULL);
         double *const centre = finish(&t, &improved);
         double *const base = cop_memory_alloc(t.search.seed_count, sizeof *base, NULL);
-        const bool is_gated = strcmp(all_methods[m], "randopt") != 0;
+        const bool is_gated = cop_method_at(m)->is_gated;
         assert_int_equal(improved, is_gated);
-        print_message("%s: %.3f, base %.3f, %zu units\n", all_methods[m],
+        print_message("%s: %.3f, base %.3f, %zu units\n", cop_method_at(m)->name,
                       toy_accuracy(&t, centre), toy_accuracy(&t, base), t.scored);
         assert_true(toy_accuracy(&t, centre) > toy_accuracy(&t, base) + 0.05);
         cop_memory_free(base);
@@ -46,10 +43,11 @@ static void a_flat_landscape_gives_the_base(void **state)
 {
     (void)state;
     const char *const strict[] = {"gate.z=3"};
-    for (size_t m = 0; m < METHODS - 1; m++) { /* randopt has no gate */
+    for (size_t m = 0; cop_method_at(m) != NULL; m++) {
+        if (!cop_method_at(m)->is_gated) continue;
         toy t;
         bool improved = false;
-        toy_set_up(&t, all_methods[m], strict, 1, NULL);
+        toy_set_up(&t, cop_method_at(m)->name, strict, 1, NULL);
         t.flat = true;
         double *const centre = finish(&t, &improved);
         assert_false(improved);
@@ -66,10 +64,10 @@ static void interrupted_runs_end_alike(void **state)
 {
     (void)state;
     static const long pieces[] = {1, 5, 23, 60};
-    for (size_t m = 0; m < METHODS; m++) {
+    for (size_t m = 0; cop_method_at(m) != NULL; m++) {
         toy whole;
         bool improved = false;
-        toy_set_up(&whole, all_methods[m], NULL, 0, NULL);
+        toy_set_up(&whole, cop_method_at(m)->name, NULL, 0, NULL);
         double *const centre = finish(&whole, &improved);
         for (size_t k = 0; k < sizeof pieces / sizeof pieces[0]; k++) {
             if (pieces[k] == 1 && m > 0) continue; /* slow, and the same for all */
@@ -78,12 +76,12 @@ static void interrupted_runs_end_alike(void **state)
             size_t scored = 0;
             size_t starts = 1;
             cop_error err = {0};
-            toy_set_up(&t, all_methods[m], NULL, 0, NULL);
+            toy_set_up(&t, cop_method_at(m)->name, NULL, 0, NULL);
             t.left = pieces[k];
             while (toy_run(&t, &again, &err) == COP_INTERRUPTED) {
                 toy next;
                 scored += t.scored;
-                toy_set_up(&next, all_methods[m], NULL, 0, t.store);
+                toy_set_up(&next, cop_method_at(m)->name, NULL, 0, t.store);
                 toy_take_down(&t);
                 t = next;
                 t.phases.unsaved = &t.unsaved;
@@ -211,9 +209,14 @@ static void methods_are_found_by_name(void **state)
     (void)state;
     cop_error err = {0};
     const cop_method *method = NULL;
-    for (size_t m = 0; m < METHODS; m++) {
-        assert_int_equal(cop_method_find(all_methods[m], &method, &err), COP_OK);
-        assert_string_equal(method->name, all_methods[m]);
+    for (size_t m = 0; cop_method_at(m) != NULL; m++) {
+        assert_int_equal(cop_method_find(cop_method_at(m)->name, &method, &err), COP_OK);
+        assert_ptr_equal(method, cop_method_at(m));
+        /* The job's key takes it, too. */
+        toy t;
+        toy_set_up(&t, method->name, NULL, 0, NULL);
+        assert_string_equal(t.job->method, method->name);
+        toy_take_down(&t);
     }
     assert_int_equal(cop_method_find("corpp", &method, &err), COP_ERR_CONFIG);
     assert_null(method);
