@@ -634,7 +634,7 @@ static double own_cpu_s(void)
 
 cop_status cop_queue_run(cop_queue *q, const cop_queue_phase *phase, cop_error *err)
 {
-    assert(q->phase == NULL && phase->row_units > 0);
+    assert(q->phase == NULL && (phase->row_units > 0 || phase->unit_count == 0));
     const double start_s = cop_timer_now_s();
     const double cpu_s = own_cpu_s();
     const cop_schedule_phase schedule = {.units = phase->units,
