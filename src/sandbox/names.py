@@ -23,12 +23,29 @@ for module in ("math", "itertools"):
 NOT_THERE = set("np numpy pd pandas scipy sp torch tf tensorflow plt sklearn sympy pytest npt".split())
 
 
+def nodes_of(tree):
+    """The nodes that ast.walk() gives, less those that only say load or store. The same trees are
+    gone through for many questions, so each keeps the list."""
+    found = vars(tree).get("found")
+    if found is None:
+        found = [tree]
+        for node in found:
+            for field, value in vars(node).items():
+                if isinstance(value, ast.AST):
+                    if field != "ctx":
+                        found.append(value)
+                elif type(value) is list and field != "found":
+                    found += [item for item in value if isinstance(item, ast.AST)]
+        tree.found = found
+    return found
+
+
 def walk(trees, kind):
-    return [node for tree in trees for node in ast.walk(tree) if isinstance(node, kind)]
+    return [node for tree in trees for node in nodes_of(tree) if isinstance(node, kind)]
 
 
 def names_in(tree):
-    return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    return {node.id for node in nodes_of(tree) if type(node) is ast.Name}
 
 
 def root_of(node):
@@ -110,7 +127,7 @@ class Names:
         inner = {name for name in called if not any(
             isinstance(part, ast.Call) and root_of(part.func) != name
             for call in walk(tests, ast.Call) if isinstance(call.func, ast.Name) and call.func.id == name
-            for argument in call.args + [word.value for word in call.keywords] for part in ast.walk(argument))}
+            for argument in call.args + [word.value for word in call.keywords] for part in nodes_of(argument))}
         return inner if len(inner) == 1 else set()
 
     def find_results(self):
@@ -176,7 +193,7 @@ class Names:
         for call in walk(self.trees, ast.Call):
             if root_of(call.func) in self.results:
                 for argument in call.args + [word.value for word in call.keywords]:
-                    inside |= {id(node) for node in ast.walk(argument)}
+                    inside |= {id(node) for node in nodes_of(argument)}
                     given |= {argument.id} if isinstance(argument, ast.Name) else set()
         again = {node.id for node in walk(self.trees, ast.Name)
                  if id(node) not in inside and isinstance(node.ctx, ast.Load)}
@@ -185,8 +202,8 @@ class Names:
         for node in walk(self.trees, ast.Compare):
             sides = [node.left, *node.comparators]
             for side in sides:
-                seen = {name.id for name in ast.walk(side) if isinstance(name, ast.Name) and id(name) not in inside}
-                rest = [part for each in sides if each is not side for part in ast.walk(each)]
+                seen = {name.id for name in nodes_of(side) if isinstance(name, ast.Name) and id(name) not in inside}
+                rest = [part for each in sides if each is not side for part in nodes_of(each)]
                 constant = not any(isinstance(part, ast.Name) and part.id not in BUILT_IN for part in rest)
                 (fixed if constant else other).update(seen & watched)
         return watched, fixed - other

@@ -4,7 +4,9 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <malloc.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -50,9 +52,20 @@ static int take_order(int socket, order *what, int descriptors[MOST_DESCRIPTORS]
     return (int)(bytes / sizeof(int));
 }
 
+/* Free pieces of memory are joined and sorted once, here. Else each child does so when it first
+ * wants a large piece, and gets copies of all the pages that they lie on. */
+static void settle_memory(void)
+{
+    enum { LARGE_BYTES = 1 << 16 };
+    (void)malloc_trim(0);
+    void *volatile large = malloc(LARGE_BYTES);
+    free(large);
+}
+
 /* What the zygote does until its parent goes. */
 static _Noreturn void serve(int socket, const cop_filter *filter, uint64_t memory_bytes)
 {
+    settle_memory();
     for (;;) {
         order what;
         int descriptors[MOST_DESCRIPTORS] = {0};
