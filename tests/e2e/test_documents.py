@@ -13,6 +13,7 @@ from lib import BUILD, COPPICE, DATA, ENV, MODEL, TOP, check, coppice, fail, rea
 ELSEWHERE = [
     (r"sh \.ci/deps build && make( demo)?$", "tests/debian13/check.sh", "make demo"),
     (r"sh \.ci/deps check && make check$", "tests/debian13/check.sh", "make check"),
+    (r"make reach$", "Makefile", ".ci/reach.sh"),
     (r"make check$", ".ci/run", "make check"),
     (r"make ASAN=1 .*check-san$", ".ci/run", "check-san"),
     (r"(make -j8 && )?make install PREFIX=\S+$", "tests/e2e/test_manual.py", '"install"'),
