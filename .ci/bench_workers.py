@@ -8,7 +8,10 @@ import subprocess
 import sys
 import tempfile
 
-import mpi
+TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+sys.path.insert(0, os.path.join(TOP, "tests"))
+
+import mpi  # noqa: E402
 
 binary = sys.argv[1] if len(sys.argv) > 1 else "build/coppice"
 pairs = int(sys.argv[2]) if len(sys.argv) > 2 else 3
