@@ -62,7 +62,7 @@ cop_status cop_mapped_file_look(const cop_mapped_file *file, struct timespec *no
 
 cop_status cop_mapped_file_check(const cop_mapped_file *file, cop_error *err)
 {
-    struct timespec now;
+    struct timespec now = {0};
     COP_TRY(cop_mapped_file_look(file, &now, err));
     COP_CHECK(now.tv_sec == file->written.tv_sec && now.tv_nsec == file->written.tv_nsec, err,
               COP_ERR_IO, "%s was written to while it was used", file->path);

@@ -6,6 +6,7 @@
 #include "coppice/base/text.h"
 #include "coppice/child/helper.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -133,6 +134,7 @@ static cop_status make_arguments(const char *program, const char *const *command
     const char *const before[REAPER_WORDS] = {reaper_name, number, program};
     for (size_t i = 0; i < REAPER_WORDS + count; i++) {
         const char *const word = i < REAPER_WORDS ? before[i] : command[i - REAPER_WORDS];
+        assert(word != NULL);
         arguments[i] = cop_memory_copy_string(word, strlen(word), err);
         if (arguments[i] == NULL) return COP_ERR_MEMORY;
     }

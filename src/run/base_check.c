@@ -14,7 +14,7 @@ cop_status cop_base_share_marks(cop_rank *rank, cop_error *err)
     uint64_t *const marks = cop_memory_alloc((size_t)count, sizeof *marks, err);
     cop_status status =
         cop_world_agree(rank->world, marks == NULL ? COP_ERR_MEMORY : COP_OK, err);
-    if (status == COP_OK && first)
+    if (status == COP_OK && first && marks != NULL)
         memcpy(marks, cop_checkpoint_marks(rank->base), (size_t)count * sizeof *marks);
     if (status == COP_OK)
         status = cop_world_broadcast(rank->world, marks, (size_t)count * sizeof *marks, err);
