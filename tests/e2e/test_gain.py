@@ -7,7 +7,7 @@ import os
 
 from lib import DATA, MODEL, check, coppice, inspect, read, run_job, scratch
 
-SHORT = ["population.size=100", "recenter.rounds=1", "recenter.size=50", "splits.test=200", "analysis.split_half=false"]
+SHORT = ["population.size=150", "recenter.rounds=1", "splits.test=200", "analysis.split_half=false"]
 
 gains = []
 with scratch() as folder:
