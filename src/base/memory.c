@@ -54,14 +54,6 @@ cop_status cop_memory_grow(void **items, size_t *capacity, size_t need, size_t s
     return COP_OK;
 }
 
-void *cop_memory_shrink(void *memory, size_t count, size_t size)
-{
-    const size_t bytes = count * size;
-    void *const smaller = realloc(memory, bytes == 0 ? 1 : bytes);
-    if (smaller == NULL) return memory; /* what could not shrink stays */
-    return smaller;
-}
-
 char *cop_memory_copy_string(const char *text, size_t length, cop_error *err)
 {
     if (length == SIZE_MAX) {

@@ -4,8 +4,8 @@
 #include <signal.h>
 #include <string.h>
 
-/* Mutable globals, which formats/mapped_fault.c alone has besides: a handler can reach nothing
- * else. */
+/* Mutable globals, which checkpoint/mapped_fault.c alone has besides: a handler can reach
+ * nothing else. */
 static volatile sig_atomic_t pending_signal;
 static volatile sig_atomic_t was_continued;
 

@@ -144,14 +144,6 @@ cop_status cop_checkpoint_check_unchanged(const cop_checkpoint *checkpoint, cop_
     return COP_OK;
 }
 
-bool cop_checkpoint_is_cut(const cop_checkpoint *checkpoint)
-{
-    for (size_t i = 0; i < checkpoint->file_count; i++) {
-        if (cop_mapped_file_is_cut(&checkpoint->files[i])) return true;
-    }
-    return false;
-}
-
 size_t cop_checkpoint_bytes(const cop_checkpoint *checkpoint)
 {
     return checkpoint->bytes;

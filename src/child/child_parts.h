@@ -1,5 +1,5 @@
 /* What the two sides of a child share: the callers' (child.c) and its thread's (child_io.c).
- * Private to task/. */
+ * Private to child/. */
 #ifndef COP_CHILD_CHILD_PARTS_H
 #define COP_CHILD_CHILD_PARTS_H
 

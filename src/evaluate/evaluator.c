@@ -160,11 +160,6 @@ const cop_text *cop_evaluator_notes(const cop_evaluator *evaluator)
     return &evaluator->notes;
 }
 
-const cop_model_config *cop_evaluator_config(const cop_evaluator *evaluator)
-{
-    return &evaluator->config;
-}
-
 cop_checkpoint *cop_evaluator_checkpoint(const cop_evaluator *evaluator)
 {
     return evaluator->checkpoint;

@@ -143,7 +143,8 @@ cop_status cop_candidates_score(cop_search *search, cop_candidates *candidates,
     return with_centre ? COP_OK : record(search, c, err);
 }
 
-const float *cop_candidates_scores(const cop_candidates *candidates)
+/* Scores of all candidates, [N, M]. */
+static const float *scores_of(const cop_candidates *candidates)
 {
     return cop_phase_scores(candidates->phase, candidates->first_row);
 }
@@ -154,7 +155,7 @@ cop_operator_input cop_candidates_input(const cop_search *search,
     const cop_job *const job = search->job;
     return (cop_operator_input){.count = candidates->count,
                                 .examples = candidates->phase->example_count,
-                                .scores = cop_candidates_scores(candidates),
+                                .scores = scores_of(candidates),
                                 .sigma = candidates->sigma,
                                 .reward = reward,
                                 .valid = candidates->valid,

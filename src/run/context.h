@@ -82,10 +82,10 @@ cop_status cop_base_check_whole(const cop_lead *lead, cop_error *err);
 /* --- the run file --- */
 
 /* Refuses a run file of another job, naming the key. */
-cop_status cop_identity_of_run_check(const cop_lead *lead, cop_error *err);
+cop_status cop_run_identity_check(const cop_lead *lead, cop_error *err);
 
 /* Writes this job's identity and surroundings into the tree. */
-cop_status cop_identity_of_run_note(cop_lead *lead, cop_error *err);
+cop_status cop_run_identity_note(cop_lead *lead, cop_error *err);
 
 /* Notes this start in the run file: when, where, with what. A start that computes otherwise
  * than the one before is warned about. `backends`: what the ranks compute with, each kind once.

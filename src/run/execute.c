@@ -136,7 +136,7 @@ static cop_status open_run_file(cop_lead *lead, cop_error *err)
     const cop_world *const world = lead->rank->world;
     const char *const lack = cop_backend_lack();
     COP_TRY(cop_base_files_read(lead, err));
-    if (lead->dir.resumed) COP_TRY(cop_identity_of_run_check(lead, err));
+    if (lead->dir.resumed) COP_TRY(cop_run_identity_check(lead, err));
     COP_TRY(cop_rundir_open(&lead->dir, err));
     cop_log_write(
         lead->rank->log, COP_LOG_INFO,
@@ -145,7 +145,7 @@ static cop_status open_run_file(cop_lead *lead, cop_error *err)
         cop_world_node_count(world), (long long)cop_claim_get(lead->dir.claim)->owner.pid,
         lack == NULL ? "" : "; ", lack == NULL ? "" : lack);
     COP_TRY(cop_base_files_note(lead, err));
-    return cop_identity_of_run_note(lead, err);
+    return cop_run_identity_note(lead, err);
 }
 
 /* The model where units are evaluated, the run file on rank 0. */

@@ -110,7 +110,9 @@ static double phase_bytes(double rows, double examples, double batch, double see
                    seeds * (double)sizeof(cop_component) + 3.0 * (double)sizeof(void *));
 }
 
-double cop_inputs_memory_bytes(const cop_method *method, const cop_job *job)
+/* What rank 0 holds at most: the scores of every candidate, in memory and while they are
+ * written, and the recipes of the largest phase. An estimate. */
+static double memory_bytes(const cop_method *method, const cop_job *job)
 {
     const double size = (double)job->population.size;
     const double populations = (double)method->population_count(job);
@@ -142,7 +144,7 @@ cop_status cop_inputs_check_memory(const cop_rank *rank, cop_error *err)
     static const double gib = 1024.0 * 1024.0 * 1024.0;
     const cop_method *method = NULL;
     COP_TRY(cop_method_find(rank->job->method, &method, err));
-    const double need = cop_inputs_memory_bytes(method, rank->job);
+    const double need = memory_bytes(method, rank->job);
     const double have = (double)cop_memory_available_bytes();
     COP_CHECK(
         have <= 0 || need <= have, err, COP_ERR_MEMORY,

@@ -13,10 +13,6 @@ void cop_inputs_free(cop_rank *rank);
 /* How prompts are made and answers ended; all else is zero. */
 cop_evaluator_options cop_inputs_prompt_options(const cop_rank *rank);
 
-/* What rank 0 holds at most: the scores of every candidate, in memory and while they are
- * written, and the recipes of the largest phase. An estimate. */
-double cop_inputs_memory_bytes(const cop_method *method, const cop_job *job);
-
 /* COP_ERR_MEMORY with the figures where this machine has less. */
 cop_status cop_inputs_check_memory(const cop_rank *rank, cop_error *err);
 

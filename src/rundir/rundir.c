@@ -62,7 +62,8 @@ cop_status cop_rundir_claim(cop_rundir *dir, const char *path, const cop_keeper_
     return cop_keeper_start(dir->claim, facts, &dir->keeper, err);
 }
 
-cop_status cop_rundir_follow(cop_rundir *dir, cop_error *err)
+/* Looks where the directory is, and goes on there if it was moved. */
+static cop_status follow(cop_rundir *dir, cop_error *err)
 {
     char now[COP_CLAIM_PATH_BYTES];
     cop_claim_locate(dir->claim, now);
@@ -200,7 +201,9 @@ static void take_result(cop_rundir *dir)
     }
 }
 
-cop_status cop_rundir_tick(cop_rundir *dir, cop_error *err)
+/* What goes on beside the work: writes that ended, troubles to warn of. Called often. It fails
+ * with COP_ERR_BUSY when another job took the directory. */
+static cop_status tick(cop_rundir *dir, cop_error *err)
 {
     cop_error why;
     cop_save *const s = &dir->save;
@@ -213,7 +216,7 @@ cop_status cop_rundir_tick(cop_rundir *dir, cop_error *err)
     if (cop_claim_is_lost(dir->claim)) return cop_claim_check(dir->claim, err);
     if (dir->saver != NULL && cop_timer_now_s() >= s->look_s) {
         s->look_s = cop_timer_now_s() + look_every_s;
-        COP_TRY(cop_rundir_follow(dir, err));
+        COP_TRY(follow(dir, err));
     }
     if (cop_keeper_take_trouble(dir->keeper, &why) && let_through(&s->trouble)) {
         cop_log_write(dir->log, COP_LOG_WARN,
@@ -228,7 +231,7 @@ cop_status cop_rundir_watch(cop_rundir *dir, cop_error *err)
     COP_CHECK(signal_number == 0, err, COP_INTERRUPTED,
               "signal %d: a checkpoint is written; run the same command again to continue",
               signal_number);
-    return cop_rundir_tick(dir, err);
+    return tick(dir, err);
 }
 
 /* The time that a write takes comes off, so that no more than the interval is ever lost. */
@@ -246,7 +249,7 @@ bool cop_rundir_is_due(const cop_rundir *dir)
 cop_status cop_rundir_save(cop_rundir *dir, cop_error *err)
 {
     cop_store *copy = NULL;
-    COP_TRY(cop_rundir_follow(dir, err));
+    COP_TRY(follow(dir, err));
     COP_TRY(cop_store_clone(dir->store, &copy, err));
     dir->unsaved = false;
     dir->save.snapshot_s = cop_timer_now_s();
@@ -290,7 +293,7 @@ static cop_status pause_awhile(cop_rundir *dir, double seconds, cop_error *err)
     const double end_s = cop_timer_now_s() + seconds;
     while (cop_timer_now_s() < end_s && cop_signals_pending() == 0) {
         cop_timer_sleep(step_s);
-        COP_TRY(cop_rundir_tick(dir, err));
+        COP_TRY(tick(dir, err));
     }
     return COP_OK;
 }
@@ -305,7 +308,7 @@ cop_status cop_rundir_persist(cop_rundir *dir,
     double pause_s = first_pause_s;
     for (;;) {
         cop_error why = {0};
-        COP_TRY(cop_rundir_follow(dir, err));
+        COP_TRY(follow(dir, err));
         const cop_status status = attempt(context, &why);
         if (status == COP_OK) return COP_OK;
         const double waited_s = cop_timer_now_s() - start_s;
@@ -338,7 +341,7 @@ void cop_rundir_close(cop_rundir *dir, cop_status status, const char *message)
 {
     if (dir->saver != NULL) {
         cop_saver_wait(dir->saver);
-        (void)cop_rundir_tick(dir, NULL); /* the last status tells of the last write */
+        (void)tick(dir, NULL); /* the last status tells of the last write */
     }
     cop_saver_stop(&dir->saver);
     cop_keeper_stop(&dir->keeper, status, message);

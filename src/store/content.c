@@ -2,7 +2,6 @@
 
 #include "store/tree.h"
 
-#include <assert.h>
 #include <string.h>
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
@@ -45,7 +44,6 @@ static cop_status add_entry(cop_digest *digest, const cop_store_entry *entry, co
 cop_status cop_store_content_digest(const cop_store *store, char hex[COP_DIGEST_HEX_BYTES],
                                     cop_error *err)
 {
-    assert(cop_store_is_valid(store));
     cop_digest *digest = NULL;
     COP_TRY(cop_digest_create(&digest, err));
     cop_status status = COP_OK;

@@ -36,10 +36,6 @@ cop_status cop_memory_grow(void **items, size_t *capacity, size_t need, size_t s
 /** Copies a string of `length` bytes and ends it with NUL. Free with cop_memory_free(). */
 char *cop_memory_copy_string(const char *text, size_t length, cop_error *err);
 
-/** Gives back what lies behind the first count * size bytes of an allocation. \return where
- * these are now, never NULL. */
-void *cop_memory_shrink(void *memory, size_t count, size_t size);
-
 /** Releases memory of this module; NULL is allowed. */
 void cop_memory_free(void *memory);
 

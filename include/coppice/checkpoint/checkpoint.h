@@ -93,9 +93,6 @@ const void *cop_checkpoint_file_data(const cop_checkpoint *checkpoint, size_t fi
  * what was computed from it meanwhile may be of either. Costs a system call for each file. */
 cop_status cop_checkpoint_check_unchanged(const cop_checkpoint *checkpoint, cop_error *err);
 
-/** True if a file is shorter now than its tensors: reading them ends the program. */
-bool cop_checkpoint_is_cut(const cop_checkpoint *checkpoint);
-
 /** Total bytes of all tensors. */
 size_t cop_checkpoint_bytes(const cop_checkpoint *checkpoint);
 

@@ -132,7 +132,6 @@ bool cop_evaluator_asks_date(const cop_evaluator *evaluator);
 const cop_text *cop_evaluator_notes(const cop_evaluator *evaluator);
 
 /** The parts, for reports: all borrowed. */
-const cop_model_config *cop_evaluator_config(const cop_evaluator *evaluator);
 cop_checkpoint *cop_evaluator_checkpoint(const cop_evaluator *evaluator);
 const cop_backend *cop_evaluator_backend(const cop_evaluator *evaluator);
 cop_model *cop_evaluator_model(cop_evaluator *evaluator);

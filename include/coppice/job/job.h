@@ -1,6 +1,6 @@
 /** \file job.h
  * The job file: YAML with known keys only, each with type, default, range, unit and meaning in
- * one table (src/formats/job_keys*.c), which parses, checks and documents.
+ * tables (src/job/job_keys*.c) by which it is parsed, checked and documented.
  */
 #ifndef COPPICE_JOB_JOB_H
 #define COPPICE_JOB_JOB_H

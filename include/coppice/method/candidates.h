@@ -37,9 +37,6 @@ cop_status cop_candidates_score(cop_search *search, cop_candidates *candidates,
                                 const char *path, const char *title, bool with_centre,
                                 cop_error *err);
 
-/** Scores of all candidates, [N, M]. */
-const float *cop_candidates_scores(const cop_candidates *candidates);
-
 /** What an operator sees of scored candidates, with the job's grid; `reward` [N] is what they
  * rank by. Borrows from both. */
 cop_operator_input cop_candidates_input(const cop_search *search,

@@ -78,15 +78,9 @@ cop_status cop_rundir_open(cop_rundir *dir, cop_error *err);
  *  claimed is allowed. */
 void cop_rundir_close(cop_rundir *dir, cop_status status, const char *message);
 
-/** Looks where the directory is, and goes on there if it was moved. */
-cop_status cop_rundir_follow(cop_rundir *dir, cop_error *err);
-
-/** What goes on beside the work: writes that ended, troubles to warn of. Called often. It fails
- *  with COP_ERR_BUSY when another job took the directory. */
-cop_status cop_rundir_tick(cop_rundir *dir, cop_error *err);
-
-/** The same, and COP_INTERRUPTED when a signal asks the job to leave: then
- *  cop_rundir_save_and_leave(). */
+/** What goes on beside the work: writes that ended, troubles to warn of, a directory that was
+ *  moved. Called often. COP_ERR_BUSY: another job took the directory; COP_INTERRUPTED: a signal
+ *  asks the job to leave, then cop_rundir_save_and_leave(). */
 cop_status cop_rundir_watch(cop_rundir *dir, cop_error *err);
 
 /** The last checkpoint of a job that was asked to leave, which does not wait for it long. */

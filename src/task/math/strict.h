@@ -140,9 +140,6 @@ cop_status cop_strict_translate(cop_slice answer, cop_text *source, cop_error *e
  * there is no room for them. */
 bool cop_strict_cut(cop_slice source, cop_strict_token tokens[COP_STRICT_MOST_TOKENS]);
 
-/* (strict_text.c) Fills in `plain` and `wordy`. */
-cop_status cop_strict_make_plain(cop_strict_tree *tree, cop_error *err);
-
 /* (strict_parse.c) Makes the tree of tokens; its root is 0 where they are no expression. */
 void cop_strict_parse(const cop_strict_token *tokens, cop_strict_tree *tree);
 

@@ -96,7 +96,8 @@ static bool is_wordy(const cop_text *plain)
     return letters >= SHORTEST_WORD || strcasecmp(plain->data, "no") == 0;
 }
 
-cop_status cop_strict_make_plain(cop_strict_tree *tree, cop_error *err)
+/* Fills in `plain` and `wordy`. */
+static cop_status make_plain(cop_strict_tree *tree, cop_error *err)
 {
     bool wrapped = false;
     COP_TRY(append_plain(&tree->plain, cop_slice_of(&tree->source), &wrapped, err));
@@ -114,7 +115,7 @@ cop_status cop_strict_read(cop_slice answer, cop_strict_tree **tree, cop_error *
     cop_strict_tree *made = cop_memory_alloc(1, sizeof *made, err);
     if (made == NULL) return COP_ERR_MEMORY;
     COP_TRY_OUT(cop_strict_translate(cop_slice_strip(answer), &made->source, err));
-    COP_TRY_OUT(cop_strict_make_plain(made, err));
+    COP_TRY_OUT(make_plain(made, err));
     if (made->source.length <= COP_STRICT_MOST_BYTES) {
         tokens = cop_memory_alloc(COP_STRICT_MOST_TOKENS, sizeof *tokens, err);
         if (tokens == NULL) {

@@ -18,7 +18,7 @@ static const char *examples_digest(const cop_lead *lead)
     return lead->rank->examples == NULL ? "none" : cop_dataset_digest(lead->rank->examples);
 }
 
-cop_status cop_identity_of_run_note(cop_lead *lead, cop_error *err)
+cop_status cop_run_identity_note(cop_lead *lead, cop_error *err)
 {
     char host[512];
     char cpu[128];
@@ -97,7 +97,7 @@ static cop_status read_value(const cop_lead *lead, size_t key, cop_text *value, 
                             : cop_text_append(value, recorded, strlen(recorded), err);
 }
 
-cop_status cop_identity_of_run_check(const cop_lead *lead, cop_error *err)
+cop_status cop_run_identity_check(const cop_lead *lead, cop_error *err)
 {
     cop_text value = {0};
     cop_text theirs = {0};
