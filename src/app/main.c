@@ -1,6 +1,7 @@
 /* Entry point: finds the command, prints its failure, turns its status into an exit code. */
 #include "app/address_check.h"
 #include "app/app.h"
+#include "app/spin_limit.h"
 
 #include "coppice/backend/backend.h"
 #include "coppice/base/build_info.h"
@@ -8,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 static const cop_command commands[] = {
     {"run", "run a job, or what is left of it; alone or under mpirun or srun", cop_command_run},
@@ -80,20 +80,22 @@ static int refuse_command(const char *name)
     return cop_status_exit_code(COP_ERR_USAGE);
 }
 
-/* OpenMP's threads spin while they wait, which on a busy machine costs them the very cores that
- * they wait for. How long is read from the environment before main() starts, so the program
- * sets it and starts once more. An environment that says anything about it stands. */
-static void limit_spinning(char **argv)
+/* hwloc opens its plug-ins whether they are used or not, and those for GPUs open the libraries
+ * of GPUs. None is needed: where a GPU lies is told by the bus. An environment that says which
+ * plug-ins to leave alone stands. */
+static void leave_gpus_alone(void)
 {
-    if (getenv("GOMP_SPINCOUNT") != NULL || getenv("OMP_WAIT_POLICY") != NULL) return;
-    if (setenv("GOMP_SPINCOUNT", "2000", 1) != 0) return;
-    (void)execv("/proc/self/exe", argv); /* where that fails, the program is only slower */
+    (void)setenv("HWLOC_PLUGINS_BLACKLIST",
+                 "hwloc_cuda.so,hwloc_nvml.so,hwloc_opencl.so,hwloc_gl.so,hwloc_rsmi.so,"
+                 "hwloc_levelzero.so",
+                 0);
 }
 
 int main(int argc, char **argv)
 {
     cop_app_link_address_check();
-    limit_spinning(argv);
+    cop_app_limit_spinning(argv);
+    leave_gpus_alone();
     argp_program_version_hook = print_version;
     argp_err_exit_status = cop_status_exit_code(COP_ERR_USAGE);
     if (argc < 2) {

@@ -2,8 +2,25 @@
 
 #include <dlfcn.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+/* Whether this machine may have a GPU, asked before any of its libraries is opened: they are
+ * half a gigabyte, and take longer to load than a small model. The driver makes the device
+ * files when it is first used, so that one that is loaded counts as well. */
+static bool may_have_gpu(void)
+{
+    static const char *const signs[] = {"/dev/nvidiactl", "/dev/nvidia0",
+                                        "/dev/dxg", /* under WSL */
+                                        "/proc/driver/nvidia/version"};
+    const char *const own = getenv("COPPICE_GPU_FILE");
+    if (own != NULL) return access(own, F_OK) == 0;
+    for (size_t i = 0; i < sizeof signs / sizeof signs[0]; i++) {
+        if (access(signs[i], F_OK) == 0) return true;
+    }
+    return false;
+}
 
 /* The entry of a loaded library; ISO C has no conversion from an object's pointer. */
 static cop_plugin_entry entry_of(void *library)
@@ -41,6 +58,10 @@ static cop_status open_library(const char *folder, void **library, const cop_plu
         "backend.kind: cuda: there is no %s; build it where nvcc is found (make info says) "
         "or choose backend.kind: cpu",
         path);
+    COP_CHECK(may_have_gpu(), err, COP_ERR_UNSUPPORTED,
+              "backend.kind: cuda: no usable GPU: there is no device file (/dev/nvidiactl, "
+              "/dev/nvidia0, /dev/dxg) and no driver; install the driver, give the container "
+              "the device, or choose backend.kind: cpu");
     *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     COP_CHECK(*library != NULL, err, COP_ERR_UNSUPPORTED,
               "backend.kind: cuda: %s; install the CUDA libraries that it was built with, or "

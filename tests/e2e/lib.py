@@ -17,6 +17,25 @@ import mpi  # noqa: E402
 
 ENV = dict(os.environ, **mpi.environment())
 
+PLUGIN = "libcoppice_cuda.so"
+
+
+def emulated_plugin():
+    """The plug-in for a device that is emulated on the processor, None if it was not built. From here on
+    programs look for one although the machine may have no device file."""
+    ENV["COPPICE_GPU_FILE"] = os.devnull
+    path = os.path.join(BUILD, "cuda_host", PLUGIN)
+    return path if os.path.exists(path) else None
+
+
+def need_emulated_plugin():
+    path = emulated_plugin()
+    if path is None:
+        print("skip: the emulated plug-in was not built (make unit)")
+        sys.exit(77)
+    return path
+
+
 # A job of seconds that goes through every phase: this seed's population has a merge that passes the
 # gate, at the end of its grid of steps, and two recentring rounds follow.
 QUICK = ["population.size=48", "population.seed=4", "population.sigma=[0.01, 0.02]", "splits.support=48",

@@ -9,7 +9,7 @@ import shlex
 import shutil
 import subprocess
 
-from lib import (BUILD, COPPICE, DEMO, ENV, MODEL, QUICK, TOP, check, coppice, inspect, json_lines, same_result,
+from lib import (BUILD, COPPICE, DEMO, ENV, MODEL, QUICK, TOP, check, coppice, emulated_plugin, inspect, json_lines, same_result,
                  scratch)
 
 CONFIG, UNSUPPORTED, MISMATCH, INTERRUPTED = 3, 5, 8, 75
@@ -132,8 +132,8 @@ def instruction_sets(folder):
 
 def kinds(folder):
     """A GPU on one rank only, by the device that is emulated on the processor."""
-    plugin = os.path.join(BUILD, "cuda_host", "libcoppice_cuda.so")
-    if not os.path.exists(plugin):
+    plugin = emulated_plugin()
+    if plugin is None:
         print("* not tested: kinds of device (the emulated plug-in was not built)")
         return
     program = os.path.join(folder, "program", "coppice")

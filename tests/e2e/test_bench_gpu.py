@@ -6,13 +6,9 @@ import os
 import shutil
 import subprocess
 
-from lib import BUILD, COPPICE, ENV, TOP, check, scratch
+from lib import COPPICE, ENV, PLUGIN, TOP, check, need_emulated_plugin, scratch
 
-PLUGIN = "libcoppice_cuda.so"
-EMULATED = os.path.join(BUILD, "cuda_host", PLUGIN)
-if not os.path.exists(EMULATED):
-    print("skip: the emulated plug-in was not built (make unit)")
-    raise SystemExit(77)
+EMULATED = need_emulated_plugin()
 SMALL = ["--quick", "--model", os.path.join("tests", "data", "arch", "qwen2-sliding")]
 USAGE, UNSUPPORTED = 2, 5
 # Room for a small model's largest batch, but for no shape and no large copy.

@@ -7,13 +7,9 @@ import os
 import shutil
 import subprocess
 
-from lib import BUILD, COPPICE, DEMO, ENV, MODEL, QUICK, TOP, check, inspect, json_lines, scratch
+from lib import COPPICE, DEMO, ENV, MODEL, PLUGIN, QUICK, TOP, check, inspect, json_lines, need_emulated_plugin, scratch
 
-PLUGIN = "libcoppice_cuda.so"
-EMULATED = os.path.join(BUILD, "cuda_host", PLUGIN)
-if not os.path.exists(EMULATED):
-    print("skip: the emulated plug-in was not built (make unit)")
-    raise SystemExit(77)
+EMULATED = need_emulated_plugin()
 
 
 def run(program, *arguments, code=0, text_in=None, ranks=1, **environment):

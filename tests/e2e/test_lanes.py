@@ -11,13 +11,10 @@ import subprocess
 import time
 
 import lib
-from lib import BUILD, COPPICE, QUICK, check, inspect, run_command, run_job, same_result, scores, scratch
+from lib import COPPICE, QUICK, check, inspect, need_emulated_plugin, run_command, run_job, same_result, scores, scratch
 
 MEMORY, INTERRUPTED = 7, 75
-EMULATED = os.path.join(BUILD, "cuda_host", "libcoppice_cuda.so")
-if not os.path.exists(EMULATED):
-    print("skip: the emulated plug-in was not built (make unit)")
-    raise SystemExit(77)
+EMULATED = need_emulated_plugin()
 
 SMALL = [*QUICK, "backend.kind=cuda", "backend.batch=6", "population.size=7", "splits.support=10", "splits.probe=4",
          "splits.validate=4", "splits.test=4", "recenter.rounds=1", "recenter.size=2", "generation.max_new_tokens=8", "gate.allow_flat=true",

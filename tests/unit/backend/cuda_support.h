@@ -6,10 +6,18 @@
 #include "backend/plugin.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-/* Folder of a plug-in: "cuda_host" for the emulated one, "." for the real one. */
+/* Whether plug-ins are loaded on a machine that has no device file. */
+static inline void cuda_test_pretend_device(bool there)
+{
+    (void)(there ? setenv("COPPICE_GPU_FILE", "/dev/null", 1) : unsetenv("COPPICE_GPU_FILE"));
+}
+
+/* Folder of a plug-in: "cuda_host" for the emulated one, which needs no device file, "." for
+ * the real one. */
 static inline void cuda_test_folder(const char *which, char *folder, size_t size)
 {
     char program[2048] = "";
@@ -17,6 +25,7 @@ static inline void cuda_test_folder(const char *which, char *folder, size_t size
     char *const name = strrchr(program, '/');
     if (name != NULL) *name = '\0';
     (void)snprintf(folder, size, "%s/../%s", program, which);
+    cuda_test_pretend_device(strcmp(which, "cuda_host") == 0);
 }
 
 static inline cop_status cuda_test_create(const char *which, cop_compute compute,

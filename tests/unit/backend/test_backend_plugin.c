@@ -44,6 +44,7 @@ static void test_no_plugin(void **state)
     static const char *const absent[] = {"there is no", "/nowhere/libcoppice_cuda.so",
                                          "backend.kind: cpu", NULL};
     expect_refused("/nowhere", absent);
+    cuda_test_pretend_device(true);
     char folder[] = "/tmp/coppice-plugin-XXXXXX";
     assert_non_null(mkdtemp(folder));
     char path[64];
@@ -64,6 +65,26 @@ static void test_no_plugin(void **state)
     expect_refused(folder, foreign);
     assert_int_equal(unlink(path), 0);
     assert_int_equal(rmdir(folder), 0);
+}
+
+/* Where there is no device file, not even what lies there instead of a plug-in is opened. */
+static void test_no_device_file(void **state)
+{
+    (void)state;
+    char folder[4000];
+    char id[32] = "?";
+    const cop_backend_options options = {.kind = COP_BACKEND_CUDA, .threads = 1};
+    cuda_test_folder("cuda_host", folder, sizeof folder);
+    assert_int_equal(setenv("COPPICE_GPU_FILE", "/nonexistent/nvidiactl", 1), 0);
+    static const char *const words[] = {"no usable GPU", "/dev/nvidiactl", "backend.kind: cpu",
+                                        NULL};
+    expect_refused(folder, words);
+    cop_plugin_locate(folder, &options, id, sizeof id);
+    assert_string_equal(id, "");
+    assert_false(cop_plugin_has_bf16(folder, &options));
+    cuda_test_pretend_device(true);
+    cop_plugin_locate(folder, &options, id, sizeof id);
+    assert_string_equal(id, "FFFF:01:00.0");
 }
 
 static void test_other_build(void **state)
@@ -340,12 +361,13 @@ static void test_bounds(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_no_plugin),   cmocka_unit_test(test_other_build),
-        cmocka_unit_test(test_kinds),       cmocka_unit_test(test_automatic),
-        cmocka_unit_test(test_no_device),   cmocka_unit_test(test_ranks_share),
-        cmocka_unit_test(test_locate),      cmocka_unit_test(test_compute),
-        cmocka_unit_test(test_plan),        cmocka_unit_test(test_out_of_memory),
-        cmocka_unit_test(test_lost_device), cmocka_unit_test(test_bounds),
+        cmocka_unit_test(test_no_plugin),     cmocka_unit_test(test_no_device_file),
+        cmocka_unit_test(test_other_build),   cmocka_unit_test(test_kinds),
+        cmocka_unit_test(test_automatic),     cmocka_unit_test(test_no_device),
+        cmocka_unit_test(test_ranks_share),   cmocka_unit_test(test_locate),
+        cmocka_unit_test(test_compute),       cmocka_unit_test(test_plan),
+        cmocka_unit_test(test_out_of_memory), cmocka_unit_test(test_lost_device),
+        cmocka_unit_test(test_bounds),
     };
     return cmocka_run_group_tests_name("backend plug-in", tests, NULL, NULL);
 }
