@@ -89,7 +89,7 @@ cop_status cop_model_forward(cop_model *model, const int32_t *ids, const cop_bat
     assert(batch->rows >= 1 && batch->rows <= model->lanes * model->scratch.rows);
     const cop_model_config *const c = model->config;
     const cop_weight *const table = model->embedding;
-    COP_TRY(model->backend->ops->embed(model->backend, model->scratch.residual, table->buffer,
+    COP_TRY(model->backend->ops->embed(model->backend, model->scratch.residual, table->table,
                                        table->dtype, ids, batch->rows, (size_t)c->width, err));
     for (size_t i = 0; i < (size_t)c->layers; i++) {
         COP_TRY(attention_block(model, i, batch, err));

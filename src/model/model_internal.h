@@ -21,9 +21,10 @@ typedef struct cop_weight {
     const cop_tensor_info *tensors[COP_WEIGHT_MAX_PARTS]; /* borrowed from the checkpoint */
     cop_buffer *bases[COP_WEIGHT_MAX_PARTS];              /* wrapped */
     size_t part_count;
-    cop_matrix *matrix; /* COP_WEIGHT_MATRIX */
-    cop_buffer *buffer; /* [lanes] vector in binary32, or table */
-    bool *holds_base;   /* [lanes] the backend has the base's values in the lane now */
+    cop_matrix *matrix;      /* COP_WEIGHT_MATRIX */
+    cop_buffer *buffer;      /* [lanes] vector in binary32, or table */
+    const cop_buffer *table; /* COP_WEIGHT_TABLE: what is loaded, of `buffer` or the base */
+    bool *holds_base;        /* [lanes] the backend has the base's values in the lane now */
 } cop_weight;
 
 /* The weights of one layer; borrowed from model->weights, NULL where the description has none.

@@ -83,6 +83,7 @@ typedef struct part_list {
     cop_weight_part parts[COP_WEIGHT_MAX_PARTS];
     const cop_component *components; /* [component_count] */
     size_t component_count;
+    bool moved; /* by anything that is added */
 } part_list;
 
 /* Rebuilds the parts, one after the other, into copy `lane` of `out`. */
@@ -95,7 +96,21 @@ static cop_status rebuild_parts(cop_model *model, const cop_weight *weight,
                                         list->component_count, err);
 }
 
-static cop_status load_parts(cop_model *model, const cop_weight *weight, const part_list *list,
+/* A table of the base is read where the base lies, and not copied, unless there are lanes,
+ * which have their tables one after the other. */
+static cop_status load_table(cop_model *model, cop_weight *weight, const part_list *list,
+                             cop_error *err)
+{
+    cop_backend *const backend = model->backend;
+    const bool in_place = !list->moved && model->lanes == 1 && !backend->fixed_table;
+    weight->table = in_place ? weight->bases[0] : weight->buffer;
+    if (!in_place) COP_TRY(rebuild_parts(model, weight, list, weight->buffer, list->lane, err));
+    if (model->tied_head == NULL) return COP_OK;
+    return backend->ops->matrix_commit(backend, model->tied_head, list->lane, weight->table,
+                                       err);
+}
+
+static cop_status load_parts(cop_model *model, cop_weight *weight, const part_list *list,
                              cop_error *err)
 {
     cop_backend *const backend = model->backend;
@@ -113,19 +128,17 @@ static cop_status load_parts(cop_model *model, const cop_weight *weight, const p
                           model->vector_stage, weight->dtype, weight->rows, err);
     case COP_WEIGHT_TABLE:
     default:
-        COP_TRY(rebuild_parts(model, weight, list, weight->buffer, list->lane, err));
-        if (model->tied_head == NULL) return COP_OK;
-        return ops->matrix_commit(backend, model->tied_head, list->lane, weight->buffer, err);
+        return load_table(model, weight, list, err);
     }
 }
 
 /* What becomes of each part: `held` components are in the centre's sums already. A part out of
  * scope has none, and is copied. */
-static bool list_parts(const cop_model *model, size_t index, const cop_recipe *recipe,
+static void list_parts(const cop_model *model, size_t index, const cop_recipe *recipe,
                        size_t held, part_list *list)
 {
     const cop_weight *const weight = &model->weights[index];
-    bool moved = false;
+    list->moved = false;
     for (size_t i = 0; i < weight->part_count; i++) {
         const cop_tensor_info *const info = weight->tensors[i];
         const float scale =
@@ -137,11 +150,10 @@ static bool list_parts(const cop_model *model, size_t index, const cop_recipe *r
                                            .tensor = info->noise_id,
                                            .scale = scale,
                                            .base_is_sums = sums != NULL};
-        if (recipe != NULL && recipe->component_count > 0 && scale != 0.0F) moved = true;
+        if (recipe != NULL && recipe->component_count > 0 && scale != 0.0F) list->moved = true;
     }
     list->components = recipe == NULL ? NULL : recipe->components + held;
     list->component_count = recipe == NULL ? 0 : recipe->component_count - held;
-    return moved;
 }
 
 static cop_status load_weight(cop_model *model, size_t index, size_t lane,
@@ -149,12 +161,12 @@ static cop_status load_weight(cop_model *model, size_t index, size_t lane,
 {
     cop_weight *const weight = &model->weights[index];
     part_list list = {.lane = lane};
-    const bool moved = list_parts(model, index, recipe, held, &list);
+    list_parts(model, index, recipe, held, &list);
     /* With a narrow scope most weights stay the base's from one candidate to the next. */
-    if (!moved && weight->holds_base[lane]) return COP_OK;
+    if (!list.moved && weight->holds_base[lane]) return COP_OK;
     weight->holds_base[lane] = false;
     COP_TRY(load_parts(model, weight, &list, err));
-    weight->holds_base[lane] = !moved;
+    weight->holds_base[lane] = !list.moved;
     return COP_OK;
 }
 

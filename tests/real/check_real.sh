@@ -68,6 +68,7 @@ make_judge() {
 }
 
 [ -d "$root/$name" ] || make_model
+"$python" "$here/start.py" "$coppice" "$root/$name"
 if [ -n "${COPPICE_REAL_PYTHON:-}" ]; then
     judge=$COPPICE_REAL_PYTHON
 else

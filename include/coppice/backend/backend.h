@@ -351,6 +351,9 @@ struct cop_backend {
      * and step_rows are the same. Not so on processor cores: their products may add up in
      * another order for another number of rows. */
     bool rows_alone;
+    /** The table of embed() must stay one and the same buffer: steps that a GPU has recorded
+     * read it where it was then. */
+    bool fixed_table;
     /** The highest set that this processor and its libraries could be held to; COP_HOLD_NONE
      *  where nothing can be held. */
     cop_isa_hold best_isa;

@@ -200,6 +200,7 @@ static cop_status choose_compute(cop_cuda *cuda, const cop_backend_options *opti
     cuda->base.residual = COP_F32;
     cuda->base.output = COP_F32;
     cuda->base.decode_steps = COP_CUDA_DECODE_STEPS;
+    cuda->base.fixed_table = true;
     cuda->base.auto_lanes = AUTO_LANES;
     cuda->base.rows_alone = true;
     cuda->base.lanes = 1;

@@ -32,6 +32,28 @@ static void test_alignment_and_zeros(void **state)
     cop_memory_free(NULL);
 }
 
+/* A large block is zero too where it was used before, to its first and last byte. */
+static void test_large_zeros(void **state)
+{
+    (void)state;
+    static const size_t sizes[] = {4 << 20, (4 << 20) + 1, (9 << 20) - 1, (16 << 20) + 4095};
+    for (size_t i = 0; i < 2 * sizeof sizes / sizeof sizes[0]; i++) {
+        const size_t bytes = sizes[i / 2];
+        unsigned char *const used = cop_memory_alloc_raw(bytes + 64, 1, NULL);
+        assert_non_null(used);
+        memset(used, 0xa5, bytes + 64);
+        cop_memory_free(used);
+        unsigned char *const zeros = cop_memory_alloc(bytes, 1, NULL);
+        assert_non_null(zeros);
+        size_t sum = 0;
+        for (size_t b = 0; b < bytes; b++)
+            sum += zeros[b];
+        assert_int_equal(sum, 0);
+        memset(zeros, 0xa5, bytes);
+        cop_memory_free(zeros);
+    }
+}
+
 static void test_too_much(void **state)
 {
     (void)state;
@@ -141,6 +163,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_alignment_and_zeros),
+        cmocka_unit_test(test_large_zeros),
         cmocka_unit_test(test_too_much),
         cmocka_unit_test(test_multiply),
         cmocka_unit_test(test_grow),
