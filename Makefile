@@ -70,6 +70,7 @@ endif
 KERNEL_OPT := $(if $(filter 1,$(ASAN) $(UBSAN)),-O1,-O3)
 ISA_FLAGS_avx2   := -mavx2 -mfma -mf16c
 ISA_FLAGS_avx512 := -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx2 -mfma -mf16c -mprefer-vector-width=512
+ISA_FLAGS_avx512bf16 := $(ISA_FLAGS_avx512) -mavx512bf16
 ISA_FLAGS_scalar :=
 
 # The CUDA backend is a library of its own, built where nvcc is found for what nvcc still knows of
@@ -186,6 +187,7 @@ $(BUILD)/provenance.o: src/base/build_info.c $(BUILD)/provenance Makefile
 $(BUILD)/src/backend/draw.o: EXTRA_CFLAGS = -fno-trapping-math
 $(BUILD)/%_avx2.o: EXTRA_CFLAGS = $(ISA_FLAGS_avx2)
 $(BUILD)/%_avx512.o: EXTRA_CFLAGS = $(ISA_FLAGS_avx512)
+$(BUILD)/%_avx512bf16.o: EXTRA_CFLAGS = $(ISA_FLAGS_avx512bf16)
 
 $(BUILD)/src/backend/plugin.o $(BUILD)/src/backend/cuda/cuda_device.o $(BUILD)/cuda_host/src/backend/cuda/cuda_device.o: $(INTERFACE)
 $(BUILD)/src/backend/plugin.o: EXTRA_CFLAGS = -DCOP_PLUGIN_BUILD='"$(PLUGIN_BUILD)"'

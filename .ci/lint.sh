@@ -51,6 +51,7 @@ if command -v clang-tidy >/dev/null 2>&1; then
     printf '%s\n' "$sources" | xargs -P "$(nproc)" -n 1 sh -c '
         case $1 in
             *_avx2.c) isa="-mavx2 -mfma -mf16c" ;;
+            *_avx512bf16.c) isa="-mavx512f -mavx512bf16" ;;
             *_avx512.c) isa="-mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx2 -mfma -mf16c" ;;
             *) isa= ;;
         esac

@@ -7,11 +7,20 @@
 #include "coppice/checkpoint/checkpoint.h"
 #include "coppice/model/model.h"
 
+/* What the processor can do at most with the bench's threads, in operations and bytes a second.
+ */
+typedef struct cop_bench_limits {
+    bool measured;
+    double f32, bf16; /* the best set for products of either type */
+    double read;      /* from memory */
+} cop_bench_limits;
+
 typedef struct cop_bench {
     json_t *json; /* NULL: print tables */
     int threads;
     double budget_s; /* time for one figure */
     bool quick;
+    cop_bench_limits limits; /* by cop_bench_limit() alone */
 } cop_bench;
 
 /* A model of a given shape with random weights. */
@@ -70,6 +79,7 @@ typedef struct cop_bench_generator {
 typedef struct cop_bench_step {
     double seconds;
     double parts[COP_PART_COUNT]; /* of them, as far as the backend tells */
+    double prefill_s;             /* of cop_bench_measure_step(): the prefill before it */
 } cop_bench_step;
 
 /* What config and checkpoint of the setting point to must outlive the generator. After a
@@ -86,6 +96,21 @@ cop_status cop_bench_answer(cop_bench_generator *generator, size_t count, size_t
  * prefill, best of `repeats` of each. */
 cop_status cop_bench_measure_step(cop_bench_generator *generator, size_t count, size_t tokens,
                                   int repeats, cop_bench_step *step, cop_error *err);
+
+/* Operations of a prefill of the setting's batch, the head on last rows alone, and of the mean
+ * of its decode steps; elements of weights and cache that such a step has to read. */
+double cop_bench_prefill_flops(const cop_bench_setting *setting);
+double cop_bench_step_flops(const cop_bench_setting *setting, size_t rows);
+double cop_bench_step_elements(const cop_bench_setting *setting, size_t rows);
+
+/* Measures each instruction set and the memory, by one and by all threads. */
+cop_status cop_bench_sets(cop_bench *bench, cop_error *err);
+/* The limits, measured if they were not yet. */
+cop_status cop_bench_limit(cop_bench *bench, const cop_bench_limits **limits, cop_error *err);
+/* Least time for so many operations on `input` while `bytes` are read; what fits the last-level
+ * cache costs no reading. */
+double cop_bench_least_s(const cop_bench_limits *limits, cop_dtype input, double flops,
+                         double bytes);
 
 cop_status cop_bench_noise(cop_bench *bench, cop_error *err);
 cop_status cop_bench_rebuild(cop_bench *bench, cop_error *err);

@@ -24,38 +24,63 @@ static cop_status measure_step(const cop_bench *bench, const cop_bench_setting *
     return status;
 }
 
-/* Tokens per second of decoding; 0 for a type that this processor, or build, does not multiply.
- */
+static cop_dtype type_of(cop_compute compute)
+{
+    return compute == COP_COMPUTE_BF16 ? COP_BF16 : COP_F32;
+}
+
+/* Least time of a decode step: its products and attention at the peak, or reading weights and
+ * cache once. */
+static double step_least_s(const cop_bench *bench, const cop_bench_setting *s, cop_dtype input)
+{
+    return cop_bench_least_s(&bench->limits, input, cop_bench_step_flops(s, s->batch),
+                             cop_bench_step_elements(s, s->batch) *
+                                 (double)cop_dtype_size(input));
+}
+
+/* Tokens per second of decoding, and the share of what the peaks allow. */
+typedef struct batch_rate {
+    double rate; /* 0 for a type that this processor, or build, does not multiply */
+    double share;
+} batch_rate;
+
 static cop_status rate_of_batch(const cop_bench *bench, const cop_bench_setting *s,
-                                cop_compute compute, double *rate, cop_error *err)
+                                cop_compute compute, batch_rate *rate, cop_error *err)
 {
     cop_bench_step step;
     const cop_status status = measure_step(bench, s, compute, 5, &step, err);
-    *rate = 0;
+    *rate = (batch_rate){0};
     if (status == COP_ERR_UNSUPPORTED) {
         *err = (cop_error){0};
         return COP_OK;
     }
     COP_TRY(status);
-    *rate = (double)s->batch / step.seconds;
+    rate->rate = (double)s->batch / step.seconds;
+    rate->share = step_least_s(bench, s, type_of(compute)) / step.seconds;
     return COP_OK;
 }
 
 /* A batch's line; bf16 only where it was measured. */
-static void add_rates(const cop_bench *bench, json_t *rows, size_t batch, const double rate[2],
-                      const double first[2])
+static void add_rates(const cop_bench *bench, json_t *rows, size_t batch,
+                      const batch_rate rates[2], const double first[2])
 {
-    json_t *const row =
-        json_pack("{s:I, s:f, s:f}", "batch", (json_int_t)batch, "f32_tokens_per_second",
-                  rate[0], "f32_ratio", rate[0] / first[0]);
-    if (bench->json == NULL)
-        (void)printf("  %5zu %14.0f %5.1fx", batch, rate[0], rate[0] / first[0]);
-    if (rate[1] > 0) {
-        if (bench->json == NULL) (void)printf(" %15.0f %5.1fx", rate[1], rate[1] / first[1]);
-        (void)json_object_set_new(row, "bf16_tokens_per_second", json_real(rate[1]));
-        (void)json_object_set_new(row, "bf16_ratio", json_real(rate[1] / first[1]));
-    } else if (bench->json == NULL) {
-        (void)printf(" %15s", "-");
+    static const char *const names[2][3] = {
+        {"f32_tokens_per_second", "f32_ratio", "f32_share"},
+        {"bf16_tokens_per_second", "bf16_ratio", "bf16_share"}};
+    json_t *const row = json_pack("{s:I}", "batch", (json_int_t)batch);
+    if (bench->json == NULL) (void)printf("  %5zu", batch);
+    for (int c = 0; c < 2; c++) {
+        const double ratio = rates[c].rate / first[c];
+        if (rates[c].rate == 0) {
+            if (bench->json == NULL) (void)printf(" %15s", "-");
+            continue;
+        }
+        if (bench->json == NULL) {
+            (void)printf(" %15.0f %5.1fx %5.1f%%", rates[c].rate, ratio, 100 * rates[c].share);
+        }
+        (void)json_object_set_new(row, names[c][0], json_real(rates[c].rate));
+        (void)json_object_set_new(row, names[c][1], json_real(ratio));
+        (void)json_object_set_new(row, names[c][2], json_real(rates[c].share));
     }
     if (bench->json == NULL) (void)printf("\n");
     (void)json_array_append_new(rows, row);
@@ -67,6 +92,8 @@ cop_status cop_bench_generate(cop_bench *bench, const char *model_dir, cop_error
     cop_bench_model made = {0};
     cop_model_config loaded = {0};
     cop_checkpoint *opened = NULL;
+    const cop_bench_limits *limits = NULL;
+    COP_TRY(cop_bench_limit(bench, &limits, err));
     json_t *const rows = json_array();
     cop_status status = COP_OK;
     if (model_dir != NULL) {
@@ -79,11 +106,12 @@ cop_status cop_bench_generate(cop_bench *bench, const char *model_dir, cop_error
         (void)printf("\ngeneration, %s, %d threads, decoding at contexts of 32 to 80\n",
                      model_dir != NULL ? model_dir : cop_bench_shape_small.name,
                      bench->threads);
-        (void)printf("  batch   f32 tokens/s  ratio   bf16 tokens/s  ratio\n");
+        (void)printf("  batch    f32 tokens/s  ratio  share   bf16 tokens/s  ratio  share   "
+                     "(of what the peaks allow)\n");
     }
     double first[2] = {0};
     for (size_t i = 0; i < sizeof batches / sizeof batches[0] && status == COP_OK; i++) {
-        double rate[2] = {0};
+        batch_rate rate[2] = {{0}};
         for (int c = 0; c < 2 && status == COP_OK; c++) {
             const cop_bench_setting s = {.config = model_dir != NULL ? &loaded : &made.config,
                                          .checkpoint =
@@ -93,7 +121,7 @@ cop_status cop_bench_generate(cop_bench *bench, const char *model_dir, cop_error
                                          .tokens = 49};
             status = rate_of_batch(bench, &s, c == 0 ? COP_COMPUTE_F32 : COP_COMPUTE_BF16,
                                    &rate[c], err);
-            if (i == 0) first[c] = rate[c];
+            if (i == 0) first[c] = rate[c].rate;
         }
         if (status != COP_OK) break;
         add_rates(bench, rows, batches[i], rate, first);
@@ -138,8 +166,20 @@ static cop_status bare_step(const cop_model_config *c, cop_dtype input, const co
     return COP_OK;
 }
 
+/* Step and prefill beside the least times that the peaks allow for them. */
+typedef struct step_bounds {
+    double step_s, prefill_s;
+} step_bounds;
+
+static step_bounds bound(const cop_bench *bench, const cop_bench_setting *s, cop_dtype input)
+{
+    return (step_bounds){
+        .step_s = step_least_s(bench, s, input),
+        .prefill_s = cop_bench_least_s(&bench->limits, input, cop_bench_prefill_flops(s), 0)};
+}
+
 static void print_step(const char *name, const cop_bench_step *step, double bare_s,
-                       double flops)
+                       double flops, const step_bounds *bounds)
 {
     const double step_s = step->seconds;
     const double *const parts = step->parts;
@@ -154,11 +194,18 @@ static void print_step(const char *name, const cop_bench_step *step, double bare
         "        GEMM in the model %.0f GFLOP/s, bare calls %.0f GFLOP/s: ratio %.2f\n",
         flops / parts[COP_PART_GEMM] / 1e9, flops / bare_s / 1e9,
         bare_s / parts[COP_PART_GEMM]);
+    (void)printf("        the peaks allow a step in %.1f ms: share %.0f%%; prefill of %d x %d "
+                 "tokens %.0f ms, the peaks allow %.0f ms: share %.0f%%\n",
+                 bounds->step_s * 1e3, 100 * bounds->step_s / step_s, DECODE_ROWS,
+                 DECODE_PROMPT, step->prefill_s * 1e3, bounds->prefill_s * 1e3,
+                 100 * bounds->prefill_s / step->prefill_s);
 }
 
 cop_status cop_bench_decode(cop_bench *bench, cop_error *err)
 {
     cop_bench_model made = {0};
+    const cop_bench_limits *limits = NULL;
+    COP_TRY(cop_bench_limit(bench, &limits, err));
     json_t *const rows = json_object();
     cop_status status = cop_bench_model_create(&cop_bench_shape_half_billion, &made, err);
     if (status == COP_OK && bench->json == NULL) {
@@ -194,13 +241,16 @@ cop_status cop_bench_decode(cop_bench *bench, cop_error *err)
                                &flops, err);
         }
         if (status != COP_OK) break;
-        if (bench->json == NULL) print_step(name, &step, bare_s, flops);
+        const step_bounds bounds = bound(bench, &s, c == 0 ? COP_F32 : COP_BF16);
+        if (bench->json == NULL) print_step(name, &step, bare_s, flops, &bounds);
         (void)json_object_set_new(
             rows, name,
-            json_pack("{s:f, s:f, s:f, s:f, s:f}", "step_seconds", step.seconds, "gemm_share",
-                      step.parts[COP_PART_GEMM] / step.seconds, "gemm_flops",
+            json_pack("{s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f}", "step_seconds", step.seconds,
+                      "gemm_share", step.parts[COP_PART_GEMM] / step.seconds, "gemm_flops",
                       flops / step.parts[COP_PART_GEMM], "bare_flops", flops / bare_s,
-                      "gemm_over_bare", bare_s / step.parts[COP_PART_GEMM]));
+                      "gemm_over_bare", bare_s / step.parts[COP_PART_GEMM],
+                      "step_bound_seconds", bounds.step_s, "prefill_seconds", step.prefill_s,
+                      "prefill_bound_seconds", bounds.prefill_s));
     }
     cop_bench_model_free(&made);
     if (status == COP_OK && bench->json != NULL) {

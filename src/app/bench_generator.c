@@ -88,6 +88,7 @@ cop_status cop_bench_measure_step(cop_bench_generator *g, size_t count, size_t t
         if (got.seconds < best_long.seconds) best_long = got;
     }
     const double steps = (double)(tokens - 1);
+    step->prefill_s = best_short.seconds;
     step->seconds = (best_long.seconds - best_short.seconds) / steps;
     for (int p = 0; p < COP_PART_COUNT; p++)
         step->parts[p] = (best_long.parts[p] - best_short.parts[p]) / steps;

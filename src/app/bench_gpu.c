@@ -32,49 +32,16 @@ typedef struct shape_bench {
 
 /* --- bounds --- */
 
-/* Positions before and at a row's own that it attends to, summed over layers and over the rows
- * at `first` .. `last` - 1. */
-static double positions_seen(const cop_model_config *c, size_t first, size_t last)
-{
-    double sum = 0;
-    for (int l = 0; l < c->layers; l++) {
-        for (size_t p = first; p < last; p++) {
-            const bool cut = c->sliding[l] && p + 1 > (size_t)c->window;
-            sum += cut ? (double)c->window : (double)(p + 1);
-        }
-    }
-    return sum;
-}
-
-/* Products and attention of a prefill at the peak of products; the head on last rows alone. */
 static double prefill_bound_s(const shape_bench *b)
 {
-    const cop_model_config *const c = b->setting.config;
-    cop_bench_product products[COP_BENCH_PRODUCTS];
-    cop_bench_list_products(c, products);
-    double flops = 0;
-    for (size_t i = 0; i < COP_BENCH_PRODUCTS; i++) {
-        const size_t rows = i + 1 < COP_BENCH_PRODUCTS ? b->setting.prompt : 1;
-        flops += 2.0 * (double)(products[i].n * products[i].k * products[i].times * rows);
-    }
-    flops += 4.0 * (double)c->heads * c->head_size * positions_seen(c, 0, b->setting.prompt);
-    return (double)b->setting.batch * flops / b->peaks.flops;
+    return cop_bench_prefill_flops(&b->setting) / b->peaks.flops;
 }
 
-/* Weights and the cache of `rows` sequences read once, for the mean of the steps. */
+/* Weights and the cache of `rows` sequences read once. */
 static double step_bound_s(const shape_bench *b, size_t rows)
 {
-    const cop_model_config *const c = b->setting.config;
-    cop_bench_product products[COP_BENCH_PRODUCTS];
-    cop_bench_list_products(c, products);
-    double elements = 0;
-    for (size_t i = 0; i < COP_BENCH_PRODUCTS; i++)
-        elements += (double)(products[i].n * products[i].k * products[i].times);
-    const size_t first = b->setting.prompt;
-    const size_t steps = b->setting.tokens - 1;
-    elements += 2.0 * c->kv_heads * c->head_size * positions_seen(c, first, first + steps) /
-                (double)steps * (double)rows;
-    return elements * (double)cop_dtype_size(b->backend->input) / b->peaks.bytes_per_s;
+    return cop_bench_step_elements(&b->setting, rows) *
+           (double)cop_dtype_size(b->backend->input) / b->peaks.bytes_per_s;
 }
 
 /* Every weight read and written once. */

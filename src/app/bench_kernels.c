@@ -103,6 +103,17 @@ cop_status cop_bench_rebuild(cop_bench *bench, cop_error *err)
     return COP_OK;
 }
 
+/* Least time of a product: its weights, of which there are more than the caches hold, are read
+ * once. */
+static double least_s(const cop_bench_limits *limits, const cop_gemm_measure *what,
+                      double flops)
+{
+    const double read_s =
+        (double)(what->n * what->k * cop_dtype_size(what->input)) / limits->read;
+    const double compute_s = cop_bench_least_s(limits, what->input, flops, 0);
+    return read_s > compute_s ? read_s : compute_s;
+}
+
 cop_status cop_bench_gemm(cop_bench *bench, cop_error *err)
 {
     static const struct {
@@ -119,18 +130,22 @@ cop_status cop_bench_gemm(cop_bench *bench, cop_error *err)
     } providers[] = {{"OpenBLAS f32", COP_GEMM_OPENBLAS, COP_F32},
                      {"oneDNN f32", COP_GEMM_ONEDNN, COP_F32},
                      {"oneDNN bf16", COP_GEMM_ONEDNN, COP_BF16}};
+    const cop_bench_limits *limits = NULL;
+    COP_TRY(cop_bench_limit(bench, &limits, err));
     json_t *const list = json_array();
     if (bench->json == NULL) {
-        (void)printf("\nbare GEMM, %d threads, GFLOP/s by rows\n  %-20s %-13s", bench->threads,
-                     "weights", "provider");
+        (void)printf(
+            "\nbare GEMM, %d threads, GFLOP/s by rows, and the share of what the peaks "
+            "allow\n  %-18s %-13s",
+            bench->threads, "weights", "provider");
         for (size_t r = 0; r < sizeof rows / sizeof rows[0]; r++)
-            (void)printf(" %7zu", rows[r]);
+            (void)printf(" %5zu     ", rows[r]);
         (void)printf("\n");
     }
     for (size_t s = 0; s < sizeof shapes / sizeof shapes[0]; s++) {
         for (size_t p = 0; p < sizeof providers / sizeof providers[0]; p++) {
             if (bench->json == NULL)
-                (void)printf("  %-20s %-13s", shapes[s].name, providers[p].name);
+                (void)printf("  %-18s %-13s", shapes[s].name, providers[p].name);
             for (size_t r = 0; r < sizeof rows / sizeof rows[0]; r++) {
                 const cop_gemm_measure what = {.provider = providers[p].provider,
                                                .input = providers[p].input,
@@ -150,13 +165,16 @@ cop_status cop_bench_gemm(cop_bench *bench, cop_error *err)
                     json_decref(list);
                     return status;
                 }
-                const double rate = 2.0 * (double)(what.n * what.k * what.rows) / seconds;
-                if (bench->json == NULL) (void)printf(" %7.0f", rate / 1e9);
+                const double flops = 2.0 * (double)(what.n * what.k * what.rows);
+                const double rate = flops / seconds;
+                const double share = least_s(limits, &what, flops) / seconds;
+                if (bench->json == NULL)
+                    (void)printf(" %5.0f %3.0f%%", rate / 1e9, 100 * share);
                 (void)json_array_append_new(
-                    list,
-                    json_pack("{s:s, s:s, s:I, s:I, s:I, s:f}", "weights", shapes[s].name,
-                              "provider", providers[p].name, "n", (json_int_t)what.n, "k",
-                              (json_int_t)what.k, "rows", (json_int_t)rows[r], "flops", rate));
+                    list, json_pack("{s:s, s:s, s:I, s:I, s:I, s:f, s:f}", "weights",
+                                    shapes[s].name, "provider", providers[p].name, "n",
+                                    (json_int_t)what.n, "k", (json_int_t)what.k, "rows",
+                                    (json_int_t)rows[r], "flops", rate, "share", share));
                 if (bench->json == NULL) (void)fflush(stdout);
             }
             if (bench->json == NULL) (void)printf("\n");
