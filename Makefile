@@ -129,7 +129,7 @@ vpath test_%.c $(sort $(dir $(UNIT_SRC)))
 UNIT_BIN := $(if $(filter 1,$(CMOCKA)),$(filter-out $(if $(BOX),,$(BUILD)/tests/test_sandbox_%),$(UNIT_ALL)))
 
 .DELETE_ON_ERROR:
-.PHONY: FORCE all help info demo check check-gpu check-unit check-san check-e2e check-slurm check-debian13 check-prefix check-real check-planted check-layers reach bench install uninstall lint \
+.PHONY: FORCE all help info demo check check-gpu check-unit check-san check-e2e check-slurm check-debian13 check-isa check-prefix check-real check-planted check-layers reach bench install uninstall lint \
         format deps deps-check clean unit
 .DEFAULT_GOAL := all
 
@@ -145,6 +145,7 @@ help:
 	@echo 'make check-slurm   jobs, faults and sweeps on a Slurm cluster that it brings up (root)'
 	@echo 'make check-prefix  a build without root, with every library unpacked in one folder (a Debian that has none of them)'
 	@echo 'make check-debian13  the tests on Debian 13 in a folder, runs that both systems compute (root); REDUCED=1: a part'
+	@echo 'make check-isa     tests of kernels on an emulated processor with AVX-512 and AMX (builds the emulator; PROGRAMS=...)'
 	@echo 'make check-gpu     the tests of backends and models on the GPU of this machine'
 	@echo 'make check-real    compares answers with transformers on a public model (fetches 0.7 GB)'
 	@echo 'make check-planted the split-half analysis on 1,200 planted populations (minutes)'
@@ -314,6 +315,16 @@ check-slurm: deps
 check-debian13: deps-check
 	@$(MAKE) --no-print-directory -j$$(nproc) $(BIN)
 	@BUILD=$(abspath $(BUILD)) tests/debian13/check.sh $(REDUCED:%=--reduced)
+
+# What differs by instruction set, where no processor has them all.
+ISA_TESTS := base_cpu noise_simd rebuild backend_rows backend_attention backend_logits backend_rebuild
+PROGRAMS  ?= $(BUILD)/tests/isa_processor $(ISA_TESTS:%=$(BUILD)/tests/test_%)
+$(BUILD)/tests/isa_processor: tests/isa/processor.c
+	$(call say,TEST,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=c11 -D_GNU_SOURCE -O2 -g $(WARN) -ffp-contract=off -static -pthread -o $@ $< -lm
+check-isa: $(PROGRAMS)
+	@COPPICE_ISA_FOLDER="$${COPPICE_ISA_FOLDER:-$(BUILD)/isa}" python3 tests/isa/check.py $(PROGRAMS)
 
 # The tests of backends and models on the GPU of this machine.
 check-gpu: $(PLUGIN) $(filter $(BUILD)/tests/test_backend_% $(BUILD)/tests/test_model_%,$(UNIT_ALL)) $(HOST_PLUGIN)

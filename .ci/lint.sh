@@ -68,7 +68,7 @@ fi
 
 if command -v shellcheck >/dev/null 2>&1; then
     # shellcheck disable=SC2046
-    shellcheck -x -f gcc $(list 'slurm/*.sh' 'slurm/*.sbatch' 'tests/slurm/*.sh' 'tests/debian13/*.sh') >"$log" 2>&1 || true
+    shellcheck -x -f gcc $(list 'slurm/*.sh' 'slurm/*.sbatch' 'tests/slurm/*.sh' 'tests/debian13/*.sh' 'tests/isa/*.sh') >"$log" 2>&1 || true
     verdict shellcheck
 else
     echo "shellcheck: skipped, not installed (sh .ci/deps lint)"

@@ -18,6 +18,7 @@ ELSEWHERE = [
     (r"make ASAN=1 .*check-san$", ".ci/run", "check-san"),
     (r"(make -j8 && )?make install PREFIX=\S+$", "tests/e2e/test_manual.py", '"install"'),
     (r"make HDF5_DIR=.* install$", "tests/prefix/check.sh", "PREFIX=\"$HOME/coppice\" install"),
+    (r"make check-isa PROGRAMS=", "Makefile", "tests/isa/check.py"),
     (r"make info$", "tests/prefix/check.sh", "info |"),
     (r"python3 tests/run\.py ", "Makefile", "tests/run.py --build"),
     (r"slurm/submit\.sh ", "tests/slurm/test_submit.py", "submit.sh"),
