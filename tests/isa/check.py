@@ -89,7 +89,10 @@ class Archive:
 def libraries(program):
     """The shared libraries and the loader of a program, by the paths that it is going to look for."""
     text = subprocess.run(["ldd", program], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False)
-    return [path for path in re.findall(r"(?:^|=> |\t)(/\S+) \(0x", text.stdout)]
+    found = re.findall(r"(?:^|=> |\t)(/\S+) \(0x", text.stdout)
+    # The C library loads this one itself when a thread ends early.
+    beside = [os.path.join(os.path.dirname(path), "libgcc_s.so.1") for path in found if path.endswith("/libc.so.6")]
+    return found + [path for path in beside if os.path.exists(path)]
 
 
 def file_system(folder, path, words):
