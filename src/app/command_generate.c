@@ -20,7 +20,7 @@ typedef struct arguments {
 enum { KEY_LOGITS = 0x100, KEY_GEMM, KEY_TEMPERATURE, KEY_TOP_P, KEY_SEED };
 
 static const struct argp_option options[] = {
-    {"gemm", KEY_GEMM, "PROVIDER", 0, "auto (default), onednn or openblas", 0},
+    {"gemm", KEY_GEMM, "PROVIDER", 0, "auto (default), own, onednn or openblas", 0},
     {"temperature", KEY_TEMPERATURE, "T", 0,
      "Draw tokens at this temperature; 0 (default): greedy answers", 0},
     {"top-p", KEY_TOP_P, "P", 0,
@@ -205,7 +205,7 @@ static cop_status load(const arguments *a, const prompt_list *list,
     COP_TRY(print_notes(&w->config, err));
     cop_backend_options made = how->backend;
     COP_CHECK(a->gemm == NULL || cop_gemm_provider_parse(a->gemm, &made.gemm), err,
-              COP_ERR_USAGE, "--gemm %s: must be auto, onednn or openblas", a->gemm);
+              COP_ERR_USAGE, "--gemm %s: must be auto, own, onednn or openblas", a->gemm);
     const cop_tensor_info *const table =
         cop_checkpoint_find(w->checkpoint, "model.embed_tokens.weight");
     made.storage = table == NULL ? COP_F32 : table->dtype;

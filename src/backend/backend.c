@@ -35,6 +35,7 @@ bool cop_backend_kind_parse(const char *name, cop_backend_kind *kind)
 bool cop_gemm_provider_parse(const char *name, cop_gemm_provider *provider)
 {
     static const char *const names[] = {[COP_GEMM_AUTO] = "auto",
+                                        [COP_GEMM_OWN] = "own",
                                         [COP_GEMM_ONEDNN] = "onednn",
                                         [COP_GEMM_OPENBLAS] = "openblas"};
     const size_t found = cop_text_find_name(name, names, sizeof names / sizeof names[0]);
@@ -80,6 +81,17 @@ void cop_backend_locate(const cop_backend_options *options, char *id, size_t siz
         cop_plugin_locate(folder, options, id, size);
 }
 
+bool cop_arithmetic_parse(const char *name, cop_arithmetic *arithmetic)
+{
+    static const char *const names[] = {[COP_ARITHMETIC_AUTO] = "auto",
+                                        [COP_ARITHMETIC_DEFINED] = "defined",
+                                        [COP_ARITHMETIC_LIBRARY] = "library"};
+    const size_t found = cop_text_find_name(name, names, sizeof names / sizeof names[0]);
+    if (found == sizeof names / sizeof names[0]) return false;
+    *arithmetic = (cop_arithmetic)found;
+    return true;
+}
+
 bool cop_backend_has_bf16(const cop_backend_options *options)
 {
     char folder[2048];
@@ -97,8 +109,13 @@ cop_status cop_backend_hold_isa(cop_isa_hold hold, const cop_backend_options *op
 cop_status cop_backend_create(const cop_backend_options *options, cop_backend **backend,
                               cop_error *err)
 {
+    const bool defined =
+        options->arithmetic == COP_ARITHMETIC_DEFINED || options->gemm == COP_GEMM_OWN;
+    COP_CHECK(options->kind != COP_BACKEND_CUDA || !defined, err, COP_ERR_UNSUPPORTED,
+              "backend.arithmetic: defined: a GPU's tensor cores add in an order of their own; "
+              "set backend.kind: cpu, or backend.arithmetic: library");
     if (options->kind == COP_BACKEND_CUDA) return create_cuda(options, backend, err);
-    if (options->kind == COP_BACKEND_AUTO) {
+    if (options->kind == COP_BACKEND_AUTO && !defined) {
         /* No GPU is no failure, a GPU that fails is one: the CPU would take its place
          * unnoticed. */
         cop_error why = {0};

@@ -6,9 +6,11 @@
 #include <string.h>
 #if defined(__x86_64__)
 #include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 #endif
 
-static const char *const isa_names[COP_ISA_COUNT] = {"scalar", "avx2", "avx512"};
+static const char *const isa_names[COP_ISA_COUNT] = {"scalar", "avx2", "avx512", "amx"};
 
 #if defined(__x86_64__)
 /* What the kernels of either set are compiled with; the compilers have no name for F16C. */
@@ -21,6 +23,25 @@ static bool has_avx2(void)
     if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma")) return false;
     return __get_cpuid(1, &a, &b, &c, &d) != 0 && (c & bit_F16C) != 0;
 }
+
+/* A process must ask before it touches a tile: their state is large, and not kept for others.
+ * Asking again costs a system call and changes nothing. */
+static bool may_use_tiles(void)
+{
+    enum { REQUEST_STATE = 0x1023, TILE_DATA = 18 };
+    return syscall(SYS_arch_prctl, REQUEST_STATE, TILE_DATA) == 0;
+}
+
+static bool has_amx(void)
+{
+    enum { AMX_BF16 = 1U << 22, AMX_TILE = 1U << 24 };
+    unsigned a = 0;
+    unsigned b = 0;
+    unsigned c = 0;
+    unsigned d = 0;
+    if (__get_cpuid_count(7, 0, &a, &b, &c, &d) == 0) return false;
+    return (d & AMX_BF16) != 0 && (d & AMX_TILE) != 0 && may_use_tiles();
+}
 #endif
 
 static cop_isa detect_isa(void)
@@ -30,7 +51,7 @@ static cop_isa detect_isa(void)
     if (!has_avx2()) return COP_ISA_SCALAR;
     if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl")) {
-        return COP_ISA_AVX512;
+        return has_amx() ? COP_ISA_AMX : COP_ISA_AVX512;
     }
     return COP_ISA_AVX2;
 #else
@@ -51,12 +72,12 @@ cop_isa cop_cpu_isa(void)
 static const struct {
     const char *name;
     cop_isa kernels;
-} holds[COP_HOLD_COUNT] = {[COP_HOLD_NONE] = {"auto", COP_ISA_AVX512},
+} holds[COP_HOLD_COUNT] = {[COP_HOLD_NONE] = {"auto", COP_ISA_AMX},
                            [COP_HOLD_SCALAR] = {"scalar", COP_ISA_SCALAR},
                            [COP_HOLD_AVX2] = {"avx2", COP_ISA_AVX2},
                            [COP_HOLD_AVX512] = {"avx512", COP_ISA_AVX512},
                            [COP_HOLD_AVX512_BF16] = {"avx512_bf16", COP_ISA_AVX512},
-                           [COP_HOLD_AMX] = {"amx", COP_ISA_AVX512}};
+                           [COP_HOLD_AMX] = {"amx", COP_ISA_AMX}};
 
 const char *cop_isa_hold_name(cop_isa_hold hold)
 {
@@ -85,7 +106,7 @@ bool cop_cpu_has_bf16(void)
     unsigned b = 0;
     unsigned c = 0;
     unsigned d = 0;
-    if (detect_isa() != COP_ISA_AVX512) return false;
+    if (detect_isa() < COP_ISA_AVX512) return false;
     if (__get_cpuid_count(7, 1, &a, &b, &c, &d) != 0 && (a & 1U << 5) != 0) return true;
     if (__get_cpuid_count(7, 0, &a, &b, &c, &d) != 0 && (d & 1U << 22) != 0) return true;
 #endif

@@ -69,10 +69,27 @@ static const cop_job_key keys[] = {
      .type = COP_JOB_STRING,
      .offset = FIELD(backend.gemm),
      .initial = "auto",
-     .choices = CHOICES("auto", "onednn", "openblas"),
+     .choices = CHOICES("auto", "own", "onednn", "openblas"),
      .meaning =
-         "Library for the matrix products on the CPU; auto: oneDNN where the program was "
-         "built with it, otherwise OpenBLAS, which has no bf16."},
+         "Who multiplies matrices on the CPU: the program's own kernels, in bf16 and the "
+         "defined "
+         "arithmetic, or a library. auto: own where backend.arithmetic is defined, otherwise "
+         "oneDNN where the program was built with it, otherwise OpenBLAS, which has no bf16."},
+    {.name = "backend.arithmetic",
+     .type = COP_JOB_STRING,
+     .offset = FIELD(backend.arithmetic),
+     .initial = "auto",
+     .choices = CHOICES("auto", "defined", "library"),
+     .describes_run = true,
+     .meaning =
+         "Order in which the CPU adds. defined: in bf16 as the tile instruction does, the same "
+         "bits on every x86-64 processor with FMA, for any batch and number of threads, so "
+         "that "
+         "nodes of any kind may join or resume a run. library: as oneDNN or OpenBLAS do on "
+         "this "
+         "processor. auto: defined where every rank has tiles (AMX) and the model is bf16, "
+         "which "
+         "is where nothing is faster; otherwise library."},
     {.name = "backend.isa",
      .type = COP_JOB_STRING,
      .offset = FIELD(backend.isa),

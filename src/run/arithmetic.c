@@ -85,6 +85,33 @@ static cop_status decide_compute(const char *recorded, bool stored_bf16, const c
     return COP_OK;
 }
 
+/* The key's, or that of whom backend.gemm names. */
+static cop_arithmetic arithmetic_of(const cop_job *job)
+{
+    cop_arithmetic arithmetic = COP_ARITHMETIC_AUTO;
+    (void)cop_arithmetic_parse(job->backend.arithmetic, &arithmetic); /* a checked key */
+    if (arithmetic != COP_ARITHMETIC_AUTO || strcmp(job->backend.gemm, "auto") == 0)
+        return arithmetic;
+    return strcmp(job->backend.gemm, "own") == 0 ? COP_ARITHMETIC_DEFINED
+                                                 : COP_ARITHMETIC_LIBRARY;
+}
+
+/* What the run was computed with, or else the defined one where it is the fastest for all. */
+static cop_arithmetic decide_arithmetic(const char *recorded, bool stored_bf16,
+                                        const cop_means *all, size_t count,
+                                        const cop_choice *choice)
+{
+    const char *const defined = "defined";
+    if (strncmp(recorded, defined, strlen(defined)) == 0) return COP_ARITHMETIC_DEFINED;
+    if (recorded[0] != '\0' || !stored_bf16 || choice->kind != COP_BACKEND_CPU ||
+        choice->compute == COP_COMPUTE_F32)
+        return COP_ARITHMETIC_LIBRARY;
+    for (size_t r = 0; r < count; r++) {
+        if (all[r].computes && !all[r].tiles) return COP_ARITHMETIC_LIBRARY;
+    }
+    return COP_ARITHMETIC_DEFINED;
+}
+
 static cop_compute compute_of(const cop_job *job)
 {
     if (strcmp(job->backend.compute, "f32") == 0) return COP_COMPUTE_F32;
@@ -98,9 +125,17 @@ cop_status cop_arithmetic_decide(const cop_job *job, const cop_recorded *recorde
     memset(choice, 0, sizeof *choice);                              /* all of it is sent */
     (void)cop_backend_kind_parse(job->backend.kind, &choice->kind); /* a checked key */
     choice->compute = compute_of(job);
+    choice->arithmetic = arithmetic_of(job);
+    /* Only processor cores have it. */
+    if (choice->kind == COP_BACKEND_AUTO && choice->arithmetic == COP_ARITHMETIC_DEFINED)
+        choice->kind = COP_BACKEND_CPU;
     if (job->backend.mixed) return COP_OK;
     if (choice->kind == COP_BACKEND_AUTO)
         COP_TRY(decide_kind(recorded->kind, all, count, choice, err));
+    if (choice->arithmetic == COP_ARITHMETIC_AUTO)
+        choice->arithmetic =
+            decide_arithmetic(recorded->arithmetic, stored_bf16, all, count, choice);
+    if (choice->arithmetic == COP_ARITHMETIC_DEFINED) return COP_OK;
     if (choice->compute == COP_COMPUTE_AUTO)
         COP_TRY(decide_compute(recorded->compute, stored_bf16, all, count, choice, err));
     return COP_OK;
@@ -139,63 +174,14 @@ static void survey(const cop_rank *rank, cop_means *mine)
     cop_backend_locate(&options, id, sizeof id);
     mine->gpu = id[0] != '\0';
     options.kind = COP_BACKEND_CPU;
+    options.arithmetic = COP_ARITHMETIC_LIBRARY;
+    mine->tiles = cop_isa_hold_kernels(rank->isa) >= COP_ISA_AMX;
     mine->cpu_bf16 = cop_backend_has_bf16(&options);
     options.kind = COP_BACKEND_CUDA;
     mine->gpu_bf16 = mine->gpu && cop_backend_has_bf16(&options);
 }
 
-static const char *recorded_text(const cop_lead *lead, const char *path)
-{
-    const char *const text =
-        lead->dir.store == NULL ? NULL : cop_store_get_text(lead->dir.store, path);
-    return text == NULL ? "" : text;
-}
-
-static cop_status decide(const cop_lead *lead, const cop_means *all, cop_choice *choice,
-                         cop_error *err)
-{
-    const cop_recorded recorded = {.kind = recorded_text(lead, "/job/kind"),
-                                   .compute = recorded_text(lead, "/job/compute")};
-    return cop_arithmetic_decide(lead->rank->job, &recorded, is_stored_bf16(lead->rank->base),
-                                 all, (size_t)cop_world_size(lead->rank->world), choice, err);
-}
-
-static cop_status hold(cop_rank *rank, cop_error *err)
-{
-    (void)cop_isa_hold_parse(rank->job->backend.isa, &rank->isa); /* a checked key */
-    const bool idle = cop_world_rank(rank->world) == 0 && cop_world_size(rank->world) > 1;
-    if (rank->isa == COP_HOLD_NONE || idle || strcmp(rank->job->backend.kind, "cuda") == 0)
-        return COP_OK;
-    const cop_backend_options options = {.gemm = gemm_of(rank->job)};
-    if (cop_backend_hold_isa(rank->isa, &options, err) != COP_OK)
-        return cop_error_prefix(err, "host %s", cop_world_host(rank->world));
-    return COP_OK;
-}
-
-cop_status cop_arithmetic_choose(cop_rank *rank, cop_lead *lead, cop_error *err)
-{
-    const bool first = lead != NULL;
-    const size_t ranks = (size_t)cop_world_size(rank->world);
-    cop_means mine;
-    cop_choice choice = {0};
-    COP_TRY(cop_world_agree(rank->world, hold(rank, err), err));
-    cop_rank_count_computing(rank);
-    survey(rank, &mine);
-    cop_means *const all = first ? cop_memory_alloc(ranks, sizeof *all, err) : NULL;
-    /* Without memory for this a rank would miss the exchange. */
-    if (first && all == NULL) return COP_ERR_MEMORY;
-    cop_status status = cop_world_gather(rank->world, &mine, sizeof mine, all, err);
-    if (status == COP_OK && first) status = decide(lead, all, &choice, err);
-    cop_memory_free(all);
-    COP_TRY(cop_world_agree(rank->world, status, err));
-    COP_TRY(cop_world_broadcast(rank->world, &choice, sizeof choice, err));
-    rank->kind = choice.kind;
-    rank->compute = choice.compute;
-    (void)snprintf(rank->choice_reason, sizeof rank->choice_reason, "%s", choice.reason);
-    return COP_OK;
-}
-
-/* --- once all is loaded: one arithmetic --- */
+/* --- what is on record --- */
 
 enum { MOST_TEXTS = COP_NO_ARITHMETIC };
 
@@ -224,6 +210,70 @@ static void read_texts(const cop_store *store, text_list *list)
         (void)add_text(list, ((const char *const *)known->data)[i]);
 }
 
+static const char *recorded_text(const cop_lead *lead, const char *path)
+{
+    const char *const text =
+        lead->dir.store == NULL ? NULL : cop_store_get_text(lead->dir.store, path);
+    return text == NULL ? "" : text;
+}
+
+/* What the run was first computed with. */
+static const char *recorded_arithmetic(const cop_lead *lead)
+{
+    text_list list = {0};
+    if (lead->dir.store != NULL) read_texts(lead->dir.store, &list);
+    return list.count == 0 ? "" : list.texts[0];
+}
+
+static cop_status decide(const cop_lead *lead, const cop_means *all, cop_choice *choice,
+                         cop_error *err)
+{
+    const cop_recorded recorded = {.kind = recorded_text(lead, "/job/kind"),
+                                   .compute = recorded_text(lead, "/job/compute"),
+                                   .arithmetic = recorded_arithmetic(lead)};
+    return cop_arithmetic_decide(lead->rank->job, &recorded, is_stored_bf16(lead->rank->base),
+                                 all, (size_t)cop_world_size(lead->rank->world), choice, err);
+}
+
+static cop_status hold(cop_rank *rank, cop_error *err)
+{
+    (void)cop_isa_hold_parse(rank->job->backend.isa, &rank->isa); /* a checked key */
+    const bool idle = cop_world_rank(rank->world) == 0 && cop_world_size(rank->world) > 1;
+    if (rank->isa == COP_HOLD_NONE || idle || strcmp(rank->job->backend.kind, "cuda") == 0)
+        return COP_OK;
+    const cop_backend_options options = {.gemm = gemm_of(rank->job),
+                                         .arithmetic = arithmetic_of(rank->job)};
+    if (cop_backend_hold_isa(rank->isa, &options, err) != COP_OK)
+        return cop_error_prefix(err, "host %s", cop_world_host(rank->world));
+    return COP_OK;
+}
+
+cop_status cop_arithmetic_choose(cop_rank *rank, cop_lead *lead, cop_error *err)
+{
+    const bool first = lead != NULL;
+    const size_t ranks = (size_t)cop_world_size(rank->world);
+    cop_means mine;
+    cop_choice choice = {0};
+    COP_TRY(cop_world_agree(rank->world, hold(rank, err), err));
+    cop_rank_count_computing(rank);
+    survey(rank, &mine);
+    cop_means *const all = first ? cop_memory_alloc(ranks, sizeof *all, err) : NULL;
+    /* Without memory for this a rank would miss the exchange. */
+    if (first && all == NULL) return COP_ERR_MEMORY;
+    cop_status status = cop_world_gather(rank->world, &mine, sizeof mine, all, err);
+    if (status == COP_OK && first) status = decide(lead, all, &choice, err);
+    cop_memory_free(all);
+    COP_TRY(cop_world_agree(rank->world, status, err));
+    COP_TRY(cop_world_broadcast(rank->world, &choice, sizeof choice, err));
+    rank->kind = choice.kind;
+    rank->compute = choice.compute;
+    rank->arithmetic = choice.arithmetic;
+    (void)snprintf(rank->choice_reason, sizeof rank->choice_reason, "%s", choice.reason);
+    return COP_OK;
+}
+
+/* --- once all is loaded: one arithmetic --- */
+
 /* What all of them could be held to, or what else there is to do. */
 static void advise(const cop_rank_arithmetic *ranks, size_t count, char *text, size_t size)
 {
@@ -232,7 +282,9 @@ static void advise(const cop_rank_arithmetic *ranks, size_t count, char *text, s
         if (ranks[r].text[0] != '\0' && ranks[r].best < least) least = ranks[r].best;
     }
     if (least > COP_HOLD_NONE && least < COP_HOLD_COUNT) {
-        (void)snprintf(text, size, "set backend.isa: %s, which all of them have",
+        (void)snprintf(text, size,
+                       "set backend.arithmetic: defined, which all processors have, or "
+                       "backend.isa: %s, which all of these have",
                        cop_isa_hold_name((cop_isa_hold)least));
     } else {
         (void)snprintf(text, size, "use machines of one kind, with the same libraries");
@@ -248,7 +300,7 @@ static cop_status check_ranks(const cop_lead *lead, const cop_rank_arithmetic *r
         first++;
     for (size_t r = first; r < count; r++) {
         if (ranks[r].text[0] == '\0' || strcmp(ranks[r].text, ranks[first].text) == 0) continue;
-        char advice[96];
+        char advice[160];
         advise(ranks, count, advice, sizeof advice);
         if (!lead->rank->job->backend.mixed) {
             return cop_error_set(

@@ -11,6 +11,7 @@ typedef struct cop_means {
     bool computes; /* all do but rank 0 of several */
     bool gpu;
     bool cpu_bf16, gpu_bf16; /* multiplies bf16 by instructions for it */
+    bool tiles;              /* has own kernels that nothing is faster than */
     char host[128];
 } cop_means;
 
@@ -18,12 +19,14 @@ typedef struct cop_means {
 typedef struct cop_choice {
     cop_backend_kind kind;
     cop_compute compute;
+    cop_arithmetic arithmetic;     /* of processor cores */
     char reason[COP_REASON_BYTES]; /* where some ranks could do better: for people; "": none */
 } cop_choice;
 
 /* What the run file says that the run computed with; "": it does not say. */
 typedef struct cop_recorded {
     const char *kind, *compute;
+    const char *arithmetic; /* cop_backend_ops::describe_arithmetic */
 } cop_recorded;
 
 /* Decides from what all ranks [count] could do. `stored_bf16`: the base is, so that compute
@@ -33,8 +36,8 @@ cop_status cop_arithmetic_decide(const cop_job *job, const cop_recorded *recorde
                                  bool stored_bf16, const cop_means *all, size_t count,
                                  cop_choice *choice, cop_error *err);
 
-/* Collective. Holds this rank to backend.isa, and sets rank->kind and rank->compute as rank 0
- * decided; `lead` is NULL on the others. */
+/* Collective. Holds this rank to backend.isa, and sets rank->kind, rank->compute and
+ * rank->arithmetic as rank 0 decided; `lead` is NULL on the others. */
 cop_status cop_arithmetic_choose(cop_rank *rank, cop_lead *lead, cop_error *err);
 
 /* What a rank computes with, once it is loaded. */

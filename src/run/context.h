@@ -35,6 +35,7 @@ typedef struct cop_rank {
     bool has_gpu;                         /* this rank computes on one */
     cop_backend_kind kind;                /* as rank 0 decided for all, see arithmetic.h */
     cop_compute compute;                  /* likewise */
+    cop_arithmetic arithmetic;            /* likewise */
     cop_isa_hold isa;                     /* of processor cores */
     char choice_reason[COP_REASON_BYTES]; /* where that is not the best of each rank */
     uint64_t memory_bytes;                /* that this rank may plan with, 0: not known */

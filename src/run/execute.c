@@ -60,6 +60,7 @@ static cop_status load_evaluator(cop_rank *rank, cop_error *err)
     options.backend = (cop_backend_options){.kind = rank->kind,
                                             .compute = rank->compute,
                                             .gemm = provider_of(job),
+                                            .arithmetic = rank->arithmetic,
                                             .threads = (int)job->backend.threads,
                                             .isa = cop_isa_hold_kernels(rank->isa),
                                             .memory_bytes = rank->memory_bytes,

@@ -372,13 +372,31 @@ typedef enum cop_compute { COP_COMPUTE_AUTO, COP_COMPUTE_F32, COP_COMPUTE_BF16 }
 
 /** Who multiplies matrices on the CPU. */
 typedef enum cop_gemm_provider {
-    COP_GEMM_AUTO, /**< oneDNN where this build has it, otherwise OpenBLAS */
+    /** What the arithmetic asks for: own kernels if it is defined, otherwise oneDNN where this
+     * build has it, otherwise OpenBLAS. */
+    COP_GEMM_AUTO,
+    COP_GEMM_OWN, /**< bf16, in the defined arithmetic */
     COP_GEMM_ONEDNN,
     COP_GEMM_OPENBLAS
 } cop_gemm_provider;
 
-/** Reads "auto", "onednn" or "openblas". \return false for anything else. */
+/** Reads "auto", "own", "onednn" or "openblas". \return false for anything else. */
 bool cop_gemm_provider_parse(const char *text, cop_gemm_provider *provider);
+
+/** What decides the bits of a result on processor cores. */
+typedef enum cop_arithmetic {
+    /** Defined where own kernels multiply, which they do by themselves where the processor has
+     * tiles (AMX) and the base is bf16; otherwise a library's. */
+    COP_ARITHMETIC_AUTO,
+    /** bf16 products in the order of the tile instruction and everything else in a fixed order:
+     * the same bits on every x86-64 processor, for any number of rows and threads. */
+    COP_ARITHMETIC_DEFINED,
+    /** As oneDNN or OpenBLAS add up on this processor. */
+    COP_ARITHMETIC_LIBRARY
+} cop_arithmetic;
+
+/** Reads "auto", "defined" or "library". \return false for anything else. */
+bool cop_arithmetic_parse(const char *text, cop_arithmetic *arithmetic);
 
 /** NULL if this build has oneDNN, otherwise a sentence for the log: that it has not, and what
  * that costs. */
@@ -396,9 +414,10 @@ typedef struct cop_backend_options {
     cop_backend_kind kind; /**< of cop_backend_create() */
     cop_compute compute;   /**< auto: bf16 where the processor has it and the base is bf16 */
     cop_gemm_provider gemm;
-    cop_dtype storage; /**< dtype of the base's matrices, for auto */
-    int threads;       /**< at least 1 */
-    cop_isa isa;       /**< of the kernels, not above the processor's */
+    cop_arithmetic arithmetic; /**< defined: of processor cores, in bf16, by own kernels */
+    cop_dtype storage;         /**< dtype of the base's matrices, for auto */
+    int threads;               /**< at least 1 */
+    cop_isa isa;               /**< of the kernels, not above the processor's */
     /** Host memory that this rank may plan with, in bytes: its share where several ranks divide
      *  a node. 0: all that the system leaves. */
     uint64_t memory_bytes;
@@ -438,7 +457,8 @@ cop_status cop_backend_reserve_threads(int threads, cop_error *err);
 /** The kind of that name ("auto", "cpu", "cuda"). \return false for another. */
 bool cop_backend_kind_parse(const char *name, cop_backend_kind *kind);
 
-/** The CPU backend. bf16 with the OpenBLAS provider is COP_ERR_UNSUPPORTED. */
+/** The CPU backend. bf16 with the OpenBLAS provider, and f32 or a library with the defined
+ * arithmetic, is COP_ERR_UNSUPPORTED. */
 cop_status cop_backend_create_cpu(const cop_backend_options *options, cop_backend **backend,
                                   cop_error *err);
 

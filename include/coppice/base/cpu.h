@@ -11,11 +11,13 @@ typedef enum cop_isa {
     COP_ISA_SCALAR, /**< baseline x86-64 (or any processor) */
     COP_ISA_AVX2,   /**< AVX2 with FMA and F16C */
     COP_ISA_AVX512, /**< AVX-512 F, BW, DQ and VL */
+    COP_ISA_AMX,    /**< AVX-512 and, for products of bf16, AMX_BF16; the rest as AVX-512 */
     COP_ISA_COUNT
 } cop_isa;
 
 /** The best instruction set of this processor, lowered by the environment variable COPPICE_ISA
- *  (scalar, avx2 or avx512) if that is set. Never higher than the processor's. */
+ *  (scalar, avx2, avx512 or amx) if that is set. Never higher than the processor's, and amx
+ * only where the system lets this process use tiles, which is asked for here. */
 cop_isa cop_cpu_isa(void);
 
 /** What kernels and matrix products may be held to, so that processors of several kinds compute
@@ -42,7 +44,7 @@ cop_isa cop_isa_hold_kernels(cop_isa_hold hold);
 /** True if the processor multiplies bf16 natively (AVX512_BF16 or AMX_BF16). */
 bool cop_cpu_has_bf16(void);
 
-/** "scalar", "avx2" or "avx512". */
+/** "scalar", "avx2", "avx512" or "amx". */
 const char *cop_isa_name(cop_isa isa);
 
 /** Model name of the processor, "unknown" if the system does not tell. `text` [size]. */

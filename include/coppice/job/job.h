@@ -100,11 +100,12 @@ typedef struct cop_job {
         bool split_half; /**< after the population */
     } analysis;
     struct {
-        char *kind;    /**< auto, cpu, cuda */
-        char *compute; /**< auto, f32, bf16 */
-        char *gemm;    /**< onednn, openblas */
-        char *isa;     /**< auto, scalar, avx2, ...: a cop_isa_hold */
-        bool mixed;    /**< ranks and starts may compute differently */
+        char *kind;       /**< auto, cpu, cuda */
+        char *compute;    /**< auto, f32, bf16 */
+        char *gemm;       /**< auto, own, onednn, openblas */
+        char *arithmetic; /**< auto, defined, library */
+        char *isa;        /**< auto, scalar, avx2, ...: a cop_isa_hold */
+        bool mixed;       /**< ranks and starts may compute differently */
         int64_t threads, batch;
         int64_t candidates; /**< side by side; 0: auto */
     } backend;

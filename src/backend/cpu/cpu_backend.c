@@ -11,6 +11,10 @@
 const cop_kernels *cop_kernels_get(cop_isa isa)
 {
     switch (isa) {
+#if defined(__x86_64__)
+    case COP_ISA_AMX:
+        return &cop_kernels_amx;
+#endif
     case COP_ISA_AVX512:
         return &cop_kernels_avx512;
     case COP_ISA_AVX2:
@@ -30,11 +34,25 @@ static void destroy(cop_backend *backend)
     cop_memory_free(cpu);
 }
 
+/* Of the defined arithmetic: another number, other bits. */
+enum { DEFINED_VERSION = 1 };
+
+static bool is_defined(const cop_cpu *cpu)
+{
+    return cpu->base.rows_alone;
+}
+
 static void describe_arithmetic(const cop_backend *backend, char *text, size_t size)
 {
     const cop_cpu *const cpu = cop_cpu_of_const(backend);
-    (void)snprintf(text, size, "%s %s, %s, %s kernels", cpu->gemm->name,
-                   cop_dtype_name(cpu->gemm->input), cpu->gemm->isa, cop_isa_name(cpu->isa));
+    if (is_defined(cpu)) { /* whatever the processor is */
+        (void)snprintf(text, size, "defined arithmetic %d, %s, every x86-64 with FMA",
+                       DEFINED_VERSION, cop_dtype_name(cpu->gemm->input));
+    } else {
+        (void)snprintf(text, size, "%s %s, %s, %s kernels", cpu->gemm->name,
+                       cop_dtype_name(cpu->gemm->input), cpu->gemm->isa,
+                       cop_isa_name(cpu->isa));
+    }
 }
 
 static void describe(const cop_backend *backend, char *text, size_t size)
@@ -44,8 +62,9 @@ static void describe(const cop_backend *backend, char *text, size_t size)
     char arithmetic[COP_ARITHMETIC_BYTES];
     cop_cpu_describe(model, sizeof model);
     describe_arithmetic(backend, arithmetic, sizeof arithmetic);
-    (void)snprintf(text, size, "cpu: %s, %s, %d thread%s", model, arithmetic, cpu->threads,
-                   cpu->threads == 1 ? "" : "s");
+    (void)snprintf(text, size, "cpu: %s, %s%s%s, %d thread%s", model, arithmetic,
+                   is_defined(cpu) ? " by " : "", is_defined(cpu) ? cpu->gemm->isa : "",
+                   cpu->threads, cpu->threads == 1 ? "" : "s");
 }
 
 static const cop_backend_ops cpu_ops = {
@@ -83,14 +102,43 @@ static const cop_backend_ops cpu_ops = {
     .kv_destroy = cop_cpu_kv_destroy,
 };
 
+/* Own kernels by themselves only where nothing is faster: with tiles, for a bf16 base. */
+static bool prefers_own(const cop_backend_options *options)
+{
+    return options->arithmetic != COP_ARITHMETIC_LIBRARY &&
+           options->compute != COP_COMPUTE_F32 && options->storage == COP_BF16 &&
+           options->isa >= COP_ISA_AMX;
+}
+
 static cop_gemm_provider choose_provider(const cop_backend_options *options)
 {
     if (options->gemm != COP_GEMM_AUTO) return options->gemm;
+    if (options->arithmetic == COP_ARITHMETIC_DEFINED || prefers_own(options))
+        return COP_GEMM_OWN;
     return cop_backend_lack() == NULL ? COP_GEMM_ONEDNN : COP_GEMM_OPENBLAS;
+}
+
+/* What cannot be had together. */
+static cop_status check_arithmetic(const cop_backend_options *options, cop_error *err)
+{
+    const bool own = options->gemm == COP_GEMM_OWN;
+    const bool defined = options->arithmetic == COP_ARITHMETIC_DEFINED;
+    COP_CHECK(!defined || own || options->gemm == COP_GEMM_AUTO, err, COP_ERR_UNSUPPORTED,
+              "backend.arithmetic: defined: no library adds in that order; set backend.gemm to "
+              "own (or auto)");
+    COP_CHECK(!own || options->arithmetic != COP_ARITHMETIC_LIBRARY, err, COP_ERR_UNSUPPORTED,
+              "backend.gemm: own: its kernels have the defined arithmetic; set "
+              "backend.arithmetic to defined (or auto)");
+    COP_CHECK(!(own || defined) || options->compute != COP_COMPUTE_F32, err,
+              COP_ERR_UNSUPPORTED,
+              "backend.compute: f32: the defined arithmetic is that of bf16 products; set "
+              "backend.compute to bf16 (or auto), or backend.arithmetic to library");
+    return COP_OK;
 }
 
 static cop_dtype choose_compute(const cop_backend_options *options)
 {
+    if (choose_provider(options) == COP_GEMM_OWN) return COP_BF16;
     if (options->compute == COP_COMPUTE_F32) return COP_F32;
     if (options->compute == COP_COMPUTE_BF16) return COP_BF16;
     return options->storage == COP_BF16 && cop_cpu_has_bf16_products(options) ? COP_BF16
@@ -99,7 +147,8 @@ static cop_dtype choose_compute(const cop_backend_options *options)
 
 bool cop_cpu_has_bf16_products(const cop_backend_options *options)
 {
-    return choose_provider(options) == COP_GEMM_ONEDNN && cop_onednn_has_bf16();
+    const cop_gemm_provider provider = choose_provider(options);
+    return provider == COP_GEMM_OWN || (provider == COP_GEMM_ONEDNN && cop_onednn_has_bf16());
 }
 
 cop_status cop_cpu_hold_isa(cop_isa_hold hold, const cop_backend_options *options,
@@ -109,8 +158,14 @@ cop_status cop_cpu_hold_isa(cop_isa_hold hold, const cop_backend_options *option
               "backend.isa: %s: this processor (or COPPICE_ISA) has the kernels of %s at most; "
               "set backend.isa to that or lower",
               cop_isa_hold_name(hold), cop_isa_name(cop_cpu_isa()));
-    return choose_provider(options) == COP_GEMM_OPENBLAS ? cop_openblas_hold_isa(hold, err)
-                                                         : cop_onednn_hold_isa(hold, err);
+    switch (choose_provider(options)) {
+    case COP_GEMM_OWN: /* its kernels are those of the table */
+        return COP_OK;
+    case COP_GEMM_OPENBLAS:
+        return cop_openblas_hold_isa(hold, err);
+    default:
+        return cop_onednn_hold_isa(hold, err);
+    }
 }
 
 /* The highest set that both the kernels and oneDNN's products have. */
@@ -122,11 +177,21 @@ static cop_isa_hold best_isa(void)
     return (cop_isa_hold)best;
 }
 
+static cop_status create_gemm(cop_gemm_provider provider, const cop_gemm_options *options,
+                              cop_gemm **gemm, cop_error *err)
+{
+    if (provider == COP_GEMM_OWN) return cop_gemm_create_own(options, gemm, err);
+    if (provider == COP_GEMM_OPENBLAS) return cop_gemm_create_openblas(options, gemm, err);
+    return cop_gemm_create_onednn(options, gemm, err);
+}
+
 cop_status cop_backend_create_cpu(const cop_backend_options *options, cop_backend **backend,
                                   cop_error *err)
 {
     *backend = NULL;
     assert(options->threads >= 1);
+    COP_TRY(check_arithmetic(options, err));
+    const cop_gemm_provider provider = choose_provider(options);
     COP_TRY(cop_backend_reserve_threads(options->threads, err));
     cop_cpu *const cpu = cop_memory_alloc(1, sizeof *cpu, err);
     if (cpu == NULL) return COP_ERR_MEMORY;
@@ -137,18 +202,18 @@ cop_status cop_backend_create_cpu(const cop_backend_options *options, cop_backen
     cpu->base.decode_steps = 1;
     cpu->base.auto_lanes = 1;
     cpu->base.lanes = 1;
-    cpu->base.best_isa =
-        choose_provider(options) == COP_GEMM_ONEDNN ? best_isa() : COP_HOLD_NONE;
+    cpu->base.rows_alone = provider == COP_GEMM_OWN;
+    cpu->base.best_isa = provider == COP_GEMM_ONEDNN ? best_isa() : COP_HOLD_NONE;
     cpu->threads = options->threads;
     cpu->isa = options->isa;
     cpu->memory_bytes = options->memory_bytes;
     cpu->kernels = cop_kernels_get(options->isa);
     omp_set_num_threads(options->threads);
-    const cop_gemm_options gemm = {
-        .input = cpu->base.input, .threads = cpu->threads, .kernels = cpu->kernels};
-    const cop_status status = choose_provider(options) == COP_GEMM_OPENBLAS
-                                  ? cop_gemm_create_openblas(&gemm, &cpu->gemm, err)
-                                  : cop_gemm_create_onednn(&gemm, &cpu->gemm, err);
+    const cop_gemm_options gemm = {.input = cpu->base.input,
+                                   .threads = cpu->threads,
+                                   .kernels = cpu->kernels,
+                                   .isa = cpu->isa};
+    const cop_status status = create_gemm(provider, &gemm, &cpu->gemm, err);
     if (status != COP_OK) {
         destroy(&cpu->base);
         return status;

@@ -48,13 +48,16 @@ struct cop_gemm {
 typedef struct cop_gemm_options {
     cop_dtype input;
     int threads;
-    const cop_kernels *kernels; /* for widening; borrowed */
+    const cop_kernels *kernels; /* borrowed */
+    cop_isa isa;                /* of the kernels */
     bool blocks; /* for tests: as if only blocks of one number of rows were supported */
     bool fill;   /* for tests: rows of f32 are filled up as those of bf16 are */
 } cop_gemm_options;
 
 cop_status cop_gemm_create_onednn(const cop_gemm_options *options, cop_gemm **gemm,
                                   cop_error *err);
+cop_status cop_gemm_create_own(const cop_gemm_options *options, cop_gemm **gemm,
+                               cop_error *err);
 cop_status cop_gemm_create_openblas(const cop_gemm_options *options, cop_gemm **gemm,
                                     cop_error *err);
 

@@ -6,14 +6,32 @@
 #include "coppice/base/cpu.h"
 #include "coppice/base/dtype.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 enum {
     COP_KEY_BLOCK = 16,      /* positions that lie side by side in a block of keys */
     COP_ATTENTION_TILE = 64, /* positions taken at a time */
-    COP_ATTENTION_ROWS = 32  /* query rows that a task aims at */
+    COP_ATTENTION_ROWS = 32, /* query rows that a task aims at */
+    COP_PANEL = 16,          /* columns of a product that lie side by side */
+    COP_PRODUCT_BLOCK = 32   /* elements of depth that are summed at a time */
 };
+
+/* A product of bf16 matrices, c += a b, in the order that product.c defines. */
+typedef struct cop_product {
+    const void
+        *a; /* [rows, depth] bf16 of cop_kernels::product_input, a_stride elements apart */
+    size_t a_stride;
+    /* [panels], b_stride words apart, of [depth / 2, COP_PANEL] words: the elements 2 i and 2 i
+     * + 1 of a column, the even one in the low half. */
+    const uint32_t *b;
+    size_t b_stride;
+    float *c; /* [rows, panels * COP_PANEL], c_stride apart */
+    size_t c_stride;
+    size_t rows, panels;
+    size_t depth; /* a multiple of COP_PRODUCT_BLOCK */
+} cop_product;
 
 /* Keys and values of consecutive positions of one slot and KV head. Keys lie in blocks of
  * COP_KEY_BLOCK positions, [block][E][COP_KEY_BLOCK], so that scores of a block come from whole
@@ -62,12 +80,16 @@ typedef void cop_kernel_store_key_fn(void *keys, cop_dtype dtype, size_t positio
                                      const float *key, size_t size);
 /* Runs a task with scratch of cop_attention_scratch() floats. */
 typedef void cop_kernel_attention_fn(const cop_attention_task *task, float *scratch);
+/* Adds a product to c. */
+typedef void cop_kernel_product_fn(const cop_product *product);
 /* Index of the largest of row [count], the lowest among equals; -1 if one is not finite. */
 typedef int32_t cop_kernel_argmax_fn(const float *row, size_t count);
 /* Natural log of the softmax of row [count] at `target`. */
 typedef double cop_kernel_log_probability_fn(const float *row, size_t count, size_t target);
 
 typedef struct cop_kernels {
+    cop_dtype
+        product_input; /* as which a product takes rows of bf16: widened, or as they are */
     cop_kernel_widen_fn *widen;
     cop_kernel_narrow_fn *narrow;
     cop_kernel_rmsnorm_fn *rmsnorm;
@@ -76,6 +98,7 @@ typedef struct cop_kernels {
     cop_kernel_rope_fn *rope;
     cop_kernel_store_key_fn *store_key;
     cop_kernel_attention_fn *attention;
+    cop_kernel_product_fn *product;
     cop_kernel_argmax_fn *argmax;
     cop_kernel_log_probability_fn *log_probability;
 } cop_kernels;
@@ -83,6 +106,10 @@ typedef struct cop_kernels {
 extern const cop_kernels cop_kernels_scalar;
 extern const cop_kernels cop_kernels_avx2;
 extern const cop_kernels cop_kernels_avx512;
+extern const cop_kernels cop_kernels_amx; /* those of AVX-512 but for products */
+
+/* Adds a product by tiles; the processor has them and the system allows them. */
+cop_kernel_product_fn cop_kernel_product_amx;
 
 /* The table of an instruction set. */
 const cop_kernels *cop_kernels_get(cop_isa isa);

@@ -1,0 +1,301 @@
+/* GEMM by the project's own kernels: bf16 in the order of the tile instruction, the same bits
+ * on every processor, for any number of rows beside a row and any number of threads.
+ *
+ * Weights lie in panels of 16 columns (see kernels/product.c), so that a task reads them once
+ * from end to end. A task is TASK_PANELS panels times at most TASK_ROWS rows, and takes the
+ * depth in pieces of TASK_DEPTH: a piece of its panels (64 x 512 bf16, 64 KiB) and of its rows
+ * (96 x 512 binary32, 192 KiB) stay in a second-level cache of 512 KiB, one panel's piece (16
+ * KiB) in the first, and its sums (24 KiB) are stored once, with bias and residual. Tasks of
+ * the same panels follow each other, so that weights come from memory once however many rows
+ * there are; threads take tasks in turn, so that one which is slowed down by others holds up
+ * one task, not half of the product. */
+#include "backend/cpu/gemm.h"
+#include "backend/cpu/parallel.h"
+#include "coppice/base/memory.h"
+
+#include <assert.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+enum {
+    TASK_ROWS = 96, /* whole strips of every instruction set: 6, 12 and 32 rows */
+    TASK_DEPTH = 512,
+    TASK_PANELS = 4,
+    TASK_COLUMNS = TASK_PANELS * COP_PANEL,
+    /* Fewer multiplications than this are done before a second thread is awake. */
+    SERIAL_PRODUCTS = 1 << 18
+};
+
+struct cop_gemm_weight {
+    size_t n, k;
+    size_t panels, depth; /* n and k in whole panels and blocks */
+    uint32_t *packed;     /* [panels, depth / 2, COP_PANEL] */
+};
+
+typedef struct own_gemm {
+    cop_gemm base;
+    cop_gemm_options options;
+    char *rows; /* operands [rows, depth] as the kernel takes them */
+    size_t rows_bytes;
+    float *sums; /* [threads, TASK_ROWS, TASK_COLUMNS] */
+} own_gemm;
+
+static size_t round_up(size_t value, size_t step)
+{
+    return (value + step - 1) / step * step;
+}
+
+static void destroy(cop_gemm *gemm)
+{
+    own_gemm *const self = (own_gemm *)gemm;
+    cop_memory_free(self->rows);
+    cop_memory_free(self->sums);
+    cop_memory_free(self);
+}
+
+/* --- weights --- */
+
+static cop_status weight_create(cop_gemm *gemm, size_t n, size_t k, cop_gemm_weight **weight,
+                                cop_error *err)
+{
+    (void)gemm;
+    *weight = NULL;
+    cop_gemm_weight *const made = cop_memory_alloc(1, sizeof *made, err);
+    if (made == NULL) return COP_ERR_MEMORY;
+    *made = (cop_gemm_weight){.n = n,
+                              .k = k,
+                              .panels = round_up(n, COP_PANEL) / COP_PANEL,
+                              .depth = round_up(k, COP_PRODUCT_BLOCK)};
+    made->packed =
+        cop_gemm_alloc(made->panels * COP_PANEL * made->depth * sizeof(uint16_t), err);
+    if (made->packed == NULL) {
+        cop_memory_free(made);
+        return COP_ERR_MEMORY;
+    }
+    *weight = made;
+    return COP_OK;
+}
+
+static void weight_destroy(cop_gemm *gemm, cop_gemm_weight *weight)
+{
+    (void)gemm;
+    cop_memory_free(weight->packed);
+    cop_memory_free(weight);
+}
+
+static void *weight_memory(cop_gemm_weight *weight, cop_dtype dtype)
+{
+    (void)weight;
+    (void)dtype;
+    return NULL;
+}
+
+typedef struct pack_work {
+    const cop_kernels *kernels;
+    const cop_gemm_weight *weight;
+    const char *source; /* [n, k] */
+    cop_dtype dtype;
+} pack_work;
+
+/* Elements first .. first + count - 1 of a row of the source as bf16. */
+static void read_row(const pack_work *w, size_t row, size_t first, size_t count, uint16_t *out)
+{
+    const size_t item = cop_dtype_size(w->dtype);
+    const char *const from = w->source + (row * w->weight->k + first) * item;
+    float wide[TASK_DEPTH];
+    if (w->dtype == COP_BF16) {
+        memcpy(out, from, count * item);
+        return;
+    }
+    w->kernels->widen(wide, from, w->dtype, count);
+    w->kernels->narrow(out, COP_BF16, wide, count);
+}
+
+static void pack_panels(const void *context, size_t begin, size_t end)
+{
+    const pack_work *const w = context;
+    const cop_gemm_weight *const weight = w->weight;
+    uint16_t rows[COP_PANEL][TASK_DEPTH];
+    for (size_t panel = begin; panel < end; panel++) {
+        uint32_t *out = weight->packed + panel * COP_PANEL * weight->depth / 2;
+        for (size_t first = 0; first < weight->depth; first += TASK_DEPTH) {
+            const size_t depth =
+                weight->depth - first < TASK_DEPTH ? weight->depth - first : TASK_DEPTH;
+            const size_t count = weight->k - first < depth ? weight->k - first : depth;
+            if (count < depth || (panel + 1) * COP_PANEL > weight->n)
+                memset(rows, 0, sizeof rows);
+            for (size_t n = 0; n < COP_PANEL && panel * COP_PANEL + n < weight->n; n++)
+                read_row(w, panel * COP_PANEL + n, first, count, rows[n]);
+            for (size_t i = 0; i < depth; i += 2) {
+                for (size_t n = 0; n < COP_PANEL; n++)
+                    *out++ = rows[n][i] | (uint32_t)rows[n][i + 1] << 16;
+            }
+        }
+    }
+}
+
+static cop_status weight_pack(cop_gemm *gemm, cop_gemm_weight *weight, const void *source,
+                              cop_dtype dtype, cop_error *err)
+{
+    (void)err;
+    const own_gemm *const self = (const own_gemm *)gemm;
+    const pack_work work = {self->options.kernels, weight, source, dtype};
+    cop_cpu_parallel_for(self->options.threads, weight->panels, COP_PANEL * weight->depth,
+                         pack_panels, &work);
+    return COP_OK;
+}
+
+/* --- products --- */
+
+typedef struct run_work {
+    const own_gemm *self;
+    const cop_gemm_call *call;
+    size_t row_blocks, columns; /* of a task */
+    size_t tasks;
+    atomic_size_t *next;
+} run_work;
+
+/* Rows as operands: widened for kernels that take them so, filled up with zeros. */
+static void make_rows(const void *context, size_t begin, size_t end)
+{
+    const run_work *const w = context;
+    const own_gemm *const self = w->self;
+    const size_t k = w->call->weight->k;
+    const size_t depth = w->call->weight->depth;
+    const size_t item = cop_dtype_size(self->options.kernels->product_input);
+    for (size_t r = begin; r < end; r++) {
+        const uint16_t *const from = (const uint16_t *)w->call->in + r * k;
+        char *const to = self->rows + r * depth * item;
+        if (item == sizeof *from) {
+            memcpy(to, from, k * item);
+        } else {
+            self->options.kernels->widen((float *)(void *)to, from, COP_BF16, k);
+        }
+        memset(to + k * item, 0, (depth - k) * item);
+    }
+}
+
+/* Stores sums [rows, TASK_COLUMNS] of columns `first` on. */
+static void store_sums(const cop_gemm_call *call, const float *sums, size_t row, size_t rows,
+                       size_t first, size_t columns)
+{
+    const size_t n = call->weight->n;
+    const size_t count = n - first < columns ? n - first : columns;
+    for (size_t r = 0; r < rows; r++) {
+        float *const out = call->out + (row + r) * n + first;
+        const float *const from = sums + r * TASK_COLUMNS;
+        if (call->bias != NULL && call->accumulate) {
+            for (size_t i = 0; i < count; i++)
+                out[i] += from[i] + call->bias[first + i];
+        } else if (call->bias != NULL) {
+            for (size_t i = 0; i < count; i++)
+                out[i] = from[i] + call->bias[first + i];
+        } else if (call->accumulate) {
+            for (size_t i = 0; i < count; i++)
+                out[i] += from[i];
+        } else {
+            memcpy(out, from, count * sizeof *out);
+        }
+    }
+}
+
+static void run_task(const run_work *w, size_t task, float *sums)
+{
+    const own_gemm *const self = w->self;
+    const cop_gemm_weight *const weight = w->call->weight;
+    const size_t item = cop_dtype_size(self->options.kernels->product_input);
+    const size_t row = task % w->row_blocks * TASK_ROWS;
+    const size_t panel = task / w->row_blocks * (w->columns / COP_PANEL);
+    const size_t most = w->columns / COP_PANEL;
+    cop_product product = {
+        .a_stride = weight->depth,
+        .b_stride = weight->depth / 2 * COP_PANEL,
+        .c = sums,
+        .c_stride = TASK_COLUMNS,
+        .rows = w->call->rows - row < TASK_ROWS ? w->call->rows - row : TASK_ROWS,
+        .panels = weight->panels - panel < most ? weight->panels - panel : most};
+    memset(sums, 0, product.rows * TASK_COLUMNS * sizeof *sums);
+    for (size_t k = 0; k < weight->depth; k += TASK_DEPTH) {
+        product.a = self->rows + (row * weight->depth + k) * item;
+        product.b = weight->packed + panel * product.b_stride + k / 2 * COP_PANEL;
+        product.depth = weight->depth - k < TASK_DEPTH ? weight->depth - k : TASK_DEPTH;
+        self->options.kernels->product(&product);
+    }
+    store_sums(w->call, sums, row, product.rows, panel * COP_PANEL, w->columns);
+}
+
+static void run_tasks(const void *context, int thread)
+{
+    const run_work *const w = context;
+    float *const sums = w->self->sums + (size_t)thread * TASK_ROWS * TASK_COLUMNS;
+    for (;;) {
+        const size_t task = atomic_fetch_add_explicit(w->next, 1, memory_order_relaxed);
+        if (task >= w->tasks) return;
+        run_task(w, task, sums);
+    }
+}
+
+static cop_status reserve_rows(own_gemm *self, size_t bytes, cop_error *err)
+{
+    if (bytes <= self->rows_bytes) return COP_OK;
+    cop_memory_free(self->rows);
+    self->rows_bytes = 0;
+    self->rows = cop_gemm_alloc(bytes, err);
+    if (self->rows == NULL) return COP_ERR_MEMORY;
+    self->rows_bytes = bytes;
+    return COP_OK;
+}
+
+static cop_status run(cop_gemm *gemm, const cop_gemm_call *call, cop_error *err)
+{
+    own_gemm *const self = (own_gemm *)gemm;
+    const cop_gemm_weight *const weight = call->weight;
+    const size_t threads = (size_t)self->options.threads;
+    const size_t item = cop_dtype_size(self->options.kernels->product_input);
+    COP_TRY(reserve_rows(self, call->rows * weight->depth * item, err));
+    atomic_size_t next = 0;
+    /* Narrower tasks where there would be too few to share evenly. */
+    const bool few = weight->panels < 8 * TASK_PANELS * threads;
+    run_work work = {.self = self,
+                     .call = call,
+                     .row_blocks = (call->rows + TASK_ROWS - 1) / TASK_ROWS,
+                     .columns = few && threads > 1 ? TASK_COLUMNS / 2 : TASK_COLUMNS,
+                     .next = &next};
+    work.tasks =
+        work.row_blocks * ((weight->panels * COP_PANEL + work.columns - 1) / work.columns);
+    cop_cpu_parallel_for(self->options.threads, call->rows, weight->depth, make_rows, &work);
+    const bool small = call->rows * weight->n * weight->k < SERIAL_PRODUCTS;
+    cop_cpu_parallel_each(small ? 1 : self->options.threads, run_tasks, &work);
+    return COP_OK;
+}
+
+cop_status cop_gemm_create_own(const cop_gemm_options *options, cop_gemm **gemm, cop_error *err)
+{
+    static const cop_gemm_ops ops = {
+        .destroy = destroy,
+        .weight_create = weight_create,
+        .weight_destroy = weight_destroy,
+        .weight_memory = weight_memory,
+        .weight_pack = weight_pack,
+        .run = run,
+    };
+    assert(options->input == COP_BF16);
+    *gemm = NULL;
+    own_gemm *made = cop_memory_alloc(1, sizeof *made, err);
+    if (made == NULL) return COP_ERR_MEMORY;
+    made->base.ops = &ops;
+    made->base.input = COP_BF16;
+    made->options = *options;
+    made->sums = cop_memory_alloc((size_t)options->threads * TASK_ROWS * TASK_COLUMNS,
+                                  sizeof *made->sums, err);
+    if (made->sums == NULL) {
+        destroy(&made->base);
+        return COP_ERR_MEMORY;
+    }
+    (void)snprintf(made->base.name, sizeof made->base.name, "own kernels");
+    (void)snprintf(made->base.isa, sizeof made->base.isa, "%s", cop_isa_name(options->isa));
+    *gemm = &made->base;
+    return COP_OK;
+}
