@@ -256,7 +256,7 @@ define kernel_rule
 $(BUILD)/src/backend/cpu/kernels/%.$(1).o: src/backend/cpu/kernels/%.c Makefile
 	$$(call say,CC,$$< [$(1)])
 	@mkdir -p $$(@D)
-	$$(Q)$$(CC) $$(BASE_CFLAGS) $(KERNEL_OPT) -ffp-contract=fast $$(ISA_FLAGS_$(1)) -DCOP_ISA_SUFFIX=_$(1) $$(CFLAGS) -c -o $$@ $$<
+	$$(Q)$$(CC) $$(BASE_CFLAGS) $(KERNEL_OPT) -fno-trapping-math $$(ISA_FLAGS_$(1)) -DCOP_ISA_SUFFIX=_$(1) $$(CFLAGS) -c -o $$@ $$<
 endef
 $(foreach i,scalar avx2 avx512,$(eval $(call kernel_rule,$(i))))
 

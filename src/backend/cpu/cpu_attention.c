@@ -5,6 +5,7 @@
 #include "coppice/base/timer.h"
 
 #include <stdatomic.h>
+#include <string.h>
 
 cop_status cop_cpu_kv_create(cop_backend *backend, size_t layers, size_t slots, size_t length,
                              const cop_attention_shape *shape, cop_kv **kv, cop_error *err)
@@ -14,21 +15,23 @@ cop_status cop_cpu_kv_create(cop_backend *backend, size_t layers, size_t slots, 
     cop_kv *const made = cop_memory_alloc(1, sizeof *made, err);
     if (made == NULL) return COP_ERR_MEMORY;
     made->slots = slots;
-    made->length = (length + COP_KEY_BLOCK - 1) / COP_KEY_BLOCK * COP_KEY_BLOCK;
+    made->length = (length + COP_ATTENTION_TILE - 1) / COP_ATTENTION_TILE * COP_ATTENTION_TILE;
     made->kv_heads = (size_t)shape->kv_heads;
     made->group = (size_t)(shape->heads / shape->kv_heads);
     made->head_size = (size_t)shape->head_size;
     /* Binary32 keys and values would double what attention reads and gain nothing: queries,
      * keys and values come from bf16 products then. */
     made->dtype = backend->input;
-    made->scratch_stride = cop_attention_scratch(made->group, made->head_size);
+    const bool narrow = made->dtype == COP_BF16;
     const size_t item = cop_dtype_size(made->dtype);
+    made->tile = narrow ? COP_ATTENTION_TILE : 1;
+    made->key_size =
+        (narrow ? cop_attention_key_depth(made->head_size) : made->head_size) * item;
+    made->value_size = cop_attention_value_stride(made->head_size) * item;
+    made->scratch_stride = cop_attention_scratch(made->group, made->head_size);
     const size_t places = layers * slots * made->kv_heads * made->length;
-    made->keys = cop_gemm_alloc(places * made->head_size * item, err);
-    if (made->keys != NULL) {
-        const size_t stride = cop_attention_value_stride(made->head_size);
-        made->values = cop_gemm_alloc(places * stride * item, err);
-    }
+    made->keys = cop_gemm_alloc(places * made->key_size, err);
+    if (made->keys != NULL) made->values = cop_gemm_alloc(places * made->value_size, err);
     if (made->values != NULL) {
         made->scratch =
             cop_memory_alloc((size_t)cpu->threads * made->scratch_stride, sizeof(float), err);
@@ -54,25 +57,45 @@ void cop_cpu_kv_destroy(cop_backend *backend, cop_kv **kv)
     *kv = NULL;
 }
 
-/* Where keys and values of a slot and KV head start, in elements. */
-static size_t key_offset(const cop_kv *kv, size_t layer, int32_t slot, size_t head)
+/* Position 0 of a slot and KV head, in positions of the whole cache. */
+static size_t place_of(const cop_kv *kv, size_t layer, int32_t slot, size_t head)
 {
     assert(slot >= 0 && (size_t)slot < kv->slots);
-    return ((layer * kv->slots + (size_t)slot) * kv->kv_heads + head) * kv->length *
-           kv->head_size;
+    return ((layer * kv->slots + (size_t)slot) * kv->kv_heads + head) * kv->length;
 }
 
-static size_t value_offset(const cop_kv *kv, size_t layer, int32_t slot, size_t head)
+static char *keys_of(const cop_kv *kv, size_t layer, int32_t slot, size_t head)
 {
-    return key_offset(kv, layer, slot, head) / kv->head_size *
-           cop_attention_value_stride(kv->head_size);
+    return (char *)kv->keys + place_of(kv, layer, slot, head) * kv->key_size;
+}
+
+static char *values_of(const cop_kv *kv, size_t layer, int32_t slot, size_t head)
+{
+    return (char *)kv->values + place_of(kv, layer, slot, head) * kv->value_size;
+}
+
+/* Words from one panel of values in bf16 to the next: a pair of positions for each column. */
+static size_t panel_words(const cop_kv *kv)
+{
+    return kv->length / 2 * COP_PANEL;
+}
+
+static bool is_sharing(const cop_batch *batch, int32_t slot)
+{
+    return batch->prefix > 0 && slot != cop_batch_prefix_slot(batch, slot);
 }
 
 /* Positions before the first that the slot itself holds. */
-static int32_t slot_first(const cop_batch *batch, int32_t slot)
+static int32_t slot_first(const cop_kv *kv, const cop_batch *batch, int32_t slot)
 {
-    const bool shares = batch->prefix > 0 && slot != cop_batch_prefix_slot(batch, slot);
-    return shares ? batch->prefix : 0;
+    const int32_t tile = (int32_t)kv->tile;
+    return is_sharing(batch, slot) ? batch->prefix / tile * tile : 0;
+}
+
+/* True for a span with which its slot begins. */
+static bool begins_slot(const cop_batch *batch, const cop_span *span)
+{
+    return span->past == (is_sharing(batch, span->slot) ? batch->prefix : 0);
 }
 
 /* --- rope --- */
@@ -106,12 +129,29 @@ static void norm_heads(const rope_work *w, float *heads, size_t count, const flo
     }
 }
 
-static void rope_row(const rope_work *w, size_t r, int32_t slot, int32_t position)
+/* Zeroes what follows a position in its block of values: a product goes to the block's end. */
+static void clear_rest(const cop_kv *kv, char *values, size_t index)
+{
+    const size_t next = index + 1;
+    const size_t end = (next + COP_PRODUCT_BLOCK - 1) / COP_PRODUCT_BLOCK * COP_PRODUCT_BLOCK;
+    const size_t panels = kv->value_size / (COP_PANEL * sizeof(uint16_t));
+    for (size_t p = 0; p < panels && next < end; p++) {
+        uint32_t *const words = (uint32_t *)(void *)values + p * panel_words(kv);
+        for (size_t i = 0; next % 2 != 0 && i < COP_PANEL; i++)
+            words[next / 2 * COP_PANEL + i] &= 0xffffU;
+        const size_t whole = (next + 1) / 2;
+        memset(words + whole * COP_PANEL, 0, (end / 2 - whole) * COP_PANEL * sizeof(uint32_t));
+    }
+}
+
+/* Row r is row `within` of its span. */
+static void rope_row(const rope_work *w, size_t r, const cop_span *span, int32_t within)
 {
     const cop_kv *const kv = w->kv;
+    const int32_t slot = span->slot;
+    const int32_t position = span->past + within;
     const size_t size = kv->head_size;
     const size_t heads = kv->group * kv->kv_heads;
-    const size_t item = cop_dtype_size(kv->dtype);
     const float *const table = w->table + (size_t)position * size;
     float *const row = w->qkv + r * (heads + 2 * kv->kv_heads) * size;
     float *const keys = row + heads * size;
@@ -120,16 +160,19 @@ static void rope_row(const rope_work *w, size_t r, int32_t slot, int32_t positio
     norm_heads(w, row, heads, w->q_norm, lane);
     norm_heads(w, keys, kv->kv_heads, w->k_norm, lane);
     w->kernels->rope(row, heads + kv->kv_heads, size, table);
-    const size_t index = (size_t)(position - slot_first(w->batch, slot));
+    const size_t index = (size_t)(position - slot_first(kv, w->batch, slot));
     assert(index < kv->length);
+    /* Where the row before has not done it. */
+    const bool clears =
+        kv->dtype == COP_BF16 && within == span->rows - 1 &&
+        (within > 0 || index % COP_PRODUCT_BLOCK == 0 || begins_slot(w->batch, span));
     for (size_t g = 0; g < kv->kv_heads; g++) {
-        const size_t key = key_offset(kv, w->layer, slot, g);
-        const size_t value =
-            value_offset(kv, w->layer, slot, g) + index * cop_attention_value_stride(size);
-        w->kernels->store_key((char *)kv->keys + key * item, kv->dtype, index, keys + g * size,
+        char *const slot_values = values_of(kv, w->layer, slot, g);
+        w->kernels->store_key(keys_of(kv, w->layer, slot, g), kv->dtype, index, keys + g * size,
                               size);
-        w->kernels->narrow((char *)kv->values + value * item, kv->dtype, values + g * size,
-                           size);
+        w->kernels->store_value(slot_values, kv->dtype, panel_words(kv), index,
+                                values + g * size, size);
+        if (clears) clear_rest(kv, slot_values, index);
     }
 }
 
@@ -142,8 +185,54 @@ static void rope_rows(const void *context, size_t begin, size_t end)
         const size_t first = (size_t)span->first_row;
         const size_t last = first + (size_t)span->rows;
         for (size_t r = first > begin ? first : begin; r < last && r < end; r++) {
-            rope_row(w, r, span->slot, span->past + (int32_t)(r - first));
+            rope_row(w, r, span, (int32_t)(r - first));
         }
+    }
+}
+
+/* Copies the last `count` positions of the prefix, from index `from` of its slot, to the head
+ * of another slot; both begin a tile. */
+static void copy_tail(const rope_work *w, int32_t to_slot, int32_t from_slot, size_t from,
+                      size_t count, size_t head)
+{
+    const cop_kv *const kv = w->kv;
+    const size_t pairs = kv->key_size / sizeof(uint32_t);
+    const size_t panels = kv->value_size / (COP_PANEL * sizeof(uint16_t));
+    const uint32_t *const keys =
+        (const uint32_t *)(void *)(keys_of(kv, w->layer, from_slot, head) +
+                                   from * kv->key_size);
+    uint32_t *const to_keys = (uint32_t *)(void *)keys_of(kv, w->layer, to_slot, head);
+    for (size_t first = 0; first < count; first += COP_PANEL) {
+        const size_t n = count - first < COP_PANEL ? count - first : COP_PANEL;
+        for (size_t i = 0; i < pairs; i++)
+            memcpy(to_keys + first * pairs + i * COP_PANEL,
+                   keys + first * pairs + i * COP_PANEL, n * sizeof *keys);
+    }
+    const uint32_t *const values =
+        (const uint32_t *)(void *)values_of(kv, w->layer, from_slot, head) +
+        from / 2 * COP_PANEL;
+    uint32_t *const to_values = (uint32_t *)(void *)values_of(kv, w->layer, to_slot, head);
+    for (size_t p = 0; p < panels; p++) {
+        const size_t at = p * panel_words(kv);
+        memcpy(to_values + at, values + at, count / 2 * COP_PANEL * sizeof *values);
+        for (size_t i = count / 2 * COP_PANEL;
+             count % 2 != 0 && i < (count / 2 + 1) * COP_PANEL; i++)
+            to_values[at + i] = (to_values[at + i] & 0xffff0000U) | (values[at + i] & 0xffffU);
+    }
+}
+
+/* What of the prefix is no whole tile, for spans that begin a slot; after all rows are stored,
+ * since the prefix may be among them. */
+static void copy_tails(const void *context, size_t begin, size_t end)
+{
+    const rope_work *const w = context;
+    const size_t prefix = (size_t)w->batch->prefix;
+    for (size_t s = begin; s < end; s++) {
+        const cop_span *const span = &w->batch->spans[s];
+        if (!is_sharing(w->batch, span->slot) || !begins_slot(w->batch, span)) continue;
+        for (size_t g = 0; g < w->kv->kv_heads; g++)
+            copy_tail(w, span->slot, cop_batch_prefix_slot(w->batch, span->slot),
+                      prefix - prefix % w->kv->tile, prefix % w->kv->tile, g);
     }
 }
 
@@ -166,6 +255,8 @@ void cop_cpu_rope_store(cop_backend *backend, cop_buffer *qkv, cop_kv *kv, size_
                             .k_norm = k_norm == NULL ? NULL : k_norm->data,
                             .lane_rows = cop_cpu_lane_rows(backend, batch->rows)};
     cop_cpu_parallel_for(cpu->threads, batch->rows, 2 * width, rope_rows, &work);
+    if ((size_t)batch->prefix % kv->tile != 0)
+        cop_cpu_parallel_for(cpu->threads, batch->span_count, 2 * width, copy_tails, &work);
     backend->seconds[COP_PART_ROPE] += cop_timer_now_s() - start;
 }
 
@@ -186,11 +277,8 @@ typedef struct attention_work {
 static cop_attention_segment make_segment(const attention_work *w, int32_t slot, size_t head,
                                           int32_t first, int32_t count)
 {
-    const size_t item = cop_dtype_size(w->kv->dtype);
-    const size_t key = key_offset(w->kv, w->layer, slot, head);
-    const size_t value = value_offset(w->kv, w->layer, slot, head);
-    return (cop_attention_segment){.keys = (const char *)w->kv->keys + key * item,
-                                   .values = (const char *)w->kv->values + value * item,
+    return (cop_attention_segment){.keys = keys_of(w->kv, w->layer, slot, head),
+                                   .values = values_of(w->kv, w->layer, slot, head),
                                    .first = first,
                                    .count = count};
 }
@@ -206,7 +294,7 @@ static void run_task(const attention_work *w, const cop_span *span, int32_t firs
     const size_t column = head * kv->group * kv->head_size;
     const cop_dtype out_dtype = w->cpu->base.input;
     const int32_t left = span->rows - first;
-    const int32_t own = slot_first(w->batch, span->slot);
+    const int32_t own = slot_first(kv, w->batch, span->slot);
     cop_attention_task task = {
         .queries = w->qkv + row * width + column,
         .query_stride = width,
@@ -214,6 +302,9 @@ static void run_task(const attention_work *w, const cop_span *span, int32_t firs
         .out_stride = heads * kv->head_size,
         .out_dtype = out_dtype,
         .kv_dtype = kv->dtype,
+        .product = w->cpu->kernels->product,
+        .product_input = w->cpu->kernels->product_input,
+        .value_panel_words = panel_words(kv),
         .query_count = left < w->block ? left : w->block,
         .group = (int32_t)kv->group,
         .head_size = (int32_t)kv->head_size,

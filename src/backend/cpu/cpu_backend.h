@@ -24,11 +24,14 @@ struct cop_matrix {
 };
 
 /* KV cache: [layer][slot][KV head] of keys and values laid out as cop_attention_segment.
- * Positions of the shared prefix are at their own index in the prefix's slot; later ones start
- * at index 0 in each sequence's slot. */
+ * Positions of the shared prefix are at their own index in the prefix's slot; a sequence's own
+ * slot begins where whole tiles of the prefix end, so that in bf16 tiles of a row are the same
+ * whether a prefix is shared or not; what is left of the prefix is copied to it. */
 struct cop_kv {
-    size_t slots, length; /* length rounded up to whole blocks of keys */
+    size_t slots, length; /* length rounded up to whole tiles */
     size_t kv_heads, group, head_size;
+    size_t key_size, value_size; /* bytes of a position */
+    size_t tile;                 /* positions by which slots begin: COP_ATTENTION_TILE, or 1 */
     cop_dtype dtype;
     void *keys;
     void *values;

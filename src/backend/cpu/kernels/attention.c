@@ -1,6 +1,12 @@
 /* Attention of one task: a block of queries against the keys and values of one KV head, a tile
- * of positions at a time. Weights are kept relative to the greatest score so far; when it
- * rises, the sums are scaled down. All sums run in a fixed order, whatever the threads do. */
+ * of positions at a time (Milakov and Gimelshein, arXiv 1805.02867). Weights are kept relative
+ * to the greatest score so far; when it rises, the sums are scaled down.
+ *
+ * Over a cache in bf16 both products are those of product.c: queries and weights are rounded to
+ * bf16, tiles begin at multiples of COP_ATTENTION_TILE of the position, and a weight that
+ * rounds adds to the total what it adds to the sums. So a row's bits follow neither the rows
+ * beside it, nor threads, nor the processor. Over a cache in binary32 the order of sums is the
+ * compiler's vectors', the same on one processor. */
 #include "backend/cpu/kernels/kernels_isa.h"
 #include "backend/cpu/kernels/scalar_math.h"
 
@@ -8,6 +14,10 @@
 #include <math.h>
 #include <stdbool.h>
 #include <string.h>
+
+#if defined(__FMA__)
+#include <immintrin.h>
+#endif
 
 /* Vectors of the compiler, since it keeps no array of partial sums in registers by itself. A
  * chunk of rows times PAIR blocks fills half to a third of the registers with sums. */
@@ -20,26 +30,26 @@ enum { LANES = 4, CHUNK = 2, PAIR = 1 };
 #endif
 enum { VECTORS = COP_KEY_BLOCK / LANES, TILE = COP_ATTENTION_TILE };
 typedef float vec __attribute__((vector_size(LANES * 4), aligned(4), may_alias));
-typedef uint32_t vec_bits __attribute__((vector_size(LANES * 4), aligned(4), may_alias));
-typedef uint16_t vec_half __attribute__((vector_size(LANES * 2), aligned(2), may_alias));
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
 
 /* Scratch of a task, rows [query, head of the group]. */
 typedef struct work {
-    float *queries;  /* [rows, E], scaled */
-    float *scores;   /* [rows, TILE], then weights */
-    float *sums;     /* [rows, value stride] */
-    float *greatest; /* [rows] */
-    float *totals;   /* [rows, COP_KEY_BLOCK] of weights */
+    float *queries;   /* [rows, query stride], scaled unless they are of bf16 */
+    float *scores;    /* [rows, TILE], then weights */
+    float *sums;      /* [rows, value stride] */
+    float *greatest;  /* [rows] */
+    float *totals;    /* [rows, COP_KEY_BLOCK] of weights */
+    uint16_t *narrow; /* [rows, TILE] weights for products that take bf16 as it is */
     size_t rows;
-    size_t stride; /* of sums and values */
+    size_t query_stride;
+    size_t stride; /* of sums, and of values in binary32 */
 } work;
 
 /* c [rows, blocks, COP_KEY_BLOCK] (+)= a [rows, depth] * b [blocks] [depth, COP_KEY_BLOCK]. */
 typedef struct product {
     const float *a;
     size_t a_stride;
-    const char *b; /* f32 or bf16 */
+    const char *b;
     size_t b_stride;
     size_t blocks;
     size_t block_bytes; /* from one block of b to the next */
@@ -52,33 +62,41 @@ typedef struct product {
     const char *ahead[2];
 } product;
 
-ALWAYS_INLINE vec load(const void *b, size_t index, bool narrow)
+ALWAYS_INLINE vec load(const void *b, size_t index)
 {
-    if (!narrow) return *(const vec *)((const float *)b + index);
-    const vec_half half = *(const vec_half *)((const uint16_t *)b + index);
-    const vec_bits bits = __builtin_convertvector(half, vec_bits) << 16;
-    return (vec)bits;
+    return *(const vec *)((const float *)b + index);
 }
 
-/* A row of bf16 is half a line of the cache. */
-ALWAYS_INLINE void fetch_ahead(const product *p, size_t index, bool narrow)
+/* a b + c, rounded once where the processor can. */
+ALWAYS_INLINE vec multiply_add(float a, vec b, vec c)
 {
-    if (narrow && index % 2 != 0) return;
-    const size_t at = index * p->b_stride * (narrow ? 2 : 4);
+#if defined(__AVX512F__)
+    return _mm512_fmadd_ps(_mm512_set1_ps(a), b, c);
+#elif defined(__FMA__)
+    return _mm256_fmadd_ps(_mm256_set1_ps(a), b, c);
+#else
+    return a * b + c;
+#endif
+}
+
+ALWAYS_INLINE void fetch_ahead(const product *p, size_t index)
+{
+    const size_t at = index * p->b_stride * sizeof(float);
     __builtin_prefetch(p->ahead[0] + at);
     __builtin_prefetch(p->ahead[1] + at);
 }
 
 /* Sums of one step of depth: rows times blocks times vectors. */
 ALWAYS_INLINE void multiply_step(const product *p, vec sum[CHUNK][PAIR][VECTORS], size_t index,
-                                 int rows, int pair, bool narrow)
+                                 int rows, int pair)
 {
     for (int n = 0; n < pair; n++) {
         const char *const block = p->b + (size_t)n * p->block_bytes;
         for (int v = 0; v < VECTORS; v++) {
-            const vec b = load(block, index * p->b_stride + (size_t)v * LANES, narrow);
+            const vec b = load(block, index * p->b_stride + (size_t)v * LANES);
             for (int r = 0; r < rows; r++) {
-                sum[r][n][v] += p->a[(size_t)r * p->a_stride + index] * b;
+                sum[r][n][v] =
+                    multiply_add(p->a[(size_t)r * p->a_stride + index], b, sum[r][n][v]);
             }
         }
     }
@@ -87,7 +105,7 @@ ALWAYS_INLINE void multiply_step(const product *p, vec sum[CHUNK][PAIR][VECTORS]
 /* `pair` blocks for `rows` rows. Few sums would wait for each other's addition: then there are
  * two or four chains of them, joined at the end. All of the parameters but p are constants at
  * every call, so that loops unroll and branches vanish. */
-ALWAYS_INLINE void multiply_chunk(const product *p, int rows, int pair, bool narrow, bool ahead)
+ALWAYS_INLINE void multiply_chunk(const product *p, int rows, int pair, bool ahead)
 {
     const int few = rows * pair * VECTORS;
     const int chains = few <= 2 ? 4 : few <= 4 ? 2 : 1;
@@ -105,12 +123,12 @@ ALWAYS_INLINE void multiply_chunk(const product *p, int rows, int pair, bool nar
     size_t i = 0;
     for (; i + (size_t)steps <= p->depth; i += (size_t)steps) {
         for (int s = 0; s < steps; s++) {
-            if (ahead) fetch_ahead(p, i + (size_t)s, narrow);
-            multiply_step(p, sum[s % chains], i + (size_t)s, rows, pair, narrow);
+            if (ahead) fetch_ahead(p, i + (size_t)s);
+            multiply_step(p, sum[s % chains], i + (size_t)s, rows, pair);
         }
     }
     for (; i < p->depth; i++) {
-        multiply_step(p, sum[0], i, rows, pair, narrow);
+        multiply_step(p, sum[0], i, rows, pair);
     }
     for (int r = 0; r < rows; r++) {
         for (int n = 0; n < pair; n++) {
@@ -127,10 +145,10 @@ ALWAYS_INLINE void multiply_chunk(const product *p, int rows, int pair, bool nar
     }
 }
 
-ALWAYS_INLINE void multiply_rows(product p, size_t rows, int pair, bool narrow, bool ahead)
+ALWAYS_INLINE void multiply_rows(product p, size_t rows, int pair, bool ahead)
 {
     for (; rows >= CHUNK; rows -= CHUNK) {
-        multiply_chunk(&p, CHUNK, pair, narrow, ahead);
+        multiply_chunk(&p, CHUNK, pair, ahead);
         p.a += CHUNK * p.a_stride;
         p.c += CHUNK * p.c_stride;
     }
@@ -138,28 +156,28 @@ ALWAYS_INLINE void multiply_rows(product p, size_t rows, int pair, bool narrow, 
     case 0:
         break;
     case 1:
-        multiply_chunk(&p, 1, pair, narrow, ahead);
+        multiply_chunk(&p, 1, pair, ahead);
         break;
 #if defined(__AVX__)
     case 2:
-        multiply_chunk(&p, 2, pair, narrow, ahead);
+        multiply_chunk(&p, 2, pair, ahead);
         break;
     case 3:
-        multiply_chunk(&p, 3, pair, narrow, ahead);
+        multiply_chunk(&p, 3, pair, ahead);
         break;
 #endif
 #if defined(__AVX512F__)
     case 4:
-        multiply_chunk(&p, 4, pair, narrow, ahead);
+        multiply_chunk(&p, 4, pair, ahead);
         break;
     case 5:
-        multiply_chunk(&p, 5, pair, narrow, ahead);
+        multiply_chunk(&p, 5, pair, ahead);
         break;
     case 6:
-        multiply_chunk(&p, 6, pair, narrow, ahead);
+        multiply_chunk(&p, 6, pair, ahead);
         break;
     case 7:
-        multiply_chunk(&p, 7, pair, narrow, ahead);
+        multiply_chunk(&p, 7, pair, ahead);
         break;
 #endif
     default:
@@ -167,15 +185,15 @@ ALWAYS_INLINE void multiply_rows(product p, size_t rows, int pair, bool narrow, 
     }
 }
 
-ALWAYS_INLINE void multiply_as(const product *whole, size_t rows, bool narrow, bool ahead)
+ALWAYS_INLINE void multiply_as(const product *whole, size_t rows, bool ahead)
 {
     product p = *whole;
     for (size_t left = p.blocks; left > 0;) {
         const size_t taken = !ahead && left >= PAIR ? PAIR : 1;
         if (taken == PAIR) {
-            multiply_rows(p, rows, PAIR, narrow, ahead);
+            multiply_rows(p, rows, PAIR, ahead);
         } else {
-            multiply_rows(p, rows, 1, narrow, ahead);
+            multiply_rows(p, rows, 1, ahead);
         }
         left -= taken;
         p.b += taken * p.block_bytes;
@@ -187,17 +205,12 @@ ALWAYS_INLINE void multiply_as(const product *whole, size_t rows, bool narrow, b
     }
 }
 
-static void multiply(const product *p, size_t rows, cop_dtype dtype)
+static void multiply(const product *p, size_t rows)
 {
-    const bool ahead = p->ahead[0] != NULL;
-    if (dtype == COP_BF16 && ahead) {
-        multiply_as(p, rows, true, true);
-    } else if (dtype == COP_BF16) {
-        multiply_as(p, rows, true, false);
-    } else if (ahead) {
-        multiply_as(p, rows, false, true);
+    if (p->ahead[0] != NULL) {
+        multiply_as(p, rows, true);
     } else {
-        multiply_as(p, rows, false, false);
+        multiply_as(p, rows, false);
     }
 }
 
@@ -214,8 +227,8 @@ static float reduce_max(float *lanes)
 }
 
 /* Turns scores [padded] into weights relative to the greatest score so far and scales what was
- * summed before. */
-static void weigh_row(const work *w, size_t row, size_t padded)
+ * summed before. `narrow`: weights are rounded to bf16. */
+ALWAYS_INLINE void weigh_row(const work *w, size_t row, size_t padded, bool narrow)
 {
     float *const scores = w->scores + row * TILE;
     float *const totals = w->totals + row * COP_KEY_BLOCK;
@@ -250,7 +263,8 @@ static void weigh_row(const work *w, size_t row, size_t padded)
     for (size_t j = 0; j < padded; j += COP_KEY_BLOCK) {
 #pragma omp simd
         for (size_t l = 0; l < COP_KEY_BLOCK; l++) {
-            const float weight = exp_f32(scores[j + l] - greatest);
+            const float exact = exp_f32(scores[j + l] - greatest);
+            const float weight = narrow ? widen_bf16(narrow_bf16(exact)) : exact;
             scores[j + l] = weight;
             totals[l] += weight;
         }
@@ -276,46 +290,144 @@ static void mask_row(const cop_attention_task *task, float *scores, int32_t quer
     }
 }
 
-/* Adds `count` keys and values from index `start` (a whole number of blocks) of a segment. */
-static void attend_tile(const cop_attention_task *task, const work *w,
-                        const cop_attention_segment *segment, size_t start, size_t count)
+/* Where the tile's keys and values begin. */
+typedef struct tile {
+    const cop_attention_segment *segment;
+    size_t start;  /* index of its first position in the segment, a whole number of blocks */
+    size_t count;  /* positions */
+    size_t padded; /* to whole blocks of keys */
+} tile;
+
+/* Scores and sums over a cache in binary32. */
+static void score_wide(const cop_attention_task *task, const work *w, const tile *t)
 {
     const size_t size = (size_t)task->head_size;
-    const size_t item = cop_dtype_size(task->kv_dtype);
-    const size_t padded = (count + COP_KEY_BLOCK - 1) / COP_KEY_BLOCK * COP_KEY_BLOCK;
-    const char *const keys = (const char *)segment->keys + start * size * item;
-    const char *const values = (const char *)segment->values + start * w->stride * item;
+    const char *const keys = (const char *)t->segment->keys + t->start * size * sizeof(float);
+    const char *const values =
+        (const char *)t->segment->values + t->start * w->stride * sizeof(float);
     /* While a block of keys is worked on, the next and the values of this one are fetched: the
      * processor does not foresee either, and would wait for most of the time. */
-    const size_t block_bytes = COP_KEY_BLOCK * size * item;
+    const size_t block_bytes = COP_KEY_BLOCK * size * sizeof(float);
     const product scores = {.a = w->queries,
-                            .a_stride = size,
+                            .a_stride = w->query_stride,
                             .b = keys,
                             .b_stride = COP_KEY_BLOCK,
-                            .blocks = padded / COP_KEY_BLOCK,
+                            .blocks = t->padded / COP_KEY_BLOCK,
                             .block_bytes = block_bytes,
                             .depth = size,
                             .c = w->scores,
                             .c_stride = TILE,
                             .ahead = {keys + block_bytes, values}};
-    multiply(&scores, w->rows, task->kv_dtype);
-    for (size_t r = 0; r < w->rows; r++) {
-        const int32_t query = (int32_t)(r / (size_t)task->group);
-        mask_row(task, w->scores + r * TILE, query, segment->first + (int32_t)start,
-                 (int32_t)count);
-        weigh_row(w, r, padded);
-    }
+    multiply(&scores, w->rows);
+}
+
+static void sum_wide(const work *w, const tile *t)
+{
     const product sums = {.a = w->scores,
                           .a_stride = TILE,
-                          .b = values,
+                          .b = (const char *)t->segment->values +
+                               t->start * w->stride * sizeof(float),
                           .b_stride = w->stride,
                           .blocks = w->stride / COP_KEY_BLOCK,
-                          .block_bytes = COP_KEY_BLOCK * item,
-                          .depth = count,
+                          .block_bytes = COP_KEY_BLOCK * sizeof(float),
+                          .depth = t->count,
                           .c = w->sums,
                           .c_stride = w->stride,
                           .add = true};
-    multiply(&sums, w->rows, task->kv_dtype);
+    multiply(&sums, w->rows);
+}
+
+/* Scores and sums over a cache in bf16. */
+static void score_narrow(const cop_attention_task *task, const work *w, const tile *t)
+{
+    const size_t depth = cop_attention_key_depth((size_t)task->head_size);
+    const cop_product scores = {.a = w->queries,
+                                .a_stride = w->query_stride,
+                                .b = (const uint32_t *)t->segment->keys + t->start * depth / 2,
+                                .b_stride = depth / 2 * COP_PANEL,
+                                .c = w->scores,
+                                .c_stride = TILE,
+                                .rows = w->rows,
+                                .panels = t->padded / COP_PANEL,
+                                .depth = depth};
+    for (size_t r = 0; r < w->rows; r++)
+        memset(w->scores + r * TILE, 0, t->padded * sizeof(float));
+    task->product(&scores);
+    for (size_t r = 0; r < w->rows; r++) {
+#pragma omp simd
+        for (size_t j = 0; j < t->padded; j++)
+            w->scores[r * TILE + j] *= task->scale;
+    }
+}
+
+static void sum_narrow(const cop_attention_task *task, const work *w, const tile *t)
+{
+    const size_t depth =
+        (t->count + COP_PRODUCT_BLOCK - 1) / COP_PRODUCT_BLOCK * COP_PRODUCT_BLOCK;
+    cop_product sums = {.a = w->scores,
+                        .a_stride = TILE,
+                        .b = (const uint32_t *)t->segment->values + t->start / 2 * COP_PANEL,
+                        .b_stride = task->value_panel_words,
+                        .c = w->sums,
+                        .c_stride = w->stride,
+                        .rows = w->rows,
+                        .panels = w->stride / COP_PANEL,
+                        .depth = depth};
+    for (size_t r = 0; r < w->rows && depth > t->padded; r++)
+        memset(w->scores + r * TILE + t->padded, 0, (depth - t->padded) * sizeof(float));
+    if (task->product_input == COP_BF16) {
+        for (size_t i = 0; i < w->rows * TILE; i++)
+            w->narrow[i] = (uint16_t)(float_bits(w->scores[i]) >> 16); /* rounded before */
+        sums.a = w->narrow;
+    }
+    task->product(&sums);
+}
+
+/* Adds `count` keys and values from index `start` (a whole number of blocks) of a segment. */
+static void attend_tile(const cop_attention_task *task, const work *w, const tile *t)
+{
+    const bool narrow = task->kv_dtype == COP_BF16;
+    if (narrow) {
+        score_narrow(task, w, t);
+    } else {
+        score_wide(task, w, t);
+    }
+    for (size_t r = 0; r < w->rows; r++) {
+        const int32_t query = (int32_t)(r / (size_t)task->group);
+        mask_row(task, w->scores + r * TILE, query, t->segment->first + (int32_t)t->start,
+                 (int32_t)t->count);
+        if (narrow) {
+            weigh_row(w, r, t->padded, true);
+        } else {
+            weigh_row(w, r, t->padded, false);
+        }
+    }
+    if (narrow) {
+        sum_narrow(task, w, t);
+    } else {
+        sum_wide(w, t);
+    }
+}
+
+/* Queries as the products take them. */
+static void take_query(const cop_attention_task *task, const work *w, size_t row,
+                       const float *from)
+{
+    const size_t size = (size_t)task->head_size;
+    float *const wide = w->queries + row * w->query_stride;
+    if (task->kv_dtype == COP_F32) {
+        for (size_t e = 0; e < size; e++)
+            wide[e] = from[e] * task->scale;
+    } else if (task->product_input == COP_F32) {
+        for (size_t e = 0; e < size; e++)
+            wide[e] = widen_bf16(narrow_bf16(from[e]));
+        memset(wide + size, 0, (w->query_stride - size) * sizeof *wide);
+    } else {
+        uint16_t *const narrow = (uint16_t *)(void *)w->queries + row * w->query_stride;
+        for (size_t e = 0; e < size; e++)
+            narrow[e] = narrow_bf16(from[e]);
+        memset(narrow + size, 0, (w->query_stride - size) * sizeof *narrow);
+    }
 }
 
 static work begin_work(const cop_attention_task *task, float *scratch)
@@ -323,19 +435,18 @@ static work begin_work(const cop_attention_task *task, float *scratch)
     const size_t group = (size_t)task->group;
     const size_t size = (size_t)task->head_size;
     work w = {.rows = (size_t)task->query_count * group,
+              .query_stride = cop_attention_key_depth(size),
               .stride = cop_attention_value_stride(size)};
     assert(w.rows <= cop_attention_rows(group));
     w.queries = scratch;
-    w.scores = w.queries + w.rows * w.stride;
+    w.scores = w.queries + w.rows * w.query_stride;
     w.sums = w.scores + w.rows * TILE;
     w.greatest = w.sums + w.rows * w.stride;
     w.totals = w.greatest + (w.rows + COP_KEY_BLOCK - 1) / COP_KEY_BLOCK * COP_KEY_BLOCK;
+    w.narrow = (uint16_t *)(void *)(w.totals + w.rows * COP_KEY_BLOCK);
     for (size_t r = 0; r < w.rows; r++) {
-        const float *const from =
-            task->queries + r / group * task->query_stride + r % group * size;
-        for (size_t e = 0; e < size; e++) {
-            w.queries[r * size + e] = from[e] * task->scale;
-        }
+        take_query(task, &w, r,
+                   task->queries + r / group * task->query_stride + r % group * size);
         w.greatest[r] = -INFINITY;
     }
     memset(w.totals, 0, w.rows * COP_KEY_BLOCK * sizeof *w.totals);
@@ -379,10 +490,15 @@ void COP_KERNEL(cop_kernel_attention)(const cop_attention_task *task, float *scr
         int32_t end = last + 1 - segment->first;
         if (end > segment->count) end = segment->count;
         int32_t start = oldest - segment->first;
-        start = start > 0 ? start / COP_KEY_BLOCK * COP_KEY_BLOCK : 0;
+        start = start > 0 ? start / TILE * TILE : 0;
         for (; start < end; start += TILE) {
             const int32_t count = end - start < TILE ? end - start : TILE;
-            attend_tile(task, &w, segment, (size_t)start, (size_t)count);
+            const tile t = {.segment = segment,
+                            .start = (size_t)start,
+                            .count = (size_t)count,
+                            .padded = ((size_t)count + COP_KEY_BLOCK - 1) / COP_KEY_BLOCK *
+                                      COP_KEY_BLOCK};
+            attend_tile(task, &w, &t);
         }
     }
     end_work(task, &w);

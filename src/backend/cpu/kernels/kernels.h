@@ -33,13 +33,17 @@ typedef struct cop_product {
     size_t depth; /* a multiple of COP_PRODUCT_BLOCK */
 } cop_product;
 
-/* Keys and values of consecutive positions of one slot and KV head. Keys lie in blocks of
- * COP_KEY_BLOCK positions, [block][E][COP_KEY_BLOCK], so that scores of a block come from whole
- * vectors; values as [position][E rounded up to COP_KEY_BLOCK]. */
+/* Keys and values of consecutive positions of one slot and KV head. In binary32 keys lie in
+ * blocks of COP_KEY_BLOCK positions, [block][E][COP_KEY_BLOCK], so that scores of a block come
+ * from whole vectors; values as [position][E rounded up to COP_KEY_BLOCK]. In bf16 both are
+ * panels of a product: keys have positions for columns and E, filled up with zeros, for depth,
+ * one panel after the other; values have E for columns and positions for depth, panels
+ * cop_attention_task::value_panel_words apart, with zeros behind the last position in its
+ * block. */
 typedef struct cop_attention_segment {
     const void *keys;
     const void *values;
-    int32_t first; /* position of index 0 */
+    int32_t first; /* position of index 0; a multiple of COP_ATTENTION_TILE in bf16 */
     int32_t count;
 } cop_attention_segment;
 
@@ -51,6 +55,9 @@ typedef struct cop_attention_task {
     size_t out_stride;
     cop_dtype out_dtype;
     cop_dtype kv_dtype;
+    void (*product)(const cop_product *product); /* of a cache in bf16, with what it takes */
+    cop_dtype product_input;
+    size_t value_panel_words;
     int32_t query_count;
     int32_t group;
     int32_t head_size;
@@ -75,9 +82,13 @@ typedef void cop_kernel_rmsnorm_add_fn(float *residual, const float *in, const f
 typedef void cop_kernel_swiglu_fn(void *out, cop_dtype dtype, const float *in, size_t width);
 /* Rotates heads [count, size] in place by table [size]: cosines, then sines. */
 typedef void cop_kernel_rope_fn(float *heads, size_t count, size_t size, const float *table);
-/* Puts key [size] at index `position` of a slot's blocks of keys of dtype. */
+/* Puts key [size] at index `position` of a slot's keys of dtype. */
 typedef void cop_kernel_store_key_fn(void *keys, cop_dtype dtype, size_t position,
                                      const float *key, size_t size);
+/* Puts value [size] at index `position` of a slot's values of dtype; panels of bf16 are
+ * panel_words apart. */
+typedef void cop_kernel_store_value_fn(void *values, cop_dtype dtype, size_t panel_words,
+                                       size_t position, const float *value, size_t size);
 /* Runs a task with scratch of cop_attention_scratch() floats. */
 typedef void cop_kernel_attention_fn(const cop_attention_task *task, float *scratch);
 /* Adds a product to c. */
@@ -97,6 +108,7 @@ typedef struct cop_kernels {
     cop_kernel_swiglu_fn *swiglu;
     cop_kernel_rope_fn *rope;
     cop_kernel_store_key_fn *store_key;
+    cop_kernel_store_value_fn *store_value;
     cop_kernel_attention_fn *attention;
     cop_kernel_product_fn *product;
     cop_kernel_argmax_fn *argmax;
@@ -120,18 +132,26 @@ static inline size_t cop_attention_value_stride(size_t head_size)
     return (head_size + COP_KEY_BLOCK - 1) / COP_KEY_BLOCK * COP_KEY_BLOCK;
 }
 
+/* E as the depth of a product. */
+static inline size_t cop_attention_key_depth(size_t head_size)
+{
+    return (head_size + COP_PRODUCT_BLOCK - 1) / COP_PRODUCT_BLOCK * COP_PRODUCT_BLOCK;
+}
+
 /* Query rows of a task with `group` heads to a KV head. */
 static inline size_t cop_attention_rows(size_t group)
 {
     return group > COP_ATTENTION_ROWS ? group : COP_ATTENTION_ROWS;
 }
 
-/* Floats of scratch that a task needs: per row the query, the scores of a tile, the sum of
- * values, the greatest score and the sum of weights. */
+/* Floats of scratch that a task needs: per row the query, the scores of a tile and their
+ * weights as bf16, the sum of values, the greatest score and the sums of weights. */
 static inline size_t cop_attention_scratch(size_t group, size_t head_size)
 {
     return cop_attention_rows(group) *
-           (2 * (cop_attention_value_stride(head_size) + COP_KEY_BLOCK) + COP_ATTENTION_TILE);
+               (cop_attention_key_depth(head_size) + cop_attention_value_stride(head_size) +
+                COP_ATTENTION_TILE + COP_ATTENTION_TILE / 2 + 1 + COP_KEY_BLOCK) +
+           COP_KEY_BLOCK;
 }
 
 #endif

@@ -20,6 +20,7 @@ cop_kernel_rmsnorm_add_fn COP_KERNEL(cop_kernel_rmsnorm_add);
 cop_kernel_swiglu_fn COP_KERNEL(cop_kernel_swiglu);
 cop_kernel_rope_fn COP_KERNEL(cop_kernel_rope);
 cop_kernel_store_key_fn COP_KERNEL(cop_kernel_store_key);
+cop_kernel_store_value_fn COP_KERNEL(cop_kernel_store_value);
 cop_kernel_attention_fn COP_KERNEL(cop_kernel_attention);
 cop_kernel_product_fn COP_KERNEL(cop_kernel_product);
 cop_kernel_argmax_fn COP_KERNEL(cop_kernel_argmax);

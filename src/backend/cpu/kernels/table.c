@@ -8,6 +8,7 @@
         .rmsnorm_add = COP_KERNEL(cop_kernel_rmsnorm_add),                                  \
         .swiglu = COP_KERNEL(cop_kernel_swiglu), .rope = COP_KERNEL(cop_kernel_rope),       \
         .store_key = COP_KERNEL(cop_kernel_store_key),                                      \
+        .store_value = COP_KERNEL(cop_kernel_store_value),                                  \
         .attention = COP_KERNEL(cop_kernel_attention), .product = (product_kernel),         \
         .argmax = COP_KERNEL(cop_kernel_argmax),                                            \
         .log_probability = COP_KERNEL(cop_kernel_log_probability),                          \
