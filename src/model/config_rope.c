@@ -1,5 +1,7 @@
 #include "model/config_rope.h"
 
+#include "coppice/base/math.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -42,7 +44,7 @@ static cop_status refuse_partial(const json_reader *reader, cop_error *err)
 
 static double yarn_mscale(double factor, double scale)
 {
-    return factor <= 1.0 ? 1.0 : 0.1 * scale * log(factor) + 1.0;
+    return factor <= 1.0 ? 1.0 : 0.1 * scale * cop_math_log(factor) + 1.0;
 }
 
 /* A number above 0, or 0 or null, which count as not given, as transformers has it. */

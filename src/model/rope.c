@@ -1,5 +1,6 @@
 #include "model/rope.h"
 
+#include "coppice/base/math.h"
 #include "coppice/base/memory.h"
 
 #include <math.h>
@@ -20,8 +21,8 @@ static double scale_llama3(const cop_rope *rope, double frequency)
 /* The pair (as a real number) that makes `turns` turns over the original positions. */
 static double yarn_pair(const cop_rope *rope, int32_t head_size, double turns)
 {
-    return head_size * log(rope->original_positions / (turns * two_pi)) /
-           (2.0 * log(rope->theta));
+    return head_size * cop_math_log(rope->original_positions / (turns * two_pi)) /
+           (2.0 * cop_math_log(rope->theta));
 }
 
 /* YaRN: pairs up to `low` are kept, those from `high` on divided by the factor, a ramp between.
@@ -46,7 +47,7 @@ static void scale_yarn(const cop_rope *rope, int32_t head_size, double *frequenc
 double cop_rope_frequencies(const cop_rope *rope, int32_t head_size, double *frequencies)
 {
     for (int32_t i = 0; i < head_size / 2; i++) {
-        const double plain = pow(rope->theta, -2.0 * i / head_size);
+        const double plain = cop_math_pow(rope->theta, -2.0 * i / head_size);
         frequencies[i] = rope->kind == COP_ROPE_LINEAR   ? plain / rope->factor
                          : rope->kind == COP_ROPE_LLAMA3 ? scale_llama3(rope, plain)
                                                          : plain;
@@ -54,7 +55,7 @@ double cop_rope_frequencies(const cop_rope *rope, int32_t head_size, double *fre
     if (rope->kind != COP_ROPE_YARN) return 1.0;
     scale_yarn(rope, head_size, frequencies);
     if (rope->attention_factor > 0.0) return rope->attention_factor;
-    return rope->factor <= 1.0 ? 1.0 : 0.1 * log(rope->factor) + 1.0;
+    return rope->factor <= 1.0 ? 1.0 : 0.1 * cop_math_log(rope->factor) + 1.0;
 }
 
 cop_status cop_rope_table(const cop_rope *rope, int32_t head_size, size_t positions,
@@ -68,9 +69,11 @@ cop_status cop_rope_table(const cop_rope *rope, int32_t head_size, size_t positi
         float *const cosines = table + p * 2 * half;
         float *const sines = cosines + half;
         for (size_t i = 0; i < half; i++) {
-            const double angle = (double)p * frequencies[i];
-            cosines[i] = (float)(cos(angle) * factor);
-            sines[i] = (float)(sin(angle) * factor);
+            double sine = 0.0;
+            double cosine = 0.0;
+            cop_math_sine_cosine((double)p * frequencies[i], &sine, &cosine);
+            cosines[i] = (float)(cosine * factor);
+            sines[i] = (float)(sine * factor);
         }
     }
     cop_memory_free(frequencies);

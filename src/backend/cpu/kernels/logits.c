@@ -1,10 +1,11 @@
 /* Reductions over one row of logits. */
 #include "backend/cpu/kernels/kernels_isa.h"
 #include "backend/cpu/kernels/scalar_math.h"
+#include "coppice/base/math.h"
 
 #include <math.h>
 
-enum { BLOCK = 1024 };
+enum { BLOCK = 1024, LANES = 16 };
 
 /* Lets the bits of negative floats rise with their values; its own inverse. */
 static inline uint32_t flip_negative(uint32_t bits)
@@ -56,11 +57,21 @@ double COP_KERNEL(cop_kernel_log_probability)(const float *row, size_t count, si
         top = own > top ? own : top;
     }
     const float greatest = float_from_bits(flip_negative((uint32_t)top));
+    /* In as many sums as the widest vectors have lanes, joined in order: the same bits by all.
+     */
+    double sums[LANES] = {0.0};
     double sum = 0.0;
-#pragma omp simd reduction(+ : sum)
-    for (size_t i = 0; i < count; i++) {
-        sum += (double)exp_f32(row[i] - greatest);
+    size_t i = 0;
+    for (; i + LANES <= count; i += LANES) {
+#pragma omp simd
+        for (size_t l = 0; l < LANES; l++)
+            sums[l] += (double)exp_f32(row[i + l] - greatest);
     }
-    /* cppcheck-suppress invalidFunctionArg ; the greatest itself adds 1 to the sum */
-    return (double)row[target] - (double)greatest - log(sum);
+    for (size_t l = 0; i + l < count; l++)
+        sums[l] += (double)exp_f32(row[i + l] - greatest);
+    for (size_t l = 0; l < LANES; l++)
+        sum += sums[l];
+    /* NaN where a logit is not finite; otherwise the greatest itself adds 1 to the sum. */
+    if (!(sum >= 1.0 && sum < HUGE_VAL)) return (double)NAN;
+    return (double)row[target] - (double)greatest - cop_math_log(sum);
 }

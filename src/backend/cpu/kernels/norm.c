@@ -1,16 +1,26 @@
-/* Root mean square norms of one row. */
+/* Root mean square norms of one row. Squares are added in LANES sums, of every LANES-th element
+ * each, and these in order: whole vectors of any width do that, with the same bits. */
 #include "backend/cpu/kernels/kernels_isa.h"
 #include "backend/cpu/kernels/scalar_math.h"
 
 #include <math.h>
 
+enum { LANES = 16 };
+
 static float inverse_rms(const float *in, size_t width, float eps)
 {
+    float sums[LANES] = {0.0F};
     float sum = 0.0F;
-#pragma omp simd reduction(+ : sum)
-    for (size_t i = 0; i < width; i++) {
-        sum += in[i] * in[i];
+    size_t i = 0;
+    for (; i + LANES <= width; i += LANES) {
+#pragma omp simd
+        for (size_t l = 0; l < LANES; l++)
+            sums[l] += in[i + l] * in[i + l];
     }
+    for (size_t l = 0; i + l < width; l++)
+        sums[l] += in[i + l] * in[i + l];
+    for (size_t l = 0; l < LANES; l++)
+        sum += sums[l];
     return 1.0F / sqrtf(sum / (float)width + eps);
 }
 
