@@ -57,6 +57,16 @@ static inline cop_status test_create_openblas(cop_backend **backend, cop_error *
     return test_create_cpu(COP_GEMM_OPENBLAS, backend, err);
 }
 
+/* In the defined arithmetic, by the best kernels of this processor. */
+static inline cop_status test_create_defined(cop_backend **backend, cop_error *err)
+{
+    const cop_backend_options options = {.arithmetic = COP_ARITHMETIC_DEFINED,
+                                         .storage = COP_BF16,
+                                         .threads = 2,
+                                         .isa = cop_cpu_isa()};
+    return cop_backend_create_cpu(&options, backend, err);
+}
+
 /* Emulated on the processor, or the GPU where the environment has COPPICE_TEST_GPU. */
 static inline bool test_cuda_is_emulated(void)
 {

@@ -124,14 +124,13 @@ static void check_model(const char *directory, const test_backend *backend)
 
 /* In bf16 the operands of every product have 8 bits: their errors, of 2^-9 each and
  * independent, leave the logits within a few hundredths of their size. */
-static void check_bf16(const char *directory)
+static void check_bf16(const char *directory, const test_backend *bf16)
 {
     golden g = {0};
     test_model test;
     cop_error err = {0};
-    static const test_backend bf16 = {"cuda in bf16", test_create_cuda_bf16};
     cop_backend *there = NULL;
-    if (test_create_cuda_bf16(&there, &err) == COP_ERR_UNSUPPORTED) {
+    if (bf16->create(&there, &err) == COP_ERR_UNSUPPORTED) {
         print_message("skip: %s\n", err.message); /* a GPU older than bf16 */
         return;
     }
@@ -139,7 +138,7 @@ static void check_bf16(const char *directory)
     golden_open(&g, directory);
     const cop_model_limits limits = {
         .batch = g.count, .prompt_tokens = LONGEST_PROMPT, .new_tokens = 1};
-    test_model_open(&test, directory, &bf16, limits);
+    test_model_open(&test, directory, bf16, limits);
     cop_generation got[MOST_CASES];
     const cop_generate_options options = {.max_new_tokens = 1, .want_logits = true};
     assert_ok(cop_model_generate(test.model, g.prompts, g.count, &options, got, &err), &err);
@@ -155,8 +154,8 @@ static void check_bf16(const char *directory)
             size += want * want;
         }
         if (!(sqrt(off / size) < 0.03)) {
-            fail_msg("%s in bf16, prompt %zu: logits are off by %.4f of their size", directory,
-                     i, sqrt(off / size));
+            fail_msg("%s, %s, prompt %zu: logits are off by %.4f of their size", directory,
+                     bf16->name, i, sqrt(off / size));
         }
         cop_generation_free(&got[i]);
     }
@@ -171,6 +170,8 @@ static int is_model(const struct dirent *entry)
 
 static void test_all_models(void **state)
 {
+    static const test_backend in_cuda = {"cuda in bf16", test_create_cuda_bf16};
+    static const test_backend defined = {"cpu, defined arithmetic", test_create_defined};
     (void)state;
     struct dirent **entries = NULL;
     const int count = scandir(folder, &entries, is_model, alphasort);
@@ -180,7 +181,8 @@ static void test_all_models(void **state)
         (void)snprintf(directory, sizeof directory, "%s/%s", folder, entries[i]->d_name);
         for (size_t b = 0; b < TEST_BACKEND_COUNT; b++)
             check_model(directory, &test_backends[b]);
-        check_bf16(directory);
+        check_bf16(directory, &in_cuda);
+        check_bf16(directory, &defined);
         free(entries[i]);
     }
     free(entries);
