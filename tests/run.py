@@ -105,6 +105,8 @@ def main():
     kinds = options.kinds or ["unit", "e2e"]
     build = os.path.abspath(options.build)
 
+    # A shell that starts this in the background has it ignore Ctrl-C, and so would all that is tested.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     environment = dict(os.environ)
     environment.update(mpi.environment(), COPPICE=os.path.join(build, "coppice"), BUILD=build)
     tests = []

@@ -96,13 +96,29 @@ static cop_arithmetic arithmetic_of(const cop_job *job)
                                                  : COP_ARITHMETIC_LIBRARY;
 }
 
+static bool is_defined(const char *recorded)
+{
+    static const char word[] = "defined";
+    return strncmp(recorded, word, sizeof word - 1) == 0;
+}
+
+/* A run goes on in the arithmetic that it began with. */
+static cop_status check_recorded(const char *recorded, cop_arithmetic wanted, cop_error *err)
+{
+    if (recorded[0] == '\0' || wanted == COP_ARITHMETIC_AUTO) return COP_OK;
+    COP_CHECK(is_defined(recorded) == (wanted == COP_ARITHMETIC_DEFINED), err, COP_ERR_MISMATCH,
+              "this run was computed with '%s', which backend.arithmetic (or backend.gemm) now "
+              "rules out; set it as it was, or go on by backend.mixed: true",
+              recorded);
+    return COP_OK;
+}
+
 /* What the run was computed with, or else the defined one where it is the fastest for all. */
 static cop_arithmetic decide_arithmetic(const char *recorded, bool stored_bf16,
                                         const cop_means *all, size_t count,
                                         const cop_choice *choice)
 {
-    const char *const defined = "defined";
-    if (strncmp(recorded, defined, strlen(defined)) == 0) return COP_ARITHMETIC_DEFINED;
+    if (is_defined(recorded)) return COP_ARITHMETIC_DEFINED;
     if (recorded[0] != '\0' || !stored_bf16 || choice->kind != COP_BACKEND_CPU ||
         choice->compute == COP_COMPUTE_F32)
         return COP_ARITHMETIC_LIBRARY;
@@ -130,6 +146,7 @@ cop_status cop_arithmetic_decide(const cop_job *job, const cop_recorded *recorde
     if (choice->kind == COP_BACKEND_AUTO && choice->arithmetic == COP_ARITHMETIC_DEFINED)
         choice->kind = COP_BACKEND_CPU;
     if (job->backend.mixed) return COP_OK;
+    COP_TRY(check_recorded(recorded->arithmetic, choice->arithmetic, err));
     if (choice->kind == COP_BACKEND_AUTO)
         COP_TRY(decide_kind(recorded->kind, all, count, choice, err));
     if (choice->arithmetic == COP_ARITHMETIC_AUTO)

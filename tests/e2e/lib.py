@@ -42,7 +42,7 @@ QUICK = ["population.size=48", "population.seed=4", "population.sigma=[0.01, 0.0
          "splits.probe=24", "splits.validate=64", "splits.test=48", "consolidate.q=[0.5, 0.8]",
          "consolidate.beta=[1, 20]", "consolidate.scale=[0.5, 1, 2]", "consolidate.max_scale=8",
          "recenter.rounds=2", "recenter.size=8", "generation.max_new_tokens=80", "backend.batch=48",
-         "backend.compute=f32", "gate.z=0.1", "baselines.randopt=[1, 3]", "baselines.self_consistency=[4]"]
+         "backend.arithmetic=library", "backend.compute=f32", "gate.z=0.1", "baselines.randopt=[1, 3]", "baselines.self_consistency=[4]"]
 
 
 def fail(message):

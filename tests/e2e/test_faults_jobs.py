@@ -15,7 +15,7 @@ PADDED = os.path.join(FAULTS, "01-padded-vocabulary", "model")
 TOKENS = 258  # of its tokenizer, of these 256 bytes and two that are special; the embedding has 300
 SMALL = ["population.size=24", "population.sigma=[0.3, 1]", "splits.support=48", "splits.probe=24", "splits.validate=32",
          "splits.test=32", "generation.max_new_tokens=12", "gate.allow_flat=true", "gate.z=0", "recenter.rounds=0",
-         "baselines.randopt=[1, 3]", "baselines.self_consistency=[4]", "baselines.temperature=3", "backend.compute=f32",
+         "baselines.randopt=[1, 3]", "baselines.self_consistency=[4]", "baselines.temperature=3", "backend.arithmetic=library", "backend.compute=f32",
          "analysis.split_half=false"]
 WARNING = "warning: the chat template ends an answer by <|im_end|>, which is no stop token"
 

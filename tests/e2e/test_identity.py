@@ -10,7 +10,7 @@ from lib import DATA, MODEL, TOP, check, coppice, fail, inspect, read, run_job, 
 # A job of a second.
 SMALL = ["method=randopt", "population.size=4", "splits.support=8", "splits.probe=4", "splits.validate=4",
          "splits.test=4", "generation.max_new_tokens=80", "baselines.randopt=[1]", "baselines.self_consistency=[]",
-         "analysis.split_half=false", "backend.compute=f32", "backend.threads=1", "backend.batch=8"]
+         "analysis.split_half=false", "backend.arithmetic=library", "backend.compute=f32", "backend.threads=1", "backend.batch=8"]
 MISMATCH = 8
 
 

@@ -15,7 +15,7 @@ from lib import ENV, MODEL, TOP, check, coppice, fail, inspect, read, run_comman
 # The population is what counts; a direction or two are merged at the end.
 SETTINGS = ["population.size=60", "splits.support=96", "splits.probe=8", "splits.validate=8", "splits.test=8",
             "consolidate.q=[0.9]", "consolidate.beta=[1]", "consolidate.scale=[1]", "consolidate.max_scale=1",
-            "recenter.rounds=0", "generation.max_new_tokens=8", "gate.allow_flat=true", "backend.batch=32", "backend.compute=f32"]
+            "recenter.rounds=0", "generation.max_new_tokens=8", "gate.allow_flat=true", "backend.batch=32", "backend.arithmetic=library", "backend.compute=f32"]
 # A result, at most a chunk for it alone, at most a row of one component: on however many ranks.
 MOST_BYTES = 20 + 12 + 16
 

@@ -205,6 +205,30 @@ static void test_arithmetic_of_a_run_is_kept(void **state)
     assert_int_equal(decide(&job, &library, new, 2).arithmetic, COP_ARITHMETIC_LIBRARY);
 }
 
+static void test_arithmetic_of_a_run_is_not_left(void **state)
+{
+    (void)state;
+    const cop_means all[] = {coordinator, cores_of(false, "old")};
+    static const struct {
+        cop_recorded recorded;
+        char *wanted;
+    } cases[] = {{{"cpu", "bf16", "defined arithmetic 1, bf16"}, word_library},
+                 {{"cpu", "f32", "oneDNN 2.6.3 f32, avx2, avx2 kernels"}, word_defined}};
+    for (size_t i = 0; i < 2; i++) {
+        cop_job job = job_of(word_auto, word_auto, false);
+        cop_choice choice;
+        cop_error err = {0};
+        job.backend.arithmetic = cases[i].wanted;
+        assert_int_equal(
+            cop_arithmetic_decide(&job, &cases[i].recorded, true, all, 2, &choice, &err),
+            COP_ERR_MISMATCH);
+        assert_non_null(strstr(err.message, "backend.arithmetic"));
+        job.backend.mixed = true;
+        assert_int_equal(decide(&job, &cases[i].recorded, all, 2).arithmetic,
+                         i == 0 ? COP_ARITHMETIC_LIBRARY : COP_ARITHMETIC_DEFINED);
+    }
+}
+
 static void test_defined_arithmetic_takes_cores_where_there_are_gpus(void **state)
 {
     (void)state;
@@ -241,6 +265,7 @@ int main(void)
         cmocka_unit_test(test_arithmetic_follows_key_and_provider),
         cmocka_unit_test(test_arithmetic_auto_asks_for_tiles_on_all),
         cmocka_unit_test(test_arithmetic_of_a_run_is_kept),
+        cmocka_unit_test(test_arithmetic_of_a_run_is_not_left),
         cmocka_unit_test(test_defined_arithmetic_takes_cores_where_there_are_gpus),
         cmocka_unit_test(test_holds)};
     return cmocka_run_group_tests_name("arithmetic", tests, NULL, NULL);
