@@ -253,6 +253,7 @@ static const cop_backend_ops ref_ops = {
     .matrix_destroy = matrix_destroy,
     .matrix_stage = matrix_stage,
     .matrix_commit = matrix_commit,
+    .matrix_rebuild = cop_matrix_rebuild_staged,
     .embed = cop_ref_embed,
     .rmsnorm = cop_ref_rmsnorm,
     .rmsnorm_add = cop_ref_rmsnorm_add,

@@ -115,12 +115,11 @@ static cop_status load_parts(cop_model *model, cop_weight *weight, const part_li
 {
     cop_backend *const backend = model->backend;
     const cop_backend_ops *const ops = backend->ops;
-    cop_buffer *stage = NULL;
     switch (weight->kind) {
     case COP_WEIGHT_MATRIX:
-        COP_TRY(ops->matrix_stage(backend, weight->matrix, &stage, err));
-        COP_TRY(rebuild_parts(model, weight, list, stage, list->lane, err));
-        return ops->matrix_commit(backend, weight->matrix, list->lane, stage, err);
+        return ops->matrix_rebuild(backend, weight->matrix, list->lane, list->parts,
+                                   weight->part_count, list->components, list->component_count,
+                                   err);
     case COP_WEIGHT_VECTOR:
         /* Rounded to the storage type first: what runs is what an export would hold. */
         COP_TRY(rebuild_parts(model, weight, list, model->vector_stage, 0, err));

@@ -86,6 +86,12 @@ static void rebuild_range(const job *work, range part, void *out)
     work->storage->narrow(out, sums, out_type(piece), part.count);
 }
 
+static void rebuild_block(const job *work, size_t block, size_t size)
+{
+    const range part = range_of(work->piece, block);
+    rebuild_range(work, part, (char *)work->piece->out + part.start * size);
+}
+
 void cop_rebuild_run(const cop_rebuild_piece *piece, const cop_component *components,
                      size_t component_count, int threads, cop_isa isa)
 {
@@ -98,11 +104,14 @@ void cop_rebuild_run(const cop_rebuild_piece *piece, const cop_component *compon
         return;
     }
     const job work = job_of(piece, components, component_count, isa);
-#pragma omp parallel for num_threads(threads) schedule(static)
-    for (size_t block = 0; block < work.blocks; block++) {
-        const range part = range_of(piece, block);
-        rebuild_range(&work, part, (char *)piece->out + part.start * size);
+    if (threads == 1) { /* pieces may be as small as a row: no team for them */
+        for (size_t block = 0; block < work.blocks; block++)
+            rebuild_block(&work, block, size);
+        return;
     }
+#pragma omp parallel for num_threads(threads) schedule(static)
+    for (size_t block = 0; block < work.blocks; block++)
+        rebuild_block(&work, block, size);
 }
 
 /* Elements of `size` bytes whose bits agree; memcmp of a constant size is one comparison. */

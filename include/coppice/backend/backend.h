@@ -204,6 +204,13 @@ typedef cop_status cop_matrix_stage_fn(cop_backend *backend, cop_matrix *matrix,
 typedef cop_status cop_matrix_commit_fn(cop_backend *backend, cop_matrix *matrix, size_t lane,
                                         const cop_buffer *source, cop_error *err);
 
+/** Rebuilds parts [count], which are the rows of copy `lane` of the matrix one after the other,
+ * into the matrix: as stage, rebuild and commit do, but on the way that is shortest here. */
+typedef cop_status cop_matrix_rebuild_fn(cop_backend *backend, cop_matrix *matrix, size_t lane,
+                                         const cop_weight_part *parts, size_t count,
+                                         const cop_component *components,
+                                         size_t component_count, cop_error *err);
+
 /* --- forward --- */
 
 /** residual [T, D] = rows ids [T] (host memory, or NULL as a step of decode has them) of
@@ -303,6 +310,7 @@ typedef struct cop_backend_ops {
     cop_matrix_destroy_fn *matrix_destroy;
     cop_matrix_stage_fn *matrix_stage;
     cop_matrix_commit_fn *matrix_commit;
+    cop_matrix_rebuild_fn *matrix_rebuild;
     cop_embed_fn *embed;
     cop_rmsnorm_fn *rmsnorm;
     cop_rmsnorm_add_fn *rmsnorm_add;
@@ -366,6 +374,23 @@ struct cop_backend {
      *  returned (CUDA). */
     double seconds[COP_PART_COUNT];
 };
+
+/** matrix_rebuild by stage, rebuild and commit, for backends that have no shorter way. */
+static inline cop_status cop_matrix_rebuild_staged(cop_backend *backend, cop_matrix *matrix,
+                                                   size_t lane, const cop_weight_part *parts,
+                                                   size_t count,
+                                                   const cop_component *components,
+                                                   size_t component_count, cop_error *err)
+{
+    cop_buffer *stage = NULL;
+    size_t elements = 0;
+    for (size_t i = 0; i < count; i++)
+        elements += parts[i].count;
+    COP_TRY(backend->ops->matrix_stage(backend, matrix, &stage, err));
+    COP_TRY(backend->ops->rebuild(backend, stage, lane * elements, parts, count, components,
+                                  component_count, err));
+    return backend->ops->matrix_commit(backend, matrix, lane, stage, err);
+}
 
 /** What `backend.compute` asks for. */
 typedef enum cop_compute { COP_COMPUTE_AUTO, COP_COMPUTE_F32, COP_COMPUTE_BF16 } cop_compute;

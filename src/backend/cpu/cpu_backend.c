@@ -84,6 +84,7 @@ static const cop_backend_ops cpu_ops = {
     .matrix_destroy = cop_cpu_matrix_destroy,
     .matrix_stage = cop_cpu_matrix_stage,
     .matrix_commit = cop_cpu_matrix_commit,
+    .matrix_rebuild = cop_cpu_matrix_rebuild,
     .embed = cop_cpu_embed,
     .rmsnorm = cop_cpu_rmsnorm,
     .rmsnorm_add = cop_cpu_rmsnorm_add,

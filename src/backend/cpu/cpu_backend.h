@@ -116,6 +116,7 @@ cop_matrix_create_fn cop_cpu_matrix_create;
 cop_matrix_destroy_fn cop_cpu_matrix_destroy;
 cop_matrix_stage_fn cop_cpu_matrix_stage;
 cop_matrix_commit_fn cop_cpu_matrix_commit;
+cop_matrix_rebuild_fn cop_cpu_matrix_rebuild;
 
 /* cpu_forward.c: */
 cop_embed_fn cop_cpu_embed;

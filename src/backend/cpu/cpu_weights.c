@@ -4,6 +4,24 @@
 #include "coppice/base/memory.h"
 #include "coppice/base/timer.h"
 
+static cop_rebuild_piece piece_of(const cop_weight_part *part, void *out)
+{
+    return (cop_rebuild_piece){.base = part->base->data,
+                               .out = out,
+                               .dtype = part->dtype,
+                               .count = part->count,
+                               .tensor = part->tensor,
+                               .scale = part->scale,
+                               .base_is_sums = part->base_is_sums,
+                               .keep_sums = part->keep_sums};
+}
+
+static bool is_within(const cop_weight_part *part)
+{
+    const size_t from = cop_dtype_size(part->base_is_sums ? COP_F32 : part->dtype);
+    return from != 0 && part->count * from <= part->base->bytes;
+}
+
 cop_status cop_cpu_rebuild(cop_backend *backend, cop_buffer *out, size_t offset,
                            const cop_weight_part *parts, size_t count,
                            const cop_component *components, size_t component_count,
@@ -12,25 +30,48 @@ cop_status cop_cpu_rebuild(cop_backend *backend, cop_buffer *out, size_t offset,
     const cop_cpu *const cpu = cop_cpu_of_const(backend);
     const double start = cop_timer_now_s();
     for (size_t i = 0; i < count; i++) {
-        const size_t from = cop_dtype_size(parts[i].base_is_sums ? COP_F32 : parts[i].dtype);
         const size_t item = cop_dtype_size(parts[i].keep_sums ? COP_F32 : parts[i].dtype);
-        COP_CHECK(item != 0 && parts[i].count * from <= parts[i].base->bytes &&
-                      out->owned != NULL && (offset + parts[i].count) * item <= out->bytes,
+        COP_CHECK(item != 0 && is_within(&parts[i]) && out->owned != NULL &&
+                      (offset + parts[i].count) * item <= out->bytes,
                   err, COP_ERR_INTERNAL, "rebuild of %zu elements at %zu is out of bounds",
                   parts[i].count, offset);
-        const cop_rebuild_piece piece = {.base = parts[i].base->data,
-                                         .out = (char *)out->owned + offset * item,
-                                         .dtype = parts[i].dtype,
-                                         .count = parts[i].count,
-                                         .tensor = parts[i].tensor,
-                                         .scale = parts[i].scale,
-                                         .base_is_sums = parts[i].base_is_sums,
-                                         .keep_sums = parts[i].keep_sums};
+        const cop_rebuild_piece piece = piece_of(&parts[i], (char *)out->owned + offset * item);
         cop_rebuild_run(&piece, components, component_count, cpu->threads, cpu->isa);
         offset += parts[i].count;
     }
     backend->seconds[COP_PART_REBUILD] += cop_timer_now_s() - start;
     return COP_OK;
+}
+
+cop_status cop_cpu_matrix_rebuild(cop_backend *backend, cop_matrix *matrix, size_t lane,
+                                  const cop_weight_part *parts, size_t count,
+                                  const cop_component *components, size_t component_count,
+                                  cop_error *err)
+{
+    enum { MOST_PARTS = 8 };
+    const cop_cpu *const cpu = cop_cpu_of_const(backend);
+    const cop_gemm_ops *const ops = cpu->gemm->ops;
+    cop_rebuild_piece pieces[MOST_PARTS];
+    size_t rows = 0;
+    if (ops->weight_rebuild == NULL || count > MOST_PARTS)
+        return cop_matrix_rebuild_staged(backend, matrix, lane, parts, count, components,
+                                         component_count, err);
+    for (size_t i = 0; i < count; i++) {
+        COP_CHECK(is_within(&parts[i]) && !parts[i].keep_sums &&
+                      parts[i].count % matrix->k == 0,
+                  err, COP_ERR_INTERNAL, "part %zu of %zu elements is no rows of a matrix", i,
+                  parts[i].count);
+        pieces[i] = piece_of(&parts[i], NULL);
+        rows += parts[i].count / matrix->k;
+    }
+    COP_CHECK(lane < matrix->lanes && rows == matrix->n, err, COP_ERR_INTERNAL,
+              "%zu rows for copy %zu of a matrix of %zu in %zu lanes", rows, lane, matrix->n,
+              matrix->lanes);
+    const double start = cop_timer_now_s();
+    const cop_status status = ops->weight_rebuild(cpu->gemm, matrix->weights[lane], pieces,
+                                                  count, components, component_count, err);
+    backend->seconds[COP_PART_REBUILD] += cop_timer_now_s() - start;
+    return status;
 }
 
 cop_status cop_cpu_widen(cop_backend *backend, cop_buffer *out, size_t offset,

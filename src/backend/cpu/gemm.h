@@ -6,6 +6,7 @@
 #include "backend/cpu/kernels/kernels.h"
 #include "coppice/base/dtype.h"
 #include "coppice/base/status.h"
+#include "coppice/rebuild/rebuild.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -34,6 +35,12 @@ typedef struct cop_gemm_ops {
     /* Packs from source [N, K] of dtype, which may be weight_memory(). */
     cop_status (*weight_pack)(cop_gemm *gemm, cop_gemm_weight *weight, const void *source,
                               cop_dtype dtype, cop_error *err);
+    /* Rebuilds the weight's rows from pieces [piece_count], each of whole rows, straight into
+     * what it is packed as; the pieces' `out` is not used. NULL where there is no such way. */
+    cop_status (*weight_rebuild)(cop_gemm *gemm, cop_gemm_weight *weight,
+                                 const cop_rebuild_piece *pieces, size_t piece_count,
+                                 const cop_component *components, size_t component_count,
+                                 cop_error *err);
     cop_status (*run)(cop_gemm *gemm, const cop_gemm_call *call, cop_error *err);
 } cop_gemm_ops;
 

@@ -463,7 +463,8 @@ static cop_status weight_pack(cop_gemm *gemm, cop_gemm_weight *weight, const voi
     omp_set_num_threads(self->options.threads);
     const void *from = source;
     cop_dtype type = dtype;
-    if (dtype == COP_F16) {
+    /* Its reorder of bf16 to binary32 is a loop over single elements in oneDNN 2.6. */
+    if (dtype != self->base.input && dtype != COP_F32) {
         const size_t count = weight->shape->n * weight->k;
         COP_TRY(reserve(&self->wide, &self->wide_bytes, count * sizeof(float), err));
         cop_gemm_widen(&self->options, self->wide, source, dtype, count);

@@ -92,25 +92,47 @@ static void *weight_memory(cop_gemm_weight *weight, cop_dtype dtype)
     return NULL;
 }
 
+/* Rows to pack: pieces of whole rows, one after the other, and what is added to them. */
 typedef struct pack_work {
-    const cop_kernels *kernels;
+    const own_gemm *self;
     const cop_gemm_weight *weight;
-    const char *source; /* [n, k] */
-    cop_dtype dtype;
+    const cop_rebuild_piece *pieces; /* [piece_count] */
+    size_t piece_count;
+    const cop_component *components; /* [component_count] */
+    size_t component_count;
 } pack_work;
 
-/* Elements first .. first + count - 1 of a row of the source as bf16. */
+/* Elements first .. first + count - 1 of a row as bf16: rebuilt to the type that they are
+ * stored in, since that is what an export holds, and from there to bf16. */
 static void read_row(const pack_work *w, size_t row, size_t first, size_t count, uint16_t *out)
 {
-    const size_t item = cop_dtype_size(w->dtype);
-    const char *const from = w->source + (row * w->weight->k + first) * item;
-    float wide[TASK_DEPTH];
-    if (w->dtype == COP_BF16) {
-        memcpy(out, from, count * item);
-        return;
+    const size_t k = w->weight->k;
+    const cop_rebuild_piece *whole = w->pieces;
+    while (row >= whole->count / k) {
+        row -= whole->count / k;
+        whole++;
     }
-    w->kernels->widen(wide, from, w->dtype, count);
-    w->kernels->narrow(out, COP_BF16, wide, count);
+    const size_t from = cop_dtype_size(whole->base_is_sums ? COP_F32 : whole->dtype);
+    float stored[TASK_DEPTH];
+    float wide[TASK_DEPTH];
+    cop_rebuild_piece piece = *whole;
+    piece.base = (const char *)whole->base + (row * k + first) * from;
+    piece.first = whole->first + row * k + first;
+    piece.count = count;
+    piece.out = piece.dtype == COP_BF16 ? (void *)out : (void *)stored;
+    cop_rebuild_run(&piece, w->components, w->component_count, 1, w->self->options.isa);
+    if (piece.dtype == COP_BF16) return;
+    w->self->options.kernels->widen(wide, stored, piece.dtype, count);
+    w->self->options.kernels->narrow(out, COP_BF16, wide, count);
+}
+
+/* Rows [COP_PANEL] as words of a panel. */
+static void interleave(uint16_t rows[COP_PANEL][TASK_DEPTH], size_t depth, uint32_t *out)
+{
+    for (size_t i = 0; i < depth; i += 2) {
+        for (size_t n = 0; n < COP_PANEL; n++)
+            *out++ = rows[n][i] | (uint32_t)rows[n][i + 1] << 16;
+    }
 }
 
 static void pack_panels(const void *context, size_t begin, size_t end)
@@ -119,32 +141,39 @@ static void pack_panels(const void *context, size_t begin, size_t end)
     const cop_gemm_weight *const weight = w->weight;
     uint16_t rows[COP_PANEL][TASK_DEPTH];
     for (size_t panel = begin; panel < end; panel++) {
-        uint32_t *out = weight->packed + panel * COP_PANEL * weight->depth / 2;
+        uint32_t *const out = weight->packed + panel * COP_PANEL * weight->depth / 2;
         for (size_t first = 0; first < weight->depth; first += TASK_DEPTH) {
-            const size_t depth =
-                weight->depth - first < TASK_DEPTH ? weight->depth - first : TASK_DEPTH;
+            const size_t left = weight->depth - first;
+            const size_t depth = left < TASK_DEPTH ? left : TASK_DEPTH;
             const size_t count = weight->k - first < depth ? weight->k - first : depth;
             if (count < depth || (panel + 1) * COP_PANEL > weight->n)
                 memset(rows, 0, sizeof rows);
             for (size_t n = 0; n < COP_PANEL && panel * COP_PANEL + n < weight->n; n++)
                 read_row(w, panel * COP_PANEL + n, first, count, rows[n]);
-            for (size_t i = 0; i < depth; i += 2) {
-                for (size_t n = 0; n < COP_PANEL; n++)
-                    *out++ = rows[n][i] | (uint32_t)rows[n][i + 1] << 16;
-            }
+            interleave(rows, depth, out + first / 2 * COP_PANEL);
         }
     }
+}
+
+static cop_status weight_rebuild(cop_gemm *gemm, cop_gemm_weight *weight,
+                                 const cop_rebuild_piece *pieces, size_t piece_count,
+                                 const cop_component *components, size_t component_count,
+                                 cop_error *err)
+{
+    (void)err;
+    const own_gemm *const self = (const own_gemm *)gemm;
+    const pack_work work = {self, weight, pieces, piece_count, components, component_count};
+    cop_cpu_parallel_for(self->options.threads, weight->panels,
+                         COP_PANEL * weight->depth * (1 + component_count), pack_panels, &work);
+    return COP_OK;
 }
 
 static cop_status weight_pack(cop_gemm *gemm, cop_gemm_weight *weight, const void *source,
                               cop_dtype dtype, cop_error *err)
 {
-    (void)err;
-    const own_gemm *const self = (const own_gemm *)gemm;
-    const pack_work work = {self->options.kernels, weight, source, dtype};
-    cop_cpu_parallel_for(self->options.threads, weight->panels, COP_PANEL * weight->depth,
-                         pack_panels, &work);
-    return COP_OK;
+    const cop_rebuild_piece whole = {
+        .base = source, .dtype = dtype, .count = weight->n * weight->k};
+    return weight_rebuild(gemm, weight, &whole, 1, NULL, 0, err);
 }
 
 /* --- products --- */
@@ -279,6 +308,7 @@ cop_status cop_gemm_create_own(const cop_gemm_options *options, cop_gemm **gemm,
         .weight_destroy = weight_destroy,
         .weight_memory = weight_memory,
         .weight_pack = weight_pack,
+        .weight_rebuild = weight_rebuild,
         .run = run,
     };
     assert(options->input == COP_BF16);

@@ -112,6 +112,7 @@ static const cop_backend_ops cuda_ops = {
     .matrix_destroy = cop_cuda_matrix_destroy,
     .matrix_stage = cop_cuda_matrix_stage,
     .matrix_commit = cop_cuda_matrix_commit,
+    .matrix_rebuild = cop_matrix_rebuild_staged,
     .embed = cop_cuda_embed,
     .rmsnorm = cop_cuda_rmsnorm,
     .rmsnorm_add = cop_cuda_rmsnorm_add,
