@@ -129,7 +129,8 @@ cop_status cop_bench_gemm(cop_bench *bench, cop_error *err)
         cop_dtype input;
     } providers[] = {{"OpenBLAS f32", COP_GEMM_OPENBLAS, COP_F32},
                      {"oneDNN f32", COP_GEMM_ONEDNN, COP_F32},
-                     {"oneDNN bf16", COP_GEMM_ONEDNN, COP_BF16}};
+                     {"oneDNN bf16", COP_GEMM_ONEDNN, COP_BF16},
+                     {"own bf16", COP_GEMM_OWN, COP_BF16}};
     const cop_bench_limits *limits = NULL;
     COP_TRY(cop_bench_limit(bench, &limits, err));
     json_t *const list = json_array();

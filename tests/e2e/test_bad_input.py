@@ -129,7 +129,7 @@ with scratch() as folder:
     # More tokens than the model has positions; memory that there is not.
     refuses_job(CONFIG, ["generation.max_new_tokens", "1024 positions"], ["generation.max_new_tokens=100000"],
                 os.path.join(folder, "long"))
-    refuses_job(MEMORY, ["GiB", "batch"], ["backend.batch=65536", "generation.max_new_tokens=890"],
+    refuses_job(MEMORY, ["GiB", "batch"], ["backend.arithmetic=library", "backend.batch=65536", "generation.max_new_tokens=890"],
                 os.path.join(folder, "huge"))
     # --check refuses what the run would, and prints the keys all the same.
     for code, words, settings in (

@@ -12,7 +12,7 @@
 /** What to measure: out [rows, n] f32 = in [rows, k] * weight [n, k]'. */
 typedef struct cop_gemm_measure {
     cop_gemm_provider provider; /**< not auto */
-    cop_dtype input;            /**< COP_F32 or COP_BF16 (oneDNN only) */
+    cop_dtype input;            /**< COP_F32 (no own kernels) or COP_BF16 (no OpenBLAS) */
     size_t n, k, rows;
     int threads;
     double budget_s; /**< time to spend, at least three calls are made */
