@@ -126,12 +126,30 @@ static void read_row(const pack_work *w, size_t row, size_t first, size_t count,
     w->self->options.kernels->narrow(out, COP_BF16, wide, count);
 }
 
-/* Rows [COP_PANEL] as words of a panel. */
+/* Four words, each a pair of elements. */
+typedef uint32_t four __attribute__((vector_size(16), aligned(2), may_alias));
+
+/* Rows [COP_PANEL] as words of a panel: transposed, four by four. depth is a multiple of 8. */
 static void interleave(uint16_t rows[COP_PANEL][TASK_DEPTH], size_t depth, uint32_t *out)
 {
-    for (size_t i = 0; i < depth; i += 2) {
-        for (size_t n = 0; n < COP_PANEL; n++)
-            *out++ = rows[n][i] | (uint32_t)rows[n][i + 1] << 16;
+    for (size_t i = 0; i < depth; i += 8) {
+        for (size_t n = 0; n < COP_PANEL; n += 4) {
+            const four a = *(const four *)&rows[n][i];
+            const four b = *(const four *)&rows[n + 1][i];
+            const four c = *(const four *)&rows[n + 2][i];
+            const four d = *(const four *)&rows[n + 3][i];
+            const four ab_low = __builtin_shuffle(a, b, (four){0, 4, 1, 5});
+            const four ab_high = __builtin_shuffle(a, b, (four){2, 6, 3, 7});
+            const four cd_low = __builtin_shuffle(c, d, (four){0, 4, 1, 5});
+            const four cd_high = __builtin_shuffle(c, d, (four){2, 6, 3, 7});
+            uint32_t *const to = out + i / 2 * COP_PANEL + n;
+            *(four *)to = __builtin_shuffle(ab_low, cd_low, (four){0, 1, 4, 5});
+            *(four *)(to + COP_PANEL) = __builtin_shuffle(ab_low, cd_low, (four){2, 3, 6, 7});
+            *(four *)(to + 2 * COP_PANEL) =
+                __builtin_shuffle(ab_high, cd_high, (four){0, 1, 4, 5});
+            *(four *)(to + 3 * COP_PANEL) =
+                __builtin_shuffle(ab_high, cd_high, (four){2, 3, 6, 7});
+        }
     }
 }
 
