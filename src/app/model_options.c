@@ -14,6 +14,7 @@ enum {
     KEY_DATE,
     KEY_BACKEND,
     KEY_COMPUTE,
+    KEY_ARITHMETIC,
     KEY_BATCH,
     KEY_THREADS
 };
@@ -31,6 +32,10 @@ static const struct argp_option options[] = {
     {"backend", KEY_BACKEND, "KIND", 0,
      "auto (default: a GPU where there is one, otherwise the CPU), cpu or cuda", 0},
     {"compute", KEY_COMPUTE, "TYPE", 0, "auto, f32 or bf16", 0},
+    {"arithmetic", KEY_ARITHMETIC, "ORDER", 0,
+     "auto, defined (bf16, the same bits on every x86-64 processor with FMA: what a job with "
+     "backend.arithmetic: defined computes) or library",
+     0},
     {"batch", KEY_BATCH, "N", 0,
      "Answers generated side by side (default: eval 128, generate 64)", 0},
     {"threads", KEY_THREADS, "N", 0, "Threads (default: all cores)", 0},
@@ -54,6 +59,8 @@ static const char **place_of(cop_app_model *o, int key)
         return &o->kind;
     case KEY_COMPUTE:
         return &o->compute;
+    case KEY_ARITHMETIC:
+        return &o->arithmetic;
     case KEY_BATCH:
         return &o->batch;
     case KEY_THREADS:
@@ -97,6 +104,9 @@ cop_status cop_app_model_resolve(const char *command, const cop_app_model *o,
     how->batch = (size_t)batch;
     how->max_new_tokens = (size_t)tokens;
     how->backend = cop_app_backend_options(compute, threads);
+    COP_CHECK(
+        o->arithmetic == NULL || cop_arithmetic_parse(o->arithmetic, &how->backend.arithmetic),
+        err, COP_ERR_USAGE, "--arithmetic %s: must be auto, defined or library", o->arithmetic);
     if (o->kind != NULL) COP_TRY(cop_app_parse_backend(o->kind, &how->backend.kind, err));
     return COP_OK;
 }

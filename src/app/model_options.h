@@ -7,12 +7,12 @@
 
 typedef struct cop_app_model {
     const char *dir, *recipe, *chat, *date; /* NULL: not given */
-    const char *tokens, *compute, *kind, *batch, *threads;
+    const char *tokens, *compute, *arithmetic, *kind, *batch, *threads;
     cop_app_accept accept;
 } cop_app_model;
 
 /* Parses --model, --recipe, --accept, --max-new-tokens, --chat, --date, --backend, --compute,
- * --batch and --threads; its input is a cop_app_model. For argp's children. */
+ * --arithmetic, --batch and --threads; its input is a cop_app_model. For argp's children. */
 extern const struct argp cop_app_model_argp;
 
 /* What they come to. */

@@ -20,7 +20,7 @@
 #include <string.h>
 
 enum {
-    TASK_ROWS = 96, /* whole strips of every instruction set: 6, 12 and 32 rows */
+    TASK_ROWS = 160, /* whole strips of every instruction set: 6, 12 and 32 rows */
     TASK_DEPTH = 512,
     TASK_PANELS = 4,
     TASK_COLUMNS = TASK_PANELS * COP_PANEL,
@@ -224,22 +224,27 @@ static void make_rows(const void *context, size_t begin, size_t end)
     }
 }
 
-/* Stores sums [rows, TASK_COLUMNS] of columns `first` on. */
+/* Adds sums [rows, TASK_COLUMNS] of columns `first` on, and the bias, to what is there or to
+ * nothing. */
 static void store_sums(const cop_gemm_call *call, const float *sums, size_t row, size_t rows,
                        size_t first, size_t columns)
 {
     const size_t n = call->weight->n;
     const size_t count = n - first < columns ? n - first : columns;
+    const float *const bias = call->bias == NULL ? NULL : call->bias + first;
     for (size_t r = 0; r < rows; r++) {
         float *const out = call->out + (row + r) * n + first;
         const float *const from = sums + r * TASK_COLUMNS;
-        if (call->bias != NULL && call->accumulate) {
+        if (bias != NULL && call->accumulate) {
+#pragma omp simd
             for (size_t i = 0; i < count; i++)
-                out[i] += from[i] + call->bias[first + i];
-        } else if (call->bias != NULL) {
+                out[i] += from[i] + bias[i];
+        } else if (bias != NULL) {
+#pragma omp simd
             for (size_t i = 0; i < count; i++)
-                out[i] = from[i] + call->bias[first + i];
+                out[i] = from[i] + bias[i];
         } else if (call->accumulate) {
+#pragma omp simd
             for (size_t i = 0; i < count; i++)
                 out[i] += from[i];
         } else {
@@ -251,26 +256,35 @@ static void store_sums(const cop_gemm_call *call, const float *sums, size_t row,
 static void run_task(const run_work *w, size_t task, float *sums)
 {
     const own_gemm *const self = w->self;
-    const cop_gemm_weight *const weight = w->call->weight;
+    const cop_gemm_call *const call = w->call;
+    const cop_gemm_weight *const weight = call->weight;
     const size_t item = cop_dtype_size(self->options.kernels->product_input);
     const size_t row = task % w->row_blocks * TASK_ROWS;
     const size_t panel = task / w->row_blocks * (w->columns / COP_PANEL);
     const size_t most = w->columns / COP_PANEL;
-    cop_product product = {
-        .a_stride = weight->depth,
-        .b_stride = weight->depth / 2 * COP_PANEL,
-        .c = sums,
-        .c_stride = TASK_COLUMNS,
-        .rows = w->call->rows - row < TASK_ROWS ? w->call->rows - row : TASK_ROWS,
-        .panels = weight->panels - panel < most ? weight->panels - panel : most};
-    memset(sums, 0, product.rows * TASK_COLUMNS * sizeof *sums);
+    cop_product product = {.a_stride = weight->depth,
+                           .b_stride = weight->depth / 2 * COP_PANEL,
+                           .c = sums,
+                           .c_stride = TASK_COLUMNS,
+                           .fresh = true,
+                           .rows = call->rows - row < TASK_ROWS ? call->rows - row : TASK_ROWS,
+                           .panels =
+                               weight->panels - panel < most ? weight->panels - panel : most};
+    /* Whole panels that nothing is added to need no place in between. */
+    const bool in_place = call->bias == NULL && !call->accumulate &&
+                          (panel + product.panels) * COP_PANEL <= weight->n;
+    if (in_place) {
+        product.c = call->out + row * weight->n + panel * COP_PANEL;
+        product.c_stride = weight->n;
+    }
     for (size_t k = 0; k < weight->depth; k += TASK_DEPTH) {
         product.a = self->rows + (row * weight->depth + k) * item;
         product.b = weight->packed + panel * product.b_stride + k / 2 * COP_PANEL;
         product.depth = weight->depth - k < TASK_DEPTH ? weight->depth - k : TASK_DEPTH;
         self->options.kernels->product(&product);
+        product.fresh = false;
     }
-    store_sums(w->call, sums, row, product.rows, panel * COP_PANEL, w->columns);
+    if (!in_place) store_sums(call, sums, row, product.rows, panel * COP_PANEL, w->columns);
 }
 
 static void run_tasks(const void *context, int thread)

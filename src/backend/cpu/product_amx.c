@@ -29,6 +29,15 @@ typedef struct tile_config {
                      :                                  \
                      : "r"(from), "r"((size_t)(stride)) \
                      : "memory")
+#define TILE_ZERO(tile) __asm__ volatile("tilezero %%tmm" #tile : : : "memory")
+#define TILE_BEGIN(tile, fresh, from, stride) \
+    do {                                      \
+        if (fresh) {                          \
+            TILE_ZERO(tile);                  \
+        } else {                              \
+            TILE_LOAD(tile, from, stride);    \
+        }                                     \
+    } while (0)
 #define TILE_STORE(tile, to, stride)                        \
     __asm__ volatile("tilestored %%tmm" #tile ", (%0,%1,1)" \
                      :                                      \
@@ -59,10 +68,10 @@ static void multiply_four(const cop_product *p, const uint16_t *a, const uint32_
     const uint16_t *const a_lower = a + TILE_ROWS * p->a_stride;
     const uint32_t *const b_next = b + p->b_stride;
     float *const c_lower = c + TILE_ROWS * p->c_stride;
-    TILE_LOAD(0, c, c_bytes);
-    TILE_LOAD(1, c + COP_PANEL, c_bytes);
-    TILE_LOAD(2, c_lower, c_bytes);
-    TILE_LOAD(3, c_lower + COP_PANEL, c_bytes);
+    TILE_BEGIN(0, p->fresh, c, c_bytes);
+    TILE_BEGIN(1, p->fresh, c + COP_PANEL, c_bytes);
+    TILE_BEGIN(2, p->fresh, c_lower, c_bytes);
+    TILE_BEGIN(3, p->fresh, c_lower + COP_PANEL, c_bytes);
     for (size_t k = 0; k < p->depth; k += COP_PRODUCT_BLOCK) {
         TILE_LOAD(6, b + k / 2 * COP_PANEL, TILE_BYTES);
         TILE_LOAD(4, a + k, a_bytes);
@@ -85,8 +94,8 @@ static void multiply_wide(const cop_product *p, const uint16_t *a, const uint32_
     const size_t a_bytes = p->a_stride * sizeof *a;
     const size_t c_bytes = p->c_stride * sizeof *c;
     const uint32_t *const b_next = b + p->b_stride;
-    TILE_LOAD(0, c, c_bytes);
-    TILE_LOAD(1, c + COP_PANEL, c_bytes);
+    TILE_BEGIN(0, p->fresh, c, c_bytes);
+    TILE_BEGIN(1, p->fresh, c + COP_PANEL, c_bytes);
     for (size_t k = 0; k < p->depth; k += COP_PRODUCT_BLOCK) {
         TILE_LOAD(4, a + k, a_bytes);
         TILE_LOAD(6, b + k / 2 * COP_PANEL, TILE_BYTES);
@@ -106,8 +115,8 @@ static void multiply_tall(const cop_product *p, const uint16_t *a, const uint32_
     const size_t c_bytes = p->c_stride * sizeof *c;
     const uint16_t *const a_lower = a + TILE_ROWS * p->a_stride;
     float *const c_lower = c + TILE_ROWS * p->c_stride;
-    TILE_LOAD(0, c, c_bytes);
-    if (lower) TILE_LOAD(2, c_lower, c_bytes);
+    TILE_BEGIN(0, p->fresh, c, c_bytes);
+    if (lower) TILE_BEGIN(2, p->fresh, c_lower, c_bytes);
     for (size_t k = 0; k < p->depth; k += COP_PRODUCT_BLOCK) {
         TILE_LOAD(6, b + k / 2 * COP_PANEL, TILE_BYTES);
         TILE_LOAD(4, a + k, a_bytes);

@@ -347,11 +347,10 @@ static void score_narrow(const cop_attention_task *task, const work *w, const ti
                                 .b_stride = depth / 2 * COP_PANEL,
                                 .c = w->scores,
                                 .c_stride = TILE,
+                                .fresh = true,
                                 .rows = w->rows,
                                 .panels = t->padded / COP_PANEL,
                                 .depth = depth};
-    for (size_t r = 0; r < w->rows; r++)
-        memset(w->scores + r * TILE, 0, t->padded * sizeof(float));
     task->product(&scores);
     for (size_t r = 0; r < w->rows; r++) {
 #pragma omp simd

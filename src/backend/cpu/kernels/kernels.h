@@ -29,6 +29,7 @@ typedef struct cop_product {
     size_t b_stride;
     float *c; /* [rows, panels * COP_PANEL], c_stride apart */
     size_t c_stride;
+    bool fresh; /* c is not read, as if it were zero */
     size_t rows, panels;
     size_t depth; /* a multiple of COP_PRODUCT_BLOCK */
 } cop_product;
