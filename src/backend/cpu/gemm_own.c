@@ -4,8 +4,8 @@
  * Weights lie in panels of 16 columns (see kernels/product.c), so that a task reads them once
  * from end to end. A task is TASK_PANELS panels times at most TASK_ROWS rows, and takes the
  * depth in pieces of TASK_DEPTH: a piece of its panels (64 x 512 bf16, 64 KiB) and of its rows
- * (96 x 512 binary32, 192 KiB) stay in a second-level cache of 512 KiB, one panel's piece (16
- * KiB) in the first, and its sums (24 KiB) are stored once, with bias and residual. Tasks of
+ * (160 x 512 binary32, 320 KiB) stay in a second-level cache of 512 KiB, one panel's piece (16
+ * KiB) in the first, and its sums (40 KiB) are stored once, with bias and residual. Tasks of
  * the same panels follow each other, so that weights come from memory once however many rows
  * there are; threads take tasks in turn, so that one which is slowed down by others holds up
  * one task, not half of the product. */
@@ -20,7 +20,7 @@
 #include <string.h>
 
 enum {
-    TASK_ROWS = 160, /* whole strips of every instruction set: 6, 12 and 32 rows */
+    TASK_ROWS = 160, /* whole strips of AVX2 and of AMX: 5 and 32 rows */
     TASK_DEPTH = 512,
     TASK_PANELS = 4,
     TASK_COLUMNS = TASK_PANELS * COP_PANEL,
