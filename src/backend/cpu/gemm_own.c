@@ -19,6 +19,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#if defined(__x86_64__)
+#include <emmintrin.h>
+#endif
+
 enum {
     TASK_ROWS = 160, /* whole strips of AVX2 and of AMX: 5 and 32 rows */
     TASK_DEPTH = 512,
@@ -126,32 +130,50 @@ static void read_row(const pack_work *w, size_t row, size_t first, size_t count,
     w->self->options.kernels->narrow(out, COP_BF16, wide, count);
 }
 
+#if defined(__x86_64__)
 /* Four words, each a pair of elements. */
-typedef uint32_t four __attribute__((vector_size(16), aligned(2), may_alias));
+static __m128i load_four(const uint16_t *from)
+{
+    return _mm_loadu_si128((const __m128i *)(const void *)from);
+}
+
+static void store_four(uint32_t *to, __m128i words)
+{
+    _mm_storeu_si128((__m128i *)(void *)to, words);
+}
 
 /* Rows [COP_PANEL] as words of a panel: transposed, four by four. depth is a multiple of 8. */
 static void interleave(uint16_t rows[COP_PANEL][TASK_DEPTH], size_t depth, uint32_t *out)
 {
+    const size_t step = COP_PANEL;
     for (size_t i = 0; i < depth; i += 8) {
         for (size_t n = 0; n < COP_PANEL; n += 4) {
-            const four a = *(const four *)&rows[n][i];
-            const four b = *(const four *)&rows[n + 1][i];
-            const four c = *(const four *)&rows[n + 2][i];
-            const four d = *(const four *)&rows[n + 3][i];
-            const four ab_low = __builtin_shuffle(a, b, (four){0, 4, 1, 5});
-            const four ab_high = __builtin_shuffle(a, b, (four){2, 6, 3, 7});
-            const four cd_low = __builtin_shuffle(c, d, (four){0, 4, 1, 5});
-            const four cd_high = __builtin_shuffle(c, d, (four){2, 6, 3, 7});
-            uint32_t *const to = out + i / 2 * COP_PANEL + n;
-            *(four *)to = __builtin_shuffle(ab_low, cd_low, (four){0, 1, 4, 5});
-            *(four *)(to + COP_PANEL) = __builtin_shuffle(ab_low, cd_low, (four){2, 3, 6, 7});
-            *(four *)(to + 2 * COP_PANEL) =
-                __builtin_shuffle(ab_high, cd_high, (four){0, 1, 4, 5});
-            *(four *)(to + 3 * COP_PANEL) =
-                __builtin_shuffle(ab_high, cd_high, (four){2, 3, 6, 7});
+            const __m128i a = load_four(&rows[n][i]);
+            const __m128i b = load_four(&rows[n + 1][i]);
+            const __m128i c = load_four(&rows[n + 2][i]);
+            const __m128i d = load_four(&rows[n + 3][i]);
+            const __m128i ab_low = _mm_unpacklo_epi32(a, b);
+            const __m128i ab_high = _mm_unpackhi_epi32(a, b);
+            const __m128i cd_low = _mm_unpacklo_epi32(c, d);
+            const __m128i cd_high = _mm_unpackhi_epi32(c, d);
+            uint32_t *const to = out + i / 2 * step + n;
+            store_four(to, _mm_unpacklo_epi64(ab_low, cd_low));
+            store_four(to + step, _mm_unpackhi_epi64(ab_low, cd_low));
+            store_four(to + 2 * step, _mm_unpacklo_epi64(ab_high, cd_high));
+            store_four(to + 3 * step, _mm_unpackhi_epi64(ab_high, cd_high));
         }
     }
 }
+#else
+/* Rows [COP_PANEL] as words of a panel. */
+static void interleave(uint16_t rows[COP_PANEL][TASK_DEPTH], size_t depth, uint32_t *out)
+{
+    for (size_t i = 0; i < depth; i += 2) {
+        for (size_t n = 0; n < COP_PANEL; n++)
+            *out++ = rows[n][i] | (uint32_t)rows[n][i + 1] << 16;
+    }
+}
+#endif
 
 static void pack_panels(const void *context, size_t begin, size_t end)
 {
@@ -224,32 +246,27 @@ static void make_rows(const void *context, size_t begin, size_t end)
     }
 }
 
-/* Adds sums [rows, TASK_COLUMNS] of columns `first` on, and the bias, to what is there or to
- * nothing. */
-static void store_sums(const cop_gemm_call *call, const float *sums, size_t row, size_t rows,
+/* Stores sums [rows, TASK_COLUMNS] of columns `first` on, which get the bias first. */
+static void store_sums(const cop_gemm_call *call, float *sums, size_t row, size_t rows,
                        size_t first, size_t columns)
 {
     const size_t n = call->weight->n;
     const size_t count = n - first < columns ? n - first : columns;
     const float *const bias = call->bias == NULL ? NULL : call->bias + first;
+    const size_t biased = bias == NULL ? 0 : count;
     for (size_t r = 0; r < rows; r++) {
         float *const out = call->out + (row + r) * n + first;
-        const float *const from = sums + r * TASK_COLUMNS;
-        if (bias != NULL && call->accumulate) {
+        float *const from = sums + r * TASK_COLUMNS;
 #pragma omp simd
-            for (size_t i = 0; i < count; i++)
-                out[i] += from[i] + bias[i];
-        } else if (bias != NULL) {
-#pragma omp simd
-            for (size_t i = 0; i < count; i++)
-                out[i] = from[i] + bias[i];
-        } else if (call->accumulate) {
-#pragma omp simd
-            for (size_t i = 0; i < count; i++)
-                out[i] += from[i];
-        } else {
+        for (size_t i = 0; i < biased; i++)
+            from[i] += bias[i];
+        if (!call->accumulate) {
             memcpy(out, from, count * sizeof *out);
+            continue;
         }
+#pragma omp simd
+        for (size_t i = 0; i < count; i++)
+            out[i] += from[i];
     }
 }
 
@@ -318,7 +335,7 @@ static cop_status run(cop_gemm *gemm, const cop_gemm_call *call, cop_error *err)
     COP_TRY(reserve_rows(self, call->rows * weight->depth * item, err));
     atomic_size_t next = 0;
     /* Narrower tasks where there would be too few to share evenly. */
-    const bool few = weight->panels < 8 * TASK_PANELS * threads;
+    const bool few = weight->panels < threads * 8 * TASK_PANELS;
     run_work work = {.self = self,
                      .call = call,
                      .row_blocks = (call->rows + TASK_ROWS - 1) / TASK_ROWS,
