@@ -219,7 +219,7 @@ static void test_out_of_range(void **state)
          "bf16); did you mean \"bf16\"?"},
         {"backend.compute: F32", "j.yaml:3: backend.compute: unknown choice \"F32\""},
         {"backend.gemm: mkl",
-         "j.yaml:3: backend.gemm: unknown choice \"mkl\" (auto | onednn | openblas)"},
+         "j.yaml:3: backend.gemm: unknown choice \"mkl\" (auto | own | onednn | openblas)"},
         {"backend.gemm: ''", "j.yaml:3: backend.gemm must not be an empty text"},
     };
     ASSERT_ALL_FAIL(cases);
