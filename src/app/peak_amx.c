@@ -7,10 +7,7 @@
 #include "coppice/base/cpu.h"
 
 #if defined(__x86_64__)
-#include <cpuid.h>
 #include <stdint.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 enum { SUMS = 4, ROWS = 16, DEPTH = 32, ROW_BYTES = 64 };
 
@@ -46,23 +43,9 @@ static float run(size_t rounds)
     return (float)rounds;
 }
 
-/* A process must ask before it touches a tile: their state is large, and not kept for others.
- * What asks again is told the same. */
-static bool may_use_tiles(void)
-{
-    enum { REQUEST_STATE = 0x1023, TILE_DATA = 18 };
-    return syscall(SYS_arch_prctl, REQUEST_STATE, TILE_DATA) == 0;
-}
-
 static bool is_there(void)
 {
-    enum { AMX_BF16 = 1U << 22, AMX_TILE = 1U << 24 };
-    unsigned a = 0;
-    unsigned b = 0;
-    unsigned c = 0;
-    unsigned d = 0;
-    return cop_cpu_isa() >= COP_ISA_AVX512 && __get_cpuid_count(7, 0, &a, &b, &c, &d) != 0 &&
-           (d & AMX_BF16) != 0 && (d & AMX_TILE) != 0 && may_use_tiles();
+    return cop_cpu_isa() >= COP_ISA_AMX;
 }
 
 const cop_peak cop_peak_amx = {"AMX, bf16", true, 2.0 * SUMS *ROWS *ROWS *DEPTH, run, is_there};

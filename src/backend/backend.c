@@ -44,6 +44,17 @@ bool cop_gemm_provider_parse(const char *name, cop_gemm_provider *provider)
     return true;
 }
 
+bool cop_arithmetic_parse(const char *name, cop_arithmetic *arithmetic)
+{
+    static const char *const names[] = {[COP_ARITHMETIC_AUTO] = "auto",
+                                        [COP_ARITHMETIC_DEFINED] = "defined",
+                                        [COP_ARITHMETIC_LIBRARY] = "library"};
+    const size_t found = cop_text_find_name(name, names, sizeof names / sizeof names[0]);
+    if (found == sizeof names / sizeof names[0]) return false;
+    *arithmetic = (cop_arithmetic)found;
+    return true;
+}
+
 /* The plug-in lies beside the program in a build, in ../lib/coppice in an installation.
  * folder [size]. */
 static cop_status plugin_folder(char *folder, size_t size, cop_error *err)
@@ -79,17 +90,6 @@ void cop_backend_locate(const cop_backend_options *options, char *id, size_t siz
     if (options->kind != COP_BACKEND_CPU &&
         plugin_folder(folder, sizeof folder, NULL) == COP_OK)
         cop_plugin_locate(folder, options, id, size);
-}
-
-bool cop_arithmetic_parse(const char *name, cop_arithmetic *arithmetic)
-{
-    static const char *const names[] = {[COP_ARITHMETIC_AUTO] = "auto",
-                                        [COP_ARITHMETIC_DEFINED] = "defined",
-                                        [COP_ARITHMETIC_LIBRARY] = "library"};
-    const size_t found = cop_text_find_name(name, names, sizeof names / sizeof names[0]);
-    if (found == sizeof names / sizeof names[0]) return false;
-    *arithmetic = (cop_arithmetic)found;
-    return true;
 }
 
 bool cop_backend_has_bf16(const cop_backend_options *options)

@@ -2,6 +2,7 @@
  * that a given number of them effectively counts. */
 #include "coppice/search/search.h"
 
+#include "coppice/base/math.h"
 #include "coppice/base/memory.h"
 #include "search/cloud.h"
 #include "search/stats_private.h"
@@ -138,7 +139,7 @@ double cop_search_target_ess(size_t round, size_t rounds, size_t members)
     double effective = ess_first_round;
     if (rounds > 1) {
         const double share = fmin(1.0, (double)round / (double)(rounds - 1));
-        effective *= pow(ess_last_round / ess_first_round, share);
+        effective *= cop_math_pow(ess_last_round / ess_first_round, share);
     }
     return fmin((double)members, 2.0 * effective);
 }

@@ -1,6 +1,7 @@
 /* Means, quantiles, softmax, and the statistics of weights. */
 #include "coppice/search/search.h"
 
+#include "coppice/base/math.h"
 #include "coppice/base/memory.h"
 #include "search/stats_private.h"
 
@@ -66,7 +67,7 @@ void cop_stats_softmax(const double *values, size_t count, double temperature, d
     for (size_t i = 0; i < count; i++) {
         /* Equal to the top without a subtraction: infinities and a temperature of 0 work too.
          */
-        weights[i] = values[i] == top ? 1.0 : exp((values[i] - top) / temperature);
+        weights[i] = values[i] == top ? 1.0 : cop_math_exp((values[i] - top) / temperature);
         sum += weights[i];
     }
     for (size_t i = 0; i < count; i++)

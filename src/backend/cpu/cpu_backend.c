@@ -37,6 +37,7 @@ static void destroy(cop_backend *backend)
 /* Of the defined arithmetic: another number, other bits. */
 enum { DEFINED_VERSION = 1 };
 
+/* No library leaves rows alone. */
 static bool is_defined(const cop_cpu *cpu)
 {
     return cpu->base.rows_alone;

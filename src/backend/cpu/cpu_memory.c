@@ -77,8 +77,8 @@ void cop_cpu_plan(const cop_backend *backend, const cop_backend_plan *plan,
     const uint64_t lanes = plan->lanes == 0 ? 1 : plan->lanes;
     /* Packed in blocks of up to 64: one hundredth covers padding of all but tiny matrices. */
     const uint64_t packed = (plan->matrices + plan->matrices / 100) * compute;
-    /* What is packed as another type goes through binary32 on its way; own kernels pack
-     * without. */
+    /* What is packed as another type goes through binary32 on its way. Own kernels need no
+     * stage; it is counted for them all the same. */
     const bool widened = plan->storage != backend->input && plan->storage != COP_F32;
     const uint64_t staged = plan->largest_matrix * (storage + (widened ? sizeof(float) : 0));
     *need_bytes = fixed + lanes * (packed + staged + plan->others * storage) +

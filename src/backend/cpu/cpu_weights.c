@@ -106,7 +106,8 @@ cop_status cop_cpu_matrix_create(cop_backend *backend, size_t n, size_t k, cop_d
         cop_cpu_matrix_destroy(backend, &made);
         return status;
     }
-    if (lanes == 1) made->own.owned = cpu->gemm->ops->weight_memory(made->weights[0], dtype);
+    if (lanes == 1 && cpu->gemm->ops->weight_memory != NULL)
+        made->own.owned = cpu->gemm->ops->weight_memory(made->weights[0], dtype);
     made->own.data = made->own.owned;
     made->own.bytes = lanes * n * k * cop_dtype_size(dtype);
     *matrix = made;

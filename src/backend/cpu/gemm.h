@@ -29,8 +29,8 @@ typedef struct cop_gemm_ops {
     cop_status (*weight_create)(cop_gemm *gemm, size_t n, size_t k, cop_gemm_weight **weight,
                                 cop_error *err);
     void (*weight_destroy)(cop_gemm *gemm, cop_gemm_weight *weight);
-    /* Memory of the weight that takes its elements, row-major of dtype, as they are; NULL if
-     * they have to be packed from elsewhere. */
+    /* Memory of the weight that takes its elements, row-major of dtype, as they are; NULL, the
+     * function or what it gives, if they have to be packed from elsewhere. */
     void *(*weight_memory)(cop_gemm_weight *weight, cop_dtype dtype);
     /* Packs from source [N, K] of dtype, which may be weight_memory(). */
     cop_status (*weight_pack)(cop_gemm *gemm, cop_gemm_weight *weight, const void *source,

@@ -377,13 +377,6 @@ static void weight_destroy(cop_gemm *gemm, cop_gemm_weight *weight)
     cop_memory_free(weight);
 }
 
-static void *weight_memory(cop_gemm_weight *weight, cop_dtype dtype)
-{
-    (void)weight;
-    (void)dtype;
-    return NULL;
-}
-
 /* Runs the reorder from row-major [N, K] to the packed layout. */
 static cop_status reorder(onednn_gemm *self, const cop_gemm_weight *weight, const void *source,
                           dnnl_data_type_t type, cop_error *err)
@@ -566,7 +559,6 @@ cop_status cop_gemm_create_onednn(const cop_gemm_options *options, cop_gemm **ge
         .destroy = destroy,
         .weight_create = weight_create,
         .weight_destroy = weight_destroy,
-        .weight_memory = weight_memory,
         .weight_pack = weight_pack,
         .run = run,
     };

@@ -89,13 +89,6 @@ static void weight_destroy(cop_gemm *gemm, cop_gemm_weight *weight)
     cop_memory_free(weight);
 }
 
-static void *weight_memory(cop_gemm_weight *weight, cop_dtype dtype)
-{
-    (void)weight;
-    (void)dtype;
-    return NULL;
-}
-
 /* Rows to pack: pieces of whole rows, one after the other, and what is added to them. */
 typedef struct pack_work {
     const own_gemm *self;
@@ -355,7 +348,6 @@ cop_status cop_gemm_create_own(const cop_gemm_options *options, cop_gemm **gemm,
         .destroy = destroy,
         .weight_create = weight_create,
         .weight_destroy = weight_destroy,
-        .weight_memory = weight_memory,
         .weight_pack = weight_pack,
         .weight_rebuild = weight_rebuild,
         .run = run,
