@@ -2,8 +2,8 @@
  *
  * OpenMP's threads spin while they wait, which on a busy machine costs them the very cores that
  * they wait for. How long is read from the environment when the library starts, which is before
- * main(). To start the program once more with another environment costs as much as a third of
- * a small model's start, so a function of .preinit_array, which runs before any library starts,
+ * main(). To start the program once more with another environment would take a part of a small
+ * model's start, so a function of .preinit_array, which runs before any library starts,
  * puts the limit into the place of an entry that no library looks at while it starts; main()
  * brings the entry back. */
 #include "app/spin_limit.h"
