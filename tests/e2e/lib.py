@@ -1,4 +1,5 @@
 """What the end-to-end tests share: running the program, small jobs, comparing runs."""
+import hashlib
 import json
 import os
 import subprocess
@@ -9,6 +10,7 @@ TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))
 COPPICE = os.environ.get("COPPICE", os.path.join(TOP, "build", "coppice"))
 BUILD = os.environ.get("BUILD", os.path.join(TOP, "build"))
 DEMO = os.path.join(TOP, "jobs", "demo.yaml")
+DEMO_RECIPE = "fb1525de521bb5ba7eca5604c5e4e4c4f82afd17c0b6b2db96f415468137027e"  # sha256, on every processor
 MODEL = os.path.join(TOP, "jobs", "demo", "model")
 DATA = os.path.join(TOP, "jobs", "demo", "arith.jsonl")
 sys.path.insert(0, os.path.join(TOP, "tests"))
@@ -110,6 +112,11 @@ def same_result(a, b, what):
     check(read(os.path.join(a, "recipe.json")) == read(os.path.join(b, "recipe.json")),
           f"{what}: the recipes differ")
     check(scores(a) == scores(b), f"{what}: the scores differ")
+
+
+def check_demo_recipe(out, what):
+    found = hashlib.sha256(read(os.path.join(out, "recipe.json"))).hexdigest()
+    check(found == DEMO_RECIPE, f"{what}: the recipe's digest is {found}, not the demo's {DEMO_RECIPE}")
 
 
 def scratch():

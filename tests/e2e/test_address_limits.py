@@ -52,7 +52,8 @@ with scratch() as folder:
                                     "--max-new-tokens", "4"])
     sweep("v", "run", lambda kib: run_command(1, os.path.join(folder, f"run{kib}"), small, DEMO))
     sweep("v", "run with OpenBLAS", lambda kib: run_command(1, os.path.join(folder, f"blas{kib}"),
-                                                            [*small, "backend.gemm=openblas"], DEMO))
+                                                            [*small, "backend.gemm=openblas", "backend.arithmetic=library"],
+                                                            DEMO))
     sweep("d", "generate", lambda kib: [COPPICE, "generate", "--model", MODEL, "--max-new-tokens", "4"])
     sweep("v", "one rank of three", lambda kib: run_command(3, os.path.join(folder, f"rank{kib}"), small, DEMO), 2)
     sweep("v", "rank 0 of two", lambda kib: run_command(2, os.path.join(folder, f"first{kib}"), small, DEMO), 0)

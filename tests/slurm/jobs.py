@@ -12,7 +12,8 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(os.path.dirname(HERE), "e2e"))
 
 from cluster import DISK, FOLDER, alive, node_names, node_pid, power_off, power_on, ready, until  # noqa: E402,F401
-from lib import COPPICE, DEMO, ENV, QUICK, TOP, check, fail, inspect, read, run_job, same_result  # noqa: E402,F401
+from lib import (COPPICE, DEMO, ENV, QUICK, TOP, check, check_demo_recipe, fail, inspect, read,  # noqa: E402,F401
+                 run_job, same_result)
 from lib import scratch as plain_scratch  # noqa: E402
 
 SCRIPTS = os.path.join(TOP, "slurm")
@@ -86,6 +87,12 @@ class Job:
             self.fail(f"{what}: {self.restarts()} restarts")
         if "going on with the run" not in self.text():
             self.fail(f"{what}: the run began anew")
+        self.check_result(whole, what)
+
+    def check_result(self, whole, what):
+        """It left the bytes of an undisturbed run."""
+        if not os.path.exists(os.path.join(self.out, "recipe.json")):
+            self.fail(f"{what}: no recipe in {os.listdir(self.out)}")
         same_result(whole, self.out, what)
 
     def text(self):

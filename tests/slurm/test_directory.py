@@ -7,7 +7,7 @@ import subprocess
 import time
 
 from jobs import (COPPICE, DISK, ENDED, LAUNCHERS, LONGER, TOP, Job, check, mark_down, power_off, read, reference,
-                  same_result, scratch)
+                  scratch)
 
 SETTINGS = LONGER + ["checkpoint.heartbeat=0.5"]
 BUSY = 13
@@ -42,7 +42,7 @@ def full_and_taken(folder, whole):
     os.remove(filler)
     first.wait()
     check("is written again" in first.text() and first.restarts() == 0, first.text())
-    same_result(whole, first.out, "after a full disk and a second job")
+    first.check_result(whole, "after a full disk and a second job")
     print("* a full run directory, and a second job on it: refused with exit code 13, the first ended")
 
 
@@ -91,7 +91,7 @@ def readonly_and_clock(folder, whole):
         job.wait()
         check("is written again" in job.text() and job.restarts() == 0, job.text())
         check(len({line[:10] for line in log_of(job).splitlines()}) > 2, "the clock did not jump: " + log_of(job))
-        same_result(whole, job.out, f"{launcher}: read-only for a while, with clocks that jump")
+        job.check_result(whole, f"{launcher}: read-only for a while, with clocks that jump")
     print(f"* read-only for a while, {jumps} jumps of the clock by days: the same bytes")
 
 
@@ -111,7 +111,7 @@ def taken_over(folder, whole):
         job.wait()
         check("sign of life" in log_of(job) + job.text(), f"{launcher}: it did not wait for the owner: {job.text()}")
         check("going on with the run" in job.text(), f"{launcher}: the run began anew")
-        same_result(whole, job.out, f"{launcher}: taken over from a dead job")
+        job.check_result(whole, f"{launcher}: taken over from a dead job")
     print("* a dead job's run directory: taken over by a job on other nodes")
 
 

@@ -9,7 +9,7 @@ import signal
 import time
 
 from jobs import (ENDED, LAUNCHERS, LONGER, Job, check, command, mark_down, node_names, node_pid, power_off,
-                  power_on, ranks_of, reference, same_result, scratch)
+                  power_on, ranks_of, reference, scratch)
 
 SEED = int(os.environ.get("COPPICE_SEED", "5"))
 FAULTS = int(os.environ.get("COPPICE_FAULTS", "20"))
@@ -109,7 +109,7 @@ with scratch() as scratch_folder:
             field.repair(after_s=1)
             time.sleep(0.2)
         job.wait("COMPLETED")
-        same_result(whole, job.out, f"job {job.id}")
+        job.check_result(whole, f"job {job.id}")
         check(not ranks_of(job), f"job {job.id} left ranks behind: {ranks_of(job)}")
     restarts = sum(job.restarts() for job in every)
     print("* " + ", ".join(f"{count} {kind}" for kind, count in counted.items()))

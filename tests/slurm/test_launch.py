@@ -3,7 +3,7 @@
 A wrong job ends at once with the program's own exit code and is not tried again."""
 import os
 
-from jobs import LAUNCHERS, QUICK, Job, check, inspect, reference, same_result, scratch
+from jobs import LAUNCHERS, QUICK, Job, check, inspect, reference, scratch
 
 with scratch() as folder:
     whole = reference()
@@ -11,7 +11,7 @@ with scratch() as folder:
             for launcher in LAUNCHERS}
     for launcher, job in jobs.items():
         job.wait()
-        same_result(whole, job.out, "by " + launcher)
+        job.check_result(whole, "by " + launcher)
         tree = inspect(job.out)
         hosts = {text.split(" on ")[1].split(";")[0] for text in tree["job"]["rank_backends"]}
         check(hosts == {"node1", "node2", "node3"}, f"{launcher}: ranks on {hosts}")

@@ -4,7 +4,7 @@ undisturbed run. A cancelled job leaves a valid run file, is not requeued, and g
 submitted again."""
 import time
 
-from jobs import LAUNCHERS, LONGER, Job, check, command, inspect, reference, same_result, scratch
+from jobs import LAUNCHERS, LONGER, Job, check, command, inspect, reference, scratch
 
 # srun passes a signal to the steps on to every rank; mpirun's ranks on the first node are in no step.
 WAYS = [("srun", "--batch"), ("srun", "--full"), ("srun", ""), ("mpirun", "--batch"), ("mpirun", "--full")]
@@ -38,7 +38,7 @@ def cancel_all(folder, whole):
     for launcher, job in again.items():
         job.wait()
         check("going on with the run" in job.text(), launcher + ": the run began anew")
-        same_result(whole, job.out, "cancelled under " + launcher)
+        job.check_result(whole, "cancelled under " + launcher)
 
 
 with scratch() as scratch_folder:
