@@ -38,7 +38,10 @@ static const struct argp_option options[] = {
      "not count)",
      0},
     {"check", KEY_CHECK, NULL, 0,
-     "Check the job and the files that it names, print its resolved keys and stop", 0},
+     "Check the job and the files that it names, print its resolved keys and the run "
+     "directory, "
+     "and stop",
+     0},
     {"keys", KEY_KEYS, NULL, 0,
      "Print every key of the job file with unit, default, range and meaning", 0},
     {0}};
@@ -146,6 +149,17 @@ static cop_status default_out(const char *job, cop_text *out, cop_error *err)
     return cop_text_format(out, err, "runs/%.*s", length, name);
 }
 
+/* A comment below the keys, which scripts look for. */
+static cop_status print_out(const arguments *a, cop_error *err)
+{
+    cop_text out = {0};
+    const cop_status status = a->out != NULL ? COP_OK : default_out(a->job, &out, err);
+    if (status == COP_OK)
+        (void)printf("# run directory: %s\n", a->out != NULL ? a->out : out.data);
+    cop_text_free(&out);
+    return status == COP_OK ? cop_app_flush(err) : status;
+}
+
 static cop_status execute(const arguments *a, cop_world *world, cop_error *err)
 {
     cop_job *job = NULL;
@@ -207,6 +221,7 @@ cop_status cop_command_run(int argc, char **argv, cop_error *err)
         status = cop_job_load(a.job, a.overrides, a.override_count, &job, err);
         if (status == COP_OK) status = print_job(job, err);
         if (status == COP_OK) status = cop_run_check(job, err);
+        if (status == COP_OK) status = print_out(&a, err);
         cop_job_destroy(&job);
     } else {
         status = run_world(&a, argc, argv, err);

@@ -143,5 +143,7 @@ with scratch() as folder:
             (MEMORY, ["GiB", "es.iterations"], ["method=es", "population.size=100000", "es.iterations=100000"])):
         options = [word for setting in settings for word in ("-s", setting)]
         refuses(code, words, "run", DEMO, "--check", *options)
-    check("gate.on: " in coppice("run", DEMO, "--check"), "--check does not print the keys of the demo")
+    checked = coppice("run", DEMO, "--check")
+    check("gate.on: " in checked, "--check does not print the keys of the demo")
+    check(checked.endswith("\n# run directory: runs/demo\n"), f"--check does not end with the run directory: {checked}")
     print(f"* {cases} kinds of wrong input")

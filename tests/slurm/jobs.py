@@ -103,6 +103,7 @@ class Job:
 
     def fail(self, message):
         fail(f"{message}\njob {self.id} is {self.state()}\n{self.text()[-3000:]}\n"
+             f"{command('scontrol', 'show', 'job', self.id, code=None)}"
              f"{command('sinfo', '-N', '-o', '%N %T %E')}{command('squeue')}")
 
     def until(self, seconds, what, condition):

@@ -1,9 +1,31 @@
 #!/usr/bin/env python3
 """The quick job through sbatch, started by srun and by mpirun, gives the bytes of a plain local run.
-A wrong job ends at once with the program's own exit code and is not tried again."""
+A wrong job ends at once with the program's own exit code and is not tried again. A launcher's 0 is not believed
+while the run is not done."""
 import os
+import stat
 
 from jobs import LAUNCHERS, QUICK, Job, check, inspect, reference, scratch
+# In place of the program: a launcher that ends with 0 before the run is done, or has begun.
+UNFINISHED = """#!/bin/sh
+case "$*" in
+    *--check) echo "# run directory: $0.out" ;;
+    status*) [ ! -e "$0.out" ] || echo '{"coppice_status":1,"state":"running"}' ;;
+    *) [ -e "$0.never" ] || : >"$0.out" ;;
+esac
+"""
+
+
+def check_unfinished(folder, name, code, words, never=False):
+    double = os.path.join(folder, name)
+    with open(double, "w") as file:
+        file.write(UNFINISHED)
+    os.chmod(double, stat.S_IRWXU)
+    if never:
+        open(double + ".never", "w").close()
+    job = Job(folder, "job-" + name, program=double, options=["--export=ALL,COPPICE_REQUEUES=0"]).wait("FAILED")
+    check(job.fact("ExitCode") == f"{code}:0" and words in job.text(), f"{job.fact('ExitCode')}: {job.text()}")
+
 
 with scratch() as folder:
     whole = reference()
@@ -25,3 +47,6 @@ with scratch() as folder:
     missing = Job(folder, "missing", program=os.path.join(folder, "nothing"))
     missing.wait("FAILED")
     check("is not there; build it first" in missing.text(), "no word about a missing program")
+
+    check_unfinished(folder, "cut-short", 11, "ranks or nodes lost (exit code 11), and the job was requeued 0 times")
+    check_unfinished(folder, "not-begun", 1, "could not be started", never=True)
