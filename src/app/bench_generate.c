@@ -12,7 +12,7 @@ static cop_status measure_step(const cop_bench *bench, const cop_bench_setting *
                                cop_error *err)
 {
     cop_backend_options options = cop_app_backend_options(compute, bench->threads);
-    options.storage = COP_BF16;
+    options.storage = cop_model_storage(s->checkpoint);
     cop_backend *backend = NULL;
     cop_bench_generator g = {0};
     COP_TRY(cop_backend_create_cpu(&options, &backend, err));

@@ -387,9 +387,7 @@ cop_status cop_bench_gpu(cop_bench *bench, const char *only, const char *model_d
     if (model_dir != NULL) {
         COP_TRY(cop_model_open(model_dir, &config, &checkpoint, err));
         config.stop_count = 0; /* every answer as long as the others */
-        const cop_tensor_info *const table =
-            cop_checkpoint_find(checkpoint, "model.embed_tokens.weight");
-        if (table != NULL) storage = table->dtype;
+        storage = cop_model_storage(checkpoint);
         common.setting.config = &config;
         common.setting.checkpoint = checkpoint;
     }

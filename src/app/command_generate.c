@@ -206,9 +206,7 @@ static cop_status load(const arguments *a, const prompt_list *list,
     cop_backend_options made = how->backend;
     COP_CHECK(a->gemm == NULL || cop_gemm_provider_parse(a->gemm, &made.gemm), err,
               COP_ERR_USAGE, "--gemm %s: must be auto, own, onednn or openblas", a->gemm);
-    const cop_tensor_info *const table =
-        cop_checkpoint_find(w->checkpoint, "model.embed_tokens.weight");
-    made.storage = table == NULL ? COP_F32 : table->dtype;
+    made.storage = cop_model_storage(w->checkpoint);
     COP_TRY(cop_backend_create(&made, &w->backend, err));
     const cop_model_limits limits = {.batch = how->batch,
                                      .prompt_tokens = list->longest,

@@ -6,18 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The dtype of the largest tensor stands for the base's. */
-static cop_dtype storage_dtype(const cop_checkpoint *checkpoint)
-{
-    const cop_tensor_info *largest = NULL;
-    for (size_t i = 0; i < cop_checkpoint_count(checkpoint); i++) {
-        const cop_tensor_info *const info = cop_checkpoint_at(checkpoint, i);
-        if (info->dtype == COP_DTYPE_OTHER) continue;
-        if (largest == NULL || info->count > largest->count) largest = info;
-    }
-    return largest == NULL ? COP_F32 : largest->dtype;
-}
-
 /* Stop tokens that the user names, by id or text, in place of the model's. */
 static cop_status set_stops(const cop_answer_rules *rules, const cop_tokenizer *tokenizer,
                             cop_model_config *config, cop_error *err)
@@ -83,7 +71,7 @@ static cop_status load_model(cop_evaluator *evaluator, cop_error *err)
     COP_TRY(cop_checkpoint_open(options->model_dir, &evaluator->checkpoint, err));
     COP_TRY(cop_model_settle(&evaluator->config, evaluator->checkpoint, err));
     COP_TRY(cop_model_config_notes(&evaluator->config, &evaluator->notes, err));
-    options->backend.storage = storage_dtype(evaluator->checkpoint);
+    options->backend.storage = cop_model_storage(evaluator->checkpoint);
     COP_TRY(cop_backend_create(&options->backend, &evaluator->backend, err));
     const cop_model_limits limits = {.batch = options->batch,
                                      .prompt_tokens = longest,

@@ -79,6 +79,17 @@ cop_status cop_model_open(const char *directory, cop_model_config *config,
     return status;
 }
 
+cop_dtype cop_model_storage(const cop_checkpoint *checkpoint)
+{
+    const cop_tensor_info *largest = NULL;
+    for (size_t i = 0; i < cop_checkpoint_count(checkpoint); i++) {
+        const cop_tensor_info *const info = cop_checkpoint_at(checkpoint, i);
+        if (info->dtype == COP_DTYPE_OTHER) continue;
+        if (largest == NULL || info->count > largest->count) largest = info;
+    }
+    return largest == NULL ? COP_F32 : largest->dtype;
+}
+
 /* Which keys of generation_config.json change answers, and which do not though they could. */
 static cop_status note_rules(const cop_model_config *config, cop_text *notes, cop_error *err)
 {

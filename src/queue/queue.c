@@ -11,9 +11,8 @@
  * can be taken away at any time; it is told to drop them all and gets others once it has said
  * that it did, so that what was sent before and after can be told apart. Results still on their
  * way are used if their unit is not done yet. A unit's scores do not depend on who computed
- * them, so none of this can be seen in the results.
- *
- * A lone rank goes through the same schedule without messages. */
+ * them, so none of this can be seen in the results. A lone rank goes through the same schedule
+ * without messages. */
 #include "queue/messages.h"
 #include "queue/pipeline.h"
 

@@ -46,6 +46,8 @@ def inflict(kind, job, chance):
     else:
         name = "TERM" if kind == "TERM" else "USR1"
         batch = ["--batch"] if kind == "USR1" else []
+        if batch and job.starts() <= job.restarts():
+            return False  # a shell that has said nothing yet has no ears either
         command("scancel", "--signal=" + name, *batch, job.id, code=None)
     return True
 

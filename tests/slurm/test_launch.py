@@ -5,7 +5,7 @@ while the run is not done."""
 import os
 import stat
 
-from jobs import LAUNCHERS, QUICK, Job, check, inspect, reference, scratch
+from jobs import LAUNCHERS, QUICK, Job, check, command, inspect, reference, scratch
 # In place of the program: a launcher that ends with 0 before the run is done, or has begun.
 UNFINISHED = """#!/bin/sh
 case "$*" in
@@ -16,14 +16,32 @@ esac
 """
 
 
-def check_unfinished(folder, name, code, words, never=False):
+# ... and one that takes its time over the job file.
+SLOW = UNFINISHED.replace("--check) ", '--check) : >"$0.checks"; sleep 3; ')
+
+
+def start_double(folder, name, text):
     double = os.path.join(folder, name)
     with open(double, "w") as file:
-        file.write(UNFINISHED)
+        file.write(text)
     os.chmod(double, stat.S_IRWXU)
+    return double, Job(folder, "job-" + name, program=double, options=["--export=ALL,COPPICE_REQUEUES=0"])
+
+
+def check_early(folder):
+    """Told to leave before there are ranks."""
+    double, job = start_double(folder, "early", SLOW)
+    job.until(60, "the check of the job file", lambda: os.path.exists(double + ".checks"))
+    command("scancel", "--signal=USR1", "--batch", job.id)
+    job.wait("FAILED")
+    check(job.fact("ExitCode") == "75:0" and "requeued 0 times already" in job.text() and
+          not os.path.exists(double + ".out"), f"{job.fact('ExitCode')}: {job.text()}")
+
+
+def check_unfinished(folder, name, code, words, never=False):
     if never:
-        open(double + ".never", "w").close()
-    job = Job(folder, "job-" + name, program=double, options=["--export=ALL,COPPICE_REQUEUES=0"]).wait("FAILED")
+        open(os.path.join(folder, name + ".never"), "w").close()
+    job = start_double(folder, name, UNFINISHED)[1].wait("FAILED")
     check(job.fact("ExitCode") == f"{code}:0" and words in job.text(), f"{job.fact('ExitCode')}: {job.text()}")
 
 
@@ -50,3 +68,4 @@ with scratch() as folder:
 
     check_unfinished(folder, "cut-short", 11, "ranks or nodes lost (exit code 11), and the job was requeued 0 times")
     check_unfinished(folder, "not-begun", 1, "could not be started", never=True)
+    check_early(folder)

@@ -109,6 +109,9 @@ cop_status cop_model_settle(cop_model_config *config, cop_checkpoint *checkpoint
 cop_status cop_model_open(const char *directory, cop_model_config *config,
                           cop_checkpoint **checkpoint, cop_error *err);
 
+/** The type that the weights of a checkpoint are kept in: that of its largest tensor. */
+cop_dtype cop_model_storage(const cop_checkpoint *checkpoint);
+
 /** Appends what a user should know of how the files were taken, a line each; nothing for most
  *  models. */
 cop_status cop_model_config_notes(const cop_model_config *config, cop_text *notes,
