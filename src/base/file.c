@@ -1,5 +1,6 @@
 /* Whole files and paths (text.h): reading, atomic writing, joining. */
 #include "coppice/base/file.h"
+#include "coppice/base/memory.h"
 #include "coppice/base/text.h"
 
 #include <errno.h>
@@ -63,6 +64,20 @@ cop_status cop_text_read_file(cop_text *text, const char *path, size_t limit_byt
         text->length = start;
         text->data[start] = '\0';
     }
+    return status;
+}
+
+cop_status cop_text_read_optional(cop_text *text, const char *directory, const char *name,
+                                  size_t limit_bytes, bool *found, cop_error *err)
+{
+    *found = false;
+    cop_text_clear(text);
+    char *const path = cop_text_join_path(directory, name, err);
+    if (path == NULL) return COP_ERR_MEMORY;
+    *found = access(path, F_OK) == 0 || errno != ENOENT;
+    const cop_status status =
+        *found ? cop_text_read_file(text, path, limit_bytes, err) : COP_OK;
+    cop_memory_free(path);
     return status;
 }
 

@@ -4,46 +4,8 @@
 #include "coppice/json/json.h"
 
 #include <string.h>
-#include <unistd.h>
 
 enum { MAX_FILE_BYTES = 64 << 20 };
-
-/* Reads a file of the model into text; *found false: there is none. */
-static cop_status read_file(const char *model_dir, const char *name, cop_text *text,
-                            bool *found, cop_error *err)
-{
-    char *const path = cop_text_join_path(model_dir, name, err);
-    if (path == NULL) return COP_ERR_MEMORY;
-    *found = access(path, F_OK) == 0;
-    cop_text_clear(text);
-    const cop_status status =
-        *found ? cop_text_read_file(text, path, MAX_FILE_BYTES, err) : COP_OK;
-    cop_memory_free(path);
-    return status;
-}
-
-/* Reads a file that holds a JSON object; *json NULL: there is none. */
-static cop_status read_object(const char *model_dir, const char *name, json_t **json,
-                              cop_error *err)
-{
-    cop_text text = {0};
-    bool found = false;
-    *json = NULL;
-    cop_status status = read_file(model_dir, name, &text, &found, err);
-    if (status == COP_OK && found) {
-        status = cop_json_read(text.data == NULL ? "" : text.data, text.length, 0, json, err);
-        if (status != COP_OK) {
-            (void)cop_error_prefix(err, "%s/%s", model_dir, name);
-        } else if (!json_is_object(*json)) {
-            json_decref(*json);
-            *json = NULL;
-            status = cop_error_set(err, COP_ERR_FORMAT, "%s/%s: it is not a JSON object",
-                                   model_dir, name);
-        }
-    }
-    cop_text_free(&text);
-    return status;
-}
 
 /* The template called "default" where a file has several. */
 static const json_t *find_default(const json_t *templates)
@@ -98,15 +60,15 @@ static cop_status read_configs(const char *model_dir, cop_chat_files *files, cop
     json_t *map = NULL;
     json_t *old = NULL;
     cop_status status = COP_OK;
-    COP_TRY_OUT(read_object(model_dir, config_name, &config, err));
+    COP_TRY_OUT(cop_json_read_optional(model_dir, config_name, MAX_FILE_BYTES, &config, err));
     COP_TRY_OUT(take_template(model_dir, config_name, config, files, err));
     COP_TRY_OUT(take_tokens(config, files, err));
     if (json_object_get(config, "added_tokens_decoder") == NULL) {
-        COP_TRY_OUT(read_object(model_dir, map_name, &map, err));
+        COP_TRY_OUT(cop_json_read_optional(model_dir, map_name, MAX_FILE_BYTES, &map, err));
         COP_TRY_OUT(take_tokens(map, files, err));
     }
     if (files->source == NULL) {
-        COP_TRY_OUT(read_object(model_dir, old_name, &old, err));
+        COP_TRY_OUT(cop_json_read_optional(model_dir, old_name, MAX_FILE_BYTES, &old, err));
         COP_TRY_OUT(take_template(model_dir, old_name, old, files, err));
     }
 out:
@@ -122,7 +84,8 @@ cop_status cop_chat_files_read(const char *model_dir, cop_chat_files *files, cop
     bool found = false;
     *files = (cop_chat_files){.tokens = json_object()};
     COP_CHECK(files->tokens != NULL, err, COP_ERR_MEMORY, "no memory for the special tokens");
-    cop_status status = read_file(model_dir, jinja_name, &files->template, &found, err);
+    cop_status status = cop_text_read_optional(&files->template, model_dir, jinja_name,
+                                               MAX_FILE_BYTES, &found, err);
     if (found) files->source = jinja_name;
     if (status == COP_OK) status = read_configs(model_dir, files, err);
     if (status != COP_OK) cop_chat_files_free(files);

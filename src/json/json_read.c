@@ -236,3 +236,25 @@ bool cop_json_is_text(const json_t *value)
     return json_is_string(value) &&
            strlen(json_string_value(value)) == json_string_length(value);
 }
+
+cop_status cop_json_read_optional(const char *directory, const char *name, size_t limit_bytes,
+                                  json_t **object, cop_error *err)
+{
+    cop_text text = {0};
+    bool found = false;
+    *object = NULL;
+    cop_status status =
+        cop_text_read_optional(&text, directory, name, limit_bytes, &found, err);
+    if (status == COP_OK && found) {
+        status = cop_json_read(text.data == NULL ? "" : text.data, text.length, 0, object, err);
+        if (status == COP_OK && !json_is_object(*object))
+            status = cop_error_set(err, COP_ERR_FORMAT, "it is not a JSON object");
+        if (status != COP_OK) (void)cop_error_prefix(err, "%s/%s", directory, name);
+    }
+    if (status != COP_OK) {
+        json_decref(*object);
+        *object = NULL;
+    }
+    cop_text_free(&text);
+    return status;
+}

@@ -9,10 +9,8 @@
 #include "model/config_parse.h"
 #include "model/config_rope.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 /* Features of related architectures that would change the result if they were passed over. */
 static cop_status refuse_features(const json_reader *reader, cop_error *err)
@@ -193,16 +191,7 @@ cop_status cop_model_config_parse(const cop_config_text *text,
     return status;
 }
 
-/* Reads a file of the model. *found NULL: it may not be absent. */
-static cop_status read_file(const char *path, bool *found, cop_text *text, cop_error *err)
-{
-    enum { LIMIT_BYTES = 4 << 20 };
-    if (found != NULL) {
-        *found = access(path, F_OK) == 0 || errno != ENOENT;
-        if (!*found) return COP_OK;
-    }
-    return cop_text_read_file(text, path, LIMIT_BYTES, err);
-}
+enum { MAX_FILE_BYTES = 4 << 20 };
 
 cop_status cop_model_config_load(const char *directory, cop_model_config *config,
                                  cop_error *err)
@@ -214,8 +203,10 @@ cop_status cop_model_config_load(const char *directory, cop_model_config *config
     char *const path = cop_text_join_path(directory, "config.json", err);
     char *const other = cop_text_join_path(directory, "generation_config.json", err);
     cop_status status = path == NULL || other == NULL ? COP_ERR_MEMORY : COP_OK;
-    if (status == COP_OK) status = read_file(path, NULL, &text, err);
-    if (status == COP_OK) status = read_file(other, &has_generation, &generation, err);
+    if (status == COP_OK) status = cop_text_read_file(&text, path, MAX_FILE_BYTES, err);
+    if (status == COP_OK)
+        status = cop_text_read_optional(&generation, directory, "generation_config.json",
+                                        MAX_FILE_BYTES, &has_generation, err);
     if (status == COP_OK) {
         const cop_config_text first = {text.data, text.length, path};
         const cop_config_text second = {generation.data, generation.length, other};

@@ -7,11 +7,9 @@
 #include "coppice/json/json_text.h"
 
 #include <assert.h>
-#include <errno.h>
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 enum { MAX_FILE_BYTES = 256 << 20 };
 
@@ -120,20 +118,6 @@ size_t cop_identity_find(const char *name)
     return i;
 }
 
-/* Reads a file of the model; *found false: there is none. */
-static cop_status read_file(const char *model_dir, const char *name, cop_text *text,
-                            bool *found, cop_error *err)
-{
-    char *const path = cop_text_join_path(model_dir, name, err);
-    if (path == NULL) return COP_ERR_MEMORY;
-    *found = access(path, F_OK) == 0 || errno != ENOENT;
-    cop_text_clear(text);
-    const cop_status status =
-        *found ? cop_text_read_file(text, path, MAX_FILE_BYTES, err) : COP_OK;
-    cop_memory_free(path);
-    return status;
-}
-
 /* Whole numbers as others, so that 10000 and 1e4 are one, and no number is too large. NULL: it
  * cannot be read so. */
 static json_t *load(const cop_text *text)
@@ -202,7 +186,8 @@ static cop_status digest_file(const char *model_dir, size_t index, cop_text *tex
     if (files[index].content == CONTENT_TEMPLATE) {
         COP_TRY(digest_template(model_dir, hex, &found, err));
     } else {
-        COP_TRY(read_file(model_dir, files[index].name, text, &found, err));
+        COP_TRY(cop_text_read_optional(text, model_dir, files[index].name, MAX_FILE_BYTES,
+                                       &found, err));
         if (found && files[index].content == CONTENT_KEYS)
             COP_TRY(digest_keys(text, files[index].idle, hex, err));
         if (found && files[index].content == CONTENT_TEXT) COP_TRY(digest_text(text, hex, err));

@@ -9,10 +9,8 @@
 #include "coppice/unicode/unicode.h"
 #include "tokenizer/tokenizer_json.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 enum { MAX_FILE_BYTES = 64 << 20, STANDARD_NAMES = 7 };
 
@@ -436,33 +434,18 @@ out:
 
 /* --- the files --- */
 
-static cop_status load_file(const char *model_dir, const char *name, json_t **root,
-                            cop_error *err)
-{
-    cop_text text = {0};
-    char *const path = cop_text_join_path(model_dir, name, err);
-    if (path == NULL) return COP_ERR_MEMORY;
-    cop_status status = COP_OK;
-    if (access(path, F_OK) != 0) goto out;
-    COP_TRY_OUT(cop_text_read_file(&text, path, MAX_FILE_BYTES, err));
-    status = cop_json_read(text.data, text.length, 0, root, err);
-    if (status == COP_OK && !json_is_object(*root))
-        status = cop_error_set(err, COP_ERR_FORMAT, "it is not a JSON object");
-    if (status != COP_OK) (void)cop_error_prefix(err, "%s", path);
-out:
-    cop_text_free(&text);
-    cop_memory_free(path);
-    return status;
-}
-
 cop_status cop_tokenizer_side_load(const char *model_dir, cop_tokenizer_side *side,
                                    cop_error *err)
 {
     *side = (cop_tokenizer_side){0};
-    cop_status status = load_file(model_dir, "tokenizer_config.json", &side->config, err);
+    cop_status status = cop_json_read_optional(model_dir, "tokenizer_config.json",
+                                               MAX_FILE_BYTES, &side->config, err);
     if (status == COP_OK)
-        status = load_file(model_dir, "special_tokens_map.json", &side->special_map, err);
-    if (status == COP_OK) status = load_file(model_dir, "added_tokens.json", &side->added, err);
+        status = cop_json_read_optional(model_dir, "special_tokens_map.json", MAX_FILE_BYTES,
+                                        &side->special_map, err);
+    if (status == COP_OK)
+        status = cop_json_read_optional(model_dir, "added_tokens.json", MAX_FILE_BYTES,
+                                        &side->added, err);
     if (status == COP_OK && json_is_true(json_object_get(side->config, "split_special_tokens")))
         status = cop_error_set(err, COP_ERR_UNSUPPORTED,
                                "%s/tokenizer_config.json: \"split_special_tokens\" is true, "

@@ -33,6 +33,11 @@ void cop_text_free(cop_text *text);
 cop_status cop_text_read_file(cop_text *text, const char *path, size_t limit_bytes,
                               cop_error *err);
 
+/** The same for directory/name, which need not be there: *found false then. What is there and
+ *  cannot be reached is an error. The text is emptied first. */
+cop_status cop_text_read_optional(cop_text *text, const char *directory, const char *name,
+                                  size_t limit_bytes, bool *found, cop_error *err);
+
 /** Writes a file atomically: a temporary one beside it, flushed, fsynced, renamed over `path`,
  * the directory fsynced. On failure an old file at `path` is untouched. */
 cop_status cop_text_write_file(const char *path, const char *bytes, size_t length,

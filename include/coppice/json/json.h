@@ -33,6 +33,11 @@
 cop_status cop_json_read(const char *text, size_t length, size_t flags, json_t **root,
                          cop_error *err);
 
+/** Reads the JSON object in directory/name; *object NULL: there is no such file. Free it with
+ *  json_decref(). COP_ERR_FORMAT, with the file's name: something else is in it. */
+cop_status cop_json_read_optional(const char *directory, const char *name, size_t limit_bytes,
+                                  json_t **object, cop_error *err);
+
 /** Moves *text [*length] behind a byte order mark, if it starts with one. */
 void cop_json_skip_mark(const char **text, size_t *length);
 

@@ -104,6 +104,33 @@ static void test_read_appends(void **state)
     cop_text_free(&text);
 }
 
+static void test_read_optional(void **state)
+{
+    const folder *const at = *state;
+    cop_text text = {0};
+    cop_error err = {0};
+    bool found = true;
+    assert_int_equal(cop_text_append(&text, "before", 6, NULL), COP_OK);
+    assert_int_equal(cop_text_read_optional(&text, at->path, "data.bin", 9, &found, &err),
+                     COP_OK);
+    assert_false(found);
+    assert_int_equal(text.length, 0);
+    assert_int_equal(cop_text_write_file(at->file, "there", 5, NULL), COP_OK);
+    assert_int_equal(cop_text_read_optional(&text, at->path, "data.bin", 9, &found, &err),
+                     COP_OK);
+    assert_true(found);
+    assert_string_equal(text.data, "there");
+    assert_int_equal(cop_text_read_optional(&text, at->path, "data.bin", 4, &found, &err),
+                     COP_ERR_FORMAT);
+    /* It is there, only nobody gets at it: a link in a circle. */
+    assert_int_equal(remove(at->file), 0);
+    assert_int_equal(symlink("data.bin", at->file), 0);
+    assert_int_equal(cop_text_read_optional(&text, at->path, "data.bin", 9, &found, &err),
+                     COP_ERR_IO);
+    assert_non_null(strstr(err.message, at->file));
+    cop_text_free(&text);
+}
+
 static void test_read_refuses(void **state)
 {
     const folder *const at = *state;
@@ -204,6 +231,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_write_and_read, setup, teardown),
         cmocka_unit_test_setup_teardown(test_read_appends, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_read_optional, setup, teardown),
         cmocka_unit_test_setup_teardown(test_read_refuses, setup, teardown),
         cmocka_unit_test_setup_teardown(test_write_failures_leave_no_trace, setup, teardown),
         cmocka_unit_test_setup_teardown(test_write_without_a_folder, setup, teardown),

@@ -1,5 +1,6 @@
 /* JSON as others write it: numbers beyond 64 bits, escaped zero characters, halves of surrogate
  * pairs, Python's names for what is not finite, a byte order mark. */
+#include "coppice/base/text.h"
 #include "coppice/json/json.h"
 
 #include <setjmp.h>
@@ -10,6 +11,8 @@
 #include <string.h>
 
 #include <cmocka.h>
+
+#include "unit/folder_support.h"
 
 /* Two texts mean the same tree, the second one jansson reads alone. */
 static void check_same(const char *text, size_t flags, const char *plain)
@@ -111,10 +114,37 @@ static void test_refused(void **state)
     assert_non_null(strstr(err.message, "NUL byte at 2"));
 }
 
+static void test_optional_file(void **state)
+{
+    (void)state;
+    char folder[FOLDER_BYTES];
+    char path[FOLDER_BYTES + 16];
+    cop_error err = {0};
+    json_t *object = NULL;
+    assert_int_equal(folder_create(folder), 0);
+    (void)snprintf(path, sizeof path, "%s/a.json", folder);
+    assert_int_equal(cop_json_read_optional(folder, "a.json", 100, &object, &err), COP_OK);
+    assert_null(object);
+    assert_int_equal(cop_text_write_file(path, "{\"a\": 1}", 8, &err), COP_OK);
+    assert_int_equal(cop_json_read_optional(folder, "a.json", 100, &object, &err), COP_OK);
+    assert_int_equal(json_integer_value(json_object_get(object, "a")), 1);
+    json_decref(object);
+    const char *const wrong[] = {"[1]", "{\"a\": ", ""};
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        assert_int_equal(cop_text_write_file(path, wrong[i], strlen(wrong[i]), &err), COP_OK);
+        assert_int_equal(cop_json_read_optional(folder, "a.json", 100, &object, &err),
+                         COP_ERR_FORMAT);
+        assert_null(object);
+        assert_non_null(strstr(err.message, path));
+    }
+    assert_int_equal(folder_remove(folder), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_numbers), cmocka_unit_test(test_strings),
-        cmocka_unit_test(test_mark), cmocka_unit_test(test_refused)};
+        cmocka_unit_test(test_mark), cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_optional_file)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
