@@ -83,7 +83,8 @@ suite() {
     echo "      $name: ${counts:-no counts} ($((SECONDS - start)) s)"
 }
 
-there() { env -u BUILD -u COPPICE "$here/enter.sh" "$root" --share "$scratch" "$@"; }
+# What make was told here, its compiler say, is for here.
+there() { env -u BUILD -u COPPICE -u MAKEFLAGS -u MFLAGS -u MAKEOVERRIDES "$here/enter.sh" "$root" --share "$scratch" "$@"; }
 
 # --- the system ---
 

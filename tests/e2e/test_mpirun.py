@@ -87,7 +87,8 @@ def test_impatience():
                                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=TOP,
                                 stdin=subprocess.DEVNULL)
         if after_s:
-            check(deaf.stdout.readline() == "ready\n", "no rank has begun")
+            for _ in range(2):
+                check(deaf.stdout.readline() == "ready\n", "not all ranks have begun")
         deaf.terminate()
         if after_s:
             time.sleep(after_s + 0.5)
