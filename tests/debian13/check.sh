@@ -84,7 +84,10 @@ suite() {
 }
 
 # What make was told here, its compiler say, is for here.
-there() { env -u BUILD -u COPPICE -u MAKEFLAGS -u MFLAGS -u MAKEOVERRIDES "$here/enter.sh" "$root" --share "$scratch" "$@"; }
+there() {
+    env -u BUILD -u COPPICE -u CC -u CFLAGS -u LDFLAGS -u NVCC -u OPT -u MAKEFLAGS -u MFLAGS -u MAKEOVERRIDES \
+        "$here/enter.sh" "$root" --share "$scratch" "$@"
+}
 
 # --- the system ---
 
