@@ -39,11 +39,11 @@ def need_emulated_plugin():
 
 
 # A job of seconds that goes through every phase: this seed's population has a merge that passes the
-# gate, at the end of its grid of steps, and two recentring rounds follow.
+# gate, at the end of its grid of steps, and a recentring round follows.
 QUICK = ["population.size=48", "population.seed=4", "population.sigma=[0.01, 0.02]", "splits.support=48",
          "splits.probe=24", "splits.validate=64", "splits.test=48", "consolidate.q=[0.5, 0.8]",
          "consolidate.beta=[1, 20]", "consolidate.scale=[0.5, 1, 2]", "consolidate.max_scale=8",
-         "recenter.rounds=2", "recenter.size=8", "generation.max_new_tokens=80", "backend.batch=48",
+         "recenter.rounds=1", "recenter.size=8", "generation.max_new_tokens=80", "backend.batch=48",
          "backend.arithmetic=library", "backend.compute=f32", "gate.z=0.1", "baselines.randopt=[1, 3]", "baselines.self_consistency=[4]"]
 
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The demo job, and two shorter ones of other population seeds: the consolidated model is at least 0.20 above the
+"""The demo job, and a shorter one of another population seed: the consolidated model is at least 0.20 above the
 base on test on average, and never below it by more than the interval. The exported model scores on the same
 examples what the run reported."""
 import json
@@ -11,7 +11,7 @@ SHORT = ["population.size=150", "recenter.rounds=1", "splits.test=200", "analysi
 
 gains = []
 with scratch() as folder:
-    for seed in (1, 2, 3):
+    for seed in (1, 2):
         out = os.path.join(folder, f"seed{seed}")
         run_job(3, out, [f"population.seed={seed}", "baselines.randopt=[1]", "baselines.self_consistency=[]",
                          *(SHORT if seed > 1 else [])])
