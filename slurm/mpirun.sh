@@ -6,9 +6,10 @@
 #       SIGTERM or SIGINT once more, two seconds later, ends it at once.
 #   slurm/mpirun.sh --environment [crowded]
 #       prints the variables that it sets, NAME=VALUE; crowded: with more ranks than cores on one machine.
-#   slurm/mpirun.sh --meaning CODE
+#   slurm/mpirun.sh --meaning CODE [COPPICE DIR]
 #       prints what it means that ranks, started by mpirun or srun, ended with an exit code:
 #       done stopped failed busy lost crashed unknown
+#       With the program and a run directory, 0 is not believed while that run is not done.
 set -u
 
 # 4, 5, ...; 0: not Open MPI, or no mpirun at all.
@@ -63,13 +64,34 @@ meaning() { # CODE
     esac
 }
 
+# That all went well only the run itself knows: mpirun of 5 also ends with 0 when it has lost its daemon on a node.
+believe() { # MEANING COPPICE DIR
+    if [ "$1" != "done" ] || [ -z "${3:-}" ]; then echo "$1" && return; fi
+    case $("$2" status --json "$3" 2>/dev/null | sed -n 's/^{.*"state":"\([a-z]*\)".*/\1/p') in
+        done) echo "done" ;;
+        "") echo unknown ;;
+        *) echo lost ;;
+    esac
+}
+
+# The run directory of the job that the words of mpirun start; nothing where they start something else.
+run_directory() { # WORDS
+    while [ $# -ge 3 ]; do
+        if [ "$2" = run ] && [ "${1##*/}" = coppice ]; then
+            "$@" --check </dev/null 2>/dev/null | sed -n 's/^# run directory: //p'
+            return
+        fi
+        shift
+    done
+}
+
 case ${1:-} in
     --environment)
         environment "$(version)" "${2:-}"
         exit 0
         ;;
     --meaning)
-        meaning "${2:?which exit code?}"
+        believe "$(meaning "${2:?which exit code?}")" "${3:-}" "${4:-}"
         exit 0
         ;;
     "" | -h | --help)
@@ -117,4 +139,15 @@ while
 do :; done
 # Before a rank listens the signal kills it, and nothing is lost.
 [ ${#first[@]} = 0 ] || [ "$code" != $((128 + $(kill -l USR1))) ] || code=75
+if [ "$code" = 0 ] && [ "$mpi" -ge 5 ]; then
+    program=
+    for word in "$@"; do
+        [ "${word##*/}" != coppice ] || { program=$word && break; }
+    done
+    case $(believe "done" "$program" "$(run_directory "$@")") in
+        lost) code=11 ;;
+        unknown) code=1 ;;
+    esac
+    [ "$code" = 0 ] || echo "mpirun.sh: mpirun ended with 0, but the run is not done; run the same command again" >&2
+fi
 exit "$code"

@@ -121,11 +121,34 @@ def test_meanings():
             check(said.stdout.strip() == meaning, f"exit code {code} means {said.stdout}")
 
 
+def test_disbelief(folder, whole):
+    """Open MPI 5 ends with 0 when it has lost a daemon, too; the run itself knows whether it is done."""
+    fake = os.path.join(folder, "mpirun")
+    with open(fake, "w") as file:
+        file.write('#!/bin/sh\n[ "$1" != --version ] || echo "mpirun (Open MPI) 5.0.7"\nexit 0\n')
+    os.chmod(fake, 0o755)
+    stopped = os.path.join(folder, "SIGTERM-stopped")
+    job = start(stopped, SCRIPT)
+    wait_units(job, stopped, 1)
+    job.terminate()
+    check(job.wait(60) == 75, f"the job ended with {job.returncode}")
+    for out, code in ((whole, 0), (stopped, 11), (os.path.join(folder, "none"), 1)):
+        done = subprocess.run(["slurm/mpirun.sh", *run_command(3, out, SETTINGS)[1:]], cwd=TOP, text=True, check=False,
+                              env=dict(ENV, PATH=folder + ":" + ENV["PATH"]), stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
+        check(done.returncode == code and ("the run is not done" in done.stdout) == (code != 0),
+              f"0 for {out}: {done.returncode}, {done.stdout}")
+    other = subprocess.run(["slurm/mpirun.sh", "-np", "2", "hostname"], cwd=TOP, check=False,
+                           env=dict(ENV, PATH=folder + ":" + ENV["PATH"]))
+    check(other.returncode == 0, "another program's 0 is not believed")
+
+
 with scratch() as scratch_folder:
     test_meanings()
     test_impatience()
     undisturbed = os.path.join(scratch_folder, "whole")
     run_job(3, undisturbed, SETTINGS)
     test_script(scratch_folder, undisturbed)
+    test_disbelief(scratch_folder, undisturbed)
     test_plain(scratch_folder, undisturbed)
     test_oversubscribing(scratch_folder)
