@@ -60,6 +60,21 @@ static cop_status find_token(const cop_vocab *vocab, const char *text, size_t le
     return COP_OK;
 }
 
+/* Merges mostly make the tokens of a vocabulary in its order: the one behind the last product
+ * is tried first, which spares a third of the searches. Contents are unique. */
+static cop_status find_product(const cop_vocab *vocab, const line *self, int32_t last,
+                               int32_t *id, cop_error *err)
+{
+    const char *content = NULL;
+    size_t length = 0;
+    const cop_text *const text = &self->joined;
+    *id = last + 1;
+    if (cop_vocab_content(vocab, *id, &content, &length) && length == text->length &&
+        memcmp(content, text->data, length) == 0)
+        return COP_OK;
+    return find_token(vocab, text->data, text->length, self->number, id, err);
+}
+
 static size_t slot_of(const cop_bpe *bpe, uint64_t pair)
 {
     const uint64_t hash = pair * UINT64_C(0x9E3779B97F4A7C15);
@@ -94,8 +109,8 @@ static cop_status allocate_merges(cop_bpe *bpe, size_t count, cop_error *err)
     return COP_OK;
 }
 
-static cop_status resolve_line(const cop_bpe *bpe, const line *self, cop_bpe_merge *merge,
-                               cop_error *err)
+static cop_status resolve_line(const cop_bpe *bpe, const line *self, int32_t last,
+                               cop_bpe_merge *merge, cop_error *err)
 {
     const cop_vocab *const vocab = &bpe->vocab;
     const char *const text = self->joined.data;
@@ -105,7 +120,7 @@ static cop_status resolve_line(const cop_bpe *bpe, const line *self, cop_bpe_mer
     COP_TRY(find_token(vocab, text + self->left, right, self->number, &ids[1], err));
     merge->pair = pair_of(ids[0], ids[1]);
     merge->rank = (uint32_t)self->number - 1;
-    return find_token(vocab, text, self->joined.length, self->number, &merge->product, err);
+    return find_product(vocab, self, last, &merge->product, err);
 }
 
 static cop_status make_room(cop_bpe_merge **merges, size_t *capacity, size_t need,
@@ -132,7 +147,8 @@ static cop_status read_merges(const cop_bpe *bpe, cop_scan json, cop_bpe_merge *
         COP_TRY_OUT(read_line(&json, &current, err));
         if (current.ignored) continue;
         COP_TRY_OUT(make_room(merges, &capacity, *count + 1, err));
-        COP_TRY_OUT(resolve_line(bpe, &current, &(*merges)[*count], err));
+        const int32_t last = *count == 0 ? -1 : (*merges)[*count - 1].product;
+        COP_TRY_OUT(resolve_line(bpe, &current, last, &(*merges)[*count], err));
         (*count)++;
     }
 out:

@@ -136,13 +136,37 @@ cop_status cop_scan_integer(cop_scan *scan, size_t most, size_t *value, cop_erro
     return refuse(scan, expected, err);
 }
 
-/* Behind the string that starts at scan->at. */
-static void skip_string(cop_scan *scan)
+/* Behind the string that starts at `at`; may lie behind the text's end if the string has none.
+ */
+static size_t skip_string(const cop_scan *scan, size_t at)
 {
-    scan->at++;
-    while (scan->at < scan->length && scan->json[scan->at] != '"')
-        scan->at += scan->json[scan->at] == '\\' ? 2 : 1;
-    scan->at++;
+    const char *const json = scan->json;
+    const size_t length = scan->length;
+    at++;
+    while (at < length && json[at] != '"')
+        at += json[at] == '\\' ? 2 : 1;
+    return at + 1;
+}
+
+/* Behind the value that starts at `at`, as far as brackets and strings tell. */
+static size_t skip_value(const cop_scan *scan, size_t at)
+{
+    const char *const json = scan->json;
+    const size_t length = scan->length;
+    size_t depth = 0;
+    while (at < length) {
+        const char c = json[at];
+        if (c == '"') {
+            at = skip_string(scan, at);
+            continue;
+        }
+        const bool closes = c == '}' || c == ']';
+        if (depth == 0 && (closes || c == ',')) break;
+        depth += c == '{' || c == '[';
+        depth -= closes;
+        at++;
+    }
+    return at;
 }
 
 cop_status cop_scan_skip(cop_scan *scan, cop_scan *value, cop_error *err)
@@ -151,19 +175,7 @@ cop_status cop_scan_skip(cop_scan *scan, cop_scan *value, cop_error *err)
     scan->at++;
     (void)cop_scan_peek(scan);
     const size_t start = scan->at;
-    size_t depth = 0;
-    while (scan->at < scan->length) {
-        const char c = scan->json[scan->at];
-        const bool closes = c == '}' || c == ']';
-        if (depth == 0 && (closes || c == ',')) break;
-        depth += c == '{' || c == '[';
-        depth -= closes;
-        if (c == '"') {
-            skip_string(scan);
-        } else {
-            scan->at++;
-        }
-    }
+    scan->at = skip_value(scan, start);
     if (scan->at >= scan->length || scan->at == start) return refuse(scan, "a value", err);
     *value = (cop_scan){.json = scan->json, .length = scan->at, .at = start};
     return COP_OK;
