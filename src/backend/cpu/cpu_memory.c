@@ -77,13 +77,16 @@ void cop_cpu_plan(const cop_backend *backend, const cop_backend_plan *plan,
     const uint64_t lanes = plan->lanes == 0 ? 1 : plan->lanes;
     /* Packed in blocks of up to 64: one hundredth covers padding of all but tiny matrices. */
     const uint64_t packed = (plan->matrices + plan->matrices / 100) * compute;
-    /* What is packed as another type goes through binary32 on its way. Own kernels need no
-     * stage; it is counted for them all the same. */
+    /* What is packed as another type goes through binary32 on its way. Who rebuilds straight
+     * into what he packs needs neither. */
+    const cop_cpu *const cpu = cop_cpu_of_const(backend);
+    const bool straight = cpu->gemm->ops->weight_rebuild != NULL;
     const bool widened = plan->storage != backend->input && plan->storage != COP_F32;
-    const uint64_t staged = plan->largest_matrix * (storage + (widened ? sizeof(float) : 0));
+    const uint64_t staged =
+        straight ? 0 : plan->largest_matrix * (storage + (widened ? sizeof(float) : 0));
     *need_bytes = fixed + lanes * (packed + staged + plan->others * storage) +
                   plan->kv * compute + plan->activations * sizeof(float);
-    const uint64_t share = cop_cpu_of_const(backend)->memory_bytes;
+    const uint64_t share = cpu->memory_bytes;
     const uint64_t available = share > 0 ? share : cop_memory_available_bytes();
     /* Not shared: every rank has a limit of its own. */
     const uint64_t left = cop_memory_address_left_bytes();

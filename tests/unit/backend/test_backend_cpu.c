@@ -2,6 +2,7 @@
  * patterns, packing in blocks, bounds. */
 #include "unit/backend/backend_support.h"
 
+#include "backend/cpu/cpu_backend.h"
 #include "backend/cpu/gemm.h"
 #include "backend/cpu/kernels/kernels.h"
 
@@ -118,6 +119,64 @@ static void test_plan(void **state)
     plan.kv += 1000000;
     b->ops->plan(b, &plan, &more, &have);
     assert_int_equal(more - need, 4000000);
+    cop_backend_destroy(&b);
+}
+
+static const cop_backend_options own = {
+    .compute = COP_COMPUTE_BF16, .gemm = COP_GEMM_OWN, .threads = 1};
+
+/* Bytes planned for a largest matrix of that many elements, which is in `matrices` already. */
+static uint64_t plan_largest(const cop_backend_options *how, size_t elements, size_t lanes)
+{
+    cop_backend *b = make_plain(how);
+    const cop_backend_plan plan = {
+        .matrices = 1000000, .largest_matrix = elements, .storage = COP_BF16, .lanes = lanes};
+    uint64_t need = 0;
+    uint64_t have = 0;
+    b->ops->plan(b, &plan, &need, &have);
+    cop_backend_destroy(&b);
+    return need;
+}
+
+/* A stage, and room to widen it, for libraries alone: own kernels rebuild into their panels. */
+static void test_plan_of_stage(void **state)
+{
+    (void)state;
+    for (size_t lanes = 1; lanes <= 3; lanes++) {
+        assert_int_equal(plan_largest(&own, 500000, lanes), plan_largest(&own, 0, lanes));
+        assert_int_equal(plan_largest(&plain, 500000, lanes) - plan_largest(&plain, 0, lanes),
+                         lanes * 500000 * (sizeof(uint16_t) + sizeof(float)));
+    }
+}
+
+/* And it is so: no stage is taken by a base, by noise, or by a table that is the head too. */
+static void test_own_takes_no_stage(void **state)
+{
+    (void)state;
+    enum { SIDE = 64 };
+    cop_backend *b = make_plain(&own);
+    cop_error err = {0};
+    rng r = {42};
+    float *const values = make_floats(&r, (size_t)SIDE * SIDE, true);
+    cop_buffer *const table = make_buffer(b, values, (size_t)SIDE * SIDE, COP_BF16);
+    cop_buffer *const rows = make_buffer(b, values, SIDE, b->input);
+    cop_buffer *const out = make_buffer(b, NULL, SIDE, b->output);
+    cop_buffer *const used[] = {table, rows, out};
+    const cop_component moved = {.seed = 1, .amplitude = 0.1F};
+    const cop_weight_part halves[2] = {
+        {table, COP_BF16, (size_t)SIDE * SIDE / 2, 1, 1.0F, false, false},
+        {table, COP_BF16, (size_t)SIDE * SIDE / 2, 2, 1.0F, false, false}};
+    cop_matrix *matrix = NULL;
+    must(b->ops->matrix_create(b, SIDE, SIDE, COP_BF16, 1, &matrix, &err), &err);
+    for (size_t components = 0; components < 2; components++) {
+        must(b->ops->matrix_rebuild(b, matrix, 0, halves, 2, &moved, components, &err), &err);
+        must(b->ops->gemm(b, out, rows, matrix, NULL, 1, &err), &err);
+    }
+    must(b->ops->matrix_commit(b, matrix, 0, table, &err), &err);
+    assert_int_equal(cop_cpu_of(b)->stage.bytes, 0);
+    b->ops->matrix_destroy(b, &matrix);
+    drop_buffers(b, used, 3);
+    free(values);
     cop_backend_destroy(&b);
 }
 
@@ -422,6 +481,8 @@ int main(void)
         cmocka_unit_test(test_openblas_has_no_bf16),
         cmocka_unit_test(test_describe),
         cmocka_unit_test(test_plan),
+        cmocka_unit_test(test_plan_of_stage),
+        cmocka_unit_test(test_own_takes_no_stage),
         cmocka_unit_test(test_bounds),
         cmocka_unit_test(test_rebuild),
         cmocka_unit_test(test_conversions),
