@@ -4,6 +4,7 @@
 #include "backend/cpu/parallel.h"
 #include "coppice/base/memory.h"
 
+#include <assert.h>
 #include <stdint.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -49,4 +50,32 @@ void *cop_gemm_alloc(size_t bytes, cop_error *err)
     /* Advice only: without large pages everything works, more slowly. */
     (void)madvise(memory + skip, (bytes - skip) / page * page, MADV_HUGEPAGE);
     return memory;
+}
+
+/* Whole pages, which neighbours can follow without a gap. */
+static size_t mapped_bytes(size_t bytes)
+{
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    assert(bytes > 0);
+    return (bytes + page - 1) / page * page;
+}
+
+void *cop_gemm_map(size_t bytes, cop_error *err)
+{
+    const size_t whole = mapped_bytes(bytes);
+    void *const memory = bytes > PTRDIFF_MAX / 2 ? MAP_FAILED
+                                                 : mmap(NULL, whole, PROT_READ | PROT_WRITE,
+                                                        MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED) {
+        cop_error_set(err, COP_ERR_MEMORY, "no memory for %.1f MiB of packed weights",
+                      (double)bytes / 1048576.0);
+        return NULL;
+    }
+    (void)madvise(memory, whole, MADV_HUGEPAGE); /* advice only, as above */
+    return memory;
+}
+
+void cop_gemm_unmap(void *memory, size_t bytes)
+{
+    if (memory != NULL) (void)munmap(memory, mapped_bytes(bytes));
 }

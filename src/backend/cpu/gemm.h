@@ -77,8 +77,15 @@ size_t cop_gemm_fill_width(cop_dtype input, size_t k);
 void cop_gemm_widen(const cop_gemm_options *options, float *out, const void *in,
                     cop_dtype dtype, size_t count);
 
-/* Memory for packed weights: large pages where the system gives them on request, since GEMM
- * with few rows is bound by reading weights. NULL as cop_memory_alloc_raw(). */
+/* Large memory that is not packed weights: large pages where the system gives them on request.
+ * NULL as cop_memory_alloc_raw(). */
 void *cop_gemm_alloc(size_t bytes, cop_error *err);
+
+/* Memory for a packed weight, zero: large pages where the system gives them on request, since
+ * GEMM with few rows is bound by reading weights. A model's weights come one after the other
+ * here and the system lays them side by side, so that large pages span many small ones. NULL
+ * with a message if there is none; it goes by cop_gemm_unmap() with the same bytes. */
+void *cop_gemm_map(size_t bytes, cop_error *err);
+void cop_gemm_unmap(void *memory, size_t bytes);
 
 #endif

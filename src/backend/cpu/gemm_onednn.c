@@ -361,7 +361,7 @@ static cop_status weight_create(cop_gemm *gemm, size_t n, size_t k, cop_gemm_wei
     if (made == NULL) return COP_ERR_MEMORY;
     made->shape = shape;
     made->k = k;
-    made->packed = cop_gemm_alloc(cop_onednn_layout_bytes(shape->packed), err);
+    made->packed = cop_gemm_map(cop_onednn_layout_bytes(shape->packed), err);
     if (made->packed == NULL) {
         cop_memory_free(made);
         return COP_ERR_MEMORY;
@@ -373,7 +373,7 @@ static cop_status weight_create(cop_gemm *gemm, size_t n, size_t k, cop_gemm_wei
 static void weight_destroy(cop_gemm *gemm, cop_gemm_weight *weight)
 {
     (void)gemm;
-    cop_memory_free(weight->packed);
+    cop_gemm_unmap(weight->packed, cop_onednn_layout_bytes(weight->shape->packed));
     cop_memory_free(weight);
 }
 

@@ -44,7 +44,7 @@ static cop_status weight_create(cop_gemm *gemm, size_t n, size_t k, cop_gemm_wei
     if (made == NULL) return COP_ERR_MEMORY;
     made->n = n;
     made->k = k;
-    made->values = cop_gemm_alloc(n * k * sizeof *made->values, err);
+    made->values = cop_gemm_map(n * k * sizeof *made->values, err);
     if (made->values == NULL) {
         cop_memory_free(made);
         return COP_ERR_MEMORY;
@@ -56,7 +56,7 @@ static cop_status weight_create(cop_gemm *gemm, size_t n, size_t k, cop_gemm_wei
 static void weight_destroy(cop_gemm *gemm, cop_gemm_weight *weight)
 {
     (void)gemm;
-    cop_memory_free(weight->values);
+    cop_gemm_unmap(weight->values, weight->n * weight->k * sizeof *weight->values);
     cop_memory_free(weight);
 }
 

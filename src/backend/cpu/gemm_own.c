@@ -61,6 +61,11 @@ static void destroy(cop_gemm *gemm)
 
 /* --- weights --- */
 
+static size_t packed_bytes(const cop_gemm_weight *weight)
+{
+    return weight->panels * COP_PANEL * weight->depth * sizeof(uint16_t);
+}
+
 static cop_status weight_create(cop_gemm *gemm, size_t n, size_t k, cop_gemm_weight **weight,
                                 cop_error *err)
 {
@@ -72,8 +77,7 @@ static cop_status weight_create(cop_gemm *gemm, size_t n, size_t k, cop_gemm_wei
                               .k = k,
                               .panels = round_up(n, COP_PANEL) / COP_PANEL,
                               .depth = round_up(k, COP_PRODUCT_BLOCK)};
-    made->packed =
-        cop_gemm_alloc(made->panels * COP_PANEL * made->depth * sizeof(uint16_t), err);
+    made->packed = cop_gemm_map(packed_bytes(made), err);
     if (made->packed == NULL) {
         cop_memory_free(made);
         return COP_ERR_MEMORY;
@@ -85,7 +89,7 @@ static cop_status weight_create(cop_gemm *gemm, size_t n, size_t k, cop_gemm_wei
 static void weight_destroy(cop_gemm *gemm, cop_gemm_weight *weight)
 {
     (void)gemm;
-    cop_memory_free(weight->packed);
+    cop_gemm_unmap(weight->packed, packed_bytes(weight));
     cop_memory_free(weight);
 }
 
