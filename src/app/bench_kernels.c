@@ -72,7 +72,12 @@ static cop_status make_panels(panels *p, int threads, const uint16_t *base, size
     COP_TRY(cop_backend_create_cpu(&options, &p->backend, err));
     const cop_backend_ops *const ops = p->backend->ops;
     COP_TRY(ops->buffer_wrap(p->backend, base, side * side * sizeof *base, &p->base, err));
-    return ops->matrix_create(p->backend, side, side, COP_BF16, 1, &p->matrix, err);
+    COP_TRY(ops->matrix_create(p->backend, side, side, COP_BF16, 1, &p->matrix, err));
+    /* The base itself would wait for a product, were nothing packed yet. */
+    const cop_component moved = {.seed = 1, .amplitude = 1e-3F};
+    const cop_weight_part part = {
+        .base = p->base, .dtype = COP_BF16, .count = side * side, .tensor = 1, .scale = 1};
+    return ops->matrix_rebuild(p->backend, p->matrix, 0, &part, 1, &moved, 1, err);
 }
 
 /* Best time of a rebuild of [side, side] into panels. */

@@ -106,6 +106,9 @@ static cop_status load_table(cop_model *model, cop_weight *weight, const part_li
     weight->table = in_place ? weight->bases[0] : weight->buffer;
     if (!in_place) COP_TRY(rebuild_parts(model, weight, list, weight->buffer, list->lane, err));
     if (model->tied_head == NULL) return COP_OK;
+    if (in_place)
+        return backend->ops->matrix_rebuild(backend, model->tied_head, list->lane, list->parts,
+                                            weight->part_count, NULL, 0, err);
     return backend->ops->matrix_commit(backend, model->tied_head, list->lane, weight->table,
                                        err);
 }

@@ -205,7 +205,9 @@ typedef cop_status cop_matrix_commit_fn(cop_backend *backend, cop_matrix *matrix
                                         const cop_buffer *source, cop_error *err);
 
 /** Rebuilds parts [count], which are the rows of copy `lane` of the matrix one after the other,
- * into the matrix: as stage, rebuild and commit do, but on the way that is shortest here. */
+ * into the matrix: as stage, rebuild and commit do, but on the way that is shortest here. What
+ * nothing is added to may be packed as late as the first products with it: those bases must
+ * stay as they are until the copy is rebuilt or committed again, or the matrix is destroyed. */
 typedef cop_status cop_matrix_rebuild_fn(cop_backend *backend, cop_matrix *matrix, size_t lane,
                                          const cop_weight_part *parts, size_t count,
                                          const cop_component *components,

@@ -27,6 +27,7 @@ const cop_kernels *cop_kernels_get(cop_isa isa)
 static void destroy(cop_backend *backend)
 {
     cop_cpu *const cpu = cop_cpu_of(backend);
+    cop_cpu_shapes_free(cpu);
     if (cpu->gemm != NULL) cpu->gemm->ops->destroy(cpu->gemm);
     cop_memory_free(cpu->stage.owned);
     cop_memory_free(cpu->draw_weights);

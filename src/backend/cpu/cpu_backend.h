@@ -15,11 +15,29 @@ struct cop_buffer {
     size_t bytes;
 };
 
+enum { COP_CPU_MOST_PARTS = 8 };
+
+/* Rows of the base that a copy of a matrix is, until a product has it packed. */
+typedef struct cop_cpu_source {
+    cop_rebuild_piece pieces[COP_CPU_MOST_PARTS];
+    size_t count; /* of pieces; 0: the copy's weight is packed */
+    bool used;    /* by a product, packed into a lent weight */
+    bool written; /* the copy's weight has been, its memory is there */
+} cop_cpu_source;
+
+/* Copies of matrices of one shape, and the weight that is lent to those not packed yet. */
+typedef struct cop_cpu_shape {
+    size_t n, k;
+    size_t copies;
+    cop_gemm_weight *lent; /* NULL: nobody needed it */
+} cop_cpu_shape;
+
 struct cop_matrix {
     size_t n, k;
     cop_dtype dtype; /* of the elements to pack */
     size_t lanes;
     cop_gemm_weight **weights; /* [lanes] */
+    cop_cpu_source *sources;   /* [lanes] */
     cop_buffer own; /* a lone weight's memory as a stage, where it takes elements as they are */
 };
 
@@ -47,8 +65,10 @@ typedef struct cop_cpu {
     cop_isa isa;
     uint64_t memory_bytes; /* to plan with, 0: what the system leaves */
     cop_buffer stage;      /* scratch of the largest matrix in its storage type */
-    float *draw_weights;   /* [draw_capacity] scratch of sample, threads * V */
-    int32_t *draw_ids;     /* [draw_capacity] */
+    cop_cpu_shape *shapes; /* [shape_count] */
+    size_t shape_count, shape_capacity;
+    float *draw_weights; /* [draw_capacity] scratch of sample, threads * V */
+    int32_t *draw_ids;   /* [draw_capacity] */
     size_t draw_capacity;
 } cop_cpu;
 
@@ -108,6 +128,8 @@ cop_buffer_destroy_fn cop_cpu_buffer_destroy;
 cop_upload_fn cop_cpu_upload;
 cop_download_fn cop_cpu_download;
 cop_plan_fn cop_cpu_plan;
+/* Makes the stage that large, contents lost. */
+cop_status cop_cpu_reserve_stage(cop_cpu *cpu, size_t bytes, cop_error *err);
 
 /* cpu_weights.c: */
 cop_rebuild_fn cop_cpu_rebuild;
@@ -117,6 +139,21 @@ cop_matrix_destroy_fn cop_cpu_matrix_destroy;
 cop_matrix_stage_fn cop_cpu_matrix_stage;
 cop_matrix_commit_fn cop_cpu_matrix_commit;
 cop_matrix_rebuild_fn cop_cpu_matrix_rebuild;
+
+/* cpu_deferred.c: */
+/* Copies of a matrix of that shape come and go. */
+cop_status cop_cpu_shape_join(cop_cpu *cpu, size_t n, size_t k, size_t copies, cop_error *err);
+void cop_cpu_shape_leave(cop_cpu *cpu, size_t n, size_t k, size_t copies);
+void cop_cpu_shapes_free(cop_cpu *cpu);
+/* Whether the copy may wait for its first product, which it does then: pieces [count] are the
+ * base as it is, and the copy's memory has not been written. */
+bool cop_cpu_matrix_defer(cop_matrix *matrix, size_t lane, const cop_rebuild_piece *pieces,
+                          size_t count, size_t component_count);
+/* To be called before anything is packed into the copy's weight. */
+void cop_cpu_matrix_write(cop_cpu *cpu, cop_matrix *matrix, size_t lane);
+/* What to multiply by: the copy's weight or a lent one, packed, valid for this product. */
+cop_status cop_cpu_matrix_weight(cop_cpu *cpu, const cop_matrix *matrix, size_t lane,
+                                 cop_gemm_weight **weight, cop_error *err);
 
 /* cpu_forward.c: */
 cop_embed_fn cop_cpu_embed;

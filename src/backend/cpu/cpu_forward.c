@@ -179,7 +179,6 @@ static cop_status multiply(cop_backend *backend, const cop_gemm_call *all,
     const size_t rows = cop_cpu_lane_rows(backend, all->rows);
     if (rows == 0) return COP_OK;
     cop_cpu *const cpu = cop_cpu_of(backend);
-    const double start = cop_timer_now_s();
     const size_t item = cop_dtype_size(backend->input);
     cop_status status = COP_OK;
     for (size_t l = 0; l < backend->lanes && status == COP_OK; l++) {
@@ -188,10 +187,13 @@ static cop_status multiply(cop_backend *backend, const cop_gemm_call *all,
         call.out += l * rows * matrix->n;
         call.in = (const char *)call.in + l * rows * matrix->k * item;
         if (call.bias != NULL) call.bias += l * matrix->n;
-        call.weight = matrix->weights[l];
-        status = cpu->gemm->ops->run(cpu->gemm, &call, err);
+        cop_gemm_weight *weight = NULL;
+        status = cop_cpu_matrix_weight(cpu, matrix, l, &weight, err);
+        call.weight = weight;
+        const double start = cop_timer_now_s();
+        if (status == COP_OK) status = cpu->gemm->ops->run(cpu->gemm, &call, err);
+        backend->seconds[COP_PART_GEMM] += cop_timer_now_s() - start;
     }
-    backend->seconds[COP_PART_GEMM] += cop_timer_now_s() - start;
     return status;
 }
 

@@ -67,6 +67,18 @@ cop_status cop_cpu_download(cop_backend *backend, const cop_buffer *buffer, size
     return COP_OK;
 }
 
+cop_status cop_cpu_reserve_stage(cop_cpu *cpu, size_t bytes, cop_error *err)
+{
+    if (bytes <= cpu->stage.bytes) return COP_OK;
+    cop_memory_free(cpu->stage.owned);
+    cpu->stage = (cop_buffer){0};
+    cpu->stage.owned = cop_gemm_alloc(bytes, err);
+    if (cpu->stage.owned == NULL) return COP_ERR_MEMORY;
+    cpu->stage.data = cpu->stage.owned;
+    cpu->stage.bytes = bytes;
+    return COP_OK;
+}
+
 void cop_cpu_plan(const cop_backend *backend, const cop_backend_plan *plan,
                   uint64_t *need_bytes, uint64_t *have_bytes)
 {

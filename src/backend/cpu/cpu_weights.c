@@ -48,12 +48,11 @@ cop_status cop_cpu_matrix_rebuild(cop_backend *backend, cop_matrix *matrix, size
                                   const cop_component *components, size_t component_count,
                                   cop_error *err)
 {
-    enum { MOST_PARTS = 8 };
-    const cop_cpu *const cpu = cop_cpu_of_const(backend);
+    cop_cpu *const cpu = cop_cpu_of(backend);
     const cop_gemm_ops *const ops = cpu->gemm->ops;
-    cop_rebuild_piece pieces[MOST_PARTS];
+    cop_rebuild_piece pieces[COP_CPU_MOST_PARTS];
     size_t rows = 0;
-    if (ops->weight_rebuild == NULL || count > MOST_PARTS)
+    if (count > COP_CPU_MOST_PARTS)
         return cop_matrix_rebuild_staged(backend, matrix, lane, parts, count, components,
                                          component_count, err);
     for (size_t i = 0; i < count; i++) {
@@ -67,7 +66,12 @@ cop_status cop_cpu_matrix_rebuild(cop_backend *backend, cop_matrix *matrix, size
     COP_CHECK(lane < matrix->lanes && rows == matrix->n, err, COP_ERR_INTERNAL,
               "%zu rows for copy %zu of a matrix of %zu in %zu lanes", rows, lane, matrix->n,
               matrix->lanes);
+    if (cop_cpu_matrix_defer(matrix, lane, pieces, count, component_count)) return COP_OK;
+    if (ops->weight_rebuild == NULL)
+        return cop_matrix_rebuild_staged(backend, matrix, lane, parts, count, components,
+                                         component_count, err);
     const double start = cop_timer_now_s();
+    cop_cpu_matrix_write(cpu, matrix, lane);
     const cop_status status = ops->weight_rebuild(cpu->gemm, matrix->weights[lane], pieces,
                                                   count, components, component_count, err);
     backend->seconds[COP_PART_REBUILD] += cop_timer_now_s() - start;
@@ -87,6 +91,17 @@ cop_status cop_cpu_widen(cop_backend *backend, cop_buffer *out, size_t offset,
     return COP_OK;
 }
 
+static void destroy_copies(cop_cpu *cpu, cop_matrix *matrix)
+{
+    for (size_t l = 0; matrix->weights != NULL && l < matrix->lanes; l++) {
+        if (matrix->weights[l] != NULL)
+            cpu->gemm->ops->weight_destroy(cpu->gemm, matrix->weights[l]);
+    }
+    cop_memory_free(matrix->weights);
+    cop_memory_free(matrix->sources);
+    cop_memory_free(matrix);
+}
+
 cop_status cop_cpu_matrix_create(cop_backend *backend, size_t n, size_t k, cop_dtype dtype,
                                  size_t lanes, cop_matrix **matrix, cop_error *err)
 {
@@ -99,11 +114,13 @@ cop_status cop_cpu_matrix_create(cop_backend *backend, size_t n, size_t k, cop_d
     cop_status status = COP_OK;
     *made = (cop_matrix){.n = n, .k = k, .dtype = dtype, .lanes = lanes};
     made->weights = cop_memory_alloc(lanes, sizeof(cop_gemm_weight *), err);
-    if (made->weights == NULL) status = COP_ERR_MEMORY;
+    made->sources = cop_memory_alloc(lanes, sizeof *made->sources, err);
+    if (made->weights == NULL || made->sources == NULL) status = COP_ERR_MEMORY;
     for (size_t l = 0; l < lanes && status == COP_OK; l++)
         status = cpu->gemm->ops->weight_create(cpu->gemm, n, k, &made->weights[l], err);
+    if (status == COP_OK) status = cop_cpu_shape_join(cpu, n, k, lanes, err);
     if (status != COP_OK) {
-        cop_cpu_matrix_destroy(backend, &made);
+        destroy_copies(cpu, made);
         return status;
     }
     if (lanes == 1 && cpu->gemm->ops->weight_memory != NULL)
@@ -118,12 +135,8 @@ void cop_cpu_matrix_destroy(cop_backend *backend, cop_matrix **matrix)
 {
     cop_cpu *const cpu = cop_cpu_of(backend);
     if (*matrix == NULL) return;
-    for (size_t l = 0; (*matrix)->weights != NULL && l < (*matrix)->lanes; l++) {
-        if ((*matrix)->weights[l] != NULL)
-            cpu->gemm->ops->weight_destroy(cpu->gemm, (*matrix)->weights[l]);
-    }
-    cop_memory_free((*matrix)->weights);
-    cop_memory_free(*matrix);
+    cop_cpu_shape_leave(cpu, (*matrix)->n, (*matrix)->k, (*matrix)->lanes);
+    destroy_copies(cpu, *matrix);
     *matrix = NULL;
 }
 
@@ -136,15 +149,7 @@ cop_status cop_cpu_matrix_stage(cop_backend *backend, cop_matrix *matrix, cop_bu
         *stage = &matrix->own;
         return COP_OK;
     }
-    const size_t bytes = matrix->own.bytes;
-    if (cpu->stage.bytes < bytes) {
-        cop_memory_free(cpu->stage.owned);
-        cpu->stage = (cop_buffer){0};
-        cpu->stage.owned = cop_gemm_alloc(bytes, err);
-        if (cpu->stage.owned == NULL) return COP_ERR_MEMORY;
-        cpu->stage.data = cpu->stage.owned;
-        cpu->stage.bytes = bytes;
-    }
+    COP_TRY(cop_cpu_reserve_stage(cpu, matrix->own.bytes, err));
     *stage = &cpu->stage;
     return COP_OK;
 }
@@ -159,6 +164,7 @@ cop_status cop_cpu_matrix_commit(cop_backend *backend, cop_matrix *matrix, size_
     COP_CHECK(matrix->own.bytes <= source->bytes, err, COP_ERR_INTERNAL,
               "packing %zu bytes from a buffer of %zu", matrix->own.bytes, source->bytes);
     const double start = cop_timer_now_s();
+    cop_cpu_matrix_write(cpu, matrix, lane);
     const void *const from = (const char *)source->data + lane * bytes;
     const cop_status status =
         cpu->gemm->ops->weight_pack(cpu->gemm, matrix->weights[lane], from, matrix->dtype, err);
