@@ -126,7 +126,7 @@ def rebuild(recipe, name, dtype, data):
     values = widen(data, dtype)
     scale = 0.0
     if any(fnmatch.fnmatchcase(name, pattern) for pattern in recipe["scope"]):
-        scale = rms(values) if recipe["scaling"] == "rms" else 1.0
+        scale = rms(values) if recipe["scaling"] == "rms" else f32(recipe.get("scales", {name: 1.0}).get(name, 0.0))
     if scale == 0 or not recipe["components"]:
         return data
     for component in recipe["components"]:

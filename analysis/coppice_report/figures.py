@@ -24,7 +24,8 @@ def rewards_by_sigma(run):
     axes.annotate(f"base {base:.3f}", (1, base), xycoords=("axes fraction", "data"), color=BLUE, va="bottom", ha="right")
     axes.set_xticks(range(len(values)), [f"{value:g}" for value in values])
     axes.set_xlim(-0.6, len(values) - 0.4)
-    unit = "share of each tensor's RMS" if run.key("population.scaling") == "rms" else "weight units"
+    unit = {"rms": "share of each tensor's RMS", "spectral": "norm of each tensor's noise",
+            "modular": "norm of the model's noise"}.get(run.key("population.scaling"), "weight units")
     axes.set_xlabel(f"sigma of the perturbation ({unit})")
     axes.set_ylabel(f"mean score (reward)\non {scores.shape[1]} support examples")
     axes.set_title(f"Population of {len(reward)} candidates")

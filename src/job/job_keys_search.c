@@ -34,9 +34,11 @@ static const cop_job_key keys[] = {
      .type = COP_JOB_STRING,
      .offset = FIELD(population.scaling),
      .initial = "absolute",
-     .choices = CHOICES("absolute", "rms"),
+     .choices = CHOICES("absolute", "rms", "spectral", "modular"),
      .meaning = "What a sigma is: absolute, in units of the weights; rms, as a share of each "
-                "tensor's own root mean square."},
+                "tensor's own root mean square; spectral, the size of what each tensor's noise "
+                "does (of a matrix the spectral norm); modular, the same for the whole model, "
+                "shared out over embedding, attention, MLP, head and vectors."},
     {.name = "population.scope",
      .type = COP_JOB_STRINGS,
      .offset = FIELD(population.scope),

@@ -1,10 +1,9 @@
-#include "coppice/recipe/recipe.h"
+#include "recipe/scaling.h"
 
 #include "coppice/base/memory.h"
 #include "coppice/base/text.h"
 
 #include <assert.h>
-#include <fnmatch.h>
 #include <jansson.h>
 #include <math.h>
 #include <string.h>
@@ -59,6 +58,11 @@ bool cop_recipe_is_valid(const cop_recipe *recipe)
     for (size_t i = 0; i < recipe->scope_count; i++) {
         if (recipe->scope[i] == NULL || recipe->scope[i][0] == '\0') return false;
     }
+    for (size_t i = 0; i < recipe->scale_count; i++) {
+        if (!isfinite(recipe->scales[i].scale) || recipe->scales[i].scale < 0) return false;
+        if (i > 0 && strcmp(recipe->scales[i - 1].name, recipe->scales[i].name) >= 0)
+            return false;
+    }
     for (size_t j = 0; j < recipe->component_count; j++) {
         const float amplitude = recipe->components[j].amplitude;
         if (!isfinite(amplitude) || amplitude == 0.0F) return false;
@@ -100,38 +104,11 @@ cop_status cop_recipe_set_scope(cop_recipe *recipe, const char *const *patterns,
     return COP_OK;
 }
 
-static const char *const scaling_names[] = {
-    [COP_SCALING_ABSOLUTE] = "absolute", [COP_SCALING_RMS] = "rms"};
-
-bool cop_scaling_find(const char *name, cop_scaling *scaling)
-{
-    const size_t count = sizeof scaling_names / sizeof scaling_names[0];
-    const size_t found = cop_text_find_name(name, scaling_names, count);
-    if (found < count) *scaling = (cop_scaling)found;
-    return found < count;
-}
-
-const char *cop_scaling_name(cop_scaling scaling)
-{
-    return scaling_names[scaling];
-}
-
-float cop_recipe_scale(const cop_recipe *recipe, const cop_checkpoint *base,
-                       const cop_tensor_info *tensor)
-{
-    if (tensor->dtype == COP_DTYPE_OTHER || tensor->use == COP_TENSOR_UNUSED) return 0.0F;
-    if (tensor->original != NULL) tensor = tensor->original;
-    for (size_t i = 0; i < recipe->scope_count; i++) {
-        if (fnmatch(recipe->scope[i], tensor->name, 0) != 0) continue;
-        return recipe->scaling == COP_SCALING_RMS ? cop_checkpoint_rms(base, tensor) : 1.0F;
-    }
-    return 0.0F;
-}
-
 void cop_recipe_destroy(cop_recipe **recipe)
 {
     if (recipe == NULL || *recipe == NULL) return;
     free_scope((*recipe)->scope, (*recipe)->scope_count);
+    cop_recipe_free_scales(*recipe);
     cop_memory_free((*recipe)->components);
     cop_memory_free((*recipe)->metrics_json);
     cop_memory_free(*recipe);

@@ -1,5 +1,5 @@
 /* Recipes from JSON. Strict: a field that is not known might change what the recipe means. */
-#include "coppice/recipe/recipe.h"
+#include "recipe/scaling.h"
 
 #include "coppice/base/memory.h"
 #include "coppice/base/text.h"
@@ -11,6 +11,7 @@
 #include <math.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* About six million components. */
@@ -117,8 +118,40 @@ static cop_status parse_scaling(const json_t *root, cop_recipe *recipe, cop_erro
 {
     const char *const name = json_string_value(json_object_get(root, "scaling"));
     COP_CHECK(name != NULL, err, COP_ERR_FORMAT, "\"scaling\" is missing or not a string");
-    COP_CHECK(cop_scaling_find(name, &recipe->scaling), err, COP_ERR_UNSUPPORTED,
-              "\"scaling\" is \"%s\"; this program knows \"absolute\" and \"rms\"", name);
+    COP_CHECK(
+        cop_scaling_find(name, &recipe->scaling), err, COP_ERR_UNSUPPORTED,
+        "\"scaling\" is \"%s\"; this program knows \"absolute\", \"rms\", \"spectral\" and "
+        "\"modular\"",
+        name);
+    return COP_OK;
+}
+
+static int compare_names(const void *a, const void *b)
+{
+    return strcmp(((const cop_tensor_scale *)a)->name, ((const cop_tensor_scale *)b)->name);
+}
+
+/* The table of a scaling that has one; in any order. */
+static cop_status parse_scales(json_t *root, cop_recipe *recipe, cop_error *err)
+{
+    json_t *const table = json_object_get(root, "scales");
+    const bool wanted = cop_scaling_has_table(recipe->scaling);
+    COP_CHECK(wanted || table == NULL, err, COP_ERR_FORMAT,
+              "\"scales\" belongs to the scalings \"spectral\" and \"modular\" alone");
+    if (!wanted) return COP_OK;
+    COP_CHECK(json_is_object(table), err, COP_ERR_FORMAT,
+              "\"scales\" is missing or not an object of tensors and numbers");
+    const char *name = NULL;
+    json_t *value = NULL;
+    json_object_foreach(table, name, value)
+    {
+        const float scale = (float)json_number_value(value);
+        COP_CHECK(json_is_number(value) && isfinite(scale) && scale >= 0, err, COP_ERR_FORMAT,
+                  "\"scales\", \"%s\" is not a number of binary32 from 0 on", name);
+        COP_TRY(cop_recipe_add_scale(recipe, name, scale, err));
+    }
+    if (recipe->scale_count > 0)
+        qsort(recipe->scales, recipe->scale_count, sizeof *recipe->scales, compare_names);
     return COP_OK;
 }
 
@@ -200,9 +233,9 @@ static cop_status parse_metrics(const json_t *root, const char *json, size_t len
 static cop_status parse_root(json_t *root, const char *json, size_t length, cop_recipe *recipe,
                              cop_error *err)
 {
-    static const char *const known[] = {"version",     "noise_version", "base_sha256",
-                                        "scope",       "scaling",       "files",
-                                        "untied_head", "components",    "metrics"};
+    static const char *const known[] = {
+        "version", "noise_version", "base_sha256", "scope",      "scaling",
+        "scales",  "files",         "untied_head", "components", "metrics"};
     COP_CHECK(json_is_object(root), err, COP_ERR_FORMAT, "not a JSON object");
     /* The version first: another one may well have other fields. */
     COP_TRY(check_version(root, "version", COP_RECIPE_VERSION, err));
@@ -211,6 +244,7 @@ static cop_status parse_root(json_t *root, const char *json, size_t length, cop_
     COP_TRY(parse_digest(root, recipe, err));
     COP_TRY(parse_scope(root, recipe, err));
     COP_TRY(parse_scaling(root, recipe, err));
+    COP_TRY(parse_scales(root, recipe, err));
     COP_TRY(parse_files(root, recipe, err));
     COP_TRY(parse_untied(root, recipe, err));
     COP_TRY(parse_components(root, recipe, err));

@@ -1,6 +1,6 @@
 /* Recipes to JSON. Written by hand and not by a library, so that the same recipe is the same
  * bytes everywhere. */
-#include "coppice/recipe/recipe.h"
+#include "recipe/scaling.h"
 
 #include "coppice/json/json_text.h"
 #include "coppice/noise/noise.h"
@@ -15,7 +15,8 @@
 static cop_status print_string(const char *string, cop_text *text, cop_error *err)
 {
     json_t *const value = json_string(string);
-    COP_CHECK(value != NULL, err, COP_ERR_CONFIG, "a pattern of the scope is not valid UTF-8");
+    COP_CHECK(value != NULL, err, COP_ERR_CONFIG,
+              "a pattern of the scope, or a tensor's name, is not valid UTF-8");
     char *const quoted = json_dumps(value, JSON_ENCODE_ANY);
     json_decref(value);
     COP_CHECK(quoted != NULL, err, COP_ERR_MEMORY, "no memory to print a recipe");
@@ -32,6 +33,28 @@ static cop_status print_scope(const cop_recipe *recipe, cop_text *text, cop_erro
         COP_TRY(print_string(recipe->scope[i], text, err));
     }
     return cop_text_append(text, "],\n", 3, err);
+}
+
+/* Nine significant digits, with a point whatever the locale's is. */
+static void format_number(float value, char text[32])
+{
+    (void)snprintf(text, 32, "%.9g", (double)value);
+    char *const comma = strchr(text, ',');
+    if (comma != NULL) *comma = '.';
+}
+
+static cop_status print_scales(const cop_recipe *recipe, cop_text *text, cop_error *err)
+{
+    if (!cop_scaling_has_table(recipe->scaling)) return COP_OK;
+    COP_TRY(cop_text_format(text, err, "  \"scales\": {"));
+    for (size_t i = 0; i < recipe->scale_count; i++) {
+        char scale[32];
+        format_number(recipe->scales[i].scale, scale);
+        COP_TRY(cop_text_format(text, err, "%s\n    ", i == 0 ? "" : ","));
+        COP_TRY(print_string(recipe->scales[i].name, text, err));
+        COP_TRY(cop_text_format(text, err, ": %s", scale));
+    }
+    return cop_text_format(text, err, "%s},\n", recipe->scale_count == 0 ? "" : "\n  ");
 }
 
 static cop_status print_files(const cop_recipe *recipe, cop_text *text, cop_error *err)
@@ -54,11 +77,7 @@ static cop_status print_components(const cop_recipe *recipe, cop_text *text, cop
     COP_TRY(cop_text_format(text, err, "  \"components\": ["));
     for (size_t i = 0; i < recipe->component_count; i++) {
         char amplitude[32];
-        (void)snprintf(amplitude, sizeof amplitude, "%.9g",
-                       (double)recipe->components[i].amplitude);
-        /* A locale may have another decimal point than JSON. */
-        char *const comma = strchr(amplitude, ',');
-        if (comma != NULL) *comma = '.';
+        format_number(recipe->components[i].amplitude, amplitude);
         COP_TRY(cop_text_format(text, err,
                                 "%s\n    {\"seed\": \"%" PRIu64 "\", \"amplitude\": %s}",
                                 i == 0 ? "" : ",", recipe->components[i].seed, amplitude));
@@ -87,6 +106,7 @@ cop_status cop_recipe_print(const cop_recipe *recipe, cop_text *text, cop_error 
     COP_TRY(print_scope(recipe, text, err));
     COP_TRY(cop_text_format(text, err, "  \"scaling\": \"%s\",\n",
                             cop_scaling_name(recipe->scaling)));
+    COP_TRY(print_scales(recipe, text, err));
     COP_TRY(print_files(recipe, text, err));
     COP_TRY(print_components(recipe, text, err));
     COP_TRY(print_metrics(recipe->metrics_json, text, err));

@@ -5,6 +5,7 @@
 #include "coppice/base/memory.h"
 #include "coppice/report/split_analysis.h"
 #include "coppice/store/store.h"
+#include "report/moved.h"
 #include "report/run_file.h"
 
 #include <stdio.h>
@@ -241,6 +242,7 @@ cop_status cop_run_inspect(const char *path, bool json, cop_text *text, cop_erro
     } else if (status == COP_OK) {
         status = print_head(store, file, text, err);
         if (status == COP_OK) status = print_phases(store, text, err);
+        if (status == COP_OK) status = cop_moved_print(store, text, err);
         if (status == COP_OK) status = cop_split_print(store, false, text, err);
         if (status == COP_OK) status = print_gate(store, text, err);
         if (status == COP_OK) status = print_final(store, text, err);

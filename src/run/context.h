@@ -102,8 +102,13 @@ cop_status cop_traffic_note(cop_lead *lead, cop_error *err);
  * rank->computing_rank. */
 void cop_rank_count_computing(cop_rank *rank);
 
-/* An empty recipe with the job's scope and scaling. */
-cop_status cop_rank_create_recipe(const cop_job *job, cop_recipe **recipe, cop_error *err);
+/* An empty recipe with the job's scope and scaling on the base, which is settled. */
+cop_status cop_rank_create_recipe(const cop_job *job, const cop_checkpoint *base,
+                                  cop_recipe **recipe, cop_error *err);
+
+/* Notes which share of each tensor's weights one candidate of each sigma moves in the base's
+ * type. COP_ERR_CONFIG: population.scope matches no tensor. */
+cop_status cop_lead_note_moved(cop_lead *lead, cop_error *err);
 
 /* Sets lead->phases up: units go to the ranks, checkpoints into the run directory. */
 void cop_lead_set_phases(cop_lead *lead);

@@ -22,40 +22,6 @@ static cop_status check_operators(const cop_job *job, cop_error *err)
     return COP_OK;
 }
 
-/* The share of weights that one candidate of each sigma does not move in the base's type. */
-static cop_status measure_unmoved(cop_lead *lead, cop_error *err)
-{
-    enum { SAMPLE = 1 << 16 };
-    const cop_job *const job = lead->rank->job;
-    cop_recipe *recipe = NULL;
-    cop_status status = cop_rank_create_recipe(job, &recipe, err);
-    for (size_t k = 0; k < job->population.sigma.count && status == COP_OK; k++) {
-        const double sigma = job->population.sigma.data[k];
-        const cop_component component = {.seed = lead->search.seeds[0],
-                                         .amplitude = (float)sigma};
-        cop_export_report report = {0};
-        status = cop_recipe_set_components(recipe, &component, 1, err);
-        if (status == COP_OK)
-            status = cop_export_measure(lead->rank->base, recipe, SAMPLE, 1, &report, err);
-        if (status != COP_OK) break;
-        if (report.elements == 0) {
-            status = cop_error_set(err, COP_ERR_CONFIG,
-                                   "population.scope: no tensor of %s matches", job->model);
-            break;
-        }
-        const double share = 1 - (double)report.elements_moved / (double)report.elements;
-        char path[64];
-        (void)snprintf(path, sizeof path, "/population/unmoved/sigma_%g", sigma);
-        status = cop_store_set_f64(
-            lead->dir.store, path, share, NULL,
-            "share of weights that a candidate of this sigma leaves as they are", err);
-        cop_log_write(lead->rank->log, COP_LOG_INFO,
-                      "sigma %g leaves %.1f%% of the weights as they are", sigma, 100 * share);
-    }
-    cop_recipe_destroy(&recipe);
-    return status;
-}
-
 /* The base's scores on test, known since the beginning. */
 static cop_status add_base(const cop_base_scores *base, cop_results *results, cop_error *err)
 {
@@ -105,7 +71,7 @@ static cop_status test_consolidated(cop_search *search, const cop_method *method
 /* A recipe that says of which base it is. */
 static cop_status describe_base(const cop_lead *lead, cop_recipe **recipe, cop_error *err)
 {
-    COP_TRY(cop_rank_create_recipe(lead->rank->job, recipe, err));
+    COP_TRY(cop_rank_create_recipe(lead->rank->job, lead->rank->base, recipe, err));
     (void)snprintf((*recipe)->base_sha256, sizeof(*recipe)->base_sha256, "%s",
                    lead->base_sha256);
     (*recipe)->files = lead->base_files;
@@ -174,7 +140,7 @@ cop_status cop_driver_run(cop_lead *lead, cop_error *err)
                                   rank->own_task.correct_at, search, err));
     cop_baselines_print_plan(search);
     COP_TRY_OUT(cop_search_score_base(search, rank->task->graded, &base, err));
-    COP_TRY_OUT(measure_unmoved(lead, err));
+    COP_TRY_OUT(cop_lead_note_moved(lead, err));
     COP_TRY_OUT(cop_search_score_population(search, &population, err));
     COP_TRY_OUT(cop_split_phase_run(lead, err));
     COP_TRY_OUT(cop_candidates_rank(&population, &best, 1, err));

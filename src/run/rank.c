@@ -11,14 +11,16 @@ void cop_rank_count_computing(cop_rank *rank)
     rank->computing_rank = cop_world_local_rank(rank->world) - (has_idle && !idle ? 1 : 0);
 }
 
-cop_status cop_rank_create_recipe(const cop_job *job, cop_recipe **recipe, cop_error *err)
+cop_status cop_rank_create_recipe(const cop_job *job, const cop_checkpoint *base,
+                                  cop_recipe **recipe, cop_error *err)
 {
     COP_TRY(cop_recipe_create(recipe, err));
     if (!cop_scaling_find(job->population.scaling, &(*recipe)->scaling))
         (*recipe)->scaling = COP_SCALING_ABSOLUTE;
-    const cop_status status =
+    cop_status status =
         cop_recipe_set_scope(*recipe, (const char *const *)job->population.scope.data,
                              job->population.scope.count, err);
+    if (status == COP_OK) status = cop_recipe_set_scales(*recipe, base, err);
     if (status != COP_OK) cop_recipe_destroy(recipe);
     return status;
 }

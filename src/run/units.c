@@ -175,7 +175,8 @@ static cop_status make_room(cop_units *w, cop_error *err)
     if (w->extracted == NULL || w->recipes == NULL || w->units == NULL || w->pending == NULL)
         return COP_ERR_MEMORY;
     for (size_t i = 0; i < w->lanes; i++)
-        COP_TRY(cop_rank_create_recipe(w->rank->job, &w->recipes[i], err));
+        COP_TRY(cop_rank_create_recipe(
+            w->rank->job, cop_evaluator_checkpoint(w->rank->evaluator), &w->recipes[i], err));
     return COP_OK;
 }
 

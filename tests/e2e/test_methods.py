@@ -16,7 +16,7 @@ SMALL = ["population.size=16", "splits.support=32"]
 WAYS = {
     "operators": ["consolidate.operators=[two-pass, precision, z-score, rank]", "recenter.rounds=1"],
     "antithetic": ["population.antithetic=true", "recenter.rounds=1"],
-    "scaling": RMS + ["recenter.rounds=1"],
+    "scaling": ["population.scaling=modular", "population.sigma=[0.4, 0.8]", "recenter.rounds=1"],
     "rounds": RMS + SMALL + ["method=rounds", "rounds.count=3", "consolidate.operators=[precision]"],
     "es": RMS + SMALL + ["method=es", "es.iterations=4", "population.antithetic=true"],
 }
@@ -48,7 +48,8 @@ with scratch() as folder:
         same_result(alone, killed, f"{name}: after a kill")
         with open(os.path.join(alone, "recipe.json"), encoding="utf-8") as file:
             recipe = json.load(file)
-        check(recipe["scaling"] == ("rms" if "population.scaling=rms" in settings else "absolute"),
+        wanted = [setting[len("population.scaling="):] for setting in settings if setting.startswith("population.scaling=")]
+        check(recipe["scaling"] == (wanted or ["absolute"])[0],
               f"{name}: the recipe's scaling is {recipe['scaling']}")
         recipes[name] = json.dumps(recipe["components"])
         accuracy = json.load(open(os.path.join(alone, "summary.json"), encoding="utf-8"))["test"]["consolidated"]

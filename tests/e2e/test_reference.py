@@ -57,8 +57,10 @@ def check_noise():
 def check_recipe(folder):
     text = read(RECIPE, "r")
     recipe = json.loads(re.search(r"\n    (\{\n.*?\n    \})\n", text, re.S)[1])
-    for scaling in ("absolute", "rms"):
+    for scaling in ("absolute", "rms", "modular"):
         recipe["scaling"] = scaling
+        if scaling == "modular":
+            recipe["scales"] = {name: 0.3 + 0.1 * i for i, name in enumerate(TENSORS)}
         path, out = os.path.join(folder, scaling + ".json"), os.path.join(folder, scaling)
         with open(path, "w", encoding="utf-8") as file:
             json.dump(recipe, file)
@@ -71,7 +73,7 @@ def check_recipe(folder):
         start = [f"{value:04x}" for value in struct.unpack("<4H", exported[TENSORS[0]][2][:8])]
         if scaling == "absolute":
             check(start == re.findall(r"\((\w{4})\)", "|".join(table(RECIPE, "result"))), "RECIPE.md: the example")
-        else:
+        elif scaling == "rms":
             check(" ".join(start) in text, "RECIPE.md: the example with rms")
     check(recipe["base_sha256"] == reference.base_digest(BASE), "RECIPE.md: the digest of the demo's model")
 

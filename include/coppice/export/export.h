@@ -31,9 +31,9 @@ cop_status cop_export_write(const cop_checkpoint *base, const cop_recipe *recipe
 
 /** Counts what a recipe moves without writing anything: the share of weights that a
  *  perturbation does not move in the base's type. At most `sample` elements of each tensor are
- *  looked at, evenly in blocks; 0 means all. */
-cop_status cop_export_measure(const cop_checkpoint *base, const cop_recipe *recipe,
-                              size_t sample, int threads, cop_export_report *report,
-                              cop_error *err);
+ *  looked at, evenly in blocks; 0 means all. moved [cop_checkpoint_count(base)] gets the share
+ *  of each tensor that moves, NaN where it gets no noise; NULL: not wanted. */
+void cop_export_measure(const cop_checkpoint *base, const cop_recipe *recipe, size_t sample,
+                        int threads, cop_export_report *report, float *moved);
 
 #endif

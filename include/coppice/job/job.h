@@ -53,7 +53,7 @@ typedef struct cop_job {
         cop_job_numbers sigma;
         int64_t seed;
         bool antithetic; /**< candidates in pairs of opposite sign */
-        char *scaling;   /**< absolute, rms: what sigma is a multiple of */
+        char *scaling;   /**< what sigma is a multiple of: cop_scaling_find() */
         cop_job_strings scope;
     } population;
     struct {

@@ -6,6 +6,7 @@
  * "amplitude": 0.00123}], "metrics": {...}}; "files" (cop_identity) may be missing, and
  * "untied_head": true may stand after it. Seeds are decimal strings (64 bits do not fit a JSON
  * number), amplitudes have nine significant digits, so that binary32 survives the round trip.
+ * The scalings "spectral" and "modular" have "scales": {"tensor": 0.00123} behind them.
  */
 #ifndef COPPICE_RECIPE_RECIPE_H
 #define COPPICE_RECIPE_RECIPE_H
@@ -25,8 +26,16 @@ enum { COP_RECIPE_VERSION = 1 };
 /** How scale(tensor) is chosen. */
 typedef enum cop_scaling {
     COP_SCALING_ABSOLUTE, /**< scale = 1 for every tensor */
-    COP_SCALING_RMS       /**< scale = cop_checkpoint_rms() of the base's tensor */
+    COP_SCALING_RMS,      /**< scale = cop_checkpoint_rms() of the base's tensor */
+    COP_SCALING_SPECTRAL, /**< noise of amplitude 1 has norm 1 in every tensor */
+    COP_SCALING_MODULAR   /**< ... its module's share of 1 */
 } cop_scaling;
+
+/** A row of the table of scales. */
+typedef struct cop_tensor_scale {
+    char *name;  /**< of the tensor */
+    float scale; /**< finite, not negative */
+} cop_tensor_scale;
 
 /** A recipe in memory. Owns all it points to. */
 typedef struct cop_recipe {
@@ -37,6 +46,11 @@ typedef struct cop_recipe {
     char **scope;     /**< [scope_count] glob patterns over tensor names */
     size_t scope_count;
     cop_scaling scaling;
+    /** [scale_count] by rising name; what is not in it is not perturbed. Spectral and modular
+     *  alone. */
+    cop_tensor_scale *scales;
+    size_t scale_count;
+    size_t scale_capacity;
     cop_component *components; /**< [component_count], in the order of accumulation */
     size_t component_count;
     char *metrics_json; /**< a JSON object as text, or NULL */
@@ -59,12 +73,18 @@ cop_status cop_recipe_set_components(cop_recipe *recipe, const cop_component *co
 cop_status cop_recipe_set_scope(cop_recipe *recipe, const char *const *patterns, size_t count,
                                 cop_error *err);
 
+/** Fills in the table of scales by the shapes of the base's tensors in scope, where the scaling
+ * has one (jobs/RECIPE.md has the formulas). To be called once scaling and scope are set. */
+cop_status cop_recipe_set_scales(cop_recipe *recipe, const cop_checkpoint *base,
+                                 cop_error *err);
+
 /** scale(tensor) of a tensor of the base: 0 if it is out of scope, not floating point or not
  * used by the model. An alias has its original's. */
 float cop_recipe_scale(const cop_recipe *recipe, const cop_checkpoint *base,
                        const cop_tensor_info *tensor);
 
-/** The scaling of that name ("absolute", "rms") and the name of a scaling; false for none. */
+/** The scaling of that name ("absolute", "rms", "spectral", "modular") and the name of a
+ * scaling; false for none. */
 bool cop_scaling_find(const char *name, cop_scaling *scaling);
 const char *cop_scaling_name(cop_scaling scaling);
 
