@@ -186,7 +186,7 @@ class Run:
         return [{key: scalar(group[name], key) for key in group[name]} for name in sorted(group)]
 
     def proposals(self):
-        """Groups with proposals: (path, columns, mean score of each on its examples)."""
+        """Groups with proposals: (path, columns, mean score of each on its examples; NaN: it left a race)."""
         found = []
 
         def visit(path, node):
@@ -198,6 +198,17 @@ class Run:
                 means = node["scores"][:].mean(axis=1)
                 if len(means) == count:
                     found.append((path, columns, means))
+        self.file.visititems(visit)
+        return sorted(found, key=lambda item: place(item[0]))
+
+    def races(self):
+        """Groups whose proposals raced: (path, left_after of each, answers generated, answers without the race)."""
+        found = []
+
+        def visit(path, node):
+            if isinstance(node, h5py.Group) and "left_after" in node and "scores" in node:
+                scores = node["scores"][:]
+                found.append((path, node["left_after"][:], int((~np.isnan(scores)).sum()), scores.size))
         self.file.visititems(visit)
         return sorted(found, key=lambda item: place(item[0]))
 
@@ -227,7 +238,7 @@ class Run:
 
         def visit(_path, node):
             if isinstance(node, h5py.Group) and "rank" in node and "seconds" in node and "status" in node:
-                done = node["status"][:] > 0
+                done = np.isin(node["status"][:], (1, 2))  # 3: never computed, its row left a race
                 for rank, seconds in zip(node["rank"][:][done], node["seconds"][:][done]):
                     busy[int(rank)] = busy.get(int(rank), 0.0) + float(seconds)
         self.file.visititems(visit)

@@ -3,7 +3,9 @@
 
 #include "coppice/base/memory.h"
 #include "coppice/job/job.h"
+#include "coppice/method/method.h"
 #include "coppice/run/run.h"
+#include "coppice/search/race.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -139,6 +141,39 @@ static cop_status print_job(const cop_job *job, cop_error *err)
     return status == COP_OK ? cop_app_flush(err) : status;
 }
 
+/* Appends how a race goes, as a comment to the keys. */
+static void print_race(const char *key, int64_t stages, const char *split, int64_t examples,
+                       int64_t batch)
+{
+    if (stages == 0 || examples == 0) return;
+    const cop_race_plan plan =
+        cop_race_make_plan((size_t)examples, (size_t)stages, (size_t)batch);
+    const size_t stage = plan.unit * plan.stage_units;
+    if (plan.stages == 1) {
+        (void)printf("# %s: %lld examples of %s are too few for a race\n", key,
+                     (long long)examples, split);
+        return;
+    }
+    (void)printf("# %s: %lld examples of %s in %zu stages, looks after %zu", key,
+                 (long long)examples, split, plan.stages, stage);
+    for (size_t k = 2; k < plan.stages; k++)
+        (void)printf(", %zu", k * stage);
+    (void)printf("; a proposal leaves that is %.2f standard errors behind the best\n", plan.z);
+}
+
+static cop_status print_races(const cop_job *job, cop_error *err)
+{
+    const cop_method *method = NULL;
+    COP_TRY(cop_method_find(job->method, &method, err));
+    if (method->proposes)
+        print_race("consolidate.race", job->consolidate.race, "probe", job->splits.probe,
+                   job->backend.batch);
+    if (method->recentres && job->recenter.rounds > 0)
+        print_race("recenter.race", job->recenter.race, "support", job->splits.support,
+                   job->backend.batch);
+    return cop_app_flush(err);
+}
+
 /* runs/NAME for .../NAME.yaml */
 static cop_status default_out(const char *job, cop_text *out, cop_error *err)
 {
@@ -220,6 +255,7 @@ cop_status cop_command_run(int argc, char **argv, cop_error *err)
         cop_job *job = NULL;
         status = cop_job_load(a.job, a.overrides, a.override_count, &job, err);
         if (status == COP_OK) status = print_job(job, err);
+        if (status == COP_OK) status = print_races(job, err);
         if (status == COP_OK) status = cop_run_check(job, err);
         if (status == COP_OK) status = print_out(&a, err);
         cop_job_destroy(&job);

@@ -146,6 +146,22 @@ static const cop_job_key keys[] = {
      .most = 1024,
      .unit = "directions",
      .meaning = "Principal directions of the elite that recentring samples along."},
+    {.name = "consolidate.race",
+     .type = COP_JOB_INTEGER,
+     .offset = FIELD(consolidate.race),
+     .initial = "off",
+     .word = "off",
+     .least = 2,
+     .most = 64,
+     .unit = "stages",
+     .meaning =
+         "Proposals race: they answer the probe set in so many equal parts, and after each but "
+         "the last those leave that are behind the best beyond doubt, so their other answers "
+         "are never generated. One that all answers would show level with the best is lost on "
+         "the way with a chance of about a tenth, whatever the number of stages. Those that "
+         "stay, gate.tries at least, answer all, and only they go to the gate. More stages "
+         "save more answers and make smaller units of work; the parts follow the order of the "
+         "set (splits.seed)."},
 
     {.name = "recenter.rounds",
      .type = COP_JOB_INTEGER,
@@ -203,6 +219,18 @@ static const cop_job_key keys[] = {
      .low_open = true,
      .high = 1e6,
      .meaning = "Step sizes that are tried, as multiples of the current step."},
+    {.name = "recenter.race",
+     .type = COP_JOB_INTEGER,
+     .offset = FIELD(recenter.race),
+     .initial = "off",
+     .word = "off",
+     .least = 2,
+     .most = 64,
+     .unit = "stages",
+     .meaning =
+         "The same race (consolidate.race) among recentring's proposals, on support: by gains "
+         "less regression_weight times losses against the centre. Local candidates and the "
+         "line search answer everything."},
 
     {.name = "rounds.count",
      .type = COP_JOB_INTEGER,

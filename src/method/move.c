@@ -15,6 +15,7 @@ typedef struct mover {
     const cop_move *move;
     cop_proposals proposals;
     cop_phase *probe;
+    cop_proposals_race race;
     size_t best; /* proposal */
 } mover;
 
@@ -35,17 +36,20 @@ static bool better(const cop_proposal *a, const cop_proposal *b)
     return a->merit > b->merit || (a->merit == b->merit && a->reward > b->reward);
 }
 
-/* Scores all proposals on probe and finds the best, the first among equals. */
+/* Scores the proposals on probe and finds the best of those that stay in the race, the first
+ * among equals. */
 static cop_status score_proposals(mover *s, cop_error *err)
 {
-    COP_TRY(cop_phase_run(s->search->phases, s->probe, err));
-    s->best = 0;
+    COP_TRY(cop_proposals_score(s->search, &s->race, &s->proposals, s->probe, err));
+    s->best = SIZE_MAX;
     for (size_t i = 0; i < s->proposals.count; i++) {
         cop_proposal *const p = &s->proposals.items[i];
+        p->accuracy = NAN;
+        if (cop_proposals_has_left(&s->proposals, i)) continue;
         p->accuracy = cop_phase_accuracy(s->probe, i, &s->search->measure);
         p->merit = cop_phase_merit(s->probe, i, &s->search->measure);
         p->reward = cop_phase_mean(s->probe, i);
-        if (better(p, &s->proposals.items[s->best])) s->best = i;
+        if (s->best == SIZE_MAX || better(p, &s->proposals.items[s->best])) s->best = i;
     }
     const cop_proposal *const top = &s->proposals.items[s->best];
     const cop_proposed_direction *const d = &s->proposals.directions[top->direction];
@@ -58,6 +62,7 @@ static cop_status score_proposals(mover *s, cop_error *err)
                    s->search->job->consolidate.operators.count > 1 ? ", " : "", merge,
                    top->scale);
     cop_progress_end(s->search->phases->progress, text);
+    cop_proposals_describe_race(&s->proposals, s->probe, s->search->phases->progress);
     return COP_OK;
 }
 
@@ -94,7 +99,8 @@ static cop_status record(mover *s, const cop_candidates *candidates, cop_error *
         accuracy[i] = s->proposals.items[i].accuracy;
     if (status == COP_OK) {
         status = cop_phase_column(s->search->phases, s->probe, "probe_accuracy", COP_STORE_F64,
-                                  accuracy, NULL, "share of right probe examples", err);
+                                  accuracy, NULL,
+                                  "share of right probe examples; NaN: it left the race", err);
     }
     for (size_t d = 0; d < directions && status == COP_OK; d++) {
         memcpy(rows + d * n, s->proposals.directions[d].found.amplitude, n * sizeof *rows);
@@ -116,13 +122,13 @@ static cop_status record(mover *s, const cop_candidates *candidates, cop_error *
 static cop_status pass_gate(mover *s, size_t *winner, cop_error *err)
 {
     COP_TRY(cop_proposals_rank(&s->proposals, better, err));
-    const size_t wanted = (size_t)s->search->job->gate.tries;
-    const cop_gate_request request = {
-        .path = s->move->gate_path,
-        .title = "gate",
-        .round = s->move->round,
-        .first_attempt = 1,
-        .count = wanted < s->proposals.count ? wanted : s->proposals.count};
+    const size_t wanted =
+        cop_proposals_count_left(&s->proposals, (size_t)s->search->job->gate.tries);
+    const cop_gate_request request = {.path = s->move->gate_path,
+                                      .title = "gate",
+                                      .round = s->move->round,
+                                      .first_attempt = 1,
+                                      .count = wanted};
     return cop_proposals_pass_gate(s->search, &s->proposals, s->proposals.order, request,
                                    s->search->centre_validate, winner, err);
 }
@@ -141,7 +147,9 @@ cop_status cop_move_run(cop_search *search, const cop_move *move,
                         const cop_candidates *candidates, cop_direction *accepted, bool *moved,
                         cop_error *err)
 {
-    mover s = {.search = search, .move = move};
+    mover s = {.search = search,
+               .move = move,
+               .race = {.stages = (size_t)search->job->consolidate.race}};
     size_t winner = SIZE_MAX;
     *moved = false;
     if (accepted != NULL) *accepted = (cop_direction){0};
@@ -152,9 +160,8 @@ cop_status cop_move_run(cop_search *search, const cop_move *move,
                       move->title);
         goto out;
     }
-    COP_TRY_OUT(cop_phase_create(search->phases, move->path, move->title,
-                                 search->splits->examples[COP_SPLIT_PROBE],
-                                 search->splits->counts[COP_SPLIT_PROBE], &s.probe, err));
+    COP_TRY_OUT(cop_proposals_create_phase(search, move->path, move->title, COP_SPLIT_PROBE,
+                                           &s.race, &s.proposals, &s.probe, err));
     COP_TRY_OUT(search_grid(&s, err));
     COP_TRY_OUT(record(&s, candidates, err));
     COP_TRY_OUT(pass_gate(&s, &winner, err));

@@ -107,6 +107,16 @@ cop_status cop_proposals_add_row(cop_search *search, const cop_proposals *propos
                               proposals->items[index].step, err);
 }
 
+/* Who left the race comes after all who did not. */
+static bool precedes(const cop_proposals *proposals, size_t a, size_t b,
+                     bool (*better)(const cop_proposal *, const cop_proposal *))
+{
+    const bool a_left = cop_proposals_has_left(proposals, a);
+    const bool b_left = cop_proposals_has_left(proposals, b);
+    if (a_left || b_left) return b_left && !a_left;
+    return better(&proposals->items[a], &proposals->items[b]);
+}
+
 cop_status cop_proposals_rank(cop_proposals *proposals,
                               bool (*better)(const cop_proposal *, const cop_proposal *),
                               cop_error *err)
@@ -116,8 +126,7 @@ cop_status cop_proposals_rank(cop_proposals *proposals,
     if (proposals->order == NULL) return COP_ERR_MEMORY;
     for (size_t i = 0; i < proposals->count; i++) {
         size_t at = i;
-        while (at > 0 &&
-               better(&proposals->items[i], &proposals->items[proposals->order[at - 1]])) {
+        while (at > 0 && precedes(proposals, i, proposals->order[at - 1], better)) {
             proposals->order[at] = proposals->order[at - 1];
             at--;
         }
@@ -160,7 +169,7 @@ cop_status cop_proposals_record(cop_search *search, const cop_proposals *proposa
     }
     cop_memory_free(names);
     cop_memory_free(values);
-    return status;
+    return status == COP_OK ? cop_proposals_record_race(search, proposals, phase, err) : status;
 }
 
 cop_status cop_proposals_pass_gate(cop_search *search, const cop_proposals *proposals,

@@ -104,15 +104,19 @@ static cop_status record(round_state *r, const cop_phase *phase, cop_error *err)
     double *const column = cop_memory_alloc(r->proposals.count, sizeof *column, err);
     if (column == NULL) return COP_ERR_MEMORY;
     for (size_t i = 0; i < r->proposals.count; i++)
-        column[i] = r->proposals.items[i].paired.constructive;
-    const cop_status status =
-        cop_phase_column(r->search->phases, phase, "constructive", COP_STORE_F64, column, NULL,
-                         "(gains - L losses) / M on support, against the centre", err);
+        column[i] = cop_proposals_has_left(&r->proposals, i)
+                        ? NAN
+                        : r->proposals.items[i].paired.constructive;
+    const cop_status status = cop_phase_column(
+        r->search->phases, phase, "constructive", COP_STORE_F64, column, NULL,
+        "(gains - L losses) / M on support, against the centre; NaN: it left the "
+        "race",
+        err);
     cop_memory_free(column);
     return status;
 }
 
-/* Scores the proposals on support and ranks them. */
+/* Scores the proposals on support and ranks those that stay in the race. */
 static cop_status rank_proposals(round_state *r, cop_error *err)
 {
     cop_search *const search = r->search;
@@ -122,17 +126,20 @@ static cop_status rank_proposals(round_state *r, cop_error *err)
     char title[32];
     (void)snprintf(path, sizeof path, "/recenter/round_%zu/proposals", r->number + 1);
     (void)snprintf(title, sizeof title, "recenter %zu steps", r->number + 1);
+    const cop_proposals_race race = {.stages = (size_t)search->job->recenter.race,
+                                     .centre = cop_phase_scores(r->local.phase, 0),
+                                     .weight = search->job->recenter.regression_weight};
     cop_phase *phase = NULL;
-    cop_status status =
-        cop_phase_create(search->phases, path, title,
-                         search->splits->examples[COP_SPLIT_SUPPORT], count, &phase, err);
+    cop_status status = cop_proposals_create_phase(search, path, title, COP_SPLIT_SUPPORT,
+                                                   &race, list, &phase, err);
     for (size_t i = 0; i < list->count && status == COP_OK; i++)
         status = cop_proposals_add_row(search, list, i, phase, err);
-    if (status == COP_OK) status = cop_phase_run(search->phases, phase, err);
+    if (status == COP_OK) status = cop_proposals_score(search, &race, list, phase, err);
     for (size_t i = 0; i < list->count && status == COP_OK; i++) {
-        list->items[i].paired = cop_paired_compare(
-            cop_phase_scores(phase, i), cop_phase_scores(r->local.phase, 0), count,
-            &search->measure, search->job->recenter.regression_weight);
+        if (cop_proposals_has_left(list, i)) continue;
+        list->items[i].paired =
+            cop_paired_compare(cop_phase_scores(phase, i), race.centre, count, &search->measure,
+                               search->job->recenter.regression_weight);
     }
     if (status == COP_OK) status = cop_proposals_rank(list, better, err);
     if (status == COP_OK) status = record(r, phase, err);
@@ -141,6 +148,7 @@ static cop_status rank_proposals(round_state *r, cop_error *err)
         (void)snprintf(text, sizeof text, "best constructive score %+.3f",
                        list->items[list->order[0]].paired.constructive);
         cop_progress_end(search->phases->progress, text);
+        cop_proposals_describe_race(list, phase, search->phases->progress);
     }
     cop_phase_destroy(&phase);
     return status;
@@ -272,7 +280,7 @@ static cop_status run_round(round_state *r, bool *accepted, cop_error *err)
     if (r->proposals.count == 0) return COP_OK;
     COP_TRY(rank_proposals(r, err));
     COP_TRY(pass_gate(r, "", r->proposals.order,
-                      wanted < r->proposals.count ? wanted : r->proposals.count, &winner, err));
+                      cop_proposals_count_left(&r->proposals, wanted), &winner, err));
     if (winner == SIZE_MAX) return COP_OK;
     COP_TRY(search_line(r, winner, &chosen, err));
     if (chosen == SIZE_MAX) return COP_OK;

@@ -71,6 +71,15 @@ cop_status cop_phase_create(const cop_phases *phases, const char *path, const ch
     return COP_OK;
 }
 
+void cop_phase_cut(cop_phase *phase, size_t unit)
+{
+    assert(phase->row_count == 0 && phase->row_capacity == 0);
+    assert(unit > 0 && unit <= phase->batch);
+    phase->is_cut = true;
+    phase->batch = unit;
+    phase->row_units = (phase->example_count + unit - 1) / unit;
+}
+
 static void free_blocks(cop_phase *p)
 {
     while (p->blocks != NULL) {
@@ -220,12 +229,32 @@ const float *cop_phase_scores(const cop_phase *phase, size_t row)
     return phase->scores + row * phase->example_count;
 }
 
+void cop_phase_leave_out(cop_phase *phase, size_t row)
+{
+    assert(row < phase->row_count);
+    for (size_t c = 0; c < phase->row_units; c++) {
+        uint8_t *const state = &phase->state[row * phase->row_units + c];
+        if (*state == COP_UNIT_PENDING) *state = COP_UNIT_LEFT_OUT;
+    }
+}
+
 bool cop_phase_row_valid(const cop_phase *phase, size_t row)
 {
     for (size_t c = 0; c < phase->row_units; c++) {
         if (phase->state[row * phase->row_units + c] != COP_UNIT_OK) return false;
     }
     return true;
+}
+
+size_t cop_phase_count_scored(const cop_phase *phase, size_t row)
+{
+    size_t count = 0;
+    for (size_t c = 0; c < phase->row_units; c++) {
+        const size_t unit = row * phase->row_units + c;
+        if (phase->state[unit] == COP_UNIT_OK || phase->state[unit] == COP_UNIT_NOT_FINITE)
+            count += cop_phase_unit_range(phase, unit).count;
+    }
+    return count;
 }
 
 double cop_phase_mean(const cop_phase *phase, size_t row)
@@ -253,9 +282,11 @@ static bool is_unit_valid(const cop_phase *p, uint64_t unit)
 {
     const cop_unit_range range = cop_phase_unit_range(p, unit);
     const float *const scores = cop_phase_scores(p, unit / p->row_units) + range.first;
-    if (p->state[unit] > COP_UNIT_NOT_FINITE) return false;
+    const bool unscored =
+        p->state[unit] == COP_UNIT_PENDING || p->state[unit] == COP_UNIT_LEFT_OUT;
+    if (p->state[unit] > COP_UNIT_LEFT_OUT) return false;
     for (size_t i = 0; i < range.count; i++) {
-        if (isnan(scores[i]) != (p->state[unit] == COP_UNIT_PENDING)) return false;
+        if (isnan(scores[i]) != unscored) return false;
     }
     return true;
 }

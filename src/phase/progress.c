@@ -46,6 +46,13 @@ void cop_progress_begin(cop_progress *progress, const char *title, size_t total,
     progress->tokens = 0;
 }
 
+void cop_progress_extend(cop_progress *progress, size_t total, size_t restored)
+{
+    progress->total += total;
+    progress->restored += restored;
+    progress->done += restored;
+}
+
 void cop_progress_count(cop_progress *progress, uint64_t tokens)
 {
     progress->done++;

@@ -4,13 +4,14 @@
 
 #include <string.h>
 
-/* Layout of an order: header, how answers are drawn if they are, then runs. Of rows: for each
+/* Layout of an order: header, the size of units u32 if it is the phase's own, how answers are
+ * drawn if they are, then runs. Of rows: for each
  * its number of components u32, seeds u64 [C], amplitudes f32 [C]. */
 typedef struct order_header {
     uint32_t example_count, row_units, flags;
 } order_header;
 
-enum { ORDER_KEEPS_ANSWERS = 1, ORDER_SAMPLES = 2 };
+enum { ORDER_KEEPS_ANSWERS = 1, ORDER_SAMPLES = 2, ORDER_CUTS = 4 };
 
 typedef struct order_sampling {
     double temperature, top_p;
@@ -119,9 +120,12 @@ cop_status cop_work_order_pack(const cop_splits *splits, const cop_phase *phase,
     const order_header header = {.example_count = (uint32_t)phase->example_count,
                                  .row_units = (uint32_t)phase->row_units,
                                  .flags = (phase->keeps_answers ? ORDER_KEEPS_ANSWERS : 0U) |
-                                          (samples ? ORDER_SAMPLES : 0U)};
+                                          (samples ? ORDER_SAMPLES : 0U) |
+                                          (phase->is_cut ? ORDER_CUTS : 0U)};
+    const uint32_t unit = (uint32_t)phase->batch;
     const order_sampling drawn = {sampling->temperature, sampling->top_p, sampling->seed};
     COP_TRY(put(data, &header, sizeof header, err));
+    if (phase->is_cut) COP_TRY(put(data, &unit, sizeof unit, err));
     if (samples) COP_TRY(put(data, &drawn, sizeof drawn, err));
     place_list places;
     COP_TRY(find_places(splits, &places, err));
@@ -156,6 +160,12 @@ cop_status cop_work_order_unpack(const cop_splits *splits, const void *data, siz
     *order = (cop_work_order){0};
     COP_TRY(get(&c, &header, 1, sizeof header, err));
     COP_CHECK(header.row_units > 0, err, COP_ERR_MPI, "a phase from rank 0 has no units");
+    uint32_t unit = 0;
+    if ((header.flags & ORDER_CUTS) != 0) {
+        COP_TRY(get(&c, &unit, 1, sizeof unit, err));
+        COP_CHECK(unit > 0, err, COP_ERR_MPI, "a phase from rank 0 has units of no examples");
+    }
+    order->unit = unit;
     order_sampling drawn = {0};
     if ((header.flags & ORDER_SAMPLES) != 0) COP_TRY(get(&c, &drawn, 1, sizeof drawn, err));
     order->keeps_answers = (header.flags & ORDER_KEEPS_ANSWERS) != 0;

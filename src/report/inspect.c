@@ -3,9 +3,11 @@
 #include "coppice/report/results.h"
 
 #include "coppice/base/memory.h"
+#include "coppice/phase/phase.h"
 #include "coppice/report/split_analysis.h"
 #include "coppice/store/store.h"
 #include "report/moved.h"
+#include "report/races.h"
 #include "report/run_file.h"
 
 #include <stdio.h>
@@ -16,7 +18,7 @@
 /* What a group with scores holds. */
 typedef struct phase_facts {
     char path[96];
-    uint64_t rows, examples, units, done, not_finite, tokens;
+    uint64_t rows, examples, units, done, not_finite, left_out, tokens;
     double seconds;
 } phase_facts;
 
@@ -42,8 +44,9 @@ static bool read_phase(const cop_store *store, const char *status_path, phase_fa
     facts->units = status->shape[0] * status->shape[1];
     for (uint64_t u = 0; u < facts->units; u++) {
         const uint8_t state = ((const uint8_t *)status->data)[u];
-        facts->done += state != 0;
-        facts->not_finite += state == 2;
+        facts->done += state == COP_UNIT_OK || state == COP_UNIT_NOT_FINITE;
+        facts->not_finite += state == COP_UNIT_NOT_FINITE;
+        facts->left_out += state == COP_UNIT_LEFT_OUT;
         if (tokens != NULL && tokens->type == COP_STORE_U64 && tokens->rank == 2 &&
             tokens->shape[0] * tokens->shape[1] == facts->units) {
             facts->tokens += ((const uint64_t *)tokens->data)[u];
@@ -183,6 +186,10 @@ static cop_status print_phases(const cop_store *store, cop_text *text, cop_error
             COP_TRY(cop_text_format(text, err, "  %llu not finite",
                                     (unsigned long long)f.not_finite));
         }
+        if (f.left_out > 0) {
+            COP_TRY(
+                cop_text_format(text, err, "  %llu left out", (unsigned long long)f.left_out));
+        }
         COP_TRY(cop_text_append(text, "\n", 1, err));
     }
     return COP_OK;
@@ -244,6 +251,7 @@ cop_status cop_run_inspect(const char *path, bool json, cop_text *text, cop_erro
         if (status == COP_OK) status = print_phases(store, text, err);
         if (status == COP_OK) status = cop_moved_print(store, text, err);
         if (status == COP_OK) status = cop_split_print(store, false, text, err);
+        if (status == COP_OK) status = cop_races_print(store, text, err);
         if (status == COP_OK) status = print_gate(store, text, err);
         if (status == COP_OK) status = print_final(store, text, err);
     }

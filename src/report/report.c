@@ -190,7 +190,7 @@ static cop_status write_summary(const cop_report *report, cop_error *err)
     json_t *const summary = json_pack(
         "{s:s, s:s, s:s, s:s, s:s, s:o, s:s, s:o, s:I, s:I, s:f, s:I, s:I, s:I, s:o, s:f, s:I, "
         "s:I, "
-        "s:I, s:s}",
+        "s:I, s:I, s:s}",
         "coppice", cop_build_version(), "job", report->search->job->path, "method",
         report->search->job->method, "task", report->task, "model", report->search->job->model,
         "improved", improved_json(report), "decided_by",
@@ -200,8 +200,9 @@ static cop_status write_summary(const cop_report *report, cop_error *err)
         "population", (json_int_t)report->search->job->population.size, "recipe_components",
         (json_int_t)components, "gate_decisions", (json_int_t)report->search->gate_count,
         "gate", gate_json(report), "seconds_this_start", report->seconds, "generated_tokens",
-        (json_int_t)spent.tokens, "evaluations", (json_int_t)spent.evaluations, "units",
-        (json_int_t)spent.units, "base_sha256", report->recipe->base_sha256);
+        (json_int_t)spent.tokens, "evaluations", (json_int_t)spent.evaluations,
+        "answers_saved_by_races", (json_int_t)spent.saved, "units", (json_int_t)spent.units,
+        "base_sha256", report->recipe->base_sha256);
     return write_json(report, "summary.json", summary, err);
 }
 

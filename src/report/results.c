@@ -35,24 +35,46 @@ void cop_results_free(cop_results *results)
 
 /* --- compute spent --- */
 
+/* Units of a phase, `units` in all, that were or will be evaluated. */
+static uint64_t count_units(const cop_store *store, const char *group, uint64_t units)
+{
+    char path[1024];
+    (void)snprintf(path, sizeof path, "%s/status", group);
+    const cop_store_array *const state = cop_store_get(store, path);
+    uint64_t count = units;
+    if (state == NULL || state->type != COP_STORE_U8 || state->rank != 2 ||
+        state->shape[0] * state->shape[1] != units)
+        return units;
+    for (uint64_t u = 0; u < units; u++)
+        count -= ((const uint8_t *)state->data)[u] == COP_UNIT_LEFT_OUT;
+    return count;
+}
+
 /* The phase whose tokens are at `path`, if it is one. */
 static void count_phase(const cop_store *store, const char *path, cop_spent *spent)
 {
     static const char name[] = "/tokens";
     const size_t length = strlen(path);
     if (length < strlen(name) || strcmp(path + length - strlen(name), name) != 0) return;
+    char group[512];
     char sibling[1024];
-    (void)snprintf(sibling, sizeof sibling, "%.*s/scores", (int)(length - strlen(name)), path);
+    (void)snprintf(group, sizeof group, "%.*s", (int)(length - strlen(name)), path);
+    (void)snprintf(sibling, sizeof sibling, "%s/scores", group);
     const cop_store_array *const tokens = cop_store_get(store, path);
     const cop_store_array *const scores = cop_store_get(store, sibling);
     if (tokens->type != COP_STORE_U64 || tokens->rank != 2 || scores == NULL ||
-        scores->rank != 2)
+        scores->rank != 2 || scores->type != COP_STORE_F32)
         return;
     const uint64_t units = tokens->shape[0] * tokens->shape[1];
     for (uint64_t u = 0; u < units; u++)
         spent->tokens += ((const uint64_t *)tokens->data)[u];
-    spent->units += units;
-    spent->evaluations += scores->shape[0] * scores->shape[1];
+    const uint64_t answers = scores->shape[0] * scores->shape[1];
+    uint64_t saved = 0; /* whose row left a race: no others are without a score at the end */
+    for (uint64_t i = 0; i < answers; i++)
+        saved += isnan(((const float *)scores->data)[i]) ? 1 : 0;
+    spent->units += count_units(store, group, units);
+    spent->evaluations += answers - saved;
+    spent->saved += saved;
 }
 
 cop_spent cop_results_spent(const cop_store *store, const char *group)

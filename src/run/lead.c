@@ -5,6 +5,7 @@
 
 #include "coppice/base/memory.h"
 #include "coppice/base/signals.h"
+#include "coppice/phase/excerpt.h"
 #include "coppice/phase/work_order.h"
 #include "run/units.h"
 
@@ -12,13 +13,17 @@
 typedef struct running {
     cop_lead *lead;
     cop_phase *phase;
+    const cop_phase *seen;     /* what the ranks see of it */
+    cop_phase_excerpt excerpt; /* is that where units are the phase's own, else empty */
 } running;
 
 /* --- what the queue calls --- */
 
-static cop_phase_result result_of(const cop_lead *lead, const cop_queue_result *result)
+static cop_phase_result result_of(const running *w, const cop_queue_result *result)
 {
-    return (cop_phase_result){.unit = result->unit,
+    return (cop_phase_result){.unit = w->seen == w->phase
+                                          ? result->unit
+                                          : cop_phase_excerpt_find(&w->excerpt, result->unit),
                               .status = result->status,
                               .scores = result->scores,
                               .score_count = result->score_count,
@@ -26,13 +31,13 @@ static cop_phase_result result_of(const cop_lead *lead, const cop_queue_result *
                               .tokens = result->tokens,
                               .seconds = result->seconds,
                               .rank = result->rank,
-                              .arithmetic = lead->arithmetic_of[result->rank]};
+                              .arithmetic = w->lead->arithmetic_of[result->rank]};
 }
 
 static cop_status check(void *context, const cop_queue_result *result, cop_error *err)
 {
     const running *const w = context;
-    const cop_phase_result given = result_of(w->lead, result);
+    const cop_phase_result given = result_of(w, result);
     return cop_phase_check(&w->lead->phases, w->phase, &given, err);
 }
 
@@ -40,7 +45,7 @@ static cop_status done(void *context, const cop_queue_result *result, cop_error 
 {
     (void)err;
     const running *const w = context;
-    const cop_phase_result given = result_of(w->lead, result);
+    const cop_phase_result given = result_of(w, result);
     cop_phase_take(&w->lead->phases, w->phase, &given);
     return COP_OK;
 }
@@ -55,14 +60,14 @@ static cop_status pack(void *context, uint64_t first, size_t count, cop_text *da
                        cop_error *err)
 {
     const running *const w = context;
-    const size_t row = first / w->phase->row_units;
-    const size_t last = (first + count - 1) / w->phase->row_units;
+    const size_t row = first / w->seen->row_units;
+    const size_t last = (first + count - 1) / w->seen->row_units;
     for (size_t r = row; r <= last; r++) {
-        const size_t components = cop_phase_row(w->phase, r).count;
+        const size_t components = cop_phase_row(w->seen, r).count;
         if (components > 1 && cop_world_size(w->lead->rank->world) > 1)
             w->lead->coefficient_bytes += (components - 1) * COP_COMPONENT_BYTES;
     }
-    return cop_work_rows_pack(w->phase, row, last - row + 1, data, err);
+    return cop_work_rows_pack(w->seen, row, last - row + 1, data, err);
 }
 
 static cop_status tick(void *context, cop_error *err)
@@ -95,14 +100,18 @@ static cop_status evaluate(void *context, cop_phase *phase, const uint64_t *unit
                            cop_error *err)
 {
     cop_lead *const lead = context;
-    running w = {.lead = lead, .phase = phase};
+    running w = {.lead = lead, .phase = phase, .seen = phase};
     cop_text order = {0};
     COP_TRY(open_queue(lead, err));
-    cop_status status = cop_work_order_pack(&lead->rank->splits, phase, &order, err);
-    const cop_unit_range last = cop_phase_unit_range(phase, phase->row_units - 1);
-    const cop_queue_phase work = {.units = units,
+    if (phase->is_cut) {
+        COP_TRY(cop_phase_excerpt_create(phase, units, count, &w.excerpt, err));
+        w.seen = &w.excerpt.phase;
+    }
+    cop_status status = cop_work_order_pack(&lead->rank->splits, w.seen, &order, err);
+    const cop_unit_range last = cop_phase_unit_range(w.seen, w.seen->row_units - 1);
+    const cop_queue_phase work = {.units = phase->is_cut ? w.excerpt.units : units,
                                   .unit_count = count,
-                                  .row_units = phase->row_units,
+                                  .row_units = w.seen->row_units,
                                   .last_size = (double)last.count / (double)phase->batch,
                                   .order = order.data,
                                   .order_bytes = order.length,
@@ -114,6 +123,7 @@ static cop_status evaluate(void *context, cop_phase *phase, const uint64_t *unit
                                   .tick = tick};
     if (status == COP_OK) status = cop_queue_run(lead->queue, &work, err);
     cop_text_free(&order);
+    cop_phase_excerpt_free(&w.excerpt);
     /* Units failed then, on whatever rank saw it first: this is why. */
     cop_error changed = {0};
     if (cop_base_check(lead, &changed) != COP_OK)

@@ -28,7 +28,8 @@ struct cop_units {
 static cop_unit_range unit_range(const cop_units *w, uint64_t unit)
 {
     return cop_unit_range_of(unit, w->order.row_units, w->order.example_count,
-                             (size_t)w->rank->job->backend.batch);
+                             w->order.unit > 0 ? w->order.unit
+                                               : (size_t)w->rank->job->backend.batch);
 }
 
 static bool should_drop(void *context)

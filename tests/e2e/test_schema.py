@@ -20,15 +20,18 @@ import h5py  # noqa: E402
 DOCUMENT = os.path.join(TOP, "analysis", "SCHEMA.md")
 HOLES = {"n": r"\d+", "file": r"[a-z_.]+", "k": r"\d+", "key": r"[a-z0-9_.]+", "sigma": r"[0-9.e-]+"}
 CONDITIONS = {"always", "corp", "rounds", "es", "merging", "antithetic", "test", "candidates", "ensemble", "self-consistency",
-              "analysis", "skipped"}
+              "analysis", "skipped", "race"}
 SMALL = [*QUICK, "population.size=12", "splits.support=16", "splits.probe=8", "splits.validate=16", "splits.test=8"]
 
 # What each job is, and which conditions of the table it meets.
 JOBS = [
     (2, QUICK, "corp merging test candidates ensemble self-consistency analysis"),
     (1, [*SMALL, "splits.test=0", "recenter.rounds=0", "analysis.split_half=false"], "corp merging"),
-    (1, [*SMALL, "method=rounds", "rounds.count=2", "population.antithetic=true", "baselines.self_consistency=[]"],
-     "rounds merging antithetic test candidates ensemble analysis"),
+    (1, [*SMALL, "method=rounds", "rounds.count=2", "population.antithetic=true", "baselines.self_consistency=[]",
+         "consolidate.race=2"],
+     "rounds merging antithetic test candidates ensemble analysis race"),
+    (1, [*QUICK, "recenter.rounds=1", "consolidate.race=3", "recenter.race=3", "splits.test=0", "analysis.split_half=false"],
+     "corp merging race"),
     (1, [*SMALL, "method=es", "es.iterations=2", "population.antithetic=true", "baselines.randopt=[]"],
      "es merging antithetic test self-consistency analysis"),
     (1, [*SMALL, "method=randopt", "population.size=3", "baselines.self_consistency=[]"], "test candidates ensemble skipped"),

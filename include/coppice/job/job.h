@@ -69,12 +69,14 @@ typedef struct cop_job {
         cop_job_numbers q, beta, scale;
         double max_scale; /**< the grid of steps is doubled up to here while its end is best */
         int64_t rank;     /**< principal directions */
+        int64_t race;     /**< stages of proposals on probe; 0: all at once */
     } consolidate;
     struct {
         int64_t rounds, accepts, patience, size;
         double lambda;
         double regression_weight; /**< L */
         cop_job_numbers step;     /**< factors on the current step */
+        int64_t race;             /**< stages of proposals on support; 0: all at once */
     } recenter;
     struct {
         int64_t count, patience;

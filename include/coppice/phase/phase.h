@@ -28,7 +28,8 @@ enum { COP_NO_ARITHMETIC = 255 };
 typedef enum cop_unit_state {
     COP_UNIT_PENDING,
     COP_UNIT_OK,
-    COP_UNIT_NOT_FINITE
+    COP_UNIT_NOT_FINITE,
+    COP_UNIT_LEFT_OUT /**< never to be scored: cop_phase_leave_out() */
 } cop_unit_state;
 
 /** A row's recipe, a borrowed view: the base plus these components. */
@@ -45,6 +46,7 @@ typedef struct cop_phase {
     size_t example_count; /**< M */
     size_t batch;         /**< most examples of a unit */
     size_t row_units;     /**< units per row; unit / row_units is the row */
+    bool is_cut;          /**< its units are its own: cop_phase_cut() */
     bool keeps_answers;   /**< to be set before the first row */
     /** To be set before the first row; row r draws sample r. */
     cop_sampling sampling;
@@ -53,7 +55,7 @@ typedef struct cop_phase {
     cop_row *recipes; /**< [R] of the rows, in blocks; {NULL, 0} once a run has scored all */
     struct cop_block *blocks; /**< the last one first */
     uint64_t *digest;    /**< [R] of components and examples: a resume must find the same */
-    float *scores;       /**< [R, M]; NaN: pending */
+    float *scores;       /**< [R, M]; NaN: pending or left out */
     uint64_t *answers;   /**< [R, M] digests of extracted answers, 0: none; NULL: not kept */
     uint8_t *state;      /**< [R, row_units] cop_unit_state */
     uint64_t *tokens;    /**< [R, row_units] generated */
@@ -132,6 +134,10 @@ cop_status cop_phase_create(const cop_phases *phases, const char *path, const ch
                             const size_t *examples, size_t example_count, cop_phase **phase,
                             cop_error *err);
 
+/** Has units of at most `unit` examples instead of the job's batch, which is no smaller. Before
+ *  the first row. */
+void cop_phase_cut(cop_phase *phase, size_t unit);
+
 /** Adds a row: components [count], copied; none is the base. */
 cop_status cop_phase_add(cop_phase *phase, const cop_component *components, size_t count,
                          cop_error *err);
@@ -140,6 +146,15 @@ cop_status cop_phase_add(cop_phase *phase, const cop_component *components, size
  *  again after more rows were added. Whatever happens, what was scored is in the tree.
  *  COP_ERR_MISMATCH: the tree's rows were made of other recipes or examples. */
 cop_status cop_phase_run(cop_phases *phases, cop_phase *phase, cop_error *err);
+
+/** The same of a part: of each row the units first .. end - 1. Parts follow each other from the
+ *  first unit on; rows may be left out in between. */
+cop_status cop_phase_run_part(cop_phases *phases, cop_phase *phase, size_t first, size_t end,
+                              cop_error *err);
+
+/** What is pending of a row is never scored. A later start must decide so again: of what the
+ *  tree says is left out it takes over nothing. */
+void cop_phase_leave_out(cop_phase *phase, size_t row);
 
 /** Tells whether a result can be true: its unit, numbers of scores, answers, tokens. */
 cop_status cop_phase_check(const cop_phases *phases, const cop_phase *phase,
@@ -160,10 +175,14 @@ cop_row cop_phase_row(const cop_phase *phase, size_t row);
 /** Scores of a row, [M]. */
 const float *cop_phase_scores(const cop_phase *phase, size_t row);
 
-/** True if all units of the row gave finite logits. */
+/** True if all units of the row are scored and gave finite logits. */
 bool cop_phase_row_valid(const cop_phase *phase, size_t row);
 
-/** Mean score of a row; share of right examples; that of the two which the measure is on. */
+/** Examples of a row that are scored. */
+size_t cop_phase_count_scored(const cop_phase *phase, size_t row);
+
+/** Mean score of a row; share of right examples; that of the two which the measure is on. Of a
+ *  row that is all scored. */
 double cop_phase_mean(const cop_phase *phase, size_t row);
 double cop_phase_accuracy(const cop_phase *phase, size_t row, const cop_measure *measure);
 double cop_phase_merit(const cop_phase *phase, size_t row, const cop_measure *measure);
@@ -177,7 +196,7 @@ cop_status cop_phase_column(const cop_phases *phases, const cop_phase *phase, co
 void cop_phase_drop_recipes(cop_phase *phase);
 
 /** True if its parts agree: rows, states, and scores that are NaN exactly where a unit is
- *  pending. Looks at all of it; for tests and assertions. */
+ *  pending or left out. Looks at all of it; for tests and assertions. */
 bool cop_phase_is_valid(const cop_phase *phase);
 
 /** Frees *phase and sets it to NULL; NULL is allowed. */

@@ -41,6 +41,9 @@ void cop_progress_start(cop_progress *progress, cop_progress_mode mode, bool qui
 void cop_progress_begin(cop_progress *progress, const char *title, size_t total,
                         size_t restored, size_t row_units);
 
+/** The phase goes on: `total` units more, `restored` of them known. */
+void cop_progress_extend(cop_progress *progress, size_t total, size_t restored);
+
 /** One unit is done. */
 void cop_progress_count(cop_progress *progress, uint64_t tokens);
 

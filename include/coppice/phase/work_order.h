@@ -13,6 +13,7 @@
 typedef struct cop_work_order {
     size_t example_count;  /**< M */
     size_t row_units;      /**< units per row */
+    size_t unit;           /**< most examples of one; 0: the job's batch */
     bool keeps_answers;    /**< as in cop_phase */
     cop_sampling sampling; /**< of row 0; row r draws sample r */
     size_t *examples;      /**< [M] indices into the data set, owned */

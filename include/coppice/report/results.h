@@ -13,6 +13,7 @@ typedef struct cop_spent {
     uint64_t evaluations; /**< answers generated */
     uint64_t tokens;      /**< generated */
     uint64_t units;       /**< of work, by cop_results_spent() */
+    uint64_t saved; /**< answers not generated, their rows having left a race; by it too */
 } cop_spent;
 
 /** How a method compares with another, example by example. */

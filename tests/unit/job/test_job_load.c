@@ -100,6 +100,8 @@ static void test_defaults(void **state)
     assert_numbers(&job->consolidate.scale, NUMBERS(.5, 1, 2, 4, 8, 16));
     assert_true(job->consolidate.max_scale == 128);
     assert_int_equal(job->consolidate.rank, 8);
+    assert_int_equal(job->consolidate.race, 0);
+    assert_int_equal(job->recenter.race, 0);
     assert_int_equal(job->recenter.rounds, 3);
     assert_int_equal(job->recenter.accepts, 2);
     assert_int_equal(job->recenter.patience, 2);
@@ -172,6 +174,8 @@ static void test_every_key(void **state)
     assert_numbers(&job->consolidate.beta, NUMBERS(0));
     assert_numbers(&job->consolidate.scale, NUMBERS(3));
     assert_true(job->consolidate.max_scale == 36.5);
+    assert_int_equal(job->consolidate.race, 5);
+    assert_int_equal(job->recenter.race, 64);
     assert_int_equal(job->consolidate.rank, 37);
     assert_int_equal(job->recenter.rounds, 0);
     assert_int_equal(job->recenter.accepts, 38);

@@ -2,6 +2,10 @@
  * the tree from which another start goes on. */
 #include "unit/method/toy.h"
 
+#include "coppice/phase/excerpt.h"
+
+#include <math.h>
+
 static const cop_component one[] = {{.seed = 5, .amplitude = 0.5F}};
 static const cop_component two[] = {{.seed = 6, .amplitude = 1}, {.seed = 7, .amplitude = -1}};
 
@@ -124,6 +128,135 @@ static void other_rows_are_refused(void **state)
     toy_take_down(&t);
 }
 
+/* Three rows, cut into units of 8; the second is left out after the first unit. */
+static cop_phase *run_parts(toy *t)
+{
+    cop_phase *phase = NULL;
+    cop_error err = {0};
+    assert_int_equal(cop_phase_create(&t->phases, "/test", "test",
+                                      t->splits.examples[COP_SPLIT_SUPPORT], 40, &phase, &err),
+                     COP_OK);
+    cop_phase_cut(phase, 8);
+    assert_int_equal(phase->row_units, 5);
+    assert_int_equal(cop_phase_add(phase, NULL, 0, &err), COP_OK);
+    assert_int_equal(cop_phase_add(phase, one, 1, &err), COP_OK);
+    assert_int_equal(cop_phase_add(phase, two, 2, &err), COP_OK);
+    const cop_status first = cop_phase_run_part(&t->phases, phase, 0, 1, &err);
+    if (first == COP_OK) {
+        cop_phase_leave_out(phase, 1);
+        assert_int_equal(cop_phase_row(phase, 2).count, 2); /* there is more to do of it */
+        (void)cop_phase_run_part(&t->phases, phase, 1, 5, &err);
+    }
+    return phase;
+}
+
+static void rows_are_left_out_for_good(void **state)
+{
+    (void)state;
+    toy t;
+    cop_error err = {0};
+    toy_set_up(&t, "corp", NULL, 0, NULL);
+    cop_phase *phase = run_parts(&t);
+    assert_int_equal(t.scored, 3 + 2 * 4);
+    assert_true(cop_phase_is_valid(phase));
+    assert_int_equal(phase->state[5], COP_UNIT_OK);
+    for (size_t u = 6; u < 10; u++)
+        assert_int_equal(phase->state[u], COP_UNIT_LEFT_OUT);
+    assert_int_equal(cop_phase_count_scored(phase, 0), 40);
+    assert_int_equal(cop_phase_count_scored(phase, 1), 8);
+    assert_true(cop_phase_row_valid(phase, 0) && cop_phase_row_valid(phase, 2));
+    assert_false(cop_phase_row_valid(phase, 1));
+    assert_true(isnan(cop_phase_mean(phase, 1)));
+    assert_int_equal(t.progress.total, 11);
+    assert_int_equal(t.progress.done, 11);
+    /* Not even by a run of all of it. */
+    assert_int_equal(cop_phase_run(&t.phases, phase, &err), COP_OK);
+    assert_int_equal(t.scored, 11);
+    phase->state[0] = COP_UNIT_LEFT_OUT; /* with scores */
+    assert_false(cop_phase_is_valid(phase));
+    cop_phase_destroy(&phase);
+    toy_take_down(&t);
+}
+
+/* A later start takes over scores, not what was left out: if it decides otherwise it may. */
+static void a_later_start_decides_again_who_is_left_out(void **state)
+{
+    (void)state;
+    toy t;
+    toy again;
+    cop_error err = {0};
+    toy_set_up(&t, "corp", NULL, 0, NULL);
+    cop_phase *phase = run_parts(&t);
+    toy_set_up(&again, "corp", NULL, 0, t.store);
+    cop_phase *second = run_parts(&again);
+    assert_int_equal(again.scored, 0);
+    assert_memory_equal(second->state, phase->state, 15);
+    cop_phase_destroy(&second);
+    toy_take_down(&again);
+    toy_set_up(&again, "corp", NULL, 0, t.store);
+    assert_int_equal(cop_phase_create(&again.phases, "/test", "test",
+                                      t.splits.examples[COP_SPLIT_SUPPORT], 40, &second, &err),
+                     COP_OK);
+    cop_phase_cut(second, 8);
+    assert_int_equal(cop_phase_add(second, NULL, 0, &err), COP_OK);
+    assert_int_equal(cop_phase_add(second, one, 1, &err), COP_OK);
+    assert_int_equal(cop_phase_add(second, two, 2, &err), COP_OK);
+    assert_int_equal(cop_phase_run(&again.phases, second, &err), COP_OK);
+    assert_int_equal(again.scored, 4);
+    assert_true(cop_phase_row_valid(second, 1));
+    cop_phase_destroy(&second);
+    cop_phase_destroy(&phase);
+    toy_take_down(&again);
+    toy_take_down(&t);
+}
+
+/* Units with gaps between them get numbers without, and back. */
+static void an_excerpt_closes_gaps(void **state)
+{
+    (void)state;
+    static const uint64_t units[] = {2, 3, 13, 22, 23}; /* of rows of five */
+    static const uint64_t numbers[] = {0, 1, 3, 4, 5};
+    toy t;
+    cop_error err = {0};
+    cop_phase *phase = NULL;
+    cop_phase_excerpt x;
+    toy_set_up(&t, "corp", NULL, 0, NULL);
+    assert_int_equal(cop_phase_create(&t.phases, "/test", "test",
+                                      t.splits.examples[COP_SPLIT_SUPPORT], 38, &phase, &err),
+                     COP_OK);
+    cop_phase_cut(phase, 8);
+    for (uint64_t r = 0; r < 5; r++) {
+        const cop_component own = {.seed = r, .amplitude = 1};
+        assert_int_equal(cop_phase_add(phase, &own, 1, &err), COP_OK);
+    }
+    assert_int_equal(cop_phase_excerpt_create(phase, units, 5, &x, &err), COP_OK);
+    assert_int_equal(x.phase.row_count, 3);
+    assert_int_equal(x.phase.row_units, 2);
+    assert_int_equal(x.phase.example_count, 16);
+    assert_ptr_equal(x.phase.examples, phase->examples + 16);
+    for (size_t i = 0; i < 5; i++) {
+        assert_int_equal(x.units[i], numbers[i]);
+        assert_int_equal(cop_phase_excerpt_find(&x, numbers[i]), units[i]);
+        const cop_unit_range whole = cop_phase_unit_range(phase, units[i]);
+        const cop_unit_range part = cop_phase_unit_range(&x.phase, numbers[i]);
+        assert_int_equal(part.count, whole.count);
+        assert_ptr_equal(x.phase.examples + part.first, phase->examples + whole.first);
+        const cop_row row = cop_phase_row(&x.phase, numbers[i] / 2);
+        assert_int_equal(row.components[0].seed, units[i] / 5);
+    }
+    assert_true(cop_phase_excerpt_find(&x, 6) == UINT64_MAX);
+    cop_phase_excerpt_free(&x);
+    /* The last unit of a row is shorter, there as here. */
+    static const uint64_t last[] = {4, 9};
+    assert_int_equal(cop_phase_excerpt_create(phase, last, 2, &x, &err), COP_OK);
+    assert_int_equal(x.phase.example_count, 6);
+    assert_int_equal(cop_phase_unit_range(&x.phase, 1).count, 6);
+    assert_int_equal(cop_phase_excerpt_find(&x, 1), 9);
+    cop_phase_excerpt_free(&x);
+    cop_phase_destroy(&phase);
+    toy_take_down(&t);
+}
+
 /* Rows of one component cost what they hold, whatever the number of seeds. */
 static void a_hundred_thousand_rows_take_little(void **state)
 {
@@ -161,6 +294,9 @@ int main(void)
         cmocka_unit_test(results_that_cannot_be_true_are_refused),
         cmocka_unit_test(rows_added_later_survive_a_restart),
         cmocka_unit_test(other_rows_are_refused),
+        cmocka_unit_test(rows_are_left_out_for_good),
+        cmocka_unit_test(a_later_start_decides_again_who_is_left_out),
+        cmocka_unit_test(an_excerpt_closes_gaps),
         cmocka_unit_test(a_hundred_thousand_rows_take_little),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -72,6 +72,7 @@ static size_t round_trip(const fixture *f)
                      COP_OK);
     assert_int_equal(order.row_units, f->phase.row_units);
     assert_int_equal(order.keeps_answers, f->phase.keeps_answers);
+    assert_int_equal(order.unit, f->phase.is_cut ? f->phase.batch : 0);
     assert_true(order.sampling.temperature == f->phase.sampling.temperature);
     assert_true(order.sampling.top_p == f->phase.sampling.top_p);
     assert_true(order.sampling.seed == f->phase.sampling.seed);
@@ -110,6 +111,30 @@ static void examples_travel_as_runs(void **state)
     f.phase.keeps_answers = true;
     f.phase.sampling = (cop_sampling){.temperature = 0.7, .top_p = 0.9, .seed = 1ULL << 60};
     assert_int_equal(round_trip(&f), 12 + 24);
+    take_down(&f);
+}
+
+/* Only a phase whose units are its own says how long they are. */
+static void units_of_a_phase_of_its_own_travel(void **state)
+{
+    (void)state;
+    fixture f;
+    set_up(&f);
+    add_examples(&f, COP_SPLIT_SUPPORT, 0, 20);
+    f.phase.batch = 7;
+    assert_int_equal(round_trip(&f), 20);
+    f.phase.is_cut = true;
+    assert_int_equal(round_trip(&f), 24);
+    f.phase.sampling = (cop_sampling){.temperature = 0.7, .top_p = 0.9, .seed = 3};
+    assert_int_equal(round_trip(&f), 24 + 24);
+    cop_text data = {0};
+    cop_work_order order;
+    cop_error err = {0};
+    f.phase.batch = 0;
+    assert_int_equal(cop_work_order_pack(&f.splits, &f.phase, &data, &err), COP_OK);
+    assert_int_equal(cop_work_order_unpack(&f.splits, data.data, data.length, &order, &err),
+                     COP_ERR_MPI);
+    cop_text_free(&data);
     take_down(&f);
 }
 
@@ -208,6 +233,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(examples_travel_as_runs),
+        cmocka_unit_test(units_of_a_phase_of_its_own_travel),
         cmocka_unit_test(an_example_of_no_split_is_an_error),
         cmocka_unit_test(rows_are_the_same_on_both_sides),
         cmocka_unit_test(random_bytes_do_no_harm),

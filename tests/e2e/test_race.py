@@ -1,0 +1,102 @@
+#!/usr/bin/env python3
+"""Proposals race: the same bytes with 1 and 3 ranks and after kills, fewer answers, and the check, the run file, the
+table of inspect and the report say who left when and why. Without the keys nothing of it is there."""
+import json
+import math
+import os
+import random
+import signal
+import subprocess
+import time
+
+from lib import DEMO, ENV, QUICK, TOP, check, coppice, inspect, read, run_command, run_job, same_result, scratch
+
+SHORT = [*QUICK, "splits.test=16", "recenter.rounds=1", "analysis.split_half=false", "baselines.randopt=[]",
+         "baselines.self_consistency=[]", "checkpoint.interval=0.1"]
+RACE = [*SHORT, "consolidate.race=4", "recenter.race=4", "backend.batch=16"]
+COLUMNS = ("left_after", "left_behind", "left_gap", "left_error", "race_z")
+
+
+def races(tree):
+    return {"stage1": tree["stage1"], "recenter": tree["recenter"]["round_1"]["proposals"]}
+
+
+def check_race(name, race):
+    """A row that left has the scores that it left with, the others have all; gives answers known and all."""
+    known = whole = 0
+    for row, (scores, states, after, behind, gap, error) in enumerate(
+            zip(*(race[key] for key in ("scores", "status", *COLUMNS[:4])))):
+        count = sum(score is not None for score in scores)
+        check(count == (after or len(scores)), f"{name} row {row}: {count} scores, but it left after {after}")
+        check((3 in states) == (after > 0) and 0 not in states, f"{name} row {row}: states {states}")
+        if after:
+            check(gap > race["race_z"] * error and race["left_after"][behind] in (0, *range(after + 1, 999)),
+                  f"{name} row {row} left for no reason")
+        known, whole = known + count, whole + len(scores)
+    left = sum(after > 0 for after in race["left_after"])
+    check(0 < left <= len(race["left_after"]) - 3, f"{name}: {left} of {len(race['left_after'])} left")
+    return known, whole
+
+
+with scratch() as folder:
+    out = {name: os.path.join(folder, name) for name in ("one", "three", "killed", "none")}
+    began = time.monotonic()
+    text = run_job(1, out["one"], RACE)
+    length = time.monotonic() - began
+    check("proposals left early" in text, f"nothing is said of a race:\n{text}")
+    run_job(3, out["three"], RACE)
+    same_result(out["one"], out["three"], "1 and 3 ranks")
+
+    # Killed at random, each time with another number of ranks; the last start ends it.
+    chance, kills = random.Random(20260817), 0
+    for ranks in (1, 3, 2):
+        job = subprocess.Popen(run_command(ranks, out["killed"], RACE), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                               stdin=subprocess.DEVNULL, env=ENV, cwd=TOP, start_new_session=True)
+        try:
+            job.wait(chance.uniform(0.4, 0.8) * length)
+        except subprocess.TimeoutExpired:
+            os.killpg(job.pid, signal.SIGKILL)
+            job.wait()
+            kills += 1
+    check(kills > 0, "no start was killed")
+    run_job(3, out["killed"], RACE)
+    same_result(out["one"], out["killed"], f"a job killed {kills} times")
+
+    trees = {name: races(inspect(path)) for name, path in out.items() if name != "none"}
+    answers = [check_race(name, race) for name, race in trees["one"].items()]
+    for other in ("three", "killed"):
+        for name, race in trees["one"].items():
+            for column in COLUMNS:
+                check(race[column] == trees[other][name][column], f"{column} of {name} differs: one rank, {other}")
+    saved = sum(whole - known for known, whole in answers)
+    summary = json.loads(read(os.path.join(out["one"], "summary.json")))
+    check(summary["answers_saved_by_races"] == saved > 0, f"{summary['answers_saved_by_races']} answers saved, not {saved}")
+
+    page = coppice("inspect", out["one"])
+    known, whole = answers[0]
+    check("races of proposals" in page and f"{known} of {whole} answers" in page, f"inspect says nothing of it:\n{page}")
+    check("left out" in page and "stayed" in page, f"inspect does not say what was left out:\n{page}")
+    coppice("status", out["one"])
+
+    settings = [word for setting in RACE for word in ("-s", setting)]
+    plan = coppice("run", DEMO, "--check", *settings)
+    check("# consolidate.race: 24 examples of probe in 4 stages, looks after 6, 12, 18;" in plan, plan)
+    check("# recenter.race: 48 examples of support in 4 stages, looks after 12, 24, 36;" in plan, plan)
+
+    # Without the keys.
+    text = run_job(1, out["none"], [*SHORT, "recenter.rounds=0"])
+    check("left early" not in text and "races of" not in coppice("inspect", out["none"]), "a race is spoken of where there was none")
+    check("left_after" not in inspect(out["none"])["stage1"], "columns of a race where there was none")
+    full = json.loads(read(os.path.join(out["none"], "summary.json")))
+    check(full["answers_saved_by_races"] == 0, f"{full['answers_saved_by_races']} answers saved by no race")
+    check(not any(math.isnan(score or 0) or score is None for row in inspect(out["none"])["stage1"]["scores"] for score in row),
+          "scores are missing where there was no race")
+    coppice("run", DEMO, "--check", "-s", "consolidate.race=1", code=3)
+
+    if subprocess.run(["/usr/bin/python3", "-c", "import h5py, matplotlib"], stderr=subprocess.DEVNULL).returncode == 0:
+        target = os.path.join(folder, "report")
+        subprocess.run([os.path.join(TOP, "analysis", "coppice-report"), out["one"], "-o", target], check=True,
+                       stdout=subprocess.DEVNULL, env=ENV)
+        check("race of proposals" in read(os.path.join(target, "report.html"), "r"), "the report says nothing of the races")
+    print(f"* {kills} kills; " + "; ".join(f"{name} {known} of {whole} answers"
+                                           for name, (known, whole) in zip(trees["one"], answers)))
