@@ -53,7 +53,7 @@ with scratch() as folder:
         job = subprocess.Popen(run_command(ranks, out["killed"], RACE), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
                                stdin=subprocess.DEVNULL, env=ENV, cwd=TOP, start_new_session=True)
         try:
-            job.wait(chance.uniform(0.4, 0.8) * length)
+            job.wait(chance.uniform(0.25, 0.6) * length)
         except subprocess.TimeoutExpired:
             os.killpg(job.pid, signal.SIGKILL)
             job.wait()
