@@ -46,7 +46,7 @@ typedef struct cop_race_plan {
     size_t stages;      /**< there is a look after each but the last; 1: no race */
     size_t unit;        /**< examples of a unit of work, at most `batch` */
     size_t stage_units; /**< units of a stage; the last may have fewer */
-    double z;           /**< of the rule; 0 without a look */
+    double z;           /**< of the rule, to six digits; 0 without a look */
 } cop_race_plan;
 
 /** The plan for `examples` >= 1 in about `stages` >= 1 equal parts, in units of at most `batch`

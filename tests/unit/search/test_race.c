@@ -62,7 +62,7 @@ static void stages_end_where_units_do(void **state)
                 const size_t stage = p.unit * p.stage_units;
                 assert_true(p.unit >= 1 && p.unit <= batch && p.stages <= stages);
                 assert_true(stage * (p.stages - 1) < examples && examples <= stage * p.stages);
-                assert_true((p.z > 0) == (p.stages > 1) || p.stages == 1);
+                assert_true((p.z > 0) == (p.stages > 1));
             }
         }
     }
@@ -74,7 +74,7 @@ static void chances_of_all_looks_add_up_to_the_error(void **state)
     for (size_t stages = 2; stages <= 64; stages++) {
         const cop_race_plan plan = cop_race_make_plan(640, stages, 640);
         const double looks = (double)plan.stages - 1;
-        assert_true(fabs(looks * cop_stats_normal_cdf(-plan.z) - COP_RACE_ERROR) < 1e-9);
+        assert_true(fabs(looks * cop_stats_normal_cdf(-plan.z) - COP_RACE_ERROR) < 1e-5);
     }
 }
 
