@@ -95,9 +95,10 @@ static int open_archive(void **state)
     const cop_measure reward = {.on_reward = true, .correct_at = 1};
     load(&all, "tests/data/runs/race-arith-1.h5", &right);
     load(&all, "tests/data/runs/race-arith-2.h5", &right);
+    load(&all, "tests/data/runs/race-arith-3.h5", &right);
     load(&all, "tests/data/runs/race-countdown.h5", &right);
     load(&all, "tests/data/runs/race-countdown.h5", &reward);
-    assert_true(all.count >= 9);
+    assert_true(all.count >= 10);
     *state = &all;
     return 0;
 }
