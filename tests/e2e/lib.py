@@ -10,7 +10,7 @@ TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))
 COPPICE = os.environ.get("COPPICE", os.path.join(TOP, "build", "coppice"))
 BUILD = os.environ.get("BUILD", os.path.join(TOP, "build"))
 DEMO = os.path.join(TOP, "jobs", "demo.yaml")
-DEMO_RECIPE = "fb1525de521bb5ba7eca5604c5e4e4c4f82afd17c0b6b2db96f415468137027e"  # sha256, on every processor
+DEMO_RECIPE = "ee58277e307411fec3f8dffbfb3899301d8054b51ed880f430fcd2b1203aa5c4"  # sha256, on every processor
 MODEL = os.path.join(TOP, "jobs", "demo", "model")
 DATA = os.path.join(TOP, "jobs", "demo", "arith.jsonl")
 sys.path.insert(0, os.path.join(TOP, "tests"))
@@ -40,7 +40,8 @@ def need_emulated_plugin():
 
 # A job of seconds that goes through every phase: this seed's population has a merge that passes the
 # gate, at the end of its grid of steps, and a recentring round follows.
-QUICK = ["population.size=48", "population.seed=4", "population.sigma=[0.01, 0.02]", "splits.support=48",
+QUICK = ["population.size=48", "population.seed=4", "population.scaling=absolute", "population.sigma=[0.01, 0.02]",
+         "splits.support=48",
          "splits.probe=24", "splits.validate=64", "splits.test=48", "consolidate.q=[0.5, 0.8]",
          "consolidate.beta=[1, 20]", "consolidate.scale=[0.5, 1, 2]", "consolidate.max_scale=8",
          "recenter.rounds=1", "recenter.size=8", "generation.max_new_tokens=80", "backend.batch=48",

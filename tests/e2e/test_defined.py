@@ -14,7 +14,8 @@ from lib import COPPICE, DEMO, ENV, TOP, check, inspect, read, same_result, scor
 
 UNSUPPORTED, MISMATCH, INTERRUPTED = 5, 8, 75
 # Seconds by vectors, some minutes without.
-TINY = ["population.size=5", "population.sigma=[0.02]", "population.seed=5", "splits.support=8", "splits.probe=4",
+TINY = ["population.size=5", "population.scaling=absolute", "population.sigma=[0.02]",
+        "population.seed=5", "splits.support=8", "splits.probe=4",
         "splits.validate=8", "splits.test=4", "recenter.rounds=1", "recenter.size=3", "generation.max_new_tokens=20",
         "consolidate.q=[0.5]", "consolidate.beta=[1]", "consolidate.scale=[1, 2]", "consolidate.max_scale=2",
         "gate.z=0", "gate.allow_flat=true", "baselines.randopt=[1]", "baselines.self_consistency=[2]",

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The demo job, and a shorter one of another population seed: the consolidated model is at least 0.20 above the
+"""The demo job, and a shorter one of another population seed: the consolidated model is at least 0.45 above the
 base on test on average, and never below it by more than the interval. The exported model scores on the same
 examples what the run reported."""
 import json
@@ -7,7 +7,7 @@ import os
 
 from lib import DATA, DEMO_RECIPE, MODEL, TOP, check, check_demo_recipe, coppice, inspect, read, run_job, scratch
 
-SHORT = ["population.size=150", "recenter.rounds=1", "splits.test=200", "analysis.split_half=false"]
+SHORT = ["population.size=40", "recenter.rounds=0", "splits.test=200", "analysis.split_half=false"]
 
 gains = []
 with scratch() as folder:
@@ -41,4 +41,4 @@ with scratch() as folder:
                   f"{arguments[0]}: {json.loads(text)['accuracy']}, but the run reported {found['accuracy']}")
 mean = sum(gains) / len(gains)
 print(f"* mean gain {mean:+.3f}")
-check(mean >= 0.20, f"the mean gain is {mean:.3f}")
+check(mean >= 0.45, f"the mean gain is {mean:.3f}")

@@ -7,7 +7,7 @@ import os
 from jobs import LAUNCHERS, Job, check_demo_recipe, command, reference, scratch
 
 LONG = os.environ.get("COPPICE_LONG") == "1"
-SETTINGS = [] if LONG else ["population.size=100", "recenter.rounds=1", "splits.test=100", "baselines.randopt=[1]",
+SETTINGS = [] if LONG else ["population.size=50", "recenter.size=20", "splits.test=100", "baselines.randopt=[1]",
                             "baselines.self_consistency=[]", "analysis.split_half=false"]
 SPREAD = ["--nodes=3", "--ntasks-per-node=1"]
 
