@@ -5,11 +5,13 @@
 
 A unit test is a cmocka program in DIR/tests; an end-to-end test is an executable tests/e2e/*.py or
 *.sh that gets COPPICE (the binary) and BUILD in its environment; each of those in tests/slurm gets a
-cluster of its own (tests/slurm/cluster.py). Exit code 77 of an end-to-end test, or a cmocka SKIPPED
+cluster of its own (tests/slurm/cluster.py). Unit tests run as many at a time as there are cores, others one by one,
+and beside them those whose file says "# Mostly waits". Exit code 77 of an end-to-end test, or a cmocka SKIPPED
 line, is a skip; a line that begins with "skip" is the reason.
 """
 import argparse
 import concurrent.futures
+import contextlib
 import glob
 import os
 import re
@@ -94,12 +96,43 @@ def run_test(test, environment, limit_s):
     return lines, counts
 
 
+def waits(test):
+    """Whether an end-to-end test leaves most of the processor to others."""
+    with open(test[2][-1], encoding="utf-8") as file:
+        return "\n# Mostly waits" in file.read(2000)
+
+
+def lanes_of(tests, at_once):
+    """Groups of tests, one after the other; of each the lists that run beside each other, and how many at a time."""
+    if at_once:
+        return [[(tests, at_once)]]
+    units = [test for test in tests if test[0] == "unit"]
+    others = [test for test in tests if test[0] != "unit"]
+    waiting = [test for test in others if waits(test)]
+    return [[(units, os.cpu_count())], [([test for test in others if test not in waiting], 1), (waiting, 1)]]
+
+
+def run_beside(lanes, environment, limit_s):
+    """Prints the tests of some lanes as they end, and returns their counts."""
+    total = [0, 0, 0]
+    with contextlib.ExitStack() as stack:
+        running = []
+        for tests, at_once in lanes:
+            pool = stack.enter_context(concurrent.futures.ThreadPoolExecutor(at_once))
+            running += [pool.submit(run_test, test, environment, limit_s) for test in tests]
+        for done in concurrent.futures.as_completed(running):
+            lines, counts = done.result()
+            print("\n".join(lines), flush=True)
+            total = [a + b for a, b in zip(total, counts)]
+    return total
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--build", default="build")
     parser.add_argument("--only", default="")
     parser.add_argument("--limit", type=float, default=1500, help="seconds for one test")
-    parser.add_argument("--at-once", type=int, default=1, help="tests that run beside each other")
+    parser.add_argument("--at-once", type=int, help="tests that run beside each other, of whatever kind")
     parser.add_argument("kinds", nargs="*", default=[])
     options = parser.parse_args()
     kinds = options.kinds or ["unit", "e2e"]
@@ -127,12 +160,8 @@ def main():
                 tests.append((kind, name[5:-3], command))
 
     total = [0, 0, 0]
-    with concurrent.futures.ThreadPoolExecutor(options.at_once) as pool:
-        running = [pool.submit(run_test, test, environment, options.limit) for test in tests if options.only in test[1]]
-        for done in concurrent.futures.as_completed(running):
-            lines, counts = done.result()
-            print("\n".join(lines), flush=True)
-            total = [a + b for a, b in zip(total, counts)]
+    for lanes in lanes_of([test for test in tests if options.only in test[1]], options.at_once):
+        total = [a + b for a, b in zip(total, run_beside(lanes, environment, options.limit))]
     print(f"{total[0]} passed, {total[1]} failed, {total[2]} skipped")
     return 1 if total[1] or not sum(total) else 0
 
