@@ -10,7 +10,7 @@ import time
 
 from lib import ENV, QUICK, TOP, check, fail, inspect, run_command, run_job, same_result, scratch
 
-SETTINGS = QUICK + ["checkpoint.interval=0.2"]
+SETTINGS = QUICK + ["checkpoint.interval=0.2", "analysis.split_half=false", "baselines.self_consistency=[]"]
 
 
 def start(ranks, out):

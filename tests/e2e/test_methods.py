@@ -24,7 +24,7 @@ WAYS = {
 recipes = {}
 with scratch() as folder:
     for name, settings in WAYS.items():
-        job = QUICK + settings + ["checkpoint.interval=0.2"]
+        job = QUICK + settings + ["checkpoint.interval=0.2", "analysis.split_half=false", "baselines.self_consistency=[]"]
         alone, three, killed = (os.path.join(folder, f"{name}-{which}") for which in ("1", "3", "killed"))
         began = time.monotonic()
         run_job(1, alone, job)
