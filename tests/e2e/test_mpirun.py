@@ -143,6 +143,8 @@ def test_disbelief(folder, whole):
     check(other.returncode == 0, "another program's 0 is not believed")
 
 
+# Under nohup it is ignored, and a shell cannot trap what was ignored when it began.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 with scratch() as scratch_folder:
     test_meanings()
     test_impatience()
