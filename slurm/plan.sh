@@ -113,14 +113,14 @@ read_job() { # JOB.yaml [coppice run options]
             move = merges * scales * probe + gate
             print "base", support + probe + validate + test
             method = v["method"]
-            if (method ~ /rounds/) {
+            if (method == "\"rounds\"") {
                 print "populations", v["rounds.count"] * population
                 print "consolidation", v["rounds.count"] * move
-            } else if (method ~ /es/) {
+            } else if (method == "\"es\"") {
                 print "populations", v["es.iterations"] * population
                 print "iterates", v["es.iterations"] * probe + gate
             } else print "population", population
-            if (method ~ /corp/ || method == "") {
+            if (method == "\"corp\"" || method == "") {
                 steps = merges * items("recenter.step")
                 round = (v["recenter.size"] + 1 + steps) * support + gate + validate + 4 * probe
                 print "consolidation", move

@@ -15,6 +15,7 @@ extern const cop_task cop_task_exact;
 extern const cop_task cop_task_contains;
 extern const cop_task cop_task_regex;
 extern const cop_task cop_task_mbpp;
+extern const cop_task cop_task_exec;
 
 /* A piece of a text; not owned, {0} for none. */
 typedef struct cop_slice {
@@ -34,7 +35,6 @@ cop_status cop_task_append_answer(cop_text *text, const json_t *answer, cop_erro
 
 /* Moves a copy of `answer` into the score as what was extracted; nothing if it is empty. */
 cop_status cop_task_set_extracted(cop_slice answer, cop_score *score, cop_error *err);
-extern const cop_task cop_task_exec;
 
 /** Appends a JSON number in its shortest form: 3 for 3.0, 0.1 for 0.1. */
 cop_status cop_task_append_number(cop_text *text, const json_t *number, cop_error *err);
