@@ -112,7 +112,8 @@ def test_old(place):
     with open(recipe, "w", encoding="utf-8") as file:
         file.write(inspect(run)["final"]["recipe"])
     # It was begun with OpenBLAS, on another machine maybe.
-    old = SMALL + ["backend.gemm=openblas", "backend.mixed=true"]
+    old = SMALL + ["backend.gemm=openblas", "backend.mixed=true", "population.scaling=absolute",
+                   "population.sigma=[0.005, 0.01, 0.02]", "recenter.rounds=3", "recenter.size=100"]
     text = run_job(1, run, old)
     check("cannot be checked" in text, f"no word on what cannot be checked: {text}")
     check("config.json" in inspect(run)["base"]["files"], "no digests after the resume")
