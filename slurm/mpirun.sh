@@ -64,25 +64,27 @@ meaning() { # CODE
     esac
 }
 
-# That all went well only the run itself knows: mpirun of 5 also ends with 0 when it has lost its daemon on a node.
-believe() { # MEANING COPPICE DIR
-    if [ "$1" != "done" ] || [ -z "${3:-}" ]; then echo "$1" && return; fi
-    case $("$2" status --json "$3" 2>/dev/null | sed -n 's/^{.*"state":"\([a-z]*\)".*/\1/p') in
+# What a launcher's 0 means. That all went well only the run itself knows: mpirun of 5 also ends with 0 when it has lost
+# its daemon on a node.
+believe() { # COPPICE DIR
+    case $("$1" status --json "$2" 2>/dev/null | sed -n 's/^{.*"state":"\([a-z]*\)".*/\1/p') in
         done) echo "done" ;;
         "") echo unknown ;;
         *) echo lost ;;
     esac
 }
 
-# The run directory of the job that the words of mpirun start; nothing where they start something else.
-run_directory() { # WORDS
+# The same by the words of mpirun; where they start no job it is believed.
+believe_words() { # WORDS
+    case " $* " in *" --check "* | *" --keys "* | *" --help "* | *" --usage "* | *" --version "*) set -- ;; esac
     while [ $# -ge 3 ]; do
         if [ "$2" = run ] && [ "${1##*/}" = coppice ]; then
-            "$@" --check </dev/null 2>/dev/null | sed -n 's/^# run directory: //p'
+            believe "$1" "$("$@" --check </dev/null 2>/dev/null | sed -n 's/^# run directory: //p')"
             return
         fi
         shift
     done
+    echo "done"
 }
 
 case ${1:-} in
@@ -91,7 +93,9 @@ case ${1:-} in
         exit 0
         ;;
     --meaning)
-        believe "$(meaning "${2:?which exit code?}")" "${3:-}" "${4:-}"
+        said=$(meaning "${2:?which exit code?}")
+        if [ "$said" = "done" ] && [ -n "${4:-}" ]; then said=$(believe "$3" "$4"); fi
+        echo "$said"
         exit 0
         ;;
     "" | -h | --help)
@@ -140,11 +144,7 @@ do :; done
 # Before a rank listens the signal kills it, and nothing is lost.
 [ ${#first[@]} = 0 ] || [ "$code" != $((128 + $(kill -l USR1))) ] || code=75
 if [ "$code" = 0 ] && [ "$mpi" -ge 5 ]; then
-    program=
-    for word in "$@"; do
-        [ "${word##*/}" != coppice ] || { program=$word && break; }
-    done
-    case $(believe "done" "$program" "$(run_directory "$@")") in
+    case $(believe_words "$@") in
         lost) code=11 ;;
         unknown) code=1 ;;
     esac

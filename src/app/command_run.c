@@ -40,10 +40,7 @@ static const struct argp_option options[] = {
      "not count)",
      0},
     {"check", KEY_CHECK, NULL, 0,
-     "Check the job and the files that it names, print its resolved keys and the run "
-     "directory, "
-     "and stop",
-     0},
+     "Check the job and its files, print resolved keys and run directory, and stop", 0},
     {"keys", KEY_KEYS, NULL, 0,
      "Print every key of the job file with unit, default, range and meaning", 0},
     {0}};

@@ -109,9 +109,7 @@ static cop_status record(round_state *r, const cop_phase *phase, cop_error *err)
                         : r->proposals.items[i].paired.constructive;
     const cop_status status = cop_phase_column(
         r->search->phases, phase, "constructive", COP_STORE_F64, column, NULL,
-        "(gains - L losses) / M on support, against the centre; NaN: it left the "
-        "race",
-        err);
+        "(gains - L losses) / M on support, against the centre; NaN: it left the race", err);
     cop_memory_free(column);
     return status;
 }

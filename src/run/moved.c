@@ -5,7 +5,6 @@
 #include "coppice/base/memory.h"
 #include "coppice/export/export.h"
 
-#include <math.h>
 #include <stdio.h>
 
 enum { SAMPLE = 1 << 16 }; /* elements of a tensor that are looked at */
@@ -14,9 +13,8 @@ enum { SAMPLE = 1 << 16 }; /* elements of a tensor that are looked at */
 typedef struct moved_table {
     const char **names; /* [count] borrowed */
     float *scales;      /* [count] */
-    float *shares;      /* [all] of every tensor of the base */
-    float *kept;        /* [count] of those with a row */
-    size_t *tensors;    /* [count] index in the base */
+    float *shares;      /* [count], while they are measured of every tensor of the base */
+    size_t *tensors;    /* [count] index in the base, rising */
     size_t count;
 } moved_table;
 
@@ -25,7 +23,6 @@ static void free_table(moved_table *table)
     cop_memory_free(table->names);
     cop_memory_free(table->scales);
     cop_memory_free(table->shares);
-    cop_memory_free(table->kept);
     cop_memory_free(table->tensors);
 }
 
@@ -36,10 +33,9 @@ static cop_status make_table(const cop_checkpoint *base, const cop_recipe *recip
     table->names = cop_memory_alloc(all, sizeof *table->names, err);
     table->scales = cop_memory_alloc(all, sizeof *table->scales, err);
     table->shares = cop_memory_alloc(all, sizeof *table->shares, err);
-    table->kept = cop_memory_alloc(all, sizeof *table->kept, err);
     table->tensors = cop_memory_alloc(all, sizeof *table->tensors, err);
     if (table->names == NULL || table->scales == NULL || table->shares == NULL ||
-        table->kept == NULL || table->tensors == NULL)
+        table->tensors == NULL)
         return COP_ERR_MEMORY;
     for (size_t i = 0; i < all; i++) {
         const cop_tensor_info *const info = cop_checkpoint_at(base, i);
@@ -78,9 +74,9 @@ static cop_status note_sigma(cop_lead *lead, cop_recipe *recipe, moved_table *ta
         lead->dir.store, path, share, NULL,
         "share of weights that a candidate of this sigma leaves as they are", err));
     for (size_t i = 0; i < table->count; i++)
-        table->kept[i] = table->shares[table->tensors[i]];
+        table->shares[i] = table->shares[table->tensors[i]];
     (void)snprintf(path, sizeof path, "/population/moved/sigma_%g", sigma);
-    COP_TRY(set_column(lead, table, path, COP_STORE_F32, table->kept,
+    COP_TRY(set_column(lead, table, path, COP_STORE_F32, table->shares,
                        "share of each tensor's weights that a candidate of this sigma moves",
                        err));
     cop_log_write(lead->rank->log, COP_LOG_INFO,
