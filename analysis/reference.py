@@ -121,6 +121,12 @@ def rms(values):
     return f32(math.sqrt(total / len(values)))
 
 
+def add_noise(values, component, scale, name):
+    factor = f32(f32(component["amplitude"]) * scale)
+    drawn = noise(int(component["seed"]), tensor_id(name), 0, len(values))
+    return [fma(factor, z, value) for z, value in zip(drawn, values)]
+
+
 def rebuild(recipe, name, dtype, data):
     """The bytes of a tensor that the model uses, rebuilt by a recipe (as json.load gives it)."""
     values = widen(data, dtype)
@@ -130,9 +136,14 @@ def rebuild(recipe, name, dtype, data):
     if scale == 0 or not recipe["components"]:
         return data
     for component in recipe["components"]:
-        factor = f32(f32(component["amplitude"]) * scale)
-        drawn = noise(int(component["seed"]), tensor_id(name), 0, len(values))
-        values = [fma(factor, z, value) for z, value in zip(drawn, values)]
+        if "sum" in component:
+            own = [0.0] * len(values)
+            for part in component["sum"]:
+                own = add_noise(own, part, 1.0, name)
+            factor = f32(f32(component["factor"]) * scale)
+            values = [fma(factor, z, value) for z, value in zip(own, values)]
+        else:
+            values = add_noise(values, component, scale, name)
     return narrow(values, dtype)
 
 

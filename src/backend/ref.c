@@ -108,7 +108,8 @@ static cop_status rebuild(cop_backend *backend, cop_buffer *out, size_t offset,
         const size_t from = cop_dtype_size(part->base_is_sums ? COP_F32 : part->dtype);
         const size_t size = cop_dtype_size(part->keep_sums ? COP_F32 : part->dtype);
         COP_CHECK((offset + part->count) * size <= out->bytes &&
-                      part->base->bytes >= part->count * from,
+                      part->base->bytes >= part->count * from &&
+                      (part->sum == NULL || part->sum->bytes >= part->count * sizeof(float)),
                   err, COP_ERR_INTERNAL, "rebuild: part %zu does not fit its buffer", i);
         const cop_rebuild_piece piece = {.base = part->base->data,
                                          .out = (char *)out->owned + offset * size,
@@ -118,11 +119,28 @@ static cop_status rebuild(cop_backend *backend, cop_buffer *out, size_t offset,
                                          .tensor = part->tensor,
                                          .scale = part->scale,
                                          .base_is_sums = part->base_is_sums,
-                                         .keep_sums = part->keep_sums};
+                                         .keep_sums = part->keep_sums,
+                                         .sum = part->sum == NULL ? NULL : part->sum->data,
+                                         .factor = part->factor};
         cop_rebuild_run(&piece, components, component_count, 1, COP_ISA_SCALAR);
         offset += part->count;
     }
     backend->seconds[COP_PART_REBUILD] += cop_timer_now_s() - start;
+    return COP_OK;
+}
+
+static cop_status sum_noises(cop_backend *backend, cop_buffer *const *outs,
+                             const cop_rebuild_sum *sums, size_t count, uint32_t tensor,
+                             size_t elements, cop_error *err)
+{
+    (void)backend;
+    for (size_t k = 0; k < count; k++) {
+        cop_rebuild_sum one = sums[k];
+        COP_CHECK(outs[k]->bytes >= elements * sizeof(float), err, COP_ERR_INTERNAL,
+                  "sum %zu does not fit its buffer", k);
+        one.out = outs[k]->owned;
+        COP_TRY(cop_rebuild_sums(&one, 1, tensor, 0, elements, 1, COP_ISA_SCALAR, err));
+    }
     return COP_OK;
 }
 
@@ -248,6 +266,7 @@ static const cop_backend_ops ref_ops = {
     .upload = upload,
     .download = download,
     .rebuild = rebuild,
+    .sums = sum_noises,
     .widen = widen,
     .matrix_create = matrix_create,
     .matrix_destroy = matrix_destroy,

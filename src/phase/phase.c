@@ -159,6 +159,8 @@ static uint64_t digest_row(const cop_phase *p, const cop_component *components, 
     for (size_t j = 0; j < count; j++) {
         digest = fold(digest, &components[j].seed, sizeof components[j].seed);
         digest = fold(digest, &components[j].amplitude, sizeof components[j].amplitude);
+        if (components[j].factor != 0.0F)
+            digest = fold(digest, &components[j].factor, sizeof components[j].factor);
     }
     for (size_t i = 0; i < p->example_count; i++) {
         const uint64_t example = p->examples[i];

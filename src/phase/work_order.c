@@ -199,6 +199,17 @@ void cop_work_order_free(cop_work_order *order)
 
 /* --- rows --- */
 
+/* Beside the number of a row's components: their factors follow. */
+#define ROW_HAS_SUMS (UINT32_C(1) << 31)
+
+static bool has_sums(const cop_component *components, size_t count)
+{
+    for (size_t j = 0; j < count; j++) {
+        if (components[j].factor != 0.0F) return true;
+    }
+    return false;
+}
+
 cop_status cop_work_rows_pack(const cop_phase *phase, size_t first, size_t count,
                               cop_text *data, cop_error *err)
 {
@@ -206,22 +217,28 @@ cop_status cop_work_rows_pack(const cop_phase *phase, size_t first, size_t count
         const cop_row row = cop_phase_row(phase, r);
         const cop_component *const components = row.components;
         const uint32_t own = (uint32_t)row.count;
-        COP_TRY(put(data, &own, sizeof own, err));
+        const bool sums = has_sums(components, row.count);
+        const uint32_t head = sums ? own | ROW_HAS_SUMS : own;
+        COP_TRY(put(data, &head, sizeof head, err));
         for (size_t j = 0; j < own; j++)
             COP_TRY(put(data, &components[j].seed, sizeof(uint64_t), err));
         for (size_t j = 0; j < own; j++)
             COP_TRY(put(data, &components[j].amplitude, sizeof(float), err));
+        for (size_t j = 0; j < own && sums; j++)
+            COP_TRY(put(data, &components[j].factor, sizeof(float), err));
     }
     return COP_OK;
 }
 
-static cop_status get_components(cursor *c, cop_component *components, size_t count,
+static cop_status get_components(cursor *c, cop_component *components, size_t count, bool sums,
                                  cop_error *err)
 {
     for (size_t j = 0; j < count; j++)
         COP_TRY(get(c, &components[j].seed, 1, sizeof(uint64_t), err));
     for (size_t j = 0; j < count; j++)
         COP_TRY(get(c, &components[j].amplitude, 1, sizeof(float), err));
+    for (size_t j = 0; j < count && sums; j++)
+        COP_TRY(get(c, &components[j].factor, 1, sizeof(float), err));
     return COP_OK;
 }
 
@@ -237,17 +254,19 @@ cop_status cop_work_rows_unpack(const void *data, size_t bytes, size_t first, si
     cop_status status =
         rows->start == NULL || rows->components == NULL ? COP_ERR_MEMORY : COP_OK;
     for (size_t r = 0; r < count && status == COP_OK; r++) {
-        uint32_t own = 0;
+        uint32_t head = 0;
         const size_t at = rows->start[r];
         rows->start[r + 1] = at;
-        status = get(&c, &own, 1, sizeof own, err);
+        status = get(&c, &head, 1, sizeof head, err);
         if (status != COP_OK) break;
+        const uint32_t own = head & ~ROW_HAS_SUMS;
+        const bool sums = own != head;
         if (own > (c.bytes - c.at) / COP_COMPONENT_BYTES) {
             status = cop_error_set(err, COP_ERR_MPI,
                                    "a message from rank 0 is shorter than it says");
             break;
         }
-        status = get_components(&c, rows->components + at, own, err);
+        status = get_components(&c, rows->components + at, own, sums, err);
         rows->start[r + 1] = at + own;
     }
     if (status != COP_OK) cop_work_rows_free(rows);

@@ -56,7 +56,7 @@ static range range_of(const cop_rebuild_piece *piece, size_t block)
 /* With no component the output is the input, bit for bit: even a signalling NaN stays. */
 static bool is_identity(const cop_rebuild_piece *piece, size_t component_count)
 {
-    return (component_count == 0 || piece->scale == 0.0F) &&
+    return ((component_count == 0 && piece->sum == NULL) || piece->scale == 0.0F) &&
            piece->base_is_sums == piece->keep_sums;
 }
 
@@ -70,6 +70,26 @@ static cop_dtype out_type(const cop_rebuild_piece *piece)
     return piece->keep_sums ? COP_F32 : piece->dtype;
 }
 
+/* Adds component j to the elements of one range, or to the sum that it belongs to, and that sum
+ * when it is whole. */
+static void add_component(const job *work, range part, size_t j, float *sums, float *own)
+{
+    const cop_rebuild_piece *const piece = work->piece;
+    const cop_component *const component = &work->components[j];
+    const uint64_t first = piece->first + part.start;
+    if (component->factor == 0.0F) {
+        work->noise->accumulate(sums, component->seed, piece->tensor, first, part.count,
+                                component->amplitude * piece->scale);
+        return;
+    }
+    if (j == 0 || work->components[j - 1].factor != COP_IN_SUM)
+        memset(own, 0, part.count * sizeof *own);
+    work->noise->accumulate(own, component->seed, piece->tensor, first, part.count,
+                            component->amplitude);
+    if (component->factor != COP_IN_SUM)
+        work->storage->add(sums, own, component->factor * piece->scale, part.count);
+}
+
 /* Writes the rebuilt elements of one range to `out`. */
 static void rebuild_range(const job *work, range part, void *out)
 {
@@ -77,12 +97,13 @@ static void rebuild_range(const job *work, range part, void *out)
     const char *const base =
         (const char *)piece->base + part.start * cop_dtype_size(base_type(piece));
     _Alignas(64) float sums[BLOCK];
+    _Alignas(64) float own[BLOCK];
     work->storage->widen(sums, base, base_type(piece), part.count);
-    for (size_t j = 0; j < work->component_count && piece->scale != 0.0F; j++) {
-        const cop_component *const component = &work->components[j];
-        work->noise->accumulate(sums, component->seed, piece->tensor, piece->first + part.start,
-                                part.count, component->amplitude * piece->scale);
-    }
+    for (size_t j = 0; j < work->component_count && piece->scale != 0.0F; j++)
+        add_component(work, part, j, sums, own);
+    if (piece->sum != NULL && piece->scale != 0.0F)
+        work->storage->add(sums, piece->sum + part.start, piece->factor * piece->scale,
+                           part.count);
     work->storage->narrow(out, sums, out_type(piece), part.count);
 }
 

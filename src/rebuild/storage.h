@@ -16,10 +16,14 @@ typedef void cop_storage_widen_fn(float *out, const void *stored, cop_dtype dtyp
 typedef void cop_storage_narrow_fn(void *stored, const float *values, cop_dtype dtype,
                                    size_t count);
 
-/* Both are required; all instruction sets give the same bits. */
+/* sums [count] += factor * values, by fma. */
+typedef void cop_storage_add_fn(float *sums, const float *values, float factor, size_t count);
+
+/* All are required; all instruction sets give the same bits. */
 typedef struct cop_storage_kernels {
     cop_storage_widen_fn *widen;
     cop_storage_narrow_fn *narrow;
+    cop_storage_add_fn *add;
 } cop_storage_kernels;
 
 /* The kernels of `isa`, or of the best one below it that this build has. */
@@ -29,11 +33,14 @@ const cop_storage_kernels *cop_storage_kernels_get(cop_isa isa);
 
 cop_storage_widen_fn cop_storage_widen_scalar;
 cop_storage_narrow_fn cop_storage_narrow_scalar;
+cop_storage_add_fn cop_storage_add_scalar;
 
 cop_storage_widen_fn cop_storage_widen_avx2;
 cop_storage_narrow_fn cop_storage_narrow_avx2;
+cop_storage_add_fn cop_storage_add_avx2;
 
 cop_storage_widen_fn cop_storage_widen_avx512;
 cop_storage_narrow_fn cop_storage_narrow_avx512;
+cop_storage_add_fn cop_storage_add_avx512;
 
 #endif

@@ -63,4 +63,14 @@ void cop_storage_narrow_avx2(void *stored, const float *values, cop_dtype dtype,
     const size_t offset = done * cop_dtype_size(dtype);
     cop_storage_narrow_scalar(bytes + offset, values + done, dtype, count - done);
 }
+
+void cop_storage_add_avx2(float *sums, const float *values, float factor, size_t count)
+{
+    const __m256 by = _mm256_set1_ps(factor);
+    size_t done = 0;
+    for (; count - done >= LANES; done += LANES)
+        _mm256_storeu_ps(sums + done, _mm256_fmadd_ps(by, _mm256_loadu_ps(values + done),
+                                                      _mm256_loadu_ps(sums + done)));
+    cop_storage_add_scalar(sums + done, values + done, factor, count - done);
+}
 #endif

@@ -61,4 +61,14 @@ void cop_storage_narrow_avx512(void *stored, const float *values, cop_dtype dtyp
     const size_t offset = done * cop_dtype_size(dtype);
     cop_storage_narrow_scalar(bytes + offset, values + done, dtype, count - done);
 }
+
+void cop_storage_add_avx512(float *sums, const float *values, float factor, size_t count)
+{
+    const __m512 by = _mm512_set1_ps(factor);
+    size_t done = 0;
+    for (; count - done >= LANES; done += LANES)
+        _mm512_storeu_ps(sums + done, _mm512_fmadd_ps(by, _mm512_loadu_ps(values + done),
+                                                      _mm512_loadu_ps(sums + done)));
+    cop_storage_add_scalar(sums + done, values + done, factor, count - done);
+}
 #endif

@@ -3,6 +3,7 @@
 #include "rebuild/storage.h"
 
 #include <assert.h>
+#include <math.h>
 #include <string.h>
 
 void cop_storage_widen_scalar(float *out, const void *stored, cop_dtype dtype, size_t count)
@@ -33,4 +34,10 @@ void cop_storage_narrow_scalar(void *stored, const float *values, cop_dtype dtyp
             dtype == COP_BF16 ? cop_f32_to_bf16(values[i]) : cop_f32_to_f16(values[i]);
         memcpy(bytes + i * sizeof half, &half, sizeof half);
     }
+}
+
+void cop_storage_add_scalar(float *sums, const float *values, float factor, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        sums[i] = fmaf(factor, values[i], sums[i]);
 }

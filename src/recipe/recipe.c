@@ -28,22 +28,53 @@ cop_status cop_recipe_create(cop_recipe **recipe, cop_error *err)
     return status;
 }
 
+/* Copies a term of `length` components, those of amplitude zero left out. \return how many. */
+static size_t copy_term(const cop_component *term, size_t length, cop_component *copy)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < length; i++) {
+        if (term[i].amplitude == 0.0F) continue;
+        copy[kept].seed = term[i].seed;
+        copy[kept].amplitude = term[i].amplitude;
+        copy[kept].factor = term[i].factor;
+        kept++;
+    }
+    if (kept > 0) copy[kept - 1].factor = term[length - 1].factor;
+    return kept;
+}
+
+static cop_status copy_components(const cop_component *components, size_t count,
+                                  cop_component *copy, size_t *kept, cop_error *err)
+{
+    *kept = 0;
+    for (size_t i = 0; i < count; i++) {
+        const bool in_sum = components[i].factor == COP_IN_SUM;
+        COP_CHECK(isfinite(components[i].amplitude), err, COP_ERR_NUMERIC,
+                  "the amplitude of component %zu is not a finite number", i);
+        COP_CHECK(in_sum || isfinite(components[i].factor), err, COP_ERR_NUMERIC,
+                  "the factor of the sum that ends with component %zu is not a finite number",
+                  i);
+    }
+    for (size_t i = 0; i < count;) {
+        const size_t length = cop_component_term(components, count, i);
+        COP_CHECK(length > 0, err, COP_ERR_INTERNAL,
+                  "the sum that begins with component %zu has no end", i);
+        *kept += copy_term(components + i, length, copy + *kept);
+        i += length;
+    }
+    return COP_OK;
+}
+
 cop_status cop_recipe_set_components(cop_recipe *recipe, const cop_component *components,
                                      size_t count, cop_error *err)
 {
     cop_component *const copy = cop_memory_alloc(count, sizeof *copy, err);
     if (copy == NULL) return COP_ERR_MEMORY;
     size_t kept = 0;
-    for (size_t i = 0; i < count; i++) {
-        if (!isfinite(components[i].amplitude)) {
-            cop_memory_free(copy);
-            return cop_error_set(err, COP_ERR_NUMERIC,
-                                 "the amplitude of component %zu is not a finite number", i);
-        }
-        if (components[i].amplitude == 0.0F) continue;
-        copy[kept].seed = components[i].seed;
-        copy[kept].amplitude = components[i].amplitude;
-        kept++;
+    const cop_status status = copy_components(components, count, copy, &kept, err);
+    if (status != COP_OK) {
+        cop_memory_free(copy);
+        return status;
     }
     cop_memory_free(recipe->components);
     recipe->components = copy;
@@ -63,9 +94,14 @@ bool cop_recipe_is_valid(const cop_recipe *recipe)
         if (i > 0 && strcmp(recipe->scales[i - 1].name, recipe->scales[i].name) >= 0)
             return false;
     }
-    for (size_t j = 0; j < recipe->component_count; j++) {
-        const float amplitude = recipe->components[j].amplitude;
-        if (!isfinite(amplitude) || amplitude == 0.0F) return false;
+    size_t term = 0;
+    for (size_t j = 0; j < recipe->component_count; j += term) {
+        term = cop_component_term(recipe->components, recipe->component_count, j);
+        if (term == 0 || !isfinite(recipe->components[j + term - 1].factor)) return false;
+        for (size_t i = j; i < j + term; i++) {
+            const float amplitude = recipe->components[i].amplitude;
+            if (!isfinite(amplitude) || amplitude == 0.0F) return false;
+        }
     }
     const size_t length = strlen(recipe->base_sha256);
     return length == 0 || length == COP_DIGEST_HEX_BYTES - 1;

@@ -30,15 +30,17 @@ static cop_status check_fields(json_t *object, const char *const *known, size_t 
     return COP_OK;
 }
 
-static cop_status check_version(const json_t *root, const char *key, int version,
-                                cop_error *err)
+/* A version from 1 to `newest`. */
+static cop_status check_version(const json_t *root, const char *key, int newest, cop_error *err)
 {
     const json_t *const value = json_object_get(root, key);
     COP_CHECK(json_is_integer(value), err, COP_ERR_FORMAT,
               "\"%s\" is missing or not a whole number", key);
-    COP_CHECK(json_integer_value(value) == version, err, COP_ERR_UNSUPPORTED,
-              "\"%s\" is %" JSON_INTEGER_FORMAT "; this program knows version %d", key,
-              json_integer_value(value), version);
+    COP_CHECK(json_integer_value(value) >= 1 && json_integer_value(value) <= newest, err,
+              COP_ERR_UNSUPPORTED,
+              "\"%s\" is %" JSON_INTEGER_FORMAT "; this program knows version%s %s%d", key,
+              json_integer_value(value), newest == 1 ? "" : "s", newest == 1 ? "" : "1 to ",
+              newest);
     return COP_OK;
 }
 
@@ -172,14 +174,16 @@ static cop_status parse_seed(const json_t *value, uint64_t *seed, cop_error *err
     return COP_OK;
 }
 
-static cop_status parse_amplitude(const json_t *value, float *amplitude, cop_error *err)
+/* Member `key` as a number of binary32. */
+static cop_status parse_number(json_t *entry, const char *key, float *number, cop_error *err)
 {
-    COP_CHECK(json_is_number(value), err, COP_ERR_FORMAT,
-              "\"amplitude\" is missing or not a number");
+    const json_t *const value = json_object_get(entry, key);
+    COP_CHECK(json_is_number(value), err, COP_ERR_FORMAT, "\"%s\" is missing or not a number",
+              key);
     const double wide = json_number_value(value);
-    *amplitude = (float)wide;
-    COP_CHECK(isfinite(*amplitude) && (*amplitude != 0.0F || wide == 0.0), err, COP_ERR_FORMAT,
-              "\"amplitude\" is %.9g, beyond the range of binary32", wide);
+    *number = (float)wide;
+    COP_CHECK(isfinite(*number) && (*number != 0.0F || wide == 0.0), err, COP_ERR_FORMAT,
+              "\"%s\" is %.9g, beyond the range of binary32", key, wide);
     return COP_OK;
 }
 
@@ -189,24 +193,69 @@ static cop_status parse_component(json_t *entry, cop_component *component, cop_e
     COP_CHECK(json_is_object(entry), err, COP_ERR_FORMAT, "not an object");
     COP_TRY(check_fields(entry, known, 2, err));
     COP_TRY(parse_seed(json_object_get(entry, "seed"), &component->seed, err));
-    return parse_amplitude(json_object_get(entry, "amplitude"), &component->amplitude, err);
+    return parse_number(entry, "amplitude", &component->amplitude, err);
+}
+
+/* Components as they are read. */
+typedef struct component_list {
+    cop_component *items; /* [count] */
+    size_t count, capacity;
+} component_list;
+
+static cop_status add_component(component_list *list, json_t *entry, float factor,
+                                cop_error *err)
+{
+    cop_component component = {.factor = factor};
+    COP_TRY(parse_component(entry, &component, err));
+    COP_GROW(list->items, list->capacity, list->count + 1, err);
+    list->items[list->count++] = component;
+    return COP_OK;
+}
+
+/* A sum; one whose factor is zero is left out, as a component of amplitude zero is. */
+static cop_status add_sum(component_list *list, json_t *entry, cop_error *err)
+{
+    static const char *const known[] = {"factor", "sum"};
+    json_t *const sum = json_object_get(entry, "sum");
+    const size_t count = json_array_size(sum);
+    const size_t before = list->count;
+    float factor = 0;
+    COP_TRY(check_fields(entry, known, 2, err));
+    COP_TRY(parse_number(entry, "factor", &factor, err));
+    COP_CHECK(count > 0, err, COP_ERR_FORMAT, "\"sum\" is not a list of components");
+    for (size_t i = 0; i < count; i++) {
+        const cop_status status = add_component(list, json_array_get(sum, i), COP_IN_SUM, err);
+        if (status != COP_OK) return cop_error_prefix(err, "\"sum\" entry %zu", i);
+    }
+    list->items[list->count - 1].factor = factor;
+    if (factor == 0.0F) list->count = before;
+    return COP_OK;
+}
+
+static cop_status read_components(const json_t *root, component_list *list, cop_error *err)
+{
+    const json_t *const entries = json_object_get(root, "components");
+    const bool has_sums =
+        json_integer_value(json_object_get(root, "version")) >= COP_RECIPE_VERSION_SUMS;
+    COP_CHECK(json_is_array(entries), err, COP_ERR_FORMAT,
+              "\"components\" is missing or not a list");
+    for (size_t i = 0; i < json_array_size(entries); i++) {
+        json_t *const entry = json_array_get(entries, i);
+        const bool is_sum = has_sums && json_object_get(entry, "sum") != NULL;
+        const cop_status status =
+            is_sum ? add_sum(list, entry, err) : add_component(list, entry, 0, err);
+        if (status != COP_OK) return cop_error_prefix(err, "\"components\" entry %zu", i);
+    }
+    return COP_OK;
 }
 
 static cop_status parse_components(const json_t *root, cop_recipe *recipe, cop_error *err)
 {
-    const json_t *const list = json_object_get(root, "components");
-    COP_CHECK(json_is_array(list), err, COP_ERR_FORMAT,
-              "\"components\" is missing or not a list");
-    const size_t count = json_array_size(list);
-    cop_component *const components = cop_memory_alloc(count, sizeof *components, err);
-    if (components == NULL) return COP_ERR_MEMORY;
-    cop_status status = COP_OK;
-    for (size_t i = 0; i < count && status == COP_OK; i++) {
-        status = parse_component(json_array_get(list, i), &components[i], err);
-        if (status != COP_OK) (void)cop_error_prefix(err, "\"components\" entry %zu", i);
-    }
-    if (status == COP_OK) status = cop_recipe_set_components(recipe, components, count, err);
-    cop_memory_free(components);
+    component_list list = {0};
+    cop_status status = read_components(root, &list, err);
+    if (status == COP_OK)
+        status = cop_recipe_set_components(recipe, list.items, list.count, err);
+    cop_memory_free(list.items);
     return status;
 }
 
@@ -238,7 +287,7 @@ static cop_status parse_root(json_t *root, const char *json, size_t length, cop_
         "scales",  "files",         "untied_head", "components", "metrics"};
     COP_CHECK(json_is_object(root), err, COP_ERR_FORMAT, "not a JSON object");
     /* The version first: another one may well have other fields. */
-    COP_TRY(check_version(root, "version", COP_RECIPE_VERSION, err));
+    COP_TRY(check_version(root, "version", COP_RECIPE_VERSION_SUMS, err));
     COP_TRY(check_version(root, "noise_version", COP_NOISE_VERSION, err));
     COP_TRY(check_fields(root, known, sizeof known / sizeof known[0], err));
     COP_TRY(parse_digest(root, recipe, err));

@@ -5,6 +5,7 @@
 #include "coppice/json/json_text.h"
 #include "coppice/noise/noise.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdbool.h>
@@ -72,15 +73,44 @@ static cop_status print_files(const cop_recipe *recipe, cop_text *text, cop_erro
                                : COP_OK;
 }
 
+/* Components [count], one a line, `indent` spaces in. */
+static cop_status print_list(const cop_component *components, size_t count, int indent,
+                             cop_text *text, cop_error *err)
+{
+    for (size_t i = 0; i < count; i++) {
+        char amplitude[32];
+        format_number(components[i].amplitude, amplitude);
+        COP_TRY(cop_text_format(text, err,
+                                "%s\n%*s{\"seed\": \"%" PRIu64 "\", \"amplitude\": %s}",
+                                i == 0 ? "" : ",", indent, "", components[i].seed, amplitude));
+    }
+    return COP_OK;
+}
+
+static cop_status print_sum(const cop_component *components, size_t count, cop_text *text,
+                            cop_error *err)
+{
+    char factor[32];
+    format_number(components[count - 1].factor, factor);
+    COP_TRY(cop_text_format(text, err, "\n    {\"factor\": %s, \"sum\": [", factor));
+    COP_TRY(print_list(components, count, 6, text, err));
+    return cop_text_format(text, err, "\n    ]}");
+}
+
 static cop_status print_components(const cop_recipe *recipe, cop_text *text, cop_error *err)
 {
     COP_TRY(cop_text_format(text, err, "  \"components\": ["));
-    for (size_t i = 0; i < recipe->component_count; i++) {
-        char amplitude[32];
-        format_number(recipe->components[i].amplitude, amplitude);
-        COP_TRY(cop_text_format(text, err,
-                                "%s\n    {\"seed\": \"%" PRIu64 "\", \"amplitude\": %s}",
-                                i == 0 ? "" : ",", recipe->components[i].seed, amplitude));
+    size_t length = 0;
+    for (size_t i = 0; i < recipe->component_count; i += length) {
+        const cop_component *const term = recipe->components + i;
+        length = cop_component_term(recipe->components, recipe->component_count, i);
+        assert(length > 0);
+        if (i > 0) COP_TRY(cop_text_append(text, ",", 1, err));
+        if (term[length - 1].factor != 0.0F) {
+            COP_TRY(print_sum(term, length, text, err));
+        } else {
+            COP_TRY(print_list(term, 1, 4, text, err));
+        }
     }
     return cop_text_format(text, err, "%s]", recipe->component_count == 0 ? "" : "\n  ");
 }
@@ -97,12 +127,21 @@ static cop_status print_metrics(const char *metrics, cop_text *text, cop_error *
     return cop_json_compact(metrics, strlen(metrics), text, err);
 }
 
+/* The lowest version that has all that the recipe says. */
+static int version_of(const cop_recipe *recipe)
+{
+    for (size_t i = 0; i < recipe->component_count; i++) {
+        if (recipe->components[i].factor != 0.0F) return COP_RECIPE_VERSION_SUMS;
+    }
+    return COP_RECIPE_VERSION;
+}
+
 cop_status cop_recipe_print(const cop_recipe *recipe, cop_text *text, cop_error *err)
 {
     COP_TRY(cop_text_format(text, err,
                             "{\n  \"version\": %d,\n  \"noise_version\": %d,\n"
                             "  \"base_sha256\": \"%s\",\n",
-                            COP_RECIPE_VERSION, COP_NOISE_VERSION, recipe->base_sha256));
+                            version_of(recipe), COP_NOISE_VERSION, recipe->base_sha256));
     COP_TRY(print_scope(recipe, text, err));
     COP_TRY(cop_text_format(text, err, "  \"scaling\": \"%s\",\n",
                             cop_scaling_name(recipe->scaling)));

@@ -62,12 +62,14 @@ static cop_status pack(void *context, uint64_t first, size_t count, cop_text *da
     const running *const w = context;
     const size_t row = first / w->seen->row_units;
     const size_t last = (first + count - 1) / w->seen->row_units;
-    for (size_t r = row; r <= last; r++) {
-        const size_t components = cop_phase_row(w->seen, r).count;
-        if (components > 1 && cop_world_size(w->lead->rank->world) > 1)
-            w->lead->coefficient_bytes += (components - 1) * COP_COMPONENT_BYTES;
-    }
-    return cop_work_rows_pack(w->seen, row, last - row + 1, data, err);
+    const size_t before = data->length;
+    COP_TRY(cop_work_rows_pack(w->seen, row, last - row + 1, data, err));
+    if (cop_world_size(w->lead->rank->world) == 1) return COP_OK;
+    w->lead->coefficient_bytes += data->length - before;
+    for (size_t r = row; r <= last; r++) /* what a row takes that has one component or none */
+        w->lead->coefficient_bytes -=
+            sizeof(uint32_t) + (cop_phase_row(w->seen, r).count > 0 ? COP_COMPONENT_BYTES : 0);
+    return COP_OK;
 }
 
 static cop_status tick(void *context, cop_error *err)

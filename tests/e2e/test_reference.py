@@ -57,8 +57,11 @@ def check_noise():
 def check_recipe(folder):
     text = read(RECIPE, "r")
     recipe = json.loads(re.search(r"\n    (\{\n.*?\n    \})\n", text, re.S)[1])
-    for scaling in ("absolute", "rms", "modular"):
-        recipe["scaling"] = scaling
+    for scaling in ("absolute", "rms", "sums", "modular"):
+        recipe["scaling"] = "rms" if scaling == "sums" else scaling
+        if scaling == "sums":
+            recipe["version"] = 2
+            recipe["components"].insert(1, {"factor": 0.7, "sum": [{"seed": str(s), "amplitude": 0.01 * (s - 4.5)} for s in range(9)]})
         if scaling == "modular":
             recipe["scales"] = {name: 0.3 + 0.1 * i for i, name in enumerate(TENSORS)}
         path, out = os.path.join(folder, scaling + ".json"), os.path.join(folder, scaling)

@@ -87,6 +87,8 @@ typedef struct cop_weight_part {
     uint32_t tensor;              /**< cop_noise_tensor_id() */
     float scale;                  /**< 0: not perturbed */
     bool base_is_sums, keep_sums; /**< as in cop_rebuild_piece */
+    const cop_buffer *sum;        /**< [count] binary32, cop_sums_fn(); NULL: none */
+    float factor;                 /**< of `sum`, as in cop_rebuild_piece */
 } cop_weight_part;
 
 /** How tokens are drawn. */
@@ -184,6 +186,11 @@ typedef cop_status cop_rebuild_fn(cop_backend *backend, cop_buffer *out, size_t 
                                   const cop_weight_part *parts, size_t count,
                                   const cop_component *components, size_t component_count,
                                   cop_error *err);
+/** Sums [count] of noises over a tensor of `elements`, sums[k].components into outs[k]
+ *  [elements] binary32, as cop_rebuild_sums() has them; sums[k].out is of no concern. */
+typedef cop_status cop_sums_fn(cop_backend *backend, cop_buffer *const *outs,
+                               const cop_rebuild_sum *sums, size_t count, uint32_t tensor,
+                               size_t elements, cop_error *err);
 /** Widens count elements of `in` (dtype) to binary32 in `out`, from element `offset`. */
 typedef cop_status cop_widen_fn(cop_backend *backend, cop_buffer *out, size_t offset,
                                 const cop_buffer *in, cop_dtype dtype, size_t count,
@@ -307,6 +314,7 @@ typedef struct cop_backend_ops {
     cop_upload_fn *upload;
     cop_download_fn *download;
     cop_rebuild_fn *rebuild;
+    cop_sums_fn *sums;
     cop_widen_fn *widen;
     cop_matrix_create_fn *matrix_create;
     cop_matrix_destroy_fn *matrix_destroy;

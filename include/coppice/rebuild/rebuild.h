@@ -1,27 +1,53 @@
 /** \file rebuild.h
- * The one kernel that writes weights (recipe version 1):
+ * The one kernel that writes weights (jobs/RECIPE.md):
  *
  *     theta'_i = round(theta_i + sum_j amplitude_j * scale * noise(seed_j, tensor, i))
  *
  * accumulated in binary32 with fma in the order of the components, the factor amplitude_j *
  * scale rounded to binary32 first, one rounding (to nearest even) to the storage type. With no
  * component the output is the input, bit for bit.
+ *
+ * Since recipe version 2 some of the components may form sums, each with a factor of its own:
+ *
+ *     D_i = sum_j amplitude_j * noise(seed_j, tensor, i)      from 0, by fma, in their order
+ *     theta_i + ... + factor * scale * D_i                    by one fma, in the sum's place
+ *
+ * so that models along one direction share D and differ in the factor.
  */
 #ifndef COPPICE_REBUILD_REBUILD_H
 #define COPPICE_REBUILD_REBUILD_H
 
 #include "coppice/base/cpu.h"
 #include "coppice/base/dtype.h"
+#include "coppice/base/status.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-/** One term of a recipe. */
+/** One term of a recipe. Those of a sum follow each other. */
 typedef struct cop_component {
     uint64_t seed;
     float amplitude; /**< standard deviation of the noise in units of the weights; finite */
+    /** 0: added by itself. COP_IN_SUM: of a sum that goes on with the next component. Else the
+     *  last one of a sum, and the sum's factor; finite. */
+    float factor;
 } cop_component;
+
+/** cop_component::factor of all but the last of a sum. */
+#define COP_IN_SUM (__builtin_inff())
+
+/** Components that belong together from `first` on: 1, or those of a sum; 0 for a sum without
+ *  an end. */
+static inline size_t cop_component_term(const cop_component *components, size_t count,
+                                        size_t first)
+{
+    size_t end = first;
+    while (end < count && components[end].factor == COP_IN_SUM)
+        end++;
+    if (end == count) return 0;
+    return end == first || components[end].factor != 0.0F ? end - first + 1 : 0;
+}
 
 /** A contiguous piece of one tensor to rebuild. Its pointers may have any alignment. */
 typedef struct cop_rebuild_piece {
@@ -36,12 +62,29 @@ typedef struct cop_rebuild_piece {
      * kept in binary32, and the others added to them later. */
     bool base_is_sums; /**< base is such sums, [count] binary32 */
     bool keep_sums;    /**< out gets such sums, [count] binary32 */
+    /* A sum that is known already is added as it is, after all components. */
+    const float *sum; /**< [count] cop_rebuild_sums() of these elements; NULL: none */
+    float factor;     /**< of `sum` */
 } cop_rebuild_piece;
+
+/** The components of a sum, whose factor is of no concern here. */
+typedef struct cop_rebuild_sum {
+    const cop_component *components; /**< [count] */
+    size_t count;
+    float *out; /**< [elements] of the call */
+} cop_rebuild_sum;
 
 /** Rebuilds one piece with `threads` threads, in blocks that stay in cache while all components
  *  [component_count] are added. Gives the same bits for any number of threads and any isa. */
 void cop_rebuild_run(const cop_rebuild_piece *piece, const cop_component *components,
                      size_t component_count, int threads, cop_isa isa);
+
+/** Elements `first` to first + elements - 1 of sums [count] over one tensor: D above. A seed
+ * that several have in the same order is drawn once for all of them. The same bits whatever
+ * sums are asked for together, for any number of threads and any isa. */
+cop_status cop_rebuild_sums(const cop_rebuild_sum *sums, size_t count, uint32_t tensor,
+                            uint64_t first, size_t elements, int threads, cop_isa isa,
+                            cop_error *err);
 
 /** Counts the elements whose stored bits the components do not move (bf16 is coarse); writes
  *  nothing to piece->out, which may be NULL. */

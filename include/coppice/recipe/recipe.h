@@ -1,5 +1,5 @@
 /** \file recipe.h
- * A recipe, version 1: what is added to a base model, as (seed, amplitude) components.
+ * A recipe: what is added to a base model, as (seed, amplitude) components and sums of these.
  *
  * On disk: JSON {"version": 1, "noise_version": 1, "base_sha256": "...", "scope": ["*"],
  * "scaling": "absolute", "files": {"config.json": "..."}, "components": [{"seed": "123",
@@ -7,6 +7,8 @@
  * "untied_head": true may stand after it. Seeds are decimal strings (64 bits do not fit a JSON
  * number), amplitudes have nine significant digits, so that binary32 survives the round trip.
  * The scalings "spectral" and "modular" have "scales": {"tensor": 0.00123} behind them.
+ * Version 2 is the same with sums among the components: {"factor": 0.00123, "sum": [...]}.
+ * jobs/RECIPE.md defines both.
  */
 #ifndef COPPICE_RECIPE_RECIPE_H
 #define COPPICE_RECIPE_RECIPE_H
@@ -21,7 +23,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-enum { COP_RECIPE_VERSION = 1 };
+/** Versions that are read; a recipe is written as the lowest that can say it. */
+enum { COP_RECIPE_VERSION = 1, COP_RECIPE_VERSION_SUMS = 2 };
 
 /** How scale(tensor) is chosen. */
 typedef enum cop_scaling {
@@ -59,12 +62,13 @@ typedef struct cop_recipe {
 /** An empty recipe (the base itself) over all floating-point tensors. */
 cop_status cop_recipe_create(cop_recipe **recipe, cop_error *err);
 
-/** True if it has a scope, and amplitudes that are finite and not zero. For tests and
- * assertions. */
+/** True if it has a scope, amplitudes that are finite and not zero, and sums with an end and a
+ * finite factor. For tests and assertions. */
 bool cop_recipe_is_valid(const cop_recipe *recipe);
 
 /** Replaces the components by a copy of components [count]; zero amplitudes are dropped, one
- * that is not finite is COP_ERR_NUMERIC and leaves the recipe as it was. */
+ * that is not finite (COP_ERR_NUMERIC), or a sum without an end, leaves the recipe as it was.
+ */
 cop_status cop_recipe_set_components(cop_recipe *recipe, const cop_component *components,
                                      size_t count, cop_error *err);
 

@@ -81,6 +81,7 @@ static const cop_backend_ops cpu_ops = {
     .upload = cop_cpu_upload,
     .download = cop_cpu_download,
     .rebuild = cop_cpu_rebuild,
+    .sums = cop_cpu_sums,
     .widen = cop_cpu_widen,
     .matrix_create = cop_cpu_matrix_create,
     .matrix_destroy = cop_cpu_matrix_destroy,

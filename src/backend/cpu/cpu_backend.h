@@ -133,6 +133,7 @@ cop_status cop_cpu_reserve_stage(cop_cpu *cpu, size_t bytes, cop_error *err);
 
 /* cpu_weights.c: */
 cop_rebuild_fn cop_cpu_rebuild;
+cop_sums_fn cop_cpu_sums;
 cop_widen_fn cop_cpu_widen;
 cop_matrix_create_fn cop_cpu_matrix_create;
 cop_matrix_destroy_fn cop_cpu_matrix_destroy;

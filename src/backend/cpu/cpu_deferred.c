@@ -66,7 +66,8 @@ bool cop_cpu_matrix_defer(cop_matrix *matrix, size_t lane, const cop_rebuild_pie
     cop_cpu_source *const source = &matrix->sources[lane];
     if (source->written) return false; /* its pages are there: nothing to gain */
     for (size_t i = 0; i < count; i++) {
-        const bool moved = component_count > 0 && pieces[i].scale != 0.0F;
+        const bool moved =
+            (component_count > 0 || pieces[i].sum != NULL) && pieces[i].scale != 0.0F;
         if (moved || pieces[i].base_is_sums || pieces[i].dtype != matrix->dtype) return false;
     }
     memcpy(source->pieces, pieces, count * sizeof *pieces);

@@ -13,13 +13,16 @@ static cop_rebuild_piece piece_of(const cop_weight_part *part, void *out)
                                .tensor = part->tensor,
                                .scale = part->scale,
                                .base_is_sums = part->base_is_sums,
-                               .keep_sums = part->keep_sums};
+                               .keep_sums = part->keep_sums,
+                               .sum = part->sum == NULL ? NULL : part->sum->data,
+                               .factor = part->factor};
 }
 
 static bool is_within(const cop_weight_part *part)
 {
     const size_t from = cop_dtype_size(part->base_is_sums ? COP_F32 : part->dtype);
-    return from != 0 && part->count * from <= part->base->bytes;
+    return from != 0 && part->count * from <= part->base->bytes &&
+           (part->sum == NULL || part->count * sizeof(float) <= part->sum->bytes);
 }
 
 cop_status cop_cpu_rebuild(cop_backend *backend, cop_buffer *out, size_t offset,
@@ -41,6 +44,30 @@ cop_status cop_cpu_rebuild(cop_backend *backend, cop_buffer *out, size_t offset,
     }
     backend->seconds[COP_PART_REBUILD] += cop_timer_now_s() - start;
     return COP_OK;
+}
+
+cop_status cop_cpu_sums(cop_backend *backend, cop_buffer *const *outs,
+                        const cop_rebuild_sum *sums, size_t count, uint32_t tensor,
+                        size_t elements, cop_error *err)
+{
+    const cop_cpu *const cpu = cop_cpu_of_const(backend);
+    const double start = cop_timer_now_s();
+    cop_rebuild_sum *const into = cop_memory_alloc(count, sizeof *into, err);
+    if (into == NULL) return COP_ERR_MEMORY;
+    cop_status status = COP_OK;
+    for (size_t k = 0; k < count && status == COP_OK; k++) {
+        into[k] = sums[k];
+        into[k].out = outs[k]->owned;
+        if (outs[k]->owned == NULL || elements * sizeof(float) > outs[k]->bytes)
+            status = cop_error_set(err, COP_ERR_INTERNAL,
+                                   "a sum of %zu elements is out of bounds", elements);
+    }
+    if (status == COP_OK)
+        status =
+            cop_rebuild_sums(into, count, tensor, 0, elements, cpu->threads, cpu->isa, err);
+    cop_memory_free(into);
+    backend->seconds[COP_PART_REBUILD] += cop_timer_now_s() - start;
+    return status;
 }
 
 cop_status cop_cpu_matrix_rebuild(cop_backend *backend, cop_matrix *matrix, size_t lane,

@@ -119,6 +119,7 @@ static void read_row(const pack_work *w, size_t row, size_t first, size_t count,
     cop_rebuild_piece piece = *whole;
     piece.base = (const char *)whole->base + (row * k + first) * from;
     piece.first = whole->first + row * k + first;
+    if (whole->sum != NULL) piece.sum = whole->sum + row * k + first;
     piece.count = count;
     piece.out = piece.dtype == COP_BF16 ? (void *)out : (void *)stored;
     cop_rebuild_run(&piece, w->components, w->component_count, 1, w->self->options.isa);

@@ -231,6 +231,7 @@ cop_kv_destroy_fn cop_cuda_kv_destroy;
 
 /* cuda_rebuild.cu: */
 cop_rebuild_fn cop_cuda_rebuild;
+cop_sums_fn cop_cuda_sums;
 cop_widen_fn cop_cuda_widen;
 /* out [count] of `to` = in [count] of `from`, rounded once. */
 void cop_cuda_convert_elements(cop_cuda *cuda, void *out, cop_dtype to, const void *in,

@@ -107,6 +107,7 @@ static const cop_backend_ops cuda_ops = {
     .upload = cop_cuda_upload,
     .download = cop_cuda_download,
     .rebuild = cop_cuda_rebuild,
+    .sums = cop_cuda_sums,
     .widen = cop_cuda_widen,
     .matrix_create = cop_cuda_matrix_create,
     .matrix_destroy = cop_cuda_matrix_destroy,

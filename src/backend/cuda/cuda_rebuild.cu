@@ -21,8 +21,8 @@ static constexpr int BLOCK_ELEMENTS = 4;
 static constexpr int THREADS = 256;
 
 typedef struct rebuild_arguments {
-    const void *base;
-    void *out; /* may be base */
+    const void *base; /* NULL: zeros, to which each component is added by itself */
+    void *out;        /* may be base */
     cop_dtype base_type, out_type;
     bool whole; /* out suits stores of four elements */
     size_t count;
@@ -30,6 +30,8 @@ typedef struct rebuild_arguments {
     size_t component_count;
     uint32_t tensor;
     float scale;
+    const float *sum; /* NULL: none */
+    float factor;     /* of `sum` */
 } rebuild_arguments;
 
 /* Four elements at `first`, or as many as there are. */
@@ -80,6 +82,30 @@ static __device__ __forceinline__ float settle_nan(float base, float sum)
     return float_from_bits(base == base ? 0xffc00000U : float_bits(base) | 0x400000U);
 }
 
+/* z [4] of component j to the sums [4], or to `own` [4], the sum that it belongs to, which goes
+ * to the sums when it is whole. */
+static __device__ __forceinline__ void add_component(const rebuild_arguments &a, size_t j,
+                                                     const float z[4], float own[4],
+                                                     float sums[4])
+{
+    const float amplitude = a.components[j].amplitude;
+    const float factor = a.base == NULL ? 0.0F : a.components[j].factor;
+    if (factor == 0.0F) {
+        const float by = amplitude * a.scale;
+        for (int i = 0; i < 4; i++)
+            sums[i] = __fmaf_rn(by, z[i], sums[i]);
+        return;
+    }
+    for (int i = 0; i < 4; i++)
+        own[i] = __fmaf_rn(amplitude, z[i], own[i]);
+    if (float_bits(factor) == 0x7f800000U) return; /* COP_IN_SUM */
+    const float by = factor * a.scale;
+    for (int i = 0; i < 4; i++) {
+        sums[i] = __fmaf_rn(by, own[i], sums[i]);
+        own[i] = 0;
+    }
+}
+
 /* One thread makes the four elements of a Philox block. */
 static __global__ void rebuild_kernel(const rebuild_arguments a)
 {
@@ -87,13 +113,13 @@ static __global__ void rebuild_kernel(const rebuild_arguments a)
     const size_t first = (size_t)block * BLOCK_ELEMENTS;
     if (first >= a.count) return;
     float base[4] = {0, 0, 0, 0};
+    float own[4] = {0, 0, 0, 0};
     float sums[4];
-    load_four(a, first, base);
+    if (a.base != NULL) load_four(a, first, base);
     for (int i = 0; i < 4; i++)
         sums[i] = base[i];
     const uint32_t counter[4] = {(uint32_t)block, (uint32_t)(block >> 32), a.tensor, 0};
     for (size_t j = 0; j < a.component_count; j++) {
-        const float factor = a.components[j].amplitude * a.scale;
         const uint64_t seed = a.components[j].seed;
         const uint32_t key[2] = {(uint32_t)seed, (uint32_t)(seed >> 32)};
         uint32_t words[4];
@@ -101,9 +127,11 @@ static __global__ void rebuild_kernel(const rebuild_arguments a)
         philox_words(counter, key, words);
         gaussian_pair(words[0], words[1], z);
         gaussian_pair(words[2], words[3], z + 2);
-        for (int i = 0; i < 4; i++)
-            sums[i] = __fmaf_rn(factor, z[i], sums[i]);
+        add_component(a, j, z, own, sums);
     }
+    const float by = a.factor * a.scale;
+    for (size_t i = 0; a.sum != NULL && i < 4 && first + i < a.count; i++)
+        sums[i] = __fmaf_rn(by, a.sum[first + i], sums[i]);
     for (int i = 0; i < 4; i++)
         sums[i] = settle_nan(base[i], sums[i]);
     store_four(a, first, sums);
@@ -126,8 +154,10 @@ static cop_status send_components(cop_cuda *cuda, const cop_component *component
     const size_t bytes = count * sizeof *components;
     bool known = count == cuda->sent_count;
     for (size_t i = 0; i < count && known; i++)
-        known = cuda->sent[i].seed == components[i].seed &&
-                memcmp(&cuda->sent[i].amplitude, &components[i].amplitude, sizeof(float)) == 0;
+        known =
+            cuda->sent[i].seed == components[i].seed &&
+            memcmp(&cuda->sent[i].amplitude, &components[i].amplitude, sizeof(float)) == 0 &&
+            cuda->sent[i].factor == components[i].factor;
     if (known) return COP_OK;
     cuda->sent_count = 0;
     COP_GROW(cuda->sent, cuda->sent_capacity, count, err);
@@ -144,13 +174,16 @@ static cop_status rebuild_part(cop_cuda *cuda, cop_buffer *out, size_t offset,
     const cop_dtype from = part->base_is_sums ? COP_F32 : part->dtype;
     const cop_dtype to = part->keep_sums ? COP_F32 : part->dtype;
     const size_t size = cop_dtype_size(to);
-    COP_CHECK(cop_cuda_holds(part->base, part->count, cop_dtype_size(from)) && size != 0 &&
-                  !out->is_base && offset <= out->bytes / size &&
-                  part->count <= out->bytes / size - offset,
-              err, COP_ERR_INTERNAL, "rebuild of %zu elements at %zu is out of bounds",
-              part->count, offset);
+    COP_CHECK(
+        cop_cuda_holds(part->base, part->count, cop_dtype_size(from)) && size != 0 &&
+            (part->sum == NULL || cop_cuda_holds(part->sum, part->count, sizeof(float))) &&
+            !out->is_base && offset <= out->bytes / size &&
+            part->count <= out->bytes / size - offset,
+        err, COP_ERR_INTERNAL, "rebuild of %zu elements at %zu is out of bounds", part->count,
+        offset);
     void *const to_memory = out->data + offset * size;
-    if ((component_count == 0 || part->scale == 0.0F) && from == to) {
+    const bool moved = component_count > 0 || part->sum != NULL;
+    if ((!moved || part->scale == 0.0F) && from == to) {
         if (part->count > 0 && to_memory != part->base->data)
             cop_cuda_note(cuda,
                           cudaMemcpyAsync(to_memory, part->base->data, part->count * size,
@@ -158,15 +191,18 @@ static cop_status rebuild_part(cop_cuda *cuda, cop_buffer *out, size_t offset,
                           "copying weights");
         return COP_OK;
     }
-    const rebuild_arguments a = {.base = part->base->data,
-                                 .out = to_memory,
-                                 .base_type = from,
-                                 .out_type = to,
-                                 .count = part->count,
-                                 .components = (const cop_component *)cuda->components.data,
-                                 .component_count = part->scale == 0.0F ? 0 : component_count,
-                                 .tensor = part->tensor,
-                                 .scale = part->scale};
+    const rebuild_arguments a = {
+        .base = part->base->data,
+        .out = to_memory,
+        .base_type = from,
+        .out_type = to,
+        .count = part->count,
+        .components = (const cop_component *)cuda->components.data,
+        .component_count = part->scale == 0.0F ? 0 : component_count,
+        .tensor = part->tensor,
+        .scale = part->scale,
+        .sum = part->sum == NULL || part->scale == 0.0F ? NULL : (const float *)part->sum->data,
+        .factor = part->factor};
     launch_rebuild(cuda, a);
     return COP_OK;
 }
@@ -181,6 +217,30 @@ cop_status cop_cuda_rebuild(cop_backend *backend, cop_buffer *out, size_t offset
     for (size_t i = 0; i < count; i++) {
         COP_TRY(rebuild_part(cuda, out, offset, &parts[i], component_count, err));
         offset += parts[i].count;
+    }
+    return cop_cuda_check(cuda, err);
+}
+
+/* One after the other: a GPU draws numbers faster than it reads sums. */
+cop_status cop_cuda_sums(cop_backend *backend, cop_buffer *const *outs,
+                         const cop_rebuild_sum *sums, size_t count, uint32_t tensor,
+                         size_t elements, cop_error *err)
+{
+    cop_cuda *const cuda = cop_cuda_of(backend);
+    for (size_t k = 0; k < count; k++) {
+        COP_CHECK(cop_cuda_holds(outs[k], elements, sizeof(float)) && !outs[k]->is_base, err,
+                  COP_ERR_INTERNAL, "a sum of %zu elements is out of bounds", elements);
+        COP_TRY(send_components(cuda, sums[k].components, sums[k].count, err));
+        const rebuild_arguments a = {.base = NULL,
+                                     .out = outs[k]->data,
+                                     .base_type = COP_F32,
+                                     .out_type = COP_F32,
+                                     .count = elements,
+                                     .components = (const cop_component *)cuda->components.data,
+                                     .component_count = sums[k].count,
+                                     .tensor = tensor,
+                                     .scale = 1};
+        launch_rebuild(cuda, a);
     }
     return cop_cuda_check(cuda, err);
 }

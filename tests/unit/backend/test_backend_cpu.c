@@ -163,9 +163,16 @@ static void test_own_takes_no_stage(void **state)
     cop_buffer *const out = make_buffer(b, NULL, SIDE, b->output);
     cop_buffer *const used[] = {table, rows, out};
     const cop_component moved = {.seed = 1, .amplitude = 0.1F};
-    const cop_weight_part halves[2] = {
-        {table, COP_BF16, (size_t)SIDE * SIDE / 2, 1, 1.0F, false, false},
-        {table, COP_BF16, (size_t)SIDE * SIDE / 2, 2, 1.0F, false, false}};
+    const cop_weight_part halves[2] = {{.base = table,
+                                        .dtype = COP_BF16,
+                                        .count = (size_t)SIDE * SIDE / 2,
+                                        .tensor = 1,
+                                        .scale = 1.0F},
+                                       {.base = table,
+                                        .dtype = COP_BF16,
+                                        .count = (size_t)SIDE * SIDE / 2,
+                                        .tensor = 2,
+                                        .scale = 1.0F}};
     cop_matrix *matrix = NULL;
     must(b->ops->matrix_create(b, SIDE, SIDE, COP_BF16, 1, &matrix, &err), &err);
     for (size_t components = 0; components < 2; components++) {
@@ -231,12 +238,14 @@ static void test_rebuild(void **state)
     rng r = {41};
     float *const values = make_floats(&r, 300, true);
     uint16_t *const base = encode(values, 300, COP_BF16);
-    const cop_component components[] = {{123, 0.25F}, {456, -0.5F}};
+    const cop_component components[] = {{.seed = 123, .amplitude = 0.25F},
+                                        {.seed = 456, .amplitude = -0.5F}};
     cop_buffer *wrapped[2] = {NULL, NULL};
     must(b->ops->buffer_wrap(b, base, 200, &wrapped[0], &err), &err);
     must(b->ops->buffer_wrap(b, base + 100, 400, &wrapped[1], &err), &err);
-    const cop_weight_part parts[] = {{wrapped[0], COP_BF16, 100, 77, 1.0F, false, false},
-                                     {wrapped[1], COP_BF16, 200, 78, 0.5F, false, false}};
+    const cop_weight_part parts[] = {
+        {.base = wrapped[0], .dtype = COP_BF16, .count = 100, .tensor = 77, .scale = 1.0F},
+        {.base = wrapped[1], .dtype = COP_BF16, .count = 200, .tensor = 78, .scale = 0.5F}};
     cop_buffer *const out = make_buffer(b, NULL, 310, COP_BF16);
     must(b->ops->rebuild(b, out, 7, parts, 2, components, 2, &err), &err);
     uint16_t want[310] = {0};

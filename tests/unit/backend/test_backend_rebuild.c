@@ -8,6 +8,18 @@ static void make_components(rng *r, cop_component *components, size_t count)
     for (size_t j = 0; j < count; j++) {
         components[j].seed = (uint64_t)rng_next(r) << 32 | rng_next(r);
         components[j].amplitude = rng_float(r) * 0.01F;
+        components[j].factor = 0;
+    }
+}
+
+/* Makes sums of some of them: up to five in a row, at any place. */
+static void make_sums(rng *r, cop_component *components, size_t count)
+{
+    for (size_t j = 0; j < count;) {
+        const size_t length = rng_between(r, 0, 5);
+        for (size_t i = 1; i < length && j + 1 < count; i++)
+            components[j++].factor = COP_IN_SUM;
+        components[j++].factor = length == 0 ? 0 : 0.5F + (float)rng_between(r, 0, 3);
     }
 }
 
@@ -53,6 +65,7 @@ static void check_fused(cop_backend *b, rng *r, cop_dtype dtype, size_t componen
     const size_t total = offset + counts[0] + counts[1];
     cop_component components[MOST_COMPONENTS];
     make_components(r, components, component_count);
+    if (rng_next(r) % 2 == 0) make_sums(r, components, component_count);
     void *bases[2];
     cop_buffer *wrapped[2] = {NULL, NULL};
     cop_weight_part parts[2];
@@ -115,12 +128,23 @@ static void test_two_steps(void **state)
         must(b->ops->buffer_wrap(b, base, bytes, &wrapped, &err), &err);
         cop_buffer *const sums = make_buffer(b, NULL, COUNT, COP_F32);
         cop_buffer *const out = make_buffer(b, NULL, COUNT, dtype);
-        cop_weight_part part = {wrapped, dtype, COUNT, 99, 0.7F, false, true};
+        cop_weight_part part = {.base = wrapped,
+                                .dtype = dtype,
+                                .count = COUNT,
+                                .tensor = 99,
+                                .scale = 0.7F,
+                                .keep_sums = true};
         must(b->ops->rebuild(b, sums, 0, &part, 1, components, FIRST, &err), &err);
         float *const got_sums = read_buffer(b, sums, COUNT, COP_F32);
         expect_part(got_sums, base, &part, components, FIRST);
         /* More components onto the sums where they lie, then onto the weights. */
-        part = (cop_weight_part){sums, dtype, COUNT, 99, 0.7F, true, true};
+        part = (cop_weight_part){.base = sums,
+                                 .dtype = dtype,
+                                 .count = COUNT,
+                                 .tensor = 99,
+                                 .scale = 0.7F,
+                                 .base_is_sums = true,
+                                 .keep_sums = true};
         must(b->ops->rebuild(b, sums, 0, &part, 1, components + FIRST, 3, &err), &err);
         part.keep_sums = false;
         must(
@@ -129,13 +153,64 @@ static void test_two_steps(void **state)
         char *const got = malloc(bytes);
         assert_non_null(got);
         must(b->ops->download(b, out, 0, got, bytes, &err), &err);
-        part = (cop_weight_part){wrapped, dtype, COUNT, 99, 0.7F, false, false};
+        part = (cop_weight_part){
+            .base = wrapped, .dtype = dtype, .count = COUNT, .tensor = 99, .scale = 0.7F};
         expect_part(got, base, &part, components, ALL);
         free(got);
         free(got_sums);
         free(base);
         drop_buffers(b, &wrapped, 1);
         drop_buffers(b, &sums, 1);
+        drop_buffers(b, &out, 1);
+    }
+    cop_backend_destroy(&b);
+}
+
+/* Sums that are added up first, two that share their noises, and added as they are: the bits of
+ * their components. */
+static void test_known_sums(void **state)
+{
+    cop_backend *b = make_backend(*state);
+    rng r = {56};
+    cop_error err = {0};
+    enum { COUNT = 4099, ALL = 20 };
+    for (int d = 0; d < 3; d++) {
+        const cop_dtype dtype = (cop_dtype)d;
+        const size_t bytes = COUNT * cop_dtype_size(dtype);
+        cop_component lists[2][ALL];
+        make_components(&r, lists[0], ALL);
+        for (size_t j = 0; j < ALL; j++) {
+            lists[0][j].factor = j + 1 < ALL ? COP_IN_SUM : -0.75F;
+            lists[1][j] = lists[0][j];
+            lists[1][j].amplitude *= 2;
+        }
+        const cop_rebuild_sum sums[2] = {{.components = lists[0], .count = ALL},
+                                         {.components = lists[1] + 5, .count = ALL - 5}};
+        void *const base = make_stored(&r, COUNT, dtype);
+        char *const got = malloc(bytes);
+        assert_non_null(got);
+        cop_buffer *wrapped = NULL;
+        must(b->ops->buffer_wrap(b, base, bytes, &wrapped, &err), &err);
+        cop_buffer *outs[2] = {make_buffer(b, NULL, COUNT, COP_F32),
+                               make_buffer(b, NULL, COUNT, COP_F32)};
+        cop_buffer *const out = make_buffer(b, NULL, COUNT, dtype);
+        must(b->ops->sums(b, outs, sums, 2, 99, COUNT, &err), &err);
+        for (size_t k = 0; k < 2; k++) {
+            const cop_weight_part part = {.base = wrapped,
+                                          .dtype = dtype,
+                                          .count = COUNT,
+                                          .tensor = 99,
+                                          .scale = 0.3F,
+                                          .sum = outs[k],
+                                          .factor = -0.75F};
+            must(b->ops->rebuild(b, out, 0, &part, 1, NULL, 0, &err), &err);
+            must(b->ops->download(b, out, 0, got, bytes, &err), &err);
+            expect_part(got, base, &part, sums[k].components, sums[k].count);
+        }
+        free(got);
+        free(base);
+        drop_buffers(b, &wrapped, 1);
+        drop_buffers(b, outs, 2);
         drop_buffers(b, &out, 1);
     }
     cop_backend_destroy(&b);
@@ -149,7 +224,8 @@ static void test_all_patterns(void **state)
     rng r = {53};
     cop_error err = {0};
     enum { COUNT = 1 << 16 };
-    const cop_component components[2] = {{1, 1e-3F}, {2, 30.0F}};
+    const cop_component components[2] = {{.seed = 1, .amplitude = 1e-3F},
+                                         {.seed = 2, .amplitude = 30.0F}};
     for (int d = 0; d < 3; d++) {
         const cop_dtype dtype = (cop_dtype)d;
         const size_t size = cop_dtype_size(dtype);
@@ -166,7 +242,8 @@ static void test_all_patterns(void **state)
         must(b->ops->buffer_wrap(b, base, COUNT * size, &wrapped, &err), &err);
         cop_buffer *const out = make_buffer(b, NULL, COUNT, dtype);
         for (size_t count = 0; count <= 2; count++) {
-            const cop_weight_part part = {wrapped, dtype, COUNT, 5, 1.0F, false, false};
+            const cop_weight_part part = {
+                .base = wrapped, .dtype = dtype, .count = COUNT, .tensor = 5, .scale = 1.0F};
             must(b->ops->rebuild(b, out, 0, &part, 1, components, count, &err), &err);
             must(b->ops->download(b, out, 0, got, COUNT * size, &err), &err);
             expect_part(got, base, &part, components, count);
@@ -192,7 +269,8 @@ static void check_digest(cop_backend *b, size_t count, size_t component_count)
     assert_non_null(got);
     cop_buffer *const zeros = make_buffer(b, NULL, count, COP_F32);
     cop_buffer *const out = make_buffer(b, NULL, count, COP_F32);
-    const cop_weight_part part = {zeros, COP_F32, count, 77, 1.0F, false, false};
+    const cop_weight_part part = {
+        .base = zeros, .dtype = COP_F32, .count = count, .tensor = 77, .scale = 1.0F};
     must(b->ops->rebuild(b, out, 0, &part, 1, components, component_count, &err), &err);
     must(b->ops->download(b, out, 0, got, count * sizeof *got, &err), &err);
     const cop_rebuild_piece piece = {
@@ -228,11 +306,9 @@ static void test_components_change(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_parts),
-        cmocka_unit_test(test_two_steps),
-        cmocka_unit_test(test_all_patterns),
-        cmocka_unit_test(test_digests),
-        cmocka_unit_test(test_components_change),
+        cmocka_unit_test(test_parts),      cmocka_unit_test(test_two_steps),
+        cmocka_unit_test(test_known_sums), cmocka_unit_test(test_all_patterns),
+        cmocka_unit_test(test_digests),    cmocka_unit_test(test_components_change),
     };
     return run_backend_tests("backend rebuild", tests, sizeof tests / sizeof tests[0]);
 }

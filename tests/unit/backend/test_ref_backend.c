@@ -261,13 +261,14 @@ static void test_rebuild(void **state)
     (void)state;
     const float a[] = {1, 2, 3};
     const float b[] = {4, 5};
-    const cop_component component = {99, 0.5F};
+    const cop_component component = {.seed = 99, .amplitude = 0.5F};
     cop_buffer *first = NULL;
     cop_buffer *second = NULL;
     assert_int_equal(backend->ops->buffer_wrap(backend, a, sizeof a, &first, NULL), COP_OK);
     assert_int_equal(backend->ops->buffer_wrap(backend, b, sizeof b, &second, NULL), COP_OK);
-    const cop_weight_part parts[] = {{first, COP_F32, 3, 7, 1.0F, false, false},
-                                     {second, COP_F32, 2, 8, 0.0F, false, false}};
+    const cop_weight_part parts[] = {
+        {.base = first, .dtype = COP_F32, .count = 3, .tensor = 7, .scale = 1.0F},
+        {.base = second, .dtype = COP_F32, .count = 2, .tensor = 8, .scale = 0.0F}};
     float want[6] = {0, 0, 0, 0, 4, 5};
     for (size_t i = 0; i < 3; i++)
         want[i + 1] = fmaf(0.5F, cop_noise_at(99, 7, i), a[i]);

@@ -11,7 +11,9 @@
 enum { COUNT = 3000 };
 
 static const char single_name[] = "model.safetensors";
-static const cop_component components[] = {{11, 0.01F}, {12, -0.003F}, {13, 0.0005F}};
+static const cop_component components[] = {{.seed = 11, .amplitude = 0.01F},
+                                           {.seed = 12, .amplitude = -0.003F},
+                                           {.seed = 13, .amplitude = 0.0005F}};
 
 /* A base directory below `root`: two files' worth of tensors of every kind. */
 typedef struct base {

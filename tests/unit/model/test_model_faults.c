@@ -144,7 +144,7 @@ static cop_status run_all(const tiny_model *tiny, const cop_checkpoint *checkpoi
 
 static void check_faults(bool after_norm)
 {
-    static const cop_component component = {5, 0.01F};
+    static const cop_component component = {.seed = 5, .amplitude = 0.01F};
     tiny_model tiny;
     cop_checkpoint *checkpoint = NULL;
     cop_backend *backend = NULL;

@@ -201,7 +201,8 @@ static void rebuild_all(tiny_model *tiny, const cop_recipe *recipe)
 static void check_apply(const test_backend *backend, cop_dtype matrices, cop_dtype vectors,
                         bool tied, const char *scope)
 {
-    static const cop_component components[] = {{12345, 0.02F}, {UINT64_MAX, -0.01F}};
+    static const cop_component components[] = {{.seed = 12345, .amplitude = 0.02F},
+                                               {.seed = UINT64_MAX, .amplitude = -0.01F}};
     tiny_model tiny;
     test_model test;
     test_model exported;

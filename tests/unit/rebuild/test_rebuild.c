@@ -81,6 +81,18 @@ static void draw_components(bench *b, size_t count, float size)
     for (size_t j = 0; j < count; j++) {
         b->components[j].seed = next_bits(b);
         b->components[j].amplitude = size * (float)((int)next_below(b, 2001) - 1000);
+        b->components[j].factor = 0;
+    }
+}
+
+/* Makes sums of some of them: up to five in a row, at any place. */
+static void draw_sums(bench *b, size_t count)
+{
+    for (size_t j = 0; j < count;) {
+        const size_t length = next_below(b, 6);
+        for (size_t i = 1; i < length && j + 1 < count; i++)
+            b->components[j++].factor = COP_IN_SUM;
+        b->components[j++].factor = length == 0 ? 0 : 0.25F + (float)next_below(b, 8);
     }
 }
 
@@ -117,10 +129,18 @@ static uint64_t reference(const cop_rebuild_piece *piece, const cop_component *c
     uint64_t unmoved = 0;
     for (size_t i = 0; i < piece->count; i++) {
         float sum = load(base + i * size, piece->dtype);
+        float own = 0;
         for (size_t j = 0; j < component_count; j++) {
-            const float factor = components[j].amplitude * piece->scale;
-            const float z = cop_noise_at(components[j].seed, piece->tensor, piece->first + i);
-            sum = fmaf(factor, z, sum);
+            const cop_component *const c = &components[j];
+            const float z = cop_noise_at(c->seed, piece->tensor, piece->first + i);
+            if (c->factor == 0.0F) {
+                sum = fmaf(c->amplitude * piece->scale, z, sum);
+                continue;
+            }
+            own = fmaf(c->amplitude, z, own);
+            if (c->factor == COP_IN_SUM) continue;
+            sum = fmaf(c->factor * piece->scale, own, sum);
+            own = 0;
         }
         store(out + i * size, sum, piece->dtype);
         unmoved += memcmp(out + i * size, base + i * size, size) == 0;
@@ -147,6 +167,7 @@ static void check_random(bench *b, cop_dtype dtype, bool any_bits, int trials)
         piece.tensor = (uint32_t)next_bits(b);
         piece.scale = trial % 2 == 0 ? 1.0F : 0.37F;
         draw_components(b, component_count, 1e-5F);
+        if (trial % 2 == 1) draw_sums(b, component_count);
         const uint64_t unmoved = reference(&piece, b->components, component_count, b->expected);
         for (int isa = 0; isa <= (int)cop_cpu_isa(); isa++) {
             const int threads = 1 + (int)next_below(b, 3);
@@ -187,7 +208,7 @@ static void test_any_stored_bits_equal_the_formula(void **state)
 static void test_every_half_survives(void **state)
 {
     bench *const b = *state;
-    const cop_component tiny = {1, 1e-38F};
+    const cop_component tiny = {.seed = 1, .amplitude = 1e-38F};
     for (int dtype = COP_BF16; dtype <= COP_F16; dtype++) {
         for (uint32_t start = 0; start < 1U << 16; start += 1U << 14) {
             for (uint32_t i = 0; i < 1U << 14; i++) {
@@ -286,6 +307,84 @@ static void test_two_steps_equal_one(void **state)
     cop_memory_free(sums);
 }
 
+/* A sum that was added up before gives the bits of its components. */
+static void test_known_sums_equal_their_components(void **state)
+{
+    bench *const b = *state;
+    float *const sum = cop_memory_alloc(MOST, sizeof *sum, NULL);
+    assert_non_null(sum);
+    for (int trial = 0; trial < 30; trial++) {
+        const size_t before = (size_t)trial % 3;
+        const size_t count = before + 1 + next_below(b, MOST_COMPONENTS - before);
+        draw_base(b, (cop_dtype)(trial % 3), false);
+        draw_components(b, count, 1e-5F);
+        for (size_t j = before; j + 1 < count; j++)
+            b->components[j].factor = COP_IN_SUM;
+        b->components[count - 1].factor = 1.5F;
+        cop_rebuild_piece piece = {.base = b->base,
+                                   .out = b->expected,
+                                   .dtype = (cop_dtype)(trial % 3),
+                                   .first = next_below(b, 9000),
+                                   .count = next_below(b, 9000),
+                                   .tensor = (uint32_t)next_bits(b),
+                                   .scale = trial % 2 == 0 ? 1.0F : 0.37F};
+        for (int isa = 0; isa <= (int)cop_cpu_isa(); isa++) {
+            const cop_rebuild_sum known = {b->components + before, count - before, sum};
+            cop_rebuild_run(&piece, b->components, count, 1, (cop_isa)isa);
+            assert_int_equal(cop_rebuild_sums(&known, 1, piece.tensor, piece.first, piece.count,
+                                              2, (cop_isa)isa, NULL),
+                             COP_OK);
+            cop_rebuild_piece with = piece;
+            with.out = b->out;
+            with.sum = sum;
+            with.factor = 1.5F;
+            cop_rebuild_run(&with, b->components, before, 3, (cop_isa)isa);
+            assert_true(same(b, &piece));
+            assert_int_equal(
+                cop_rebuild_count_unmoved(&with, b->components, before, 1, (cop_isa)isa),
+                cop_rebuild_count_unmoved(&piece, b->components, count, 2, (cop_isa)isa));
+        }
+    }
+    cop_memory_free(sum);
+}
+
+/* Sums that share seeds, in the same order or not, have the bits that each has alone. */
+static void test_sums_together_equal_each_alone(void **state)
+{
+    enum { SUMS = 5, ELEMENTS = 9001 };
+    bench *const b = *state;
+    float *const memory = cop_memory_alloc((SUMS + 1) * ELEMENTS, sizeof *memory, NULL);
+    assert_non_null(memory);
+    float *const alone = memory + SUMS * ELEMENTS;
+    for (int trial = 0; trial < 20; trial++) {
+        cop_component lists[SUMS][MOST_COMPONENTS];
+        cop_rebuild_sum sums[SUMS];
+        draw_components(b, MOST_COMPONENTS, 1e-3F);
+        for (size_t k = 0; k < SUMS; k++) {
+            sums[k] = (cop_rebuild_sum){.components = lists[k], .out = memory + k * ELEMENTS};
+            for (size_t j = 0; j < MOST_COMPONENTS; j++) {
+                const size_t from = k == 4 ? MOST_COMPONENTS - 1 - j : j; /* the other way */
+                cop_component *const c = &lists[k][sums[k].count];
+                if (k > 0 && next_below(b, 3) == 0) continue;
+                *c = b->components[from];
+                c->amplitude *= 1.0F + (float)k;
+                sums[k].count++;
+            }
+        }
+        const uint64_t first = next_bits(b) >> 30;
+        const cop_isa isa = (cop_isa)next_below(b, (size_t)cop_cpu_isa() + 1);
+        assert_int_equal(cop_rebuild_sums(sums, SUMS, 6, first, ELEMENTS, 2, isa, NULL),
+                         COP_OK);
+        for (size_t k = 0; k < SUMS; k++) {
+            const cop_rebuild_sum one = {lists[k], sums[k].count, alone};
+            assert_int_equal(
+                cop_rebuild_sums(&one, 1, 6, first, ELEMENTS, 1, COP_ISA_SCALAR, NULL), COP_OK);
+            assert_memory_equal(sums[k].out, alone, ELEMENTS * sizeof(float));
+        }
+    }
+    cop_memory_free(memory);
+}
+
 static void test_nothing_to_add_copies_every_bit(void **state)
 {
     bench *const b = *state;
@@ -332,7 +431,7 @@ static void test_unmoved_share_falls_with_amplitude(void **state)
                                      .scale = 1};
     uint64_t before = MOST + 1;
     for (float amplitude = 1e-7F; amplitude < 2e-2F; amplitude *= 10) {
-        const cop_component one = {6, amplitude};
+        const cop_component one = {.seed = 6, .amplitude = amplitude};
         const uint64_t unmoved = cop_rebuild_count_unmoved(&piece, &one, 1, 2, cop_cpu_isa());
         assert_true(unmoved < before);
         before = unmoved;
@@ -345,8 +444,12 @@ static void test_order_of_components_counts(void **state)
 {
     bench *const b = *state;
     draw_base(b, COP_F32, false);
-    const cop_component forth[] = {{1, 1e-3F}, {2, 3e-2F}, {3, -2e-3F}};
-    const cop_component back[] = {{3, -2e-3F}, {2, 3e-2F}, {1, 1e-3F}};
+    const cop_component forth[] = {{.seed = 1, .amplitude = 1e-3F},
+                                   {.seed = 2, .amplitude = 3e-2F},
+                                   {.seed = 3, .amplitude = -2e-3F}};
+    const cop_component back[] = {{.seed = 3, .amplitude = -2e-3F},
+                                  {.seed = 2, .amplitude = 3e-2F},
+                                  {.seed = 1, .amplitude = 1e-3F}};
     cop_rebuild_piece piece = {.base = b->base,
                                .out = b->out,
                                .dtype = COP_F32,
@@ -361,7 +464,7 @@ static void test_order_of_components_counts(void **state)
 
 static void *rebuild_in_thread(void *argument)
 {
-    const cop_component one = {8, 1e-3F};
+    const cop_component one = {.seed = 8, .amplitude = 1e-3F};
     cop_rebuild_run(argument, &one, 1, 2, cop_cpu_isa());
     return NULL;
 }
@@ -389,7 +492,7 @@ static void test_foreign_threads_may_call(void **state)
     for (size_t i = 0; i < 2; i++) {
         assert_int_equal(pthread_join(threads[i], NULL), 0);
     }
-    const cop_component one = {8, 1e-3F};
+    const cop_component one = {.seed = 8, .amplitude = 1e-3F};
     cop_rebuild_piece whole = pieces[0];
     whole.count = MOST;
     (void)reference(&whole, &one, 1, b->expected);
@@ -406,6 +509,8 @@ int main(void)
         BENCH_TEST(test_every_half_survives),
         BENCH_TEST(test_splits_equal_the_whole),
         BENCH_TEST(test_two_steps_equal_one),
+        BENCH_TEST(test_known_sums_equal_their_components),
+        BENCH_TEST(test_sums_together_equal_each_alone),
         BENCH_TEST(test_nothing_to_add_copies_every_bit),
         BENCH_TEST(test_unmoved_share_falls_with_amplitude),
         BENCH_TEST(test_order_of_components_counts),

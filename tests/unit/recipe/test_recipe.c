@@ -72,8 +72,11 @@ static void test_create(void **state)
 static void test_print(void **state)
 {
     (void)state;
-    static const cop_component components[] = {
-        {UINT64_MAX, 0.001F}, {0, 0.0F}, {7, -1.0F}, {42, -0.0F}, {1, 1.5e-20F}};
+    static const cop_component components[] = {{.seed = UINT64_MAX, .amplitude = 0.001F},
+                                               {.seed = 0, .amplitude = 0.0F},
+                                               {.seed = 7, .amplitude = -1.0F},
+                                               {.seed = 42, .amplitude = -0.0F},
+                                               {.seed = 1, .amplitude = 1.5e-20F}};
     static const char *const scope[] = {"*.mlp.*", "say \"hi\" \\ \xc3\xa9"};
     static const char metrics[] =
         "{ \"a b\" : [ 1.10, 2e3, \" x \\\" y \" ],\n\t\"c\": {}\r\n}";
@@ -116,6 +119,72 @@ static void test_print(void **state)
     cop_recipe_destroy(&recipe);
     cop_text_free(&text);
     cop_text_free(&again);
+}
+
+/* Sums: version 2, and the same text and components again; what adds nothing is left out. */
+static void test_sums(void **state)
+{
+    (void)state;
+    static const cop_component components[] = {
+        {.seed = 1, .amplitude = 0.5F},
+        {.seed = 2, .amplitude = 1, .factor = COP_IN_SUM},
+        {.seed = 3, .amplitude = -1, .factor = COP_IN_SUM},
+        {.seed = 4, .amplitude = 0, .factor = 0.25F}, /* the sum ends with seed 3 */
+        {.seed = 5, .amplitude = 0, .factor = COP_IN_SUM},
+        {.seed = 6, .amplitude = 0, .factor = 2}, /* nothing is left of this one */
+        {.seed = 7, .amplitude = 2, .factor = -3},
+        {.seed = 8, .amplitude = 4}};
+    static const char wanted[] = "  \"components\": [\n"
+                                 "    {\"seed\": \"1\", \"amplitude\": 0.5},\n"
+                                 "    {\"factor\": 0.25, \"sum\": [\n"
+                                 "      {\"seed\": \"2\", \"amplitude\": 1},\n"
+                                 "      {\"seed\": \"3\", \"amplitude\": -1}\n"
+                                 "    ]},\n"
+                                 "    {\"factor\": -3, \"sum\": [\n"
+                                 "      {\"seed\": \"7\", \"amplitude\": 2}\n"
+                                 "    ]},\n"
+                                 "    {\"seed\": \"8\", \"amplitude\": 4}\n"
+                                 "  ]\n}\n";
+    cop_recipe *recipe = NULL;
+    cop_text text = {0};
+    cop_text again = {0};
+    assert_int_equal(cop_recipe_create(&recipe, NULL), COP_OK);
+    assert_int_equal(cop_recipe_set_components(recipe, components, 8, NULL), COP_OK);
+    assert_true(cop_recipe_is_valid(recipe));
+    assert_int_equal(cop_recipe_print(recipe, &text, NULL), COP_OK);
+    assert_non_null(strstr(text.data, "\"version\": 2"));
+    assert_string_equal(strstr(text.data, "  \"components\""), wanted);
+    cop_recipe *back = parse_ok(text.data);
+    assert_int_equal(back->component_count, 5);
+    assert_memory_equal(back->components, recipe->components, 5 * sizeof *components);
+    assert_int_equal(cop_recipe_print(back, &again, NULL), COP_OK);
+    assert_string_equal(again.data, text.data);
+    back->components[4].factor = COP_IN_SUM;
+    assert_false(cop_recipe_is_valid(back)); /* a sum without an end */
+    back->components[4].factor = NAN;
+    assert_false(cop_recipe_is_valid(back));
+    cop_recipe_destroy(&back);
+    cop_recipe_destroy(&recipe);
+    cop_text_free(&text);
+    cop_text_free(&again);
+}
+
+/* Version 2 without sums is taken, a sum whose factor is zero left out. */
+static void test_sums_that_add_nothing(void **state)
+{
+    (void)state;
+    cop_recipe *const recipe = parse_ok(
+        "{\"version\":2,\"noise_version\":1,\"base_sha256\":\"\",\"scope\":[\"*\"],"
+        "\"scaling\":\"absolute\",\"components\":[{\"factor\":0,\"sum\":[{\"seed\":\"1\","
+        "\"amplitude\":1}]},{\"seed\":\"9\",\"amplitude\":1}]}");
+    cop_recipe *back = recipe;
+    cop_text text = {0};
+    assert_int_equal(recipe->component_count, 1);
+    assert_int_equal(recipe->components[0].seed, 9);
+    assert_int_equal(cop_recipe_print(recipe, &text, NULL), COP_OK);
+    assert_non_null(strstr(text.data, "\"version\": 1"));
+    cop_text_free(&text);
+    cop_recipe_destroy(&back);
 }
 
 /* Digests of the base's files and a head of its own come back; what is not known is refused. */
@@ -203,8 +272,10 @@ static void test_round_trip(void **state)
 static void test_setters_refuse(void **state)
 {
     (void)state;
-    static const cop_component bad[][1] = {{{1, INFINITY}}, {{1, -INFINITY}}, {{1, NAN}}};
-    static const cop_component good[] = {{1, 1.0F}};
+    static const cop_component bad[][1] = {{{.seed = 1, .amplitude = INFINITY}},
+                                           {{.seed = 1, .amplitude = -INFINITY}},
+                                           {{.seed = 1, .amplitude = NAN}}};
+    static const cop_component good[] = {{.seed = 1, .amplitude = 1.0F}};
     static const char *const empty[] = {""};
     static const char *const invalid[] = {"\xff"};
     cop_recipe *recipe = NULL;
@@ -214,6 +285,12 @@ static void test_setters_refuse(void **state)
     for (size_t i = 0; i < 3; i++) {
         assert_int_equal(cop_recipe_set_components(recipe, bad[i], 1, &err), COP_ERR_NUMERIC);
     }
+    const cop_component endless = {.seed = 1, .amplitude = 1, .factor = COP_IN_SUM};
+    const cop_component negative = {.seed = 1, .amplitude = 1, .factor = -COP_IN_SUM};
+    const cop_component broken[] = {endless, {.seed = 1, .amplitude = 1}};
+    assert_int_equal(cop_recipe_set_components(recipe, &endless, 1, &err), COP_ERR_INTERNAL);
+    assert_int_equal(cop_recipe_set_components(recipe, broken, 2, &err), COP_ERR_INTERNAL);
+    assert_int_equal(cop_recipe_set_components(recipe, &negative, 1, &err), COP_ERR_NUMERIC);
     assert_int_equal(cop_recipe_set_scope(recipe, empty, 1, &err), COP_ERR_CONFIG);
     assert_int_equal(cop_recipe_set_scope(recipe, invalid, 1, &err), COP_ERR_CONFIG);
     assert_int_equal(cop_recipe_set_scope(recipe, NULL, 0, &err), COP_ERR_CONFIG);
@@ -275,17 +352,22 @@ static void build(cop_text *text, const char *field, const char *replaced)
 
 #define COMPONENT(text) "\"components\":[{\"seed\":\"1\",\"amplitude\":1}," text "]"
 
+#define ONE "{\"seed\":\"1\",\"amplitude\":1}"
+#define SUM(factor, list) "{\"factor\":" factor ",\"sum\":[" list "]}"
+
 static const replacement strict_cases[] = {
     {"version", "", COP_ERR_FORMAT, "version"},
-    {"version", "\"version\":2", COP_ERR_UNSUPPORTED, "is 2"},
+    {"version", "\"version\":3", COP_ERR_UNSUPPORTED,
+     "is 3; this program knows versions 1 to 2"},
     {"version", "\"version\":0", COP_ERR_UNSUPPORTED, "is 0"},
     {"version", "\"version\":1.0", COP_ERR_FORMAT, "version"},
     {"version", "\"version\":\"1\"", COP_ERR_FORMAT, "version"},
     {"version", "\"version\":1,\"version\":1", COP_ERR_FORMAT, "duplicate"},
     {"version", "\"version\":1,\"other\":1", COP_ERR_FORMAT, "unknown field \"other\""},
-    {"version", "\"version\":2,\"other\":1", COP_ERR_UNSUPPORTED, "is 2"},
+    {"version", "\"version\":3,\"other\":1", COP_ERR_UNSUPPORTED, "is 3"},
+    {"version", "\"version\":2,\"other\":1", COP_ERR_FORMAT, "unknown field \"other\""},
     {"noise_version", "", COP_ERR_FORMAT, "noise_version"},
-    {"noise_version", "\"noise_version\":2", COP_ERR_UNSUPPORTED, "noise_version"},
+    {"noise_version", "\"noise_version\":2", COP_ERR_UNSUPPORTED, "knows version 1"},
     {"base_sha256", "", COP_ERR_FORMAT, "base_sha256"},
     {"base_sha256", "\"base_sha256\":null", COP_ERR_FORMAT, "base_sha256"},
     {"base_sha256", "\"base_sha256\":\"12\"", COP_ERR_FORMAT, "base_sha256"},
@@ -339,10 +421,46 @@ static const replacement strict_cases[] = {
      "binary32"},
     {"components", COMPONENT("{\"seed\":\"1\",\"amplitude\":1,\"amplitude\":2}"),
      COP_ERR_FORMAT, "duplicate"},
+    /* A sum is of version 2. */
+    {"components", COMPONENT(SUM("1", ONE)), COP_ERR_FORMAT, "unknown field \"factor\""},
     {"metrics", "\"metrics\":[]", COP_ERR_FORMAT, "metrics"},
     {"metrics", "\"metrics\":null", COP_ERR_FORMAT, "metrics"},
     {"metrics", "\"metr\\u0069cs\":{}", COP_ERR_FORMAT, "escapes"},
 };
+
+/* Version 2, its components. */
+static const replacement sum_cases[] = {
+    {"", SUM("1", "1"), COP_ERR_FORMAT, "\"sum\" entry 0"},
+    {"", SUM("1", ONE ",{}"), COP_ERR_FORMAT, "\"sum\" entry 1"},
+    {"", SUM("1", ""), COP_ERR_FORMAT, "not a list of components"},
+    {"", "{\"factor\":1,\"sum\":{}}", COP_ERR_FORMAT, "not a list of components"},
+    {"", "{\"factor\":1,\"sum\":null}", COP_ERR_FORMAT, "not a list of components"},
+    {"", "{\"factor\":1}", COP_ERR_FORMAT, "unknown field \"factor\""},
+    {"", "{\"sum\":[" ONE "]}", COP_ERR_FORMAT, "\"factor\" is missing"},
+    {"", SUM("\"1\"", ONE), COP_ERR_FORMAT, "\"factor\""},
+    {"", SUM("1e39", ONE), COP_ERR_FORMAT, "\"factor\" is 1e+39, beyond"},
+    {"", SUM("1e-46", ONE), COP_ERR_FORMAT, "\"factor\" is 1e-46, beyond"},
+    {"", SUM("1", SUM("1", ONE)), COP_ERR_FORMAT, "unknown field"},
+    {"", "{\"factor\":1,\"seed\":\"1\",\"sum\":[" ONE "]}", COP_ERR_FORMAT,
+     "unknown field \"seed\""},
+};
+
+static void test_strict_sums(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof sum_cases / sizeof sum_cases[0]; i++) {
+        cop_text text = {0};
+        assert_int_equal(
+            cop_text_format(&text, NULL,
+                            "{\"version\":2,\"noise_version\":1,\"base_sha256\":\"\","
+                            "\"scope\":[\"*\"],\"scaling\":\"absolute\",\"components\":["
+                            "%s]}",
+                            sum_cases[i].text),
+            COP_OK);
+        expect_refused(text.data, text.length, sum_cases[i].status, sum_cases[i].word);
+        cop_text_free(&text);
+    }
+}
 
 static void test_strict(void **state)
 {
@@ -421,10 +539,17 @@ static void test_files(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_create),     cmocka_unit_test(test_print),
-        cmocka_unit_test(test_round_trip), cmocka_unit_test(test_setters_refuse),
-        cmocka_unit_test(test_scale),      cmocka_unit_test(test_strict),
-        cmocka_unit_test(test_lenient),    cmocka_unit_test(test_files),
+        cmocka_unit_test(test_create),
+        cmocka_unit_test(test_print),
+        cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_setters_refuse),
+        cmocka_unit_test(test_scale),
+        cmocka_unit_test(test_strict),
+        cmocka_unit_test(test_strict_sums),
+        cmocka_unit_test(test_sums),
+        cmocka_unit_test(test_sums_that_add_nothing),
+        cmocka_unit_test(test_lenient),
+        cmocka_unit_test(test_files),
         cmocka_unit_test(test_base_files),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
