@@ -15,8 +15,10 @@
 
 enum { LANES = 3, BATCH = 6, UNITS = 4 };
 
-static const cop_component candidates[UNITS] = {
-    {1, 0.01F}, {2, 0.01F}, {3, -0.01F}, {4, 1e38F}};
+static const cop_component candidates[UNITS] = {{.seed = 1, .amplitude = 0.01F},
+                                                {.seed = 2, .amplitude = 0.01F},
+                                                {.seed = 3, .amplitude = -0.01F},
+                                                {.seed = 4, .amplitude = 1e38F}};
 
 /* Of all answers that are asked for, the one after so many fails once; negative: none. */
 static int answers_left = -1;

@@ -8,8 +8,10 @@
 enum { PROMPTS = 5, NEW = 9, LANES = 4 };
 
 /* The last one's weights overflow. */
-static const cop_component candidates[LANES] = {
-    {11, 0.4F}, {12, -0.5F}, {13, 0.6F}, {14, 3e38F}};
+static const cop_component candidates[LANES] = {{.seed = 11, .amplitude = 0.4F},
+                                                {.seed = 12, .amplitude = -0.5F},
+                                                {.seed = 13, .amplitude = 0.6F},
+                                                {.seed = 14, .amplitude = 3e38F}};
 
 typedef struct scene {
     tiny_model tiny;
