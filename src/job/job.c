@@ -143,8 +143,10 @@ static cop_status set_defaults(job_loader *loader, cop_error *err)
     return COP_OK;
 }
 
-cop_status cop_job_print_default(size_t index, cop_text *text, cop_error *err)
+cop_status cop_job_print_before(size_t index, cop_text *text, cop_error *err)
 {
+    const char *const before = cop_job_key_at(index)->before;
+    if (before != NULL) return cop_text_append(text, before, strlen(before), err);
     cop_job *made = cop_memory_alloc(1, sizeof *made, err);
     if (made == NULL) return COP_ERR_MEMORY;
     job_loader loader = {.job = made};

@@ -25,6 +25,7 @@ typedef struct cop_job_key {
     const char *name;    /* dotted */
     size_t offset;       /* of the field in cop_job */
     const char *initial; /* default as YAML; "null": absent is allowed; NULL: required */
+    const char *before;  /* what programs did that did not know the key; NULL: its default */
     const char *example; /* value to show where a required key is missing */
     int64_t least,
         most;         /* integers, or each of a list: both allowed; INT64_MAX: no upper bound */

@@ -162,6 +162,16 @@ static const cop_job_key keys[] = {
          "stay, gate.tries at least, answer all, and only they go to the gate. More stages "
          "save more answers and make smaller units of work; the parts follow the order of the "
          "set (splits.seed)."},
+    {.name = "consolidate.sums",
+     .type = COP_JOB_BOOLEAN,
+     .offset = FIELD(consolidate.sums),
+     .initial = "true",
+     .before = "false",
+     .meaning =
+         "A direction's noises are added up once, in binary32, and every step along it starts "
+         "from that sum; the result is a recipe of version 2. false: each step adds all noises "
+         "to the weights again, one after the other, as programs did that knew version 1 "
+         "alone. The models differ in last places only."},
 
     {.name = "recenter.rounds",
      .type = COP_JOB_INTEGER,

@@ -57,6 +57,15 @@ static void put_component(cop_search *search, size_t *count, size_t index, doubl
         (cop_component){.seed = search->seeds[index], .amplitude = (float)amplitude};
 }
 
+/* Candidate i behind the trunk. */
+static cop_status add_to_trunk(cop_search *search, cop_candidates *c, size_t i, cop_error *err)
+{
+    size_t count = search->trunk_count;
+    if (count > 0) memcpy(search->row, search->trunk, count * sizeof *search->row);
+    put_component(search, &count, c->seed_index[i], c->sigma[i] * c->sign[i]);
+    return cop_phase_add(c->phase, search->row, count, err);
+}
+
 /* Candidate i: the centre's seeds [own] with its own among them, by index. */
 static cop_status add_single(cop_search *search, cop_candidates *c, size_t i,
                              const size_t *centre, size_t own, cop_error *err)
@@ -77,13 +86,17 @@ static cop_status add_single(cop_search *search, cop_candidates *c, size_t i,
 static cop_status add_rows(cop_search *search, cop_candidates *c, cop_error *err)
 {
     size_t own = 0;
+    COP_GROW(search->row, search->row_capacity, search->trunk_count + search->seed_count, err);
     size_t *const centre = list_centre(search, &own, err);
     cop_status status = centre == NULL ? COP_ERR_MEMORY : COP_OK;
     for (size_t i = 0; i < c->count && status == COP_OK; i++) {
-        status = c->vector == NULL
-                     ? add_single(search, c, i, centre, own, err)
-                     : cop_search_add_row(search, c->phase, search->centre,
-                                          c->vector + i * search->seed_count, 1, err);
+        if (c->vector != NULL)
+            status = cop_search_add_candidate(search, c->phase,
+                                              c->vector + i * search->seed_count, err);
+        else if (search->sums)
+            status = add_to_trunk(search, c, i, err);
+        else
+            status = add_single(search, c, i, centre, own, err);
     }
     cop_memory_free(centre);
     return status;
@@ -120,8 +133,7 @@ cop_status cop_candidates_score(cop_search *search, cop_candidates *candidates,
     COP_TRY(cop_phase_create(search->phases, path, title,
                              search->splits->examples[COP_SPLIT_SUPPORT],
                              search->splits->counts[COP_SPLIT_SUPPORT], &c->phase, err));
-    if (with_centre)
-        COP_TRY(cop_search_add_row(search, c->phase, search->centre, NULL, 0, err));
+    if (with_centre) COP_TRY(cop_search_add_centre(search, c->phase, err));
     COP_TRY(add_rows(search, c, err));
     COP_TRY(cop_phase_run(search->phases, c->phase, err));
     c->usable = 0;

@@ -32,16 +32,14 @@ static cop_status step(strategy *s, const cop_candidates *candidates, cop_error 
     COP_TRY(cop_operator_find(job->es.shaping, &chosen, err));
     COP_TRY(cop_operator_run(chosen, &input, &found, err));
     double *const vector = cop_memory_alloc(search->seed_count, sizeof *vector, err);
-    const cop_status status = vector == NULL ? COP_ERR_MEMORY : COP_OK;
+    cop_status status = vector == NULL ? COP_ERR_MEMORY : COP_OK;
     if (status == COP_OK && found.count > 0) {
         double square = 0;
         for (size_t i = 0; i < candidates->count; i++)
             square += candidates->valid[i] ? candidates->sigma[i] * candidates->sigma[i] : 0;
         const double length = job->es.rate * sqrt(square) / (double)candidates->usable;
         (void)cop_candidates_spread(search, candidates, found.items[0].amplitude, vector);
-        for (size_t i = 0; i < search->seed_count; i++)
-            search->centre[i] += length * vector[i];
-        search->step = length;
+        status = cop_search_move(search, vector, length, err);
     }
     cop_memory_free(vector);
     cop_directions_free(&found);
@@ -53,7 +51,7 @@ static cop_status step(strategy *s, const cop_candidates *candidates, cop_error 
 static cop_status look(strategy *s, size_t iteration, cop_error *err)
 {
     cop_search *const search = s->search;
-    COP_TRY(cop_search_add_row(search, s->probe, search->centre, NULL, 0, err));
+    COP_TRY(cop_search_add_centre(search, s->probe, err));
     COP_TRY(cop_phase_run(search->phases, s->probe, err));
     const double merit = cop_phase_merit(s->probe, iteration, &search->measure);
     const double reward = cop_phase_mean(s->probe, iteration);

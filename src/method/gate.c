@@ -105,7 +105,7 @@ cop_status cop_gate_pass(cop_search *search, const cop_gate_request *request, fl
                          search->splits->examples[COP_SPLIT_VALIDATE], count, &phase, err);
     for (size_t t = 0; t < request->count && status == COP_OK; t++) {
         const cop_gate_candidate *const c = &request->candidates[t];
-        status = cop_search_add_row(search, phase, search->centre, c->vector, c->step, err);
+        status = cop_search_add_step(search, phase, c->vector, c->step, err);
     }
     if (status == COP_OK) status = cop_phase_run(search->phases, phase, err);
     if (status == COP_OK) cop_progress_end(search->phases->progress, NULL);

@@ -19,21 +19,44 @@ typedef struct mover {
     size_t best; /* proposal */
 } mover;
 
+/* Adds the proposal of direction d at one scale. */
+static cop_status add_step(mover *s, size_t d, double scale, cop_error *err)
+{
+    const double step = scale * s->proposals.directions[d].reference;
+    COP_TRY(cop_proposals_add(&s->proposals, d, step, scale, err));
+    return cop_proposals_add_row(s->search, &s->proposals, s->proposals.count - 1, s->probe,
+                                 err);
+}
+
 /* Adds the proposals of all directions at one scale. */
 static cop_status add_scale(mover *s, double scale, cop_error *err)
 {
-    for (size_t d = 0; d < s->proposals.direction_count; d++) {
-        const double step = scale * s->proposals.directions[d].reference;
-        COP_TRY(cop_proposals_add(&s->proposals, d, step, scale, err));
-        COP_TRY(cop_proposals_add_row(s->search, &s->proposals, s->proposals.count - 1,
-                                      s->probe, err));
+    for (size_t d = 0; d < s->proposals.direction_count; d++)
+        COP_TRY(add_step(s, d, scale, err));
+    return COP_OK;
+}
+
+/* Adds the proposals of all scales. With sums those of a direction follow each other, so that
+ * its noises are added up once; who comes first among equals is the same either way. */
+static cop_status add_grid(mover *s, const cop_job_numbers *scales, cop_error *err)
+{
+    const size_t directions = s->proposals.direction_count;
+    for (size_t i = 0; i < scales->count && !s->search->sums; i++)
+        COP_TRY(add_scale(s, scales->data[i], err));
+    for (size_t d = 0; d < directions && s->search->sums; d++) {
+        for (size_t i = 0; i < scales->count; i++) {
+            COP_TRY(add_step(s, d, scales->data[i], err));
+            s->proposals.items[s->proposals.count - 1].turn = i * directions + d;
+        }
     }
     return COP_OK;
 }
 
 static bool better(const cop_proposal *a, const cop_proposal *b)
 {
-    return a->merit > b->merit || (a->merit == b->merit && a->reward > b->reward);
+    if (a->merit != b->merit) return a->merit > b->merit;
+    if (a->reward != b->reward) return a->reward > b->reward;
+    return a->turn < b->turn;
 }
 
 /* Scores the proposals on probe and finds the best of those that stay in the race, the first
@@ -71,11 +94,9 @@ static cop_status search_grid(mover *s, cop_error *err)
 {
     const cop_job *const job = s->search->job;
     double largest = 0;
-    for (size_t i = 0; i < job->consolidate.scale.count; i++) {
-        const double scale = job->consolidate.scale.data[i];
-        COP_TRY(add_scale(s, scale, err));
-        if (scale > largest) largest = scale;
-    }
+    COP_TRY(add_grid(s, &job->consolidate.scale, err));
+    for (size_t i = 0; i < job->consolidate.scale.count; i++)
+        largest = fmax(largest, job->consolidate.scale.data[i]);
     COP_TRY(score_proposals(s, err));
     while (s->proposals.items[s->best].scale >= largest &&
            largest * 2 <= job->consolidate.max_scale) {
@@ -134,13 +155,10 @@ static cop_status pass_gate(mover *s, size_t *winner, cop_error *err)
 }
 
 /* Moves the centre along proposal `winner`. */
-static void commit(mover *s, size_t winner)
+static cop_status commit(mover *s, size_t winner, cop_error *err)
 {
-    const cop_proposal *const p = &s->proposals.items[winner];
-    const cop_proposed_direction *const d = &s->proposals.directions[p->direction];
-    for (size_t i = 0; i < s->search->seed_count; i++)
-        s->search->centre[i] += p->step * d->vector[i];
-    s->search->step = p->step;
+    return cop_search_move(s->search, cop_proposals_vector(&s->proposals, winner),
+                           s->proposals.items[winner].step, err);
 }
 
 cop_status cop_move_run(cop_search *search, const cop_move *move,
@@ -166,7 +184,7 @@ cop_status cop_move_run(cop_search *search, const cop_move *move,
     COP_TRY_OUT(record(&s, candidates, err));
     COP_TRY_OUT(pass_gate(&s, &winner, err));
     *moved = winner != SIZE_MAX;
-    if (*moved) commit(&s, winner);
+    if (*moved) COP_TRY_OUT(commit(&s, winner, err));
     if (*moved && accepted != NULL) {
         const size_t direction = s.proposals.items[winner].direction;
         status = cop_proposals_find_cloud(search, candidates, candidates->reward,

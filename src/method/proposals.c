@@ -89,8 +89,9 @@ cop_status cop_proposals_add(cop_proposals *proposals, size_t direction, double 
     COP_TRY(cop_memory_grow(&items, &proposals->capacity, proposals->count + 1,
                             sizeof *proposals->items, err));
     proposals->items = items;
-    proposals->items[proposals->count++] =
-        (cop_proposal){.direction = direction, .step = step, .scale = scale};
+    proposals->items[proposals->count] = (cop_proposal){
+        .direction = direction, .step = step, .scale = scale, .turn = proposals->count};
+    proposals->count++;
     return COP_OK;
 }
 
@@ -102,9 +103,8 @@ const double *cop_proposals_vector(const cop_proposals *proposals, size_t index)
 cop_status cop_proposals_add_row(cop_search *search, const cop_proposals *proposals,
                                  size_t index, cop_phase *phase, cop_error *err)
 {
-    return cop_search_add_row(search, phase, search->centre,
-                              cop_proposals_vector(proposals, index),
-                              proposals->items[index].step, err);
+    return cop_search_add_step(search, phase, cop_proposals_vector(proposals, index),
+                               proposals->items[index].step, err);
 }
 
 /* Who left the race comes after all who did not. */

@@ -23,6 +23,7 @@ typedef struct cop_proposal {
     /* On probe, where scored there; `merit` is what decides. */
     double merit, accuracy, reward;
     cop_paired paired; /* against the centre on support, where scored there */
+    size_t turn;       /* who comes first among equals: the least */
     cop_race_row race; /* as its race left it; all zero: it ran all of the way, or none */
 } cop_proposal;
 

@@ -224,7 +224,7 @@ static cop_status search_line(round_state *r, size_t winner, size_t *chosen, cop
     COP_TRY_OUT(cop_phase_create(search->phases, path, "line search",
                                  search->splits->examples[COP_SPLIT_PROBE],
                                  search->splits->counts[COP_SPLIT_PROBE], &l.phase, err));
-    COP_TRY_OUT(cop_search_add_row(search, l.phase, search->centre, NULL, 0, err));
+    COP_TRY_OUT(cop_search_add_centre(search, l.phase, err));
     for (size_t k = 0; k < job->recenter.step.count; k++) {
         const double factor = job->recenter.step.data[k];
         if (factor > largest) largest = factor;
@@ -253,10 +253,8 @@ static cop_status commit(round_state *r, size_t winner, size_t chosen, cop_error
         COP_TRY(pass_gate(r, "_step", &chosen, 1, &passed, err));
         if (passed != SIZE_MAX) taken = passed;
     }
-    const double *const vector = cop_proposals_vector(&r->proposals, taken);
-    search->step = r->proposals.items[taken].step;
-    for (size_t s = 0; s < search->seed_count; s++)
-        search->centre[s] += search->step * vector[s];
+    COP_TRY(cop_search_move(search, cop_proposals_vector(&r->proposals, taken),
+                            r->proposals.items[taken].step, err));
     memcpy(search->centre_validate, r->gated,
            search->splits->counts[COP_SPLIT_VALIDATE] * sizeof *r->gated);
     return COP_OK;

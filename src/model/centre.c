@@ -13,8 +13,10 @@ static size_t common_prefix(const cop_component *a, size_t a_count, const cop_co
     const size_t least = a_count < b_count ? a_count : b_count;
     size_t count = 0;
     while (count < least && a[count].seed == b[count].seed &&
-           a[count].amplitude == b[count].amplitude)
+           a[count].amplitude == b[count].amplitude && a[count].factor == b[count].factor)
         count++;
+    while (count > 0 && a[count - 1].factor == COP_IN_SUM)
+        count--; /* a sum is in common as a whole, or not */
     return count;
 }
 

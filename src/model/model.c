@@ -5,6 +5,7 @@
 #include "model/centre.h"
 #include "model/memory_plan.h"
 #include "model/rope.h"
+#include "model/sums.h"
 #include "model/weights.h"
 
 #include <stdint.h>
@@ -163,6 +164,7 @@ void cop_model_destroy(cop_model **model)
     cop_backend *const backend = gone->backend;
     const cop_backend_ops *const ops = backend->ops;
     cop_model_destroy_centre(gone);
+    cop_model_destroy_sums(gone);
     cop_model_destroy_weights(gone);
     for (size_t i = 0; i < 2; i++)
         ops->buffer_destroy(backend, &gone->rope[i]);

@@ -57,6 +57,30 @@ typedef struct model_centre {
     bool refused; /* there was no memory for it */
 } model_centre;
 
+enum { MODEL_MOST_SUMS = 8 };
+
+/* The components of a sum, and their memory. */
+typedef struct model_terms {
+    cop_component *owned; /* NULL: none are here now */
+    cop_rebuild_sum sum;  /* of these */
+} model_terms;
+
+/* A sum that is kept: see sums.h. */
+typedef struct model_sum {
+    model_terms terms;
+    cop_buffer **parts; /* [weight_count, COP_WEIGHT_MAX_PARTS] binary32, NULL: out of scope */
+    uint64_t used;      /* when last; sums->clock */
+} model_sum;
+
+typedef struct model_sums {
+    model_sum kept[MODEL_MOST_SUMS]; /* [count] */
+    size_t count;
+    uint64_t clock;
+    model_terms announced[MODEL_MOST_SUMS]; /* [announced_count] */
+    size_t announced_count;
+    bool refused; /* none is to be kept */
+} model_sums;
+
 struct cop_model {
     const cop_model_config *config; /* not owned, as the two below */
     const cop_checkpoint *checkpoint;
@@ -81,6 +105,7 @@ struct cop_model {
     model_scratch scratch;
     cop_model_counters counters;
     model_centre centre;
+    model_sums sums;
 };
 
 /* Widths of the activations that a description needs, in elements per row. */

@@ -3,6 +3,7 @@
 
 #include "coppice/base/memory.h"
 #include "model/centre.h"
+#include "model/sums.h"
 
 #include <assert.h>
 
@@ -134,36 +135,50 @@ static cop_status load_parts(cop_model *model, cop_weight *weight, const part_li
     }
 }
 
-/* What becomes of each part: `held` components are in the centre's sums already. A part out of
- * scope has none, and is copied. */
-static void list_parts(const cop_model *model, size_t index, const cop_recipe *recipe,
-                       size_t held, part_list *list)
+/* What a recipe adds: `held` components are in the centre's sums already, and so may be the sum
+ * that it ends in. */
+typedef struct addition {
+    const cop_recipe *recipe; /* NULL: the base */
+    size_t held;
+    size_t sum; /* of the model, SIZE_MAX: none */
+    size_t end; /* components that are added one by one end here */
+} addition;
+
+/* What becomes of each part. A part out of scope has no sums, and is copied. */
+static void list_parts(const cop_model *model, size_t index, const addition *added,
+                       part_list *list)
 {
     const cop_weight *const weight = &model->weights[index];
+    const cop_recipe *const recipe = added->recipe;
     list->moved = false;
     for (size_t i = 0; i < weight->part_count; i++) {
         const cop_tensor_info *const info = weight->tensors[i];
         const float scale =
             recipe == NULL ? 0.0F : cop_recipe_scale(recipe, model->checkpoint, info);
-        const cop_buffer *const sums = held > 0 ? cop_model_centre_sums(model, index, i) : NULL;
+        const cop_buffer *const sums =
+            added->held > 0 ? cop_model_centre_sums(model, index, i) : NULL;
         list->parts[i] = (cop_weight_part){.base = sums != NULL ? sums : weight->bases[i],
                                            .dtype = weight->dtype,
                                            .count = info->count,
                                            .tensor = info->noise_id,
                                            .scale = scale,
                                            .base_is_sums = sums != NULL};
+        if (added->sum != SIZE_MAX) {
+            list->parts[i].sum = cop_model_sum_part(model, added->sum, index, i);
+            list->parts[i].factor = recipe->components[recipe->component_count - 1].factor;
+        }
         if (recipe != NULL && recipe->component_count > 0 && scale != 0.0F) list->moved = true;
     }
-    list->components = recipe == NULL ? NULL : recipe->components + held;
-    list->component_count = recipe == NULL ? 0 : recipe->component_count - held;
+    list->components = recipe == NULL ? NULL : recipe->components + added->held;
+    list->component_count = recipe == NULL ? 0 : added->end - added->held;
 }
 
 static cop_status load_weight(cop_model *model, size_t index, size_t lane,
-                              const cop_recipe *recipe, size_t held, cop_error *err)
+                              const addition *added, cop_error *err)
 {
     cop_weight *const weight = &model->weights[index];
     part_list list = {.lane = lane};
-    list_parts(model, index, recipe, held, &list);
+    list_parts(model, index, added, &list);
     /* With a narrow scope most weights stay the base's from one candidate to the next. */
     if (!list.moved && weight->holds_base[lane]) return COP_OK;
     weight->holds_base[lane] = false;
@@ -175,11 +190,16 @@ static cop_status load_weight(cop_model *model, size_t index, size_t lane,
 cop_status cop_model_apply(cop_model *model, size_t lane, const cop_recipe *recipe,
                            cop_error *err)
 {
-    size_t held = 0;
+    addition added = {.recipe = recipe, .sum = SIZE_MAX};
+    size_t first = 0;
     assert(lane < model->lanes);
-    COP_TRY(cop_model_follow_centre(model, recipe, &held, err));
+    COP_TRY(cop_model_follow_centre(model, recipe, &added.held, err));
+    if (recipe != NULL) added.end = recipe->component_count;
+    if (added.held < added.end)
+        COP_TRY(cop_model_follow_sum(model, recipe, &added.sum, &first, err));
+    if (added.sum != SIZE_MAX) added.end = first;
     for (size_t i = 0; i < model->weight_count; i++) {
-        COP_TRY(load_weight(model, i, lane, recipe, held, err));
+        COP_TRY(load_weight(model, i, lane, &added, err));
     }
     return COP_OK;
 }

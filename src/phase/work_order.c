@@ -230,6 +230,46 @@ cop_status cop_work_rows_pack(const cop_phase *phase, size_t first, size_t count
     return COP_OK;
 }
 
+/* True if both recipes end in the same sum, whatever its factor. */
+static bool same_direction(cop_row a, cop_row b)
+{
+    if (a.count != b.count || a.count == 0) return false;
+    const size_t last = a.count - 1;
+    if (a.components[last].factor == 0.0F || b.components[last].factor == 0.0F) return false;
+    for (size_t j = last;; j--) {
+        const cop_component *const x = &a.components[j];
+        const cop_component *const y = &b.components[j];
+        if (x->seed != y->seed || x->amplitude != y->amplitude) return false;
+        if (j == 0 || a.components[j - 1].factor != COP_IN_SUM) break;
+    }
+    return true;
+}
+
+cop_status cop_work_rows_pack_ahead(const cop_phase *phase, size_t last, size_t ranks,
+                                    cop_text *data, cop_error *err)
+{
+    enum { MOST_DIRECTIONS = 7, MOST_BYTES = 256 << 10 };
+    const size_t before = data->length;
+    size_t directions = 0;
+    cop_row at = cop_phase_row(phase, last);
+    for (size_t r = last + 1; r < phase->row_count && directions < MOST_DIRECTIONS;) {
+        const cop_row row = cop_phase_row(phase, r);
+        size_t end = r + 1;
+        if (!has_sums(row.components, row.count)) break;
+        while (end < phase->row_count && same_direction(row, cop_phase_row(phase, end)))
+            end++;
+        if (!same_direction(at, row)) {
+            if ((end - r) * phase->row_units < ranks) break;
+            if (data->length - before + row.count * sizeof(cop_component) > MOST_BYTES) break;
+            COP_TRY(cop_work_rows_pack(phase, r, 1, data, err));
+            directions++;
+        }
+        at = row;
+        r = end;
+    }
+    return COP_OK;
+}
+
 static cop_status get_components(cursor *c, cop_component *components, size_t count, bool sums,
                                  cop_error *err)
 {
@@ -242,33 +282,37 @@ static cop_status get_components(cursor *c, cop_component *components, size_t co
     return COP_OK;
 }
 
+/* One recipe more. */
+static cop_status get_row(cursor *c, cop_work_rows *rows, size_t r, cop_error *err)
+{
+    uint32_t head = 0;
+    const size_t at = rows->start[r];
+    rows->start[r + 1] = at;
+    COP_TRY(get(c, &head, 1, sizeof head, err));
+    const uint32_t own = head & ~ROW_HAS_SUMS;
+    COP_CHECK(own <= (c->bytes - c->at) / COP_COMPONENT_BYTES, err, COP_ERR_MPI,
+              "a message from rank 0 is shorter than it says");
+    COP_TRY(get_components(c, rows->components + at, own, own != head, err));
+    rows->start[r + 1] = at + own;
+    return COP_OK;
+}
+
 cop_status cop_work_rows_unpack(const void *data, size_t bytes, size_t first, size_t count,
                                 cop_work_rows *rows, cop_error *err)
 {
     cursor c = {.data = data, .bytes = bytes};
     *rows = (cop_work_rows){.first = first, .count = count};
-    /* No more components than there are bytes for. */
-    rows->start = cop_memory_alloc(count + 1, sizeof *rows->start, err);
+    /* No more rows and components than there are bytes for. */
+    rows->start =
+        cop_memory_alloc(count + bytes / sizeof(uint32_t) + 1, sizeof *rows->start, err);
     rows->components =
         cop_memory_alloc(bytes / COP_COMPONENT_BYTES, sizeof *rows->components, err);
     cop_status status =
         rows->start == NULL || rows->components == NULL ? COP_ERR_MEMORY : COP_OK;
-    for (size_t r = 0; r < count && status == COP_OK; r++) {
-        uint32_t head = 0;
-        const size_t at = rows->start[r];
-        rows->start[r + 1] = at;
-        status = get(&c, &head, 1, sizeof head, err);
-        if (status != COP_OK) break;
-        const uint32_t own = head & ~ROW_HAS_SUMS;
-        const bool sums = own != head;
-        if (own > (c.bytes - c.at) / COP_COMPONENT_BYTES) {
-            status = cop_error_set(err, COP_ERR_MPI,
-                                   "a message from rank 0 is shorter than it says");
-            break;
-        }
-        status = get_components(&c, rows->components + at, own, sums, err);
-        rows->start[r + 1] = at + own;
-    }
+    for (size_t r = 0; r < count && status == COP_OK; r++)
+        status = get_row(&c, rows, r, err);
+    for (; c.at < c.bytes && status == COP_OK; rows->ahead++)
+        status = get_row(&c, rows, count + rows->ahead, err);
     if (status != COP_OK) cop_work_rows_free(rows);
     return status;
 }

@@ -80,16 +80,11 @@ static json_t *metrics_json(const cop_report *report)
 static cop_status write_recipe(const cop_report *report, cop_error *err)
 {
     cop_recipe *const recipe = report->recipe;
-    cop_component *const components =
-        cop_memory_alloc(report->search->seed_count, sizeof *components, err);
-    char *const path = cop_text_join_path(report->dir->directory, "recipe.json", err);
-    cop_status status = components == NULL || path == NULL ? COP_ERR_MEMORY : COP_OK;
+    const cop_component *components = NULL;
     size_t count = 0;
-    for (size_t s = 0; s < report->search->seed_count && status == COP_OK; s++) {
-        if ((float)report->search->centre[s] == 0.0F) continue;
-        components[count++] = (cop_component){.seed = report->search->seeds[s],
-                                              .amplitude = (float)report->search->centre[s]};
-    }
+    char *const path = cop_text_join_path(report->dir->directory, "recipe.json", err);
+    cop_status status = path == NULL ? COP_ERR_MEMORY : COP_OK;
+    if (status == COP_OK) status = cop_search_recipe(report->search, &components, &count, err);
     if (status == COP_OK) status = cop_recipe_set_components(recipe, components, count, err);
     if (status == COP_OK) {
         json_t *const metrics = metrics_json(report);
@@ -111,7 +106,6 @@ static cop_status write_recipe(const cop_report *report, cop_error *err)
                                     "the accepted model", err);
     }
     cop_text_free(&text);
-    cop_memory_free(components);
     cop_memory_free(path);
     return status;
 }
@@ -179,9 +173,6 @@ static cop_status write_summary(const cop_report *report, cop_error *err)
 {
     const cop_results *const results = report->results;
     const cop_spent spent = cop_results_spent(report->dir->store, "");
-    size_t components = 0;
-    for (size_t s = 0; s < report->search->seed_count; s++)
-        components += (float)report->search->centre[s] != 0.0F;
     json_t *const models = json_object();
     for (size_t i = 0; i < results->count && results->examples > 0; i++) {
         (void)json_object_set_new(models, results->items[i].key,
@@ -198,11 +189,11 @@ static cop_status write_summary(const cop_report *report, cop_error *err)
         "test_examples", (json_int_t)results->examples, "randopt_candidate",
         (json_int_t)report->candidate, "randopt_support_reward", report->support_reward,
         "population", (json_int_t)report->search->job->population.size, "recipe_components",
-        (json_int_t)components, "gate_decisions", (json_int_t)report->search->gate_count,
-        "gate", gate_json(report), "seconds_this_start", report->seconds, "generated_tokens",
-        (json_int_t)spent.tokens, "evaluations", (json_int_t)spent.evaluations,
-        "answers_saved_by_races", (json_int_t)spent.saved, "units", (json_int_t)spent.units,
-        "base_sha256", report->recipe->base_sha256);
+        (json_int_t)report->recipe->component_count, "gate_decisions",
+        (json_int_t)report->search->gate_count, "gate", gate_json(report), "seconds_this_start",
+        report->seconds, "generated_tokens", (json_int_t)spent.tokens, "evaluations",
+        (json_int_t)spent.evaluations, "answers_saved_by_races", (json_int_t)spent.saved,
+        "units", (json_int_t)spent.units, "base_sha256", report->recipe->base_sha256);
     return write_json(report, "summary.json", summary, err);
 }
 

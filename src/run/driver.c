@@ -57,7 +57,7 @@ static cop_status test_consolidated(cop_search *search, const cop_method *method
     COP_TRY(cop_phase_create(search->phases, "/final/test", "test",
                              search->splits->examples[COP_SPLIT_TEST], results->examples,
                              &phase, err));
-    cop_status status = cop_search_add_row(search, phase, search->centre, NULL, 0, err);
+    cop_status status = cop_search_add_centre(search, phase, err);
     if (status == COP_OK) status = cop_phase_run(search->phases, phase, err);
     if (status == COP_OK) {
         cop_progress_end(search->phases->progress, NULL);

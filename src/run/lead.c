@@ -63,8 +63,10 @@ static cop_status pack(void *context, uint64_t first, size_t count, cop_text *da
     const size_t row = first / w->seen->row_units;
     const size_t last = (first + count - 1) / w->seen->row_units;
     const size_t before = data->length;
+    const size_t ranks = (size_t)cop_world_size(w->lead->rank->world);
     COP_TRY(cop_work_rows_pack(w->seen, row, last - row + 1, data, err));
-    if (cop_world_size(w->lead->rank->world) == 1) return COP_OK;
+    COP_TRY(cop_work_rows_pack_ahead(w->seen, last, ranks > 1 ? ranks - 1 : 1, data, err));
+    if (ranks == 1) return COP_OK;
     w->lead->coefficient_bytes += data->length - before;
     for (size_t r = row; r <= last; r++) /* what a row takes that has one component or none */
         w->lead->coefficient_bytes -=

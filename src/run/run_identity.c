@@ -80,8 +80,7 @@ static bool compares_by_content(const char *key)
            strcmp(key, "task.examples") == 0;
 }
 
-/* The value of a key that the run was begun with. A program that did not know the key did what
- * its default says. */
+/* The value of a key that the run was begun with, by a program that may not have known it. */
 static cop_status read_value(const cop_lead *lead, size_t key, cop_text *value, cop_error *err)
 {
     char path[160];
@@ -93,7 +92,7 @@ static cop_status read_value(const cop_lead *lead, size_t key, cop_text *value, 
         strcmp(cop_job_key_name(key), "task.correct_at") == 0 &&
         cop_store_get_text(lead->dir.store, "/base/files/config.json") == NULL)
         return cop_text_append(value, "auto", 4, err);
-    return recorded == NULL ? cop_job_print_default(key, value, err)
+    return recorded == NULL ? cop_job_print_before(key, value, err)
                             : cop_text_append(value, recorded, strlen(recorded), err);
 }
 

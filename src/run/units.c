@@ -54,7 +54,9 @@ static cop_status chunk(void *context, uint64_t first, size_t count, const void 
     cop_work_rows_free(&w->rows);
     const size_t row = first / w->order.row_units;
     const size_t last = (first + count - 1) / w->order.row_units;
-    return cop_work_rows_unpack(data, bytes, row, last - row + 1, &w->rows, err);
+    COP_TRY(cop_work_rows_unpack(data, bytes, row, last - row + 1, &w->rows, err));
+    return cop_model_expect(cop_evaluator_model(w->rank->evaluator), w->rows.components,
+                            w->rows.start, w->rows.count + w->rows.ahead, err);
 }
 
 /* A unit of this chunk as the evaluator wants it, with `recipe` for its row's. */

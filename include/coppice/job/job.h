@@ -70,6 +70,7 @@ typedef struct cop_job {
         double max_scale; /**< the grid of steps is doubled up to here while its end is best */
         int64_t rank;     /**< principal directions */
         int64_t race;     /**< stages of proposals on probe; 0: all at once */
+        bool sums;        /**< a direction's noises are added up once for all of its steps */
     } consolidate;
     struct {
         int64_t rounds, accepts, patience, size;
@@ -153,8 +154,9 @@ cop_job_range cop_job_key_range(const char *name);
 cop_status cop_job_print_value(const cop_job *job, size_t index, cop_text *text,
                                cop_error *err);
 
-/** The same of the default of a key that has one; of others the text means nothing. */
-cop_status cop_job_print_default(size_t index, cop_text *text, cop_error *err);
+/** The same of what programs did that did not know the key: its default, as a rule. Of keys
+ * that have none the text means nothing. */
+cop_status cop_job_print_before(size_t index, cop_text *text, cop_error *err);
 
 /** Appends the documentation of all keys: name, type, unit, default, range, meaning. */
 cop_status cop_job_print_keys(cop_text *text, cop_error *err);

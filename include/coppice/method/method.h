@@ -31,10 +31,17 @@ typedef struct cop_search {
     uint64_t *seeds;          /**< [seed_count] of all populations, then each local round */
     size_t seed_count;        /**< length of every direction */
     double *centre;           /**< [seed_count] the accepted model; all zero: the base */
-    float *centre_validate;   /**< [validate] scores of the centre, to pair with at the gate */
-    double step;              /**< norm of the last accepted step */
-    cop_component *row;       /**< [seed_count] a recipe in the making */
-    cop_gate_record *gate;    /**< [gate_count] */
+    /** A direction is added as one sum times its step (consolidate.sums), and the centre is
+     * what was added so far, one after the other; else each seed by itself, with its amplitude
+     * of the whole. */
+    bool sums;
+    cop_component *trunk; /**< [trunk_count] the centre as a recipe, with `sums` */
+    size_t trunk_count, trunk_capacity;
+    float *centre_validate; /**< [validate] scores of the centre, to pair with at the gate */
+    double step;            /**< norm of the last accepted step */
+    cop_component *row;     /**< a recipe in the making */
+    size_t row_capacity;
+    cop_gate_record *gate; /**< [gate_count] */
     size_t gate_count, gate_capacity;
 } cop_search;
 
@@ -70,10 +77,25 @@ cop_status cop_search_create(const cop_method *method, const cop_job *job,
                              const cop_splits *splits, cop_phases *phases, double correct_at,
                              cop_search *search, cop_error *err);
 
-/** Adds a row to a phase: the base plus centre + step * direction, vectors [seed_count]; NULLs
- *  are zero. */
-cop_status cop_search_add_row(cop_search *search, cop_phase *phase, const double *centre,
-                              const double *direction, double step, cop_error *err);
+/** Adds the centre to a phase as a row. */
+cop_status cop_search_add_centre(cop_search *search, cop_phase *phase, cop_error *err);
+
+/** Adds a row to a phase: the centre plus a candidate, vector [seed_count]. */
+cop_status cop_search_add_candidate(cop_search *search, cop_phase *phase,
+                                    const double *candidate, cop_error *err);
+
+/** Adds a row to a phase: the centre plus step * direction [seed_count]. Rows along one
+ *  direction have its noises in common (`sums`). */
+cop_status cop_search_add_step(cop_search *search, cop_phase *phase, const double *direction,
+                               double step, cop_error *err);
+
+/** Moves the centre to where cop_search_add_step() looked, and takes note of the step. */
+cop_status cop_search_move(cop_search *search, const double *direction, double step,
+                           cop_error *err);
+
+/** The centre as a recipe: *components [*count], the search's until it is used again. */
+cop_status cop_search_recipe(cop_search *search, const cop_component **components,
+                             size_t *count, cop_error *err);
 
 /** Base scores of every split, one after the other. */
 typedef struct cop_base_scores {

@@ -143,6 +143,12 @@ cop_status cop_model_create(const cop_model_config *config, const cop_checkpoint
                             cop_backend *backend, const cop_model_limits *limits,
                             cop_text *unused, cop_model **model, cop_error *err);
 
+/** Says which recipes are likely to be applied next, in this order: components [start[i],
+ *  start[i + 1]) of row i [count], copied. Sums that they end in are then added up together.
+ *  Results do not depend on it. */
+cop_status cop_model_expect(cop_model *model, const cop_component *components,
+                            const size_t *start, size_t count, cop_error *err);
+
 /** Rebuilds all weights of a lane (below cop_model_lanes()) as base + recipe (NULL: the base)
  *  and packs them. Always from the untouched base. */
 cop_status cop_model_apply(cop_model *model, size_t lane, const cop_recipe *recipe,

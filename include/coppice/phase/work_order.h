@@ -31,10 +31,11 @@ cop_status cop_work_order_unpack(const cop_splits *splits, const void *data, siz
 /** Frees what an order owns. */
 void cop_work_order_free(cop_work_order *order);
 
-/** The recipes of consecutive rows. */
+/** The recipes of consecutive rows, and of some that are likely to follow. */
 typedef struct cop_work_rows {
     size_t first, count;       /**< rows */
-    size_t *start;             /**< [count + 1] offsets into components, owned */
+    size_t ahead;              /**< recipes behind theirs */
+    size_t *start;             /**< [count + ahead + 1] offsets into components, owned */
     cop_component *components; /**< of all rows, owned */
 } cop_work_rows;
 
@@ -44,6 +45,12 @@ enum { COP_COMPONENT_BYTES = sizeof(uint64_t) + sizeof(float) };
 /** Appends the recipes of rows first .. first + count - 1. */
 cop_status cop_work_rows_pack(const cop_phase *phase, size_t first, size_t count,
                               cop_text *data, cop_error *err);
+
+/** Appends, behind rows up to `last`, the recipe of a row along each of the next directions
+ *  whose rows are enough that each of `ranks` is likely to be handed some: who knows them adds
+ *  up their sums in one go. Nothing where rows end in no sums. */
+cop_status cop_work_rows_pack_ahead(const cop_phase *phase, size_t last, size_t ranks,
+                                    cop_text *data, cop_error *err);
 
 /** Reads them. Free with cop_work_rows_free(). */
 cop_status cop_work_rows_unpack(const void *data, size_t bytes, size_t first, size_t count,

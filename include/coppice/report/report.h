@@ -18,7 +18,7 @@ typedef enum cop_verdict {
 } cop_verdict;
 
 typedef struct cop_report {
-    const cop_search *search; /**< its centre is the result */
+    cop_search *search; /**< its centre is the result */
     cop_rundir *dir;
     cop_recipe *recipe; /**< of the base: all but components and metrics, which are filled in */
     const char *task;

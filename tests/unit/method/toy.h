@@ -57,13 +57,21 @@ static inline double toy_point(uint64_t seed, size_t dimension)
     return (double)(seed >> (10 * dimension) & 1023) * (3.4641 / 1024) - 1.73205;
 }
 
-/* Where a recipe's seeds and amplitudes lead. */
+/* Where a recipe's seeds and amplitudes lead, those of a sum times its factor. */
 static inline void toy_locate(cop_row row, double at[TOY_DIMENSIONS])
 {
-    for (size_t d = 0; d < TOY_DIMENSIONS; d++) {
-        at[d] = 0;
-        for (size_t j = 0; j < row.count; j++)
-            at[d] += (double)row.components[j].amplitude * toy_point(row.components[j].seed, d);
+    memset(at, 0, TOY_DIMENSIONS * sizeof *at);
+    size_t length = 0;
+    for (size_t first = 0; first < row.count; first += length) {
+        length = cop_component_term(row.components, row.count, first);
+        assert_true(length > 0);
+        const double factor = (double)row.components[first + length - 1].factor;
+        for (size_t j = first; j < first + length; j++) {
+            const double amplitude = (double)row.components[j].amplitude;
+            for (size_t d = 0; d < TOY_DIMENSIONS; d++)
+                at[d] += (factor == 0 ? 1 : factor) * amplitude *
+                         toy_point(row.components[j].seed, d);
+        }
     }
 }
 
@@ -211,17 +219,15 @@ static inline void toy_take_down(toy *t)
 }
 
 /* Share of right test examples of a centre [seed_count]. */
-static inline double toy_accuracy(toy *t, const double *centre)
+static inline double toy_accuracy(const toy *t, const double *centre)
 {
     const cop_search *const s = &t->search;
-    size_t count = 0;
-    for (size_t i = 0; i < s->seed_count; i++) {
-        if ((float)centre[i] != 0.0F)
-            s->row[count++] = (cop_component){s->seeds[i], (float)centre[i]};
-    }
     double right = 0;
-    double at[TOY_DIMENSIONS];
-    toy_locate((cop_row){s->row, count}, at);
+    double at[TOY_DIMENSIONS] = {0};
+    for (size_t i = 0; i < s->seed_count; i++) {
+        for (size_t d = 0; d < TOY_DIMENSIONS; d++)
+            at[d] += centre[i] * toy_point(s->seeds[i], d);
+    }
     for (size_t i = 0; i < t->splits.counts[COP_SPLIT_TEST]; i++)
         right += (double)toy_score(t, at, t->splits.examples[COP_SPLIT_TEST][i]);
     return right / (double)t->splits.counts[COP_SPLIT_TEST];

@@ -321,6 +321,105 @@ static void test_centre_keeps_the_bits(void **state)
     }
 }
 
+/* A step along direction `which` behind `shared` components of a centre that holds a sum, too.
+ */
+typedef struct sum_step {
+    size_t shared;
+    int which;
+    float factor;
+    const char *scope;
+} sum_step;
+
+enum { DIRECTION = 40, DIRECTIONS = 12, MOST_ROW = 100 };
+
+/* Directions have most seeds in common. \return how many components the row has. */
+static size_t list_step(const sum_step *step, cop_component components[MOST_ROW])
+{
+    size_t count = 0;
+    for (; count < step->shared; count++)
+        components[count] = (cop_component){.seed = 70 + count,
+                                            .amplitude = 0.003F,
+                                            .factor = count < 20    ? COP_IN_SUM
+                                                      : count == 20 ? 2.0F
+                                                                    : 0.0F};
+    for (size_t j = 0; j < DIRECTION; j++) {
+        if (j % DIRECTIONS == (size_t)step->which) continue;
+        components[count++] =
+            (cop_component){.seed = 500 + j,
+                            .amplitude = 0.01F * (float)(1 + step->which + (int)j % 5),
+                            .factor = COP_IN_SUM};
+    }
+    components[count - 1].factor = step->factor;
+    return count;
+}
+
+static cop_recipe *make_step(const sum_step *step)
+{
+    cop_component components[MOST_ROW];
+    cop_recipe *recipe = NULL;
+    cop_error err = {0};
+    assert_ok(cop_recipe_create(&recipe, &err), &err);
+    assert_ok(cop_recipe_set_components(recipe, components, list_step(step, components), &err),
+              &err);
+    assert_ok(cop_recipe_set_scope(recipe, &step->scope, 1, &err), &err);
+    return recipe;
+}
+
+/* Announces the steps along `count` directions from `which` on. */
+static void announce(cop_model *model, int which, size_t count)
+{
+    cop_component rows[DIRECTIONS * MOST_ROW];
+    size_t start[DIRECTIONS + 1] = {0};
+    cop_error err = {0};
+    for (size_t i = 0; i < count; i++) {
+        const sum_step step = {0, (which + (int)i) % DIRECTIONS, 1, "*"};
+        start[i + 1] = start[i] + list_step(&step, rows + start[i]);
+    }
+    assert_ok(cop_model_expect(model, rows, start, count, &err), &err);
+}
+
+/* Steps along directions that are kept, come again, make room for others and were announced or
+ * not: the bits of a model that has just been loaded. */
+static void test_sums_keep_the_bits(void **state)
+{
+    (void)state;
+    enum { STEPS = 40 };
+    for (size_t b = 0; b < TEST_BACKEND_COUNT; b++) {
+        tiny_model tiny;
+        test_model kept;
+        cop_error err = {0};
+        tiny_create(&tiny, COP_BF16, COP_F32, true);
+        tiny_open(&kept, &tiny, &test_backends[b], limits);
+        const size_t bytes = (size_t)tiny.config.vocabulary * sizeof(float);
+        for (int i = 0; i < STEPS; i++) {
+            const sum_step step = {.shared = i < 20   ? 0
+                                             : i < 30 ? 21
+                                                      : 25,
+                                   .which = i / 3 % DIRECTIONS,
+                                   .factor = i % 3 == 2 ? -0.5F : 1.0F + (float)i,
+                                   .scope = i < 35 ? "*" : "*.mlp.*"};
+            if (i % 7 == 0) announce(kept.model, i / 3, (size_t)(i % 5) * 2);
+            cop_recipe *recipe = make_step(&step);
+            test_model fresh;
+            tiny_open(&fresh, &tiny, &test_backends[b], limits);
+            assert_ok(cop_model_apply(kept.model, 0, recipe, &err), &err);
+            fresh.model->sums.refused = true; /* components one by one */
+            assert_ok(cop_model_apply(fresh.model, 0, recipe, &err), &err);
+            float *const got = logits_of(kept.model);
+            float *const wanted = logits_of(fresh.model);
+            if (memcmp(got, wanted, bytes) != 0) fail_msg("step %d: other logits", i);
+            cop_memory_free(got);
+            cop_memory_free(wanted);
+            test_model_close(&fresh);
+            cop_recipe_destroy(&recipe);
+        }
+        /* They were kept, else nothing was shown. */
+        assert_true(kept.model->sums.count > 1);
+        test_model_close(&kept);
+        tiny_destroy(&tiny);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_missing_tensor),
@@ -331,6 +430,7 @@ int main(void)
                                        cmocka_unit_test(test_memory_plan),
                                        cmocka_unit_test(test_limits),
                                        cmocka_unit_test(test_apply),
-                                       cmocka_unit_test(test_centre_keeps_the_bits)};
+                                       cmocka_unit_test(test_centre_keeps_the_bits),
+                                       cmocka_unit_test(test_sums_keep_the_bits)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -202,6 +202,69 @@ static void rows_are_the_same_on_both_sides(void **state)
     take_down(&f);
 }
 
+/* Rows along two directions of three, behind a first row of none. */
+typedef struct stepped {
+    cop_component components[8][4];
+    cop_row recipes[8];
+    cop_phase phase;
+} stepped;
+
+static void set_steps(stepped *s)
+{
+    *s = (stepped){.phase = {.row_units = 2, .row_count = 8, .recipes = s->recipes}};
+    for (size_t r = 0; r < 8; r++) {
+        const size_t direction = r < 5 ? 0 : 1;
+        s->recipes[r] = (cop_row){s->components[r], r == 0 ? 1 : 4};
+        for (size_t j = 0; j < s->recipes[r].count; j++)
+            s->components[r][j] = (cop_component){.seed = 100 * direction + j,
+                                                  .amplitude = 0.25F * (float)(1 + j),
+                                                  .factor = r == 0  ? 0
+                                                            : j < 3 ? COP_IN_SUM
+                                                                    : 1 + (float)r};
+    }
+}
+
+static size_t count_ahead(const stepped *s, size_t last, size_t ranks)
+{
+    cop_text data = {0};
+    cop_work_rows rows;
+    cop_error err = {0};
+    assert_int_equal(cop_work_rows_pack(&s->phase, last, 1, &data, &err), COP_OK);
+    assert_int_equal(cop_work_rows_pack_ahead(&s->phase, last, ranks, &data, &err), COP_OK);
+    assert_int_equal(cop_work_rows_unpack(data.data, data.length, last, 1, &rows, &err),
+                     COP_OK);
+    for (size_t i = 0; i < 1 + rows.ahead; i++) {
+        const size_t first = last == 0 ? 1 : 5;
+        const size_t row = i == 0 ? last : i == 1 ? first : 5;
+        assert_int_equal(rows.start[i + 1] - rows.start[i], s->recipes[row].count);
+        assert_memory_equal(rows.components + rows.start[i], s->components[row],
+                            s->recipes[row].count * sizeof(cop_component));
+    }
+    const size_t ahead = rows.ahead;
+    cop_work_rows_free(&rows);
+    cop_text_free(&data);
+    return ahead;
+}
+
+/* What comes next is told of directions that every rank gets units of. */
+static void directions_ahead_are_told(void **state)
+{
+    (void)state;
+    stepped s;
+    set_steps(&s);
+    assert_int_equal(count_ahead(&s, 0, 1), 2);
+    assert_int_equal(count_ahead(&s, 0, 6), 2);
+    assert_int_equal(count_ahead(&s, 0, 7), 1); /* three rows of two units are too few */
+    assert_int_equal(count_ahead(&s, 0, 9), 0);
+    assert_int_equal(count_ahead(&s, 1, 1), 1);
+    assert_int_equal(count_ahead(&s, 4, 1), 1);
+    assert_int_equal(count_ahead(&s, 5, 1), 0); /* the same direction */
+    assert_int_equal(count_ahead(&s, 7, 1), 0);
+    for (size_t j = 0; j < 4; j++)
+        s.components[5][j].factor = 0; /* a row without a sum ends it */
+    assert_int_equal(count_ahead(&s, 0, 1), 1);
+}
+
 /* Any bytes at all: an order or an error, nothing else. */
 static void random_bytes_do_no_harm(void **state)
 {
@@ -236,6 +299,7 @@ int main(void)
         cmocka_unit_test(units_of_a_phase_of_its_own_travel),
         cmocka_unit_test(an_example_of_no_split_is_an_error),
         cmocka_unit_test(rows_are_the_same_on_both_sides),
+        cmocka_unit_test(directions_ahead_are_told),
         cmocka_unit_test(random_bytes_do_no_harm),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
