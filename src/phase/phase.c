@@ -240,10 +240,22 @@ void cop_phase_leave_out(cop_phase *phase, size_t row)
     }
 }
 
+void cop_phase_take_over(cop_phase *phase, size_t row, const float *scores)
+{
+    assert(row < phase->row_count);
+    memcpy(phase->scores + row * phase->example_count, scores,
+           phase->example_count * sizeof *scores);
+    for (size_t c = 0; c < phase->row_units; c++) {
+        assert(phase->state[row * phase->row_units + c] == COP_UNIT_PENDING);
+        phase->state[row * phase->row_units + c] = COP_UNIT_TAKEN_OVER;
+    }
+}
+
 bool cop_phase_row_valid(const cop_phase *phase, size_t row)
 {
     for (size_t c = 0; c < phase->row_units; c++) {
-        if (phase->state[row * phase->row_units + c] != COP_UNIT_OK) return false;
+        const uint8_t state = phase->state[row * phase->row_units + c];
+        if (state != COP_UNIT_OK && state != COP_UNIT_TAKEN_OVER) return false;
     }
     return true;
 }
@@ -286,7 +298,7 @@ static bool is_unit_valid(const cop_phase *p, uint64_t unit)
     const float *const scores = cop_phase_scores(p, unit / p->row_units) + range.first;
     const bool unscored =
         p->state[unit] == COP_UNIT_PENDING || p->state[unit] == COP_UNIT_LEFT_OUT;
-    if (p->state[unit] > COP_UNIT_LEFT_OUT) return false;
+    if (p->state[unit] > COP_UNIT_TAKEN_OVER) return false;
     for (size_t i = 0; i < range.count; i++) {
         if (isnan(scores[i]) != unscored) return false;
     }

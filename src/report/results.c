@@ -35,18 +35,25 @@ void cop_results_free(cop_results *results)
 
 /* --- compute spent --- */
 
-/* Units of a phase, `units` in all, that were or will be evaluated. */
-static uint64_t count_units(const cop_store *store, const char *group, uint64_t units)
+/* Units of a phase, [rows, row_units] in all, that were or will be evaluated. *taken: rows that
+ * were taken over from other phases, as a whole. */
+static uint64_t count_units(const cop_store *store, const char *group, uint64_t rows,
+                            uint64_t row_units, uint64_t *taken)
 {
     char path[1024];
     (void)snprintf(path, sizeof path, "%s/status", group);
     const cop_store_array *const state = cop_store_get(store, path);
+    const uint64_t units = rows * row_units;
     uint64_t count = units;
+    *taken = 0;
     if (state == NULL || state->type != COP_STORE_U8 || state->rank != 2 ||
         state->shape[0] * state->shape[1] != units)
         return units;
-    for (uint64_t u = 0; u < units; u++)
-        count -= ((const uint8_t *)state->data)[u] == COP_UNIT_LEFT_OUT;
+    for (uint64_t u = 0; u < units; u++) {
+        const uint8_t own = ((const uint8_t *)state->data)[u];
+        count -= own == COP_UNIT_LEFT_OUT || own == COP_UNIT_TAKEN_OVER;
+        *taken += u % row_units == 0 && own == COP_UNIT_TAKEN_OVER;
+    }
     return count;
 }
 
@@ -72,8 +79,9 @@ static void count_phase(const cop_store *store, const char *path, cop_spent *spe
     uint64_t saved = 0; /* whose row left a race: no others are without a score at the end */
     for (uint64_t i = 0; i < answers; i++)
         saved += isnan(((const float *)scores->data)[i]) ? 1 : 0;
-    spent->units += count_units(store, group, units);
-    spent->evaluations += answers - saved;
+    uint64_t taken = 0;
+    spent->units += count_units(store, group, tokens->shape[0], tokens->shape[1], &taken);
+    spent->evaluations += answers - saved - taken * scores->shape[1];
     spent->saved += saved;
 }
 

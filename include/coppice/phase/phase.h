@@ -29,7 +29,8 @@ typedef enum cop_unit_state {
     COP_UNIT_PENDING,
     COP_UNIT_OK,
     COP_UNIT_NOT_FINITE,
-    COP_UNIT_LEFT_OUT /**< never to be scored: cop_phase_leave_out() */
+    COP_UNIT_LEFT_OUT,  /**< never to be scored: cop_phase_leave_out() */
+    COP_UNIT_TAKEN_OVER /**< scored in other phases: cop_phase_take_over() */
 } cop_unit_state;
 
 /** A row's recipe, a borrowed view: the base plus these components. */
@@ -155,6 +156,10 @@ cop_status cop_phase_run_part(cop_phases *phases, cop_phase *phase, size_t first
 /** What is pending of a row is never scored. A later start must decide so again: of what the
  *  tree says is left out it takes over nothing. */
 void cop_phase_leave_out(cop_phase *phase, size_t row);
+
+/** A row's scores [M] are known from other phases, where its tokens and seconds stand too: no
+ *  unit of it is scored. A later start must take it over again. */
+void cop_phase_take_over(cop_phase *phase, size_t row, const float *scores);
 
 /** Tells whether a result can be true: its unit, numbers of scores, answers, tokens. */
 cop_status cop_phase_check(const cop_phases *phases, const cop_phase *phase,

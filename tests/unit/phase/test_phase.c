@@ -3,6 +3,7 @@
 #include "unit/method/toy.h"
 
 #include "coppice/phase/excerpt.h"
+#include "coppice/report/results.h"
 
 #include <math.h>
 
@@ -210,6 +211,61 @@ static void a_later_start_decides_again_who_is_left_out(void **state)
     toy_take_down(&t);
 }
 
+/* What is taken over is not scored here, and is nobody's work of this phase; a later start that
+ * takes nothing over scores it. */
+static void rows_are_taken_over(void **state)
+{
+    (void)state;
+    toy t;
+    toy again;
+    cop_error err = {0};
+    float known[40];
+    toy_set_up(&t, "corp", NULL, 0, NULL);
+    for (size_t i = 0; i < 40; i++)
+        known[i] = i % 2 == 0 ? 1 : 0;
+    cop_phase *phase = create(&t);
+    const size_t all = phase->row_count * phase->row_units;
+    cop_phase_take_over(phase, 1, known);
+    assert_int_equal(cop_phase_run(&t.phases, phase, &err), COP_OK);
+    assert_int_equal(t.scored, all - phase->row_units);
+    assert_true(cop_phase_is_valid(phase) && cop_phase_row_valid(phase, 1));
+    assert_memory_equal(cop_phase_scores(phase, 1), known, sizeof known);
+    for (size_t u = phase->row_units; u < 2 * phase->row_units; u++) {
+        assert_int_equal(phase->state[u], COP_UNIT_TAKEN_OVER);
+        assert_int_equal(phase->tokens[u], 0);
+        assert_int_equal(phase->rank[u], -1);
+    }
+    assert_int_equal(cop_results_spent(t.store, "/test").evaluations,
+                     (phase->row_count - 1) * 40);
+    assert_int_equal(cop_results_spent(t.store, "/test").units, all - phase->row_units);
+    toy_set_up(&again, "corp", NULL, 0, t.store);
+    cop_phase *second = create(&again);
+    assert_int_equal(cop_phase_run(&again.phases, second, &err), COP_OK);
+    assert_int_equal(again.scored, phase->row_units);
+    cop_phase_destroy(&second);
+    cop_phase_destroy(&phase);
+    toy_take_down(&again);
+    toy_take_down(&t);
+}
+
+/* A phase all of whose rows are known is in the tree all the same. */
+static void a_phase_that_is_taken_over_is_kept(void **state)
+{
+    (void)state;
+    toy t;
+    cop_error err = {0};
+    const float known[40] = {0};
+    toy_set_up(&t, "corp", NULL, 0, NULL);
+    cop_phase *phase = create(&t);
+    for (size_t r = 0; r < phase->row_count; r++)
+        cop_phase_take_over(phase, r, known);
+    assert_int_equal(cop_phase_run(&t.phases, phase, &err), COP_OK);
+    assert_int_equal(t.scored, 0);
+    assert_non_null(cop_store_get(t.store, "/test/scores"));
+    cop_phase_destroy(&phase);
+    toy_take_down(&t);
+}
+
 /* Units with gaps between them get numbers without, and back. */
 static void an_excerpt_closes_gaps(void **state)
 {
@@ -296,6 +352,8 @@ int main(void)
         cmocka_unit_test(other_rows_are_refused),
         cmocka_unit_test(rows_are_left_out_for_good),
         cmocka_unit_test(a_later_start_decides_again_who_is_left_out),
+        cmocka_unit_test(rows_are_taken_over),
+        cmocka_unit_test(a_phase_that_is_taken_over_is_kept),
         cmocka_unit_test(an_excerpt_closes_gaps),
         cmocka_unit_test(a_hundred_thousand_rows_take_little),
     };
