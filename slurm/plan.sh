@@ -120,6 +120,10 @@ read_job() { # JOB.yaml [coppice run options]
                 print "populations", v["es.iterations"] * population
                 print "iterates", v["es.iterations"] * probe + gate
             } else print "population", population
+            if (v["splits.drop_uninformative"] == "true") {
+                judges = v["splits.drop_after"] + 0 < v["population.size"] + 0 ? v["splits.drop_after"] : v["population.size"]
+                print "replacements", (judges + 1) * support
+            }
             if (method == "\"corp\"" || method == "") {
                 steps = merges * items("recenter.step")
                 round = (v["recenter.size"] + 1 + steps) * support + gate + validate + 4 * probe

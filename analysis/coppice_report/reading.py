@@ -74,7 +74,11 @@ class SplitHalf:
 
 
 # Groups in the order of a run.
-PARTS = ["base", "population", "stage1", "rounds", "es", "recenter", "gate", "baselines", "final"]
+PARTS = ["base", "screen", "population", "stage1", "rounds", "es", "recenter", "gate", "baselines", "final"]
+
+
+# Of a unit whose scores, tokens and seconds stand in other groups.
+TAKEN_OVER = 4
 
 
 def place(path):
@@ -146,7 +150,8 @@ class Run:
     def _phase(path, node):
         scores, status = node["scores"][:], node["status"][:]
         known = ~np.isnan(scores)
-        return Phase(path=path, rows=scores.shape[0], examples=scores.shape[1], evaluations=int(known.sum()),
+        taken = (status == TAKEN_OVER).all(axis=1)  # these answers are counted where they were generated
+        return Phase(path=path, rows=scores.shape[0], examples=scores.shape[1], evaluations=int(known[~taken].sum()),
                      tokens=int(node["tokens"][:].sum()) if "tokens" in node else 0,
                      seconds=float(node["seconds"][:][status > 0].sum()) if "seconds" in node else 0.0,
                      accuracy=float(scores[known].mean()) if known.any() else float("nan"))
@@ -157,11 +162,24 @@ class Run:
         return None if sigma is None or reward is None else (sigma, reward, scores)
 
     def base_support(self):
-        """Mean score of the base on the support examples."""
+        """Mean score of the base on the support examples, as they were when the population was scored."""
+        replaced = self.file.get("screen/base_reward")
+        if replaced is not None:
+            return float(replaced[()])
         scores, population = self.array("base/scores"), self.array("population/scores")
         if scores is None or population is None:
             return float("nan")
         return float(scores[0, :population.shape[1]].mean())
+
+    def screen(self):
+        """Support examples that told no candidates apart: a dictionary, or None where nobody looked."""
+        group = self.file.get("screen")
+        if group is None or "judges" not in group:
+            return None
+        found = {name: scalar(group, name) for name in group if isinstance(group[name], h5py.Dataset) and group[name].shape == ()}
+        found["replaced"] = len(group["replaced"]) if "replaced" in group else 0
+        found["support"] = group["population/scores"].shape[1]
+        return found
 
     def split_half(self):
         """The split-half analysis, or None where the run has none."""
@@ -238,7 +256,7 @@ class Run:
 
         def visit(_path, node):
             if isinstance(node, h5py.Group) and "rank" in node and "seconds" in node and "status" in node:
-                done = np.isin(node["status"][:], (1, 2))  # 3: never computed, its row left a race
+                done = np.isin(node["status"][:], (1, 2))  # 3: never computed, its row left a race; 4: elsewhere
                 for rank, seconds in zip(node["rank"][:][done], node["seconds"][:][done]):
                     busy[int(rank)] = busy.get(int(rank), 0.0) + float(seconds)
         self.file.visititems(visit)

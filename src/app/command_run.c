@@ -171,6 +171,20 @@ static cop_status print_races(const cop_job *job, cop_error *err)
     return cop_app_flush(err);
 }
 
+/* What replacing examples that say nothing may cost: judges and base answer the new ones. */
+static void print_screen(const cop_job *job, size_t pool)
+{
+    if (!job->splits.drop_uninformative) return;
+    const int64_t judges = job->splits.drop_after < job->population.size
+                               ? job->splits.drop_after
+                               : job->population.size;
+    const int64_t most = (int64_t)pool;
+    (void)printf("# splits.drop_uninformative: the first %lld candidates decide; at most %lld "
+                 "of %lld examples of support are replaced, for %lld answers more\n",
+                 (long long)judges, (long long)most, (long long)job->splits.support,
+                 (long long)((judges + 1) * most));
+}
+
 /* runs/NAME for .../NAME.yaml */
 static cop_status default_out(const char *job, cop_text *out, cop_error *err)
 {
@@ -250,10 +264,12 @@ cop_status cop_command_run(int argc, char **argv, cop_error *err)
         status = print_keys(err);
     } else if (a.check) {
         cop_job *job = NULL;
+        size_t pool = 0;
         status = cop_job_load(a.job, a.overrides, a.override_count, &job, err);
         if (status == COP_OK) status = print_job(job, err);
         if (status == COP_OK) status = print_races(job, err);
-        if (status == COP_OK) status = cop_run_check(job, err);
+        if (status == COP_OK) status = cop_run_check(job, &pool, err);
+        if (status == COP_OK) print_screen(job, pool);
         if (status == COP_OK) status = print_out(&a, err);
         cop_job_destroy(&job);
     } else {

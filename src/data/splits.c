@@ -5,6 +5,7 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 const char *cop_split_name(cop_split split)
 {
@@ -152,15 +153,24 @@ static cop_status deal(const size_t *order, prompts *p, cop_splits *splits, cop_
 
 /* --- the splits --- */
 
-static cop_status fill(size_t *order, size_t total, size_t need, int64_t seed,
+/* The first of order [total], `most` at most, that no split has, and none of their prompts. */
+static void fill_pool(const size_t *order, const prompts *p, size_t most, cop_splits *splits)
+{
+    for (size_t i = 0; i < p->total && splits->pool_count < most; i++) {
+        if (!p->used[order[i]]) splits->pool[splits->pool_count++] = order[i];
+    }
+}
+
+static cop_status fill(size_t *order, size_t total, size_t need, size_t most, int64_t seed,
                        const uint64_t *keys, cop_splits *splits, cop_error *err)
 {
     prompts p = {0};
     cop_status status = COP_OK;
     if (keys != NULL) status = group(keys, total, &p, &splits->repeated, err);
+    const size_t wanted = most < total - need ? need + most : total;
     if (status == COP_OK) {
         if (seed >= 0)
-            shuffle(order, total, splits->repeated > 0 ? total : need, (uint64_t)seed);
+            shuffle(order, total, splits->repeated > 0 ? total : wanted, (uint64_t)seed);
         if (splits->repeated > 0) status = deal(order, &p, splits, err);
     }
     size_t place = 0;
@@ -168,12 +178,16 @@ static cop_status fill(size_t *order, size_t total, size_t need, int64_t seed,
         for (size_t i = 0; i < splits->counts[s]; i++)
             splits->examples[s][i] = order[place++];
     }
+    for (; place < wanted && splits->repeated == 0 && status == COP_OK; place++)
+        splits->pool[splits->pool_count++] = order[place];
+    if (splits->repeated > 0 && status == COP_OK) fill_pool(order, &p, most, splits);
     free_prompts(&p);
     return status;
 }
 
-cop_status cop_splits_create(size_t total, const size_t counts[COP_SPLIT_COUNT], int64_t seed,
-                             const uint64_t *keys, cop_splits *splits, cop_error *err)
+cop_status cop_splits_create(size_t total, const size_t counts[COP_SPLIT_COUNT], size_t pool,
+                             int64_t seed, const uint64_t *keys, cop_splits *splits,
+                             cop_error *err)
 {
     *splits = (cop_splits){0};
     size_t need = 0;
@@ -188,15 +202,36 @@ cop_status cop_splits_create(size_t total, const size_t counts[COP_SPLIT_COUNT],
         splits->counts[s] = counts[s];
         if (splits->examples[s] == NULL) status = COP_ERR_MEMORY;
     }
-    if (status == COP_OK) status = fill(order, total, need, seed, keys, splits, err);
+    splits->pool = cop_memory_alloc(pool < total ? pool : total, sizeof *order, err);
+    if (splits->pool == NULL) status = COP_ERR_MEMORY;
+    if (status == COP_OK) status = fill(order, total, need, pool, seed, keys, splits, err);
     cop_memory_free(order);
     if (status != COP_OK) cop_splits_free(splits);
     return status;
+}
+
+size_t *cop_splits_list(const cop_splits *splits, size_t *count, cop_error *err)
+{
+    *count = splits->pool_count;
+    for (int s = 0; s < COP_SPLIT_COUNT; s++)
+        *count += splits->counts[s];
+    size_t *const list = cop_memory_alloc(*count, sizeof *list, err);
+    size_t at = 0;
+    if (list == NULL) return NULL;
+    for (int s = 0; s < COP_SPLIT_COUNT; s++) {
+        const size_t own = splits->counts[s];
+        if (own > 0) memcpy(list + at, splits->examples[s], own * sizeof *list);
+        at += own;
+    }
+    if (splits->pool_count > 0)
+        memcpy(list + at, splits->pool, splits->pool_count * sizeof *list);
+    return list;
 }
 
 void cop_splits_free(cop_splits *splits)
 {
     for (size_t s = 0; s < COP_SPLIT_COUNT; s++)
         cop_memory_free(splits->examples[s]);
+    cop_memory_free(splits->pool);
     *splits = (cop_splits){0};
 }

@@ -39,7 +39,7 @@ cop_status cop_shots_create(const cop_evaluator_options *options, cop_shots **sh
     const size_t counts[COP_SPLIT_COUNT] = {total};
     made->options = options;
     cop_status status =
-        cop_splits_create(total, counts, options->shot_seed, NULL, &made->order, err);
+        cop_splits_create(total, counts, 0, options->shot_seed, NULL, &made->order, err);
     if (status == COP_OK) {
         made->turns = cop_memory_alloc(total, sizeof *made->turns, err);
         if (made->turns == NULL) status = COP_ERR_MEMORY;

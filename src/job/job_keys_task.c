@@ -169,6 +169,24 @@ static const cop_job_key keys[] = {
      .least = -1,
      .most = INT64_MAX,
      .meaning = "Seed of the permutation that divides the data set; -1: file order."},
+    {.name = "splits.drop_uninformative",
+     .type = COP_JOB_BOOLEAN,
+     .offset = FIELD(splits.drop_uninformative),
+     .initial = "false",
+     .meaning =
+         "Support examples that all or none of the first splits.drop_after candidates solve "
+         "(where rewards decide: that earn them all the same) tell no candidate from another "
+         "and are replaced, once, by examples that no split uses, as far as there are such. "
+         "Means on support are then of other examples than the base's first ones."},
+    {.name = "splits.drop_after",
+     .type = COP_JOB_INTEGER,
+     .offset = FIELD(splits.drop_after),
+     .initial = "16",
+     .least = 2,
+     .most = 10000,
+     .unit = "candidates",
+     .meaning = "With splits.drop_uninformative: the first candidates of the population that "
+                "decide; a smaller population decides as a whole."},
 };
 
 const cop_job_key_table cop_job_keys_task = KEY_TABLE(keys);

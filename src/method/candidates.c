@@ -124,17 +124,28 @@ static cop_status record(const cop_search *search, const cop_candidates *c, cop_
     return status;
 }
 
+cop_status cop_candidates_open(cop_search *search, cop_candidates *candidates,
+                               const cop_candidates_phase *of, cop_error *err)
+{
+    cop_candidates *const c = candidates;
+    c->first_row = of->with_centre ? 1 : 0;
+    COP_TRY(cop_phase_create(search->phases, of->path, of->title, of->examples, of->count,
+                             &c->phase, err));
+    if (of->with_centre) COP_TRY(cop_search_add_centre(search, c->phase, err));
+    return add_rows(search, c, err);
+}
+
 cop_status cop_candidates_score(cop_search *search, cop_candidates *candidates,
                                 const char *path, const char *title, bool with_centre,
                                 cop_error *err)
 {
     cop_candidates *const c = candidates;
-    c->first_row = with_centre ? 1 : 0;
-    COP_TRY(cop_phase_create(search->phases, path, title,
-                             search->splits->examples[COP_SPLIT_SUPPORT],
-                             search->splits->counts[COP_SPLIT_SUPPORT], &c->phase, err));
-    if (with_centre) COP_TRY(cop_search_add_centre(search, c->phase, err));
-    COP_TRY(add_rows(search, c, err));
+    const cop_candidates_phase whole = {.path = path,
+                                        .title = title,
+                                        .examples = search->support,
+                                        .count = search->support_count,
+                                        .with_centre = with_centre};
+    if (c->phase == NULL) COP_TRY(cop_candidates_open(search, c, &whole, err));
     COP_TRY(cop_phase_run(search->phases, c->phase, err));
     c->usable = 0;
     for (size_t i = 0; i < c->count; i++) {

@@ -3,6 +3,7 @@
  * population. */
 #include "coppice/base/memory.h"
 #include "coppice/method/method.h"
+#include "method/screen.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -88,6 +89,10 @@ cop_status cop_search_score_base(cop_search *search, bool graded, cop_base_score
     if (search->centre_validate == NULL) return COP_ERR_MEMORY;
     memcpy(search->centre_validate, scores + base->start[COP_SPLIT_VALIDATE],
            validate * sizeof *scores);
+    search->base_support =
+        cop_memory_alloc(search->support_count, sizeof *search->base_support, err);
+    if (search->base_support == NULL) return COP_ERR_MEMORY;
+    memcpy(search->base_support, scores, search->support_count * sizeof *scores);
     (void)snprintf(text, sizeof text, "accuracy %.3f on support, %.3f on validate",
                    accuracy_of(search, scores, search->splits->counts[COP_SPLIT_SUPPORT]),
                    accuracy_of(search, scores + base->start[COP_SPLIT_VALIDATE],
@@ -101,7 +106,11 @@ cop_status cop_search_score_population(cop_search *search, cop_candidates *popul
 {
     const size_t size = (size_t)search->job->population.size;
     COP_TRY(cop_candidates_draw(search, 0, size, 1, population, err));
+    if (search->job->splits.drop_uninformative)
+        COP_TRY(cop_screen_run(search, population, err));
     COP_TRY(cop_candidates_score(search, population, "/population", "population", false, err));
+    if (search->job->splits.drop_uninformative)
+        COP_TRY(cop_screen_compare(search, population, err));
     COP_CHECK(population->usable > 0, err, COP_ERR_NUMERIC,
               "no candidate gave finite logits: lower population.sigma");
     return COP_OK;

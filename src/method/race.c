@@ -13,9 +13,9 @@ cop_status cop_proposals_create_phase(cop_search *search, const char *path, cons
                                       cop_proposals *proposals, cop_phase **phase,
                                       cop_error *err)
 {
-    const size_t count = search->splits->counts[split];
-    COP_TRY(cop_phase_create(search->phases, path, title, search->splits->examples[split],
-                             count, phase, err));
+    size_t count = 0;
+    const size_t *const examples = cop_search_examples(search, split, &count);
+    COP_TRY(cop_phase_create(search->phases, path, title, examples, count, phase, err));
     if (race->stages == 0 || count == 0) return COP_OK;
     proposals->race = cop_race_make_plan(count, race->stages, (*phase)->batch);
     if (proposals->race.stages > 1) cop_phase_cut(*phase, proposals->race.unit);

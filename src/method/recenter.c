@@ -119,7 +119,7 @@ static cop_status rank_proposals(round_state *r, cop_error *err)
 {
     cop_search *const search = r->search;
     cop_proposals *const list = &r->proposals;
-    const size_t count = search->splits->counts[COP_SPLIT_SUPPORT];
+    const size_t count = search->support_count;
     char path[64];
     char title[32];
     (void)snprintf(path, sizeof path, "/recenter/round_%zu/proposals", r->number + 1);

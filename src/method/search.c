@@ -5,6 +5,7 @@
 #include "coppice/noise/noise.h"
 
 #include <assert.h>
+#include <string.h>
 
 /* The seeds of all populations, then those of each local round. Their stream's domains: 0 and 1
  * populations (seed, sigma), 2 + k recentring round k. */
@@ -43,12 +44,24 @@ cop_status cop_search_create(const cop_method *method, const cop_job *job,
     const size_t count = search->seed_count;
     search->seeds = cop_memory_alloc(count, sizeof *search->seeds, err);
     search->centre = cop_memory_alloc(count, sizeof *search->centre, err);
-    if (search->seeds == NULL || search->centre == NULL) {
+    search->support_count = splits->counts[COP_SPLIT_SUPPORT];
+    search->support = cop_memory_alloc(search->support_count, sizeof *search->support, err);
+    if (search->seeds == NULL || search->centre == NULL || search->support == NULL) {
         cop_search_free(search);
         return COP_ERR_MEMORY;
     }
+    if (search->support_count > 0)
+        memcpy(search->support, splits->examples[COP_SPLIT_SUPPORT],
+               search->support_count * sizeof *search->support);
     draw_seeds(job, method->population_count(job), search);
     return COP_OK;
+}
+
+const size_t *cop_search_examples(const cop_search *search, cop_split split, size_t *count)
+{
+    const bool support = split == COP_SPLIT_SUPPORT;
+    *count = support ? search->support_count : search->splits->counts[split];
+    return support ? search->support : search->splits->examples[split];
 }
 
 /* --- rows --- */
@@ -164,6 +177,8 @@ void cop_search_free(cop_search *search)
     cop_memory_free(search->trunk);
     cop_memory_free(search->row);
     cop_memory_free(search->centre_validate);
+    cop_memory_free(search->support);
+    cop_memory_free(search->base_support);
     cop_memory_free(search->gate);
     *search = (cop_search){0};
 }

@@ -18,7 +18,7 @@ typedef struct order_sampling {
     uint64_t seed;
 } order_sampling;
 
-/* Examples `first` .. `first + count - 1` of all splits, one after the other. */
+/* Examples `first` .. `first + count - 1` of cop_splits_list(). */
 typedef struct example_run {
     uint32_t first, count;
 } example_run;
@@ -46,23 +46,7 @@ static cop_status put(cop_text *data, const void *from, size_t bytes, cop_error 
 
 /* --- orders --- */
 
-/* All splits' examples, one after the other [*count]; cop_memory_free(). */
-static size_t *list_splits(const cop_splits *splits, size_t *count, cop_error *err)
-{
-    *count = 0;
-    for (int s = 0; s < COP_SPLIT_COUNT; s++)
-        *count += splits->counts[s];
-    size_t *const list = cop_memory_alloc(*count, sizeof *list, err);
-    size_t at = 0;
-    for (int s = 0; s < COP_SPLIT_COUNT && list != NULL; s++) {
-        const size_t own = splits->counts[s];
-        if (own > 0) memcpy(list + at, splits->examples[s], own * sizeof *list);
-        at += own;
-    }
-    return list;
-}
-
-/* Where each example stands in that list. */
+/* Where each example stands in cop_splits_list(). */
 typedef struct place_list {
     uint32_t *at; /* [count] by example, UINT32_MAX for none; owned */
     size_t count;
@@ -71,7 +55,7 @@ typedef struct place_list {
 static cop_status find_places(const cop_splits *splits, place_list *places, cop_error *err)
 {
     size_t count = 0;
-    size_t *const list = list_splits(splits, &count, err);
+    size_t *const list = cop_splits_list(splits, &count, err);
     if (list == NULL) return COP_ERR_MEMORY;
     *places = (place_list){0};
     for (size_t i = 0; i < count; i++) {
@@ -172,7 +156,7 @@ cop_status cop_work_order_unpack(const cop_splits *splits, const void *data, siz
     order->sampling = (cop_sampling){
         .temperature = drawn.temperature, .top_p = drawn.top_p, .seed = drawn.seed};
     size_t count = 0;
-    size_t *const list = list_splits(splits, &count, err);
+    size_t *const list = cop_splits_list(splits, &count, err);
     if (list == NULL) return COP_ERR_MEMORY;
     cop_status status = COP_OK;
     if (header.example_count > count) {

@@ -187,7 +187,10 @@ static cop_status run_members(cop_search *search, const cop_candidates *populati
 static cop_status add_ensembles(cop_search *search, const cop_phase *phase, const sizes *list,
                                 cop_results *results, cop_error *err)
 {
-    const cop_spent spent = cop_results_spent(search->phases->store, "/population");
+    cop_spent spent = cop_results_spent(search->phases->store, "/population");
+    const cop_spent screen = cop_results_spent(search->phases->store, "/screen");
+    spent.evaluations += screen.evaluations;
+    spent.tokens += screen.tokens;
     for (size_t i = 0; i < list->count; i++) {
         cop_result method = {.group = "/baselines", .search = spent};
         (void)snprintf(method.key, sizeof method.key, "randopt_k%zu", list->data[i]);

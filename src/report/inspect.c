@@ -9,6 +9,7 @@
 #include "report/moved.h"
 #include "report/races.h"
 #include "report/run_file.h"
+#include "report/screen.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -18,7 +19,7 @@
 /* What a group with scores holds. */
 typedef struct phase_facts {
     char path[96];
-    uint64_t rows, examples, units, done, not_finite, left_out, tokens;
+    uint64_t rows, examples, units, done, not_finite, left_out, taken_over, tokens;
     double seconds;
 } phase_facts;
 
@@ -47,6 +48,7 @@ static bool read_phase(const cop_store *store, const char *status_path, phase_fa
         facts->done += state == COP_UNIT_OK || state == COP_UNIT_NOT_FINITE;
         facts->not_finite += state == COP_UNIT_NOT_FINITE;
         facts->left_out += state == COP_UNIT_LEFT_OUT;
+        facts->taken_over += state == COP_UNIT_TAKEN_OVER;
         if (tokens != NULL && tokens->type == COP_STORE_U64 && tokens->rank == 2 &&
             tokens->shape[0] * tokens->shape[1] == facts->units) {
             facts->tokens += ((const uint64_t *)tokens->data)[u];
@@ -190,6 +192,10 @@ static cop_status print_phases(const cop_store *store, cop_text *text, cop_error
             COP_TRY(
                 cop_text_format(text, err, "  %llu left out", (unsigned long long)f.left_out));
         }
+        if (f.taken_over > 0) {
+            COP_TRY(cop_text_format(text, err, "  %llu taken over",
+                                    (unsigned long long)f.taken_over));
+        }
         COP_TRY(cop_text_append(text, "\n", 1, err));
     }
     return COP_OK;
@@ -250,6 +256,7 @@ cop_status cop_run_inspect(const char *path, bool json, cop_text *text, cop_erro
         status = print_head(store, file, text, err);
         if (status == COP_OK) status = print_phases(store, text, err);
         if (status == COP_OK) status = cop_moved_print(store, text, err);
+        if (status == COP_OK) status = cop_screen_print(store, text, err);
         if (status == COP_OK) status = cop_split_print(store, false, text, err);
         if (status == COP_OK) status = cop_races_print(store, text, err);
         if (status == COP_OK) status = print_gate(store, text, err);

@@ -4,6 +4,7 @@
 #include "coppice/base/build_info.h"
 #include "coppice/base/memory.h"
 #include "coppice/base/timer.h"
+#include "report/screen.h"
 
 #include <jansson.h>
 #include <stdio.h>
@@ -194,6 +195,8 @@ static cop_status write_summary(const cop_report *report, cop_error *err)
         report->seconds, "generated_tokens", (json_int_t)spent.tokens, "evaluations",
         (json_int_t)spent.evaluations, "answers_saved_by_races", (json_int_t)spent.saved,
         "units", (json_int_t)spent.units, "base_sha256", report->recipe->base_sha256);
+    json_t *const screen = cop_screen_json(report->dir->store);
+    if (screen != NULL) (void)json_object_set_new(summary, "support_screen", screen);
     return write_json(report, "summary.json", summary, err);
 }
 

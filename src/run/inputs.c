@@ -35,17 +35,21 @@ static cop_status split_data(cop_rank *rank, const uint64_t *keys, size_t total,
     const size_t counts[COP_SPLIT_COUNT] = {
         (size_t)job->splits.support, (size_t)job->splits.probe, (size_t)job->splits.validate,
         (size_t)job->splits.test};
-    if (cop_splits_create(total, counts, job->splits.seed, keys, &rank->splits, err) != COP_OK)
+    const size_t pool = job->splits.drop_uninformative ? counts[COP_SPLIT_SUPPORT] : 0;
+    if (cop_splits_create(total, counts, pool, job->splits.seed, keys, &rank->splits, err) !=
+        COP_OK)
         return cop_error_prefix(err, "splits of %s", job->task.data);
     bool *const wanted = cop_memory_alloc(total, sizeof *wanted, err);
-    if (wanted == NULL) return COP_ERR_MEMORY;
-    for (size_t s = 0; s < COP_SPLIT_COUNT; s++) {
-        for (size_t i = 0; i < counts[s]; i++)
-            wanted[rank->splits.examples[s][i]] = true;
-    }
+    size_t count = 0;
+    size_t *const list = cop_splits_list(&rank->splits, &count, err);
+    cop_status status = wanted == NULL || list == NULL ? COP_ERR_MEMORY : COP_OK;
+    for (size_t i = 0; i < count && status == COP_OK; i++)
+        wanted[list[i]] = true;
     const cop_dataset_options options = {.wanted = wanted, .wanted_count = total};
-    const cop_status status = cop_task_load(rank->task, job->task.data, &job->task.fields,
-                                            &options, &rank->dataset, err);
+    if (status == COP_OK)
+        status = cop_task_load(rank->task, job->task.data, &job->task.fields, &options,
+                               &rank->dataset, err);
+    cop_memory_free(list);
     cop_memory_free(wanted);
     return status;
 }
@@ -124,7 +128,10 @@ static double memory_bytes(const cop_method *method, const cop_job *job)
     const double grid = (double)(job->consolidate.q.count * job->consolidate.beta.count +
                                  job->consolidate.operators.count) *
                         (double)(job->consolidate.scale.count + 8);
+    const double judges =
+        job->splits.drop_uninformative ? fmin(size, (double)job->splits.drop_after) : 0;
     double kept = phase_bytes(size * populations, support, batch, 1) +
+                  phase_bytes(2 * judges, support, batch, 1) +
                   phase_bytes(rounds * local, support, batch, 0) +
                   phase_bytes(populations, (double)job->splits.probe, batch, 0);
     /* The largest phase at work: its rows' recipes. */
@@ -154,11 +161,12 @@ cop_status cop_inputs_check_memory(const cop_rank *rank, cop_error *err)
     return COP_OK;
 }
 
-cop_status cop_run_check(const cop_job *job, cop_error *err)
+cop_status cop_run_check(const cop_job *job, size_t *pool, cop_error *err)
 {
     cop_rank rank = {.job = job};
     cop_checkpoint *base = NULL;
     cop_status status = cop_inputs_load(&rank, err);
+    *pool = rank.splits.pool_count;
     if (status == COP_OK) {
         const cop_evaluator_options options = cop_inputs_prompt_options(&rank);
         status = cop_evaluator_check(&options, err);

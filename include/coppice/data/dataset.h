@@ -67,10 +67,13 @@ const char *cop_split_name(cop_split split);
 typedef struct cop_splits {
     size_t *examples[COP_SPLIT_COUNT]; /**< owned */
     size_t counts[COP_SPLIT_COUNT];
-    size_t repeated; /**< examples of the data set whose prompt an earlier one has too */
+    size_t *pool;      /**< [pool_count] examples of no split, in the order they were drawn */
+    size_t pool_count; /**< owned, as the above */
+    size_t repeated;   /**< examples of the data set whose prompt an earlier one has too */
 } cop_splits;
 
-/** Divides `total` examples: in file order if seed < 0, else by the Fisher-Yates permutation
+/** Divides `total` examples, and lists at most `pool` of those that come next for
+ *  replacements: in file order if seed < 0, else by the Fisher-Yates permutation
  *  that stream COP_STREAM_SPLITS of that seed gives: place i = 0, 1, ... is exchanged with
  *  place i + draw % (total - i), draws from domain 0 in order, those below 2^64 mod (total - i)
  *  left out. The first counts[0] are the support set and so on; a split does not depend on the
@@ -78,10 +81,15 @@ typedef struct cop_splits {
  *
  *  `keys` [total] (may be NULL) are equal for examples of one prompt, which never come into two
  *  splits: with the first of them the others come into its split, in the file's order, as far
- * as it has room; the rest is left out. Fails with the figures if there are too few examples
- *  (COP_ERR_CONFIG). */
-cop_status cop_splits_create(size_t total, const size_t counts[COP_SPLIT_COUNT], int64_t seed,
-                             const uint64_t *keys, cop_splits *splits, cop_error *err);
+ * as it has room; the rest is left out, of the pool too. Fails with the figures if there are
+ * too few examples (COP_ERR_CONFIG). */
+cop_status cop_splits_create(size_t total, const size_t counts[COP_SPLIT_COUNT], size_t pool,
+                             int64_t seed, const uint64_t *keys, cop_splits *splits,
+                             cop_error *err);
+
+/** All examples that a job may need, [*count]: the splits', one after the other, then the
+ *  pool's. cop_memory_free(). */
+size_t *cop_splits_list(const cop_splits *splits, size_t *count, cop_error *err);
 
 /** Frees the lists; the struct is then {0} again. */
 void cop_splits_free(cop_splits *splits);

@@ -46,7 +46,9 @@ typedef struct cop_job {
     } task;
     struct {
         int64_t support, probe, validate, test;
-        int64_t seed; /**< -1: file order */
+        int64_t seed;            /**< -1: file order */
+        bool drop_uninformative; /**< support examples that tell no candidates apart */
+        int64_t drop_after;      /**< candidates that decide which these are */
     } splits;
     struct {
         int64_t size;

@@ -31,8 +31,21 @@ typedef struct cop_candidates {
 cop_status cop_candidates_draw(const cop_search *search, size_t first, size_t count,
                                double shrink, cop_candidates *candidates, cop_error *err);
 
-/** Scores them on support around the centre, as a phase at `path`; with_centre adds the centre
- * itself as row 0. Without it seeds and sigmas go into the run file beside the scores. */
+/** A phase of candidates. */
+typedef struct cop_candidates_phase {
+    const char *path, *title;
+    const size_t *examples; /**< [count] */
+    size_t count;
+    bool with_centre; /**< which is row 0 then */
+} cop_candidates_phase;
+
+/** Makes the phase in which they are to be scored around the centre, and their rows. */
+cop_status cop_candidates_open(cop_search *search, cop_candidates *candidates,
+                               const cop_candidates_phase *of, cop_error *err);
+
+/** Scores them on support around the centre, as a phase at `path`, unless one was opened for
+ * them; with_centre adds the centre itself as row 0. Without it seeds and sigmas go into the
+ * run file beside the scores. */
 cop_status cop_candidates_score(cop_search *search, cop_candidates *candidates,
                                 const char *path, const char *title, bool with_centre,
                                 cop_error *err);

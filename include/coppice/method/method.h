@@ -28,6 +28,9 @@ typedef struct cop_search {
     const cop_splits *splits; /**< borrowed */
     cop_phases *phases;       /**< borrowed */
     cop_measure measure;      /**< that probe and gate decide by; known after the base */
+    size_t *support;          /**< [support_count] the support examples as they are now */
+    size_t support_count;     /**< as the split's */
+    float *base_support;      /**< [support_count] the base's scores on the split's own */
     uint64_t *seeds;          /**< [seed_count] of all populations, then each local round */
     size_t seed_count;        /**< length of every direction */
     double *centre;           /**< [seed_count] the accepted model; all zero: the base */
@@ -77,6 +80,10 @@ cop_status cop_search_create(const cop_method *method, const cop_job *job,
                              const cop_splits *splits, cop_phases *phases, double correct_at,
                              cop_search *search, cop_error *err);
 
+/** The examples of a split, [*count]: of support, where some were replaced, with the new ones
+ *  in their places. */
+const size_t *cop_search_examples(const cop_search *search, cop_split split, size_t *count);
+
 /** Adds the centre to a phase as a row. */
 cop_status cop_search_add_centre(cop_search *search, cop_phase *phase, cop_error *err);
 
@@ -109,7 +116,9 @@ typedef struct cop_base_scores {
 cop_status cop_search_score_base(cop_search *search, bool graded, cop_base_scores *base,
                                  cop_error *err);
 
-/** Draws and scores the first population, as the phase /population. */
+/** Draws and scores the first population, as the phase /population. With
+ *  splits.drop_uninformative its first candidates decide which support examples are replaced
+ *  (/screen), from here on. */
 cop_status cop_search_score_population(cop_search *search, cop_candidates *population,
                                        cop_error *err);
 

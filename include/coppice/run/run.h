@@ -35,9 +35,9 @@ cop_status cop_run_execute(cop_world *world, const cop_job *job, const cop_run_o
                            cop_error *err);
 
 /** Looks at what a job names, without running it: task, data and splits, prompts, model files,
- *  and the memory that rank 0 will take. What this refuses, cop_run_execute() would. Not
- *  collective. */
-cop_status cop_run_check(const cop_job *job, cop_error *err);
+ *  and the memory that rank 0 will take. What this refuses, cop_run_execute() would. *pool:
+ *  examples at hand for replacements (splits.drop_uninformative). Not collective. */
+cop_status cop_run_check(const cop_job *job, size_t *pool, cop_error *err);
 
 /** COP_ERR_USAGE where the batch system's environment promises another number of ranks than
  *  there are: then they did not find each other. Not collective. */

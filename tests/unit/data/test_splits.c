@@ -1,6 +1,7 @@
 /* Division into splits: disjoint, uniform, stable. */
 #include "unit/formats_support.h"
 
+#include "coppice/base/memory.h"
 #include "coppice/data/dataset.h"
 #include "coppice/noise/noise.h"
 
@@ -8,7 +9,7 @@ static cop_splits create_ok(size_t total, const size_t counts[COP_SPLIT_COUNT], 
 {
     cop_splits splits;
     cop_error err = {0};
-    if (cop_splits_create(total, counts, seed, NULL, &splits, &err) != COP_OK)
+    if (cop_splits_create(total, counts, 0, seed, NULL, &splits, &err) != COP_OK)
         fail_msg("%s", err.message);
     return splits;
 }
@@ -141,7 +142,7 @@ static void test_too_few(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         cop_splits splits;
         cop_error err = {0};
-        assert_int_equal(cop_splits_create(20, cases[i], 1, NULL, &splits, &err),
+        assert_int_equal(cop_splits_create(20, cases[i], 0, 1, NULL, &splits, &err),
                          COP_ERR_CONFIG);
         assert_non_null(strstr(err.message, "the data set has 20"));
         assert_null(splits.examples[0]);
@@ -164,7 +165,7 @@ static void test_equal_prompts(void **state)
     for (int64_t seed = -1; seed < 20; seed++) {
         cop_splits splits;
         cop_error err = {0};
-        if (cop_splits_create(TOTAL, counts, seed, keys, &splits, &err) != COP_OK)
+        if (cop_splits_create(TOTAL, counts, 0, seed, keys, &splits, &err) != COP_OK)
             fail_msg("%s", err.message);
         assert_int_equal(splits.repeated, 300);
         cop_splits plain = create_ok(TOTAL, counts, seed);
@@ -196,7 +197,7 @@ static void test_keys(void **state)
         keys[i] = ~(uint64_t)i;
     cop_splits splits;
     cop_error err = {0};
-    assert_int_equal(cop_splits_create(20, counts, 7, keys, &splits, &err), COP_OK);
+    assert_int_equal(cop_splits_create(20, counts, 0, 7, keys, &splits, &err), COP_OK);
     assert_int_equal(splits.repeated, 0);
     cop_splits plain = create_ok(20, counts, 7);
     for (size_t s = 0; s < COP_SPLIT_COUNT; s++)
@@ -205,19 +206,95 @@ static void test_keys(void **state)
     cop_splits_free(&splits);
     for (size_t i = 0; i < 20; i++)
         keys[i] = i / 10;
-    assert_int_equal(cop_splits_create(20, counts, 7, keys, &splits, &err), COP_ERR_CONFIG);
+    assert_int_equal(cop_splits_create(20, counts, 0, 7, keys, &splits, &err), COP_ERR_CONFIG);
     assert_non_null(strstr(err.message, "18 of the data set's 20 have a prompt that another"));
     assert_null(splits.examples[0]);
+}
+
+/* The pool is what the permutation has next; asking for it leaves the splits as they are. */
+static void test_pool(void **state)
+{
+    (void)state;
+    static const size_t counts[] = {20, 10, 10, 10};
+    static const size_t longer[] = {20, 10, 10, 25};
+    for (int64_t seed = -1; seed < 5; seed++) {
+        cop_splits splits;
+        cop_error err = {0};
+        cop_splits plain = create_ok(100, counts, seed);
+        cop_splits more = create_ok(100, longer, seed);
+        assert_int_equal(plain.pool_count, 0);
+        assert_int_equal(cop_splits_create(100, counts, 15, seed, NULL, &splits, &err), COP_OK);
+        assert_int_equal(splits.pool_count, 15);
+        for (size_t s = 0; s < COP_SPLIT_COUNT; s++)
+            assert_memory_equal(splits.examples[s], plain.examples[s],
+                                counts[s] * sizeof(size_t));
+        assert_memory_equal(splits.pool, more.examples[COP_SPLIT_TEST] + 10,
+                            15 * sizeof(size_t));
+        cop_splits_free(&splits);
+        /* No more than there is. */
+        assert_int_equal(cop_splits_create(52, counts, 15, seed, NULL, &splits, &err), COP_OK);
+        assert_int_equal(splits.pool_count, 2);
+        size_t count = 0;
+        size_t *const all = cop_splits_list(&splits, &count, &err);
+        bool seen[52] = {false};
+        assert_int_equal(count, 52);
+        assert_memory_equal(all + 50, splits.pool, 2 * sizeof(size_t));
+        for (size_t i = 0; i < count; i++) {
+            assert_false(seen[all[i]]);
+            seen[all[i]] = true;
+        }
+        cop_memory_free(all);
+        cop_splits_free(&splits);
+        assert_null(splits.pool);
+        cop_splits_free(&more);
+        cop_splits_free(&plain);
+    }
+}
+
+/* No prompt of a split is in the pool, not even one that its split had no room for. */
+static void test_pool_of_equal_prompts(void **state)
+{
+    (void)state;
+    enum { TOTAL = 60 };
+    static const size_t counts[] = {7, 5, 6, 9};
+    uint64_t keys[TOTAL];
+    for (size_t i = 0; i < TOTAL; i++)
+        keys[i] = i % (TOTAL / 3);
+    for (int64_t seed = -1; seed < 20; seed++) {
+        cop_splits splits;
+        cop_error err = {0};
+        bool taken[TOTAL / 3] = {false};
+        size_t left = 0;
+        assert_int_equal(cop_splits_create(TOTAL, counts, TOTAL, seed, keys, &splits, &err),
+                         COP_OK);
+        for (int s = 0; s < COP_SPLIT_COUNT; s++) {
+            for (size_t i = 0; i < counts[s]; i++)
+                taken[splits.examples[s][i] % (TOTAL / 3)] = true;
+        }
+        for (size_t p = 0; p < TOTAL / 3; p++)
+            left += taken[p] ? 0 : 3;
+        assert_int_equal(splits.pool_count, left);
+        assert_true(left > 0);
+        for (size_t i = 0; i < splits.pool_count; i++)
+            assert_false(taken[splits.pool[i] % (TOTAL / 3)]);
+        cop_splits_free(&splits);
+    }
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_names),    cmocka_unit_test(test_file_order),
-        cmocka_unit_test(test_disjoint), cmocka_unit_test(test_permutation),
-        cmocka_unit_test(test_prefix),   cmocka_unit_test(test_uniform),
-        cmocka_unit_test(test_too_few),  cmocka_unit_test(test_equal_prompts),
+        cmocka_unit_test(test_names),
+        cmocka_unit_test(test_file_order),
+        cmocka_unit_test(test_disjoint),
+        cmocka_unit_test(test_permutation),
+        cmocka_unit_test(test_prefix),
+        cmocka_unit_test(test_uniform),
+        cmocka_unit_test(test_too_few),
+        cmocka_unit_test(test_equal_prompts),
         cmocka_unit_test(test_keys),
+        cmocka_unit_test(test_pool),
+        cmocka_unit_test(test_pool_of_equal_prompts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -101,7 +101,7 @@ static void test_order_of_splits(void **state)
     const size_t counts[COP_SPLIT_COUNT] = {5, 2, 2, 3};
     cop_splits splits;
     int chosen[SHOTS];
-    assert_int_equal(cop_splits_create(EXAMPLES, counts, 3, NULL, &splits, NULL), COP_OK);
+    assert_int_equal(cop_splits_create(EXAMPLES, counts, 0, 3, NULL, &splits, NULL), COP_OK);
     choose(&options, 99, chosen);
     for (int i = 0; i < SHOTS; i++)
         assert_int_equal(chosen[i], splits.examples[COP_SPLIT_SUPPORT][i]);

@@ -26,7 +26,7 @@
 
 #include <cmocka.h>
 
-enum { TOY_DIMENSIONS = 6, TOY_EXAMPLES = 160, TOY_FOREVER = -1 };
+enum { TOY_DIMENSIONS = 6, TOY_EXAMPLES = 160, TOY_SPARE = 50, TOY_FOREVER = -1 };
 
 typedef struct toy {
     cop_job *job;
@@ -173,8 +173,9 @@ static inline void toy_set_up(toy *t, const char *method, const char *const *ove
     const cop_status parsed = cop_job_parse(&source, all, count + 1, &t->job, &err);
     if (parsed != COP_OK) print_error("%s\n", err.message);
     assert_int_equal(parsed, COP_OK);
-    assert_int_equal(cop_splits_create(TOY_EXAMPLES, counts, 5, NULL, &t->splits, &err),
-                     COP_OK);
+    const size_t spare = t->job->splits.drop_uninformative ? TOY_SPARE : 0;
+    assert_int_equal(
+        cop_splits_create(TOY_EXAMPLES + spare, counts, 40, 5, NULL, &t->splits, &err), COP_OK);
     assert_int_equal(store == NULL ? cop_store_create(&t->store, &err)
                                    : cop_store_clone(store, &t->store, &err),
                      COP_OK);

@@ -33,7 +33,7 @@ static void set_up(fixture *f)
     assert_int_equal(
         cop_dataset_load("tests/data/countdown-small.jsonl", NULL, &f->dataset, &err), COP_OK);
     assert_int_equal(
-        cop_splits_create(cop_dataset_count(f->dataset), counts, 3, NULL, &f->splits, &err),
+        cop_splits_create(cop_dataset_count(f->dataset), counts, 0, 3, NULL, &f->splits, &err),
         COP_OK);
     size_t at = 0;
     for (size_t r = 0; r < ROWS; r++) {
