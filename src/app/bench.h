@@ -114,6 +114,7 @@ double cop_bench_least_s(const cop_bench_limits *limits, cop_dtype input, double
 
 cop_status cop_bench_noise(cop_bench *bench, cop_error *err);
 cop_status cop_bench_rebuild(cop_bench *bench, cop_error *err);
+cop_status cop_bench_grid(cop_bench *bench, cop_error *err);
 cop_status cop_bench_gemm(cop_bench *bench, cop_error *err);
 cop_status cop_bench_generate(cop_bench *bench, const char *model_dir, cop_error *err);
 cop_status cop_bench_decode(cop_bench *bench, cop_error *err);

@@ -20,7 +20,8 @@ static const struct argp_option options[] = {
     {"threads", KEY_THREADS, "N", 0, "Threads (default: all cores)", 0},
     {"backend", KEY_BACKEND, "KIND", 0, "cpu (default) or cuda", 0},
     {"only", KEY_ONLY, "PART", 0,
-     "peaks, noise, rebuild, gemm, generation, decode or queue; of a GPU 0.5B, 1.5B, 3B or 8B",
+     "peaks, noise, rebuild, grid, gemm, generation, decode or queue; of a GPU 0.5B, 1.5B, 3B "
+     "or 8B",
      0},
     {"model", KEY_MODEL, "DIR", 0,
      "Measure generation, or the GPU, on this model instead of random weights", 0},
@@ -58,7 +59,8 @@ static const struct argp argp = {options,
                                  parse,
                                  NULL,
                                  "Measures this machine: the peak of each instruction "
-                                 "set and of reading memory, noise and rebuild, bare GEMM of "
+                                 "set and of reading memory, noise, rebuild, proposals along "
+                                 "shared directions, bare GEMM of "
                                  "each provider, generation by batch size on a model of "
                                  "8 million parameters, and where the time of a decode step "
                                  "goes on a model of Qwen2.5-0.5B's shape (random "
@@ -94,10 +96,10 @@ static cop_status run_parts(cop_bench *bench, const arguments *a, cop_error *err
     static const struct {
         const char *name;
         cop_status (*run)(cop_bench *bench, cop_error *err);
-    } parts[] = {{"peaks", cop_bench_sets},        {"noise", cop_bench_noise},
-                 {"rebuild", cop_bench_rebuild},   {"gemm", cop_bench_gemm},
-                 {"generation", generate_default}, {"decode", cop_bench_decode},
-                 {"queue", cop_bench_queue}};
+    } parts[] = {{"peaks", cop_bench_sets},      {"noise", cop_bench_noise},
+                 {"rebuild", cop_bench_rebuild}, {"grid", cop_bench_grid},
+                 {"gemm", cop_bench_gemm},       {"generation", generate_default},
+                 {"decode", cop_bench_decode},   {"queue", cop_bench_queue}};
     bool any = false;
     COP_CHECK(a->model == NULL || a->only == NULL || strcmp(a->only, "generation") == 0, err,
               COP_ERR_USAGE, "--model is for generation, not for --only %s", a->only);
@@ -110,9 +112,10 @@ static cop_status run_parts(cop_bench *bench, const arguments *a, cop_error *err
             COP_TRY(parts[i].run(bench, err));
         }
     }
-    COP_CHECK(any, err, COP_ERR_USAGE,
-              "--only %s: must be peaks, noise, rebuild, gemm, generation, decode or queue",
-              a->only);
+    COP_CHECK(
+        any, err, COP_ERR_USAGE,
+        "--only %s: must be peaks, noise, rebuild, grid, gemm, generation, decode or queue",
+        a->only);
     return COP_OK;
 }
 
