@@ -10,7 +10,7 @@ TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))
 COPPICE = os.environ.get("COPPICE", os.path.join(TOP, "build", "coppice"))
 BUILD = os.environ.get("BUILD", os.path.join(TOP, "build"))
 DEMO = os.path.join(TOP, "jobs", "demo.yaml")
-DEMO_RECIPE = "ee58277e307411fec3f8dffbfb3899301d8054b51ed880f430fcd2b1203aa5c4"  # sha256, on every processor
+DEMO_RECIPE = "2f339ae03f3a8a231acf48ca21f3d9b2be0cd3814572afa68f06b3d0ceae9d87"  # sha256, on every processor
 MODEL = os.path.join(TOP, "jobs", "demo", "model")
 DATA = os.path.join(TOP, "jobs", "demo", "arith.jsonl")
 sys.path.insert(0, os.path.join(TOP, "tests"))
