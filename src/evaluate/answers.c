@@ -56,10 +56,8 @@ size_t cop_evaluator_find_stop(const cop_evaluator_options *options, const cop_t
 }
 
 /* Stop strings: looks at the text of the last tokens, enough of them to hold the longest. */
-static bool reached_stop(void *context, size_t index, const cop_ids *ids)
+static bool reached_stop(const cop_evaluator *evaluator, const cop_ids *ids)
 {
-    (void)index;
-    const cop_evaluator *const evaluator = context;
     size_t longest = 0;
     for (size_t i = 0; i < evaluator->options.stop_count; i++) {
         const size_t length = strlen(evaluator->options.stop[i]);
@@ -81,20 +79,78 @@ static bool reached_stop(void *context, size_t index, const cop_ids *ids)
     return found;
 }
 
+/* --- answers that nothing can change any more --- */
+
+/* What the model asks after each token: whose answer it is, and what is wanted of it. */
+typedef struct asking {
+    const cop_evaluator *evaluator;
+    const size_t *examples; /* of the prompts */
+    bool rewards_only;
+} asking;
+
+/* How much of a text is before a stop string, whatever follows it: before one that is there,
+ * and before what may turn out to be the beginning of one. */
+static size_t find_possible_stop(const cop_evaluator_options *options, const cop_text *text)
+{
+    size_t cut = cop_evaluator_find_stop(options, text);
+    for (size_t i = 0; i < options->stop_count; i++) {
+        const size_t most = strlen(options->stop[i]) - 1;
+        for (size_t at = text->length > most ? text->length - most : 0; at < cut; at++) {
+            if (memcmp(text->data + at, options->stop[i], text->length - at) == 0) cut = at;
+        }
+    }
+    return cut;
+}
+
+static bool is_decided(const asking *a, size_t index, const cop_ids *ids)
+{
+    const cop_evaluator_options *const options = &a->evaluator->options;
+    const json_t *answer = NULL;
+    cop_text text = {0};
+    cop_decided decided = COP_DECIDED_NOTHING;
+    if (cop_tokenizer_decode_settled(a->evaluator->tokenizer, ids->data, ids->count, &text,
+                                     NULL) == COP_OK &&
+        options->task->answer(cop_dataset_at(options->dataset, a->examples[index]), &answer,
+                              NULL) == COP_OK)
+        decided = options->task->decided(text.data, find_possible_stop(options, &text), answer);
+    cop_text_free(&text);
+    return decided == COP_DECIDED_ALL || (decided == COP_DECIDED_REWARD && a->rewards_only);
+}
+
+/* All of the text is looked at: of a long answer only at every fourth token. */
+static bool is_due(size_t tokens)
+{
+    enum { SHORT = 32, EVERY = 4 };
+    return tokens <= SHORT || tokens % EVERY == 0;
+}
+
+static bool is_over(void *context, size_t index, const cop_ids *ids)
+{
+    const asking *const a = context;
+    const cop_evaluator_options *const options = &a->evaluator->options;
+    if (options->stop_count > 0 && reached_stop(a->evaluator, ids)) return true;
+    return options->stop_decided && options->task->decided != NULL && is_due(ids->count) &&
+           is_decided(a, index, ids);
+}
+
 cop_status cop_evaluator_answer(cop_evaluator *evaluator, const cop_unit *units, size_t count,
                                 bool (*cancelled)(void *), void *context, cop_error *err)
 {
     const cop_unit *const first = &units[0];
-    const cop_generate_options options = {
-        .max_new_tokens = evaluator->options.max_new_tokens,
-        .sampling = first->sampling,
-        .examples = first->examples,
-        .lanes = count,
-        .samples = evaluator->samples,
-        .stop = evaluator->options.stop_count > 0 ? reached_stop : NULL,
-        .stop_context = evaluator,
-        .cancelled = cancelled,
-        .cancelled_context = context};
+    const cop_evaluator_options *const own = &evaluator->options;
+    asking all = {evaluator, first->examples, true};
+    for (size_t i = 0; i < count; i++)
+        all.rewards_only = all.rewards_only && units[i].rewards_only;
+    const bool asks = own->stop_count > 0 || (own->stop_decided && own->task->decided != NULL);
+    const cop_generate_options options = {.max_new_tokens = evaluator->options.max_new_tokens,
+                                          .sampling = first->sampling,
+                                          .examples = first->examples,
+                                          .lanes = count,
+                                          .samples = evaluator->samples,
+                                          .stop = asks ? is_over : NULL,
+                                          .stop_context = &all,
+                                          .cancelled = cancelled,
+                                          .cancelled_context = context};
     const prompt_set *const prompts = &evaluator->prompts;
     for (size_t i = 0; i < count; i++) {
         COP_TRY(apply_recipe(evaluator, i, units[i].recipe, err));

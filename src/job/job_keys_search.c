@@ -59,6 +59,15 @@ static const cop_job_key keys[] = {
      .initial = "[]",
      .may_be_empty = true,
      .meaning = "Texts that end an answer, besides the model's own stop tokens."},
+    {.name = "generation.stop_decided",
+     .type = COP_JOB_BOOLEAN,
+     .offset = FIELD(generation.stop_decided),
+     .initial = "true",
+     .describes_run = true,
+     .meaning =
+         "An answer also ends where the task knows that nothing which may follow changes "
+         "its reward, and where answers vote what is extracted: tasks order, exact and "
+         "contains have such a rule. Rewards and votes are the same without it."},
     {.name = "generation.stop_tokens",
      .type = COP_JOB_STRINGS,
      .offset = FIELD(generation.stop_tokens),

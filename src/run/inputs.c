@@ -95,6 +95,7 @@ cop_evaluator_options cop_inputs_prompt_options(const cop_rank *rank)
         .date = job->task.date,
         .stop = (const char *const *)job->generation.stop.data,
         .stop_count = job->generation.stop.count,
+        .stop_decided = job->generation.stop_decided,
         .answers = {.ignore_model = !job->generation.model_rules,
                     .repetition_penalty = job->generation.repetition_penalty,
                     .no_repeat_ngram = job->generation.no_repeat_ngram_size,

@@ -73,7 +73,8 @@ static cop_status describe(const cop_units *w, uint64_t unit, cop_recipe *recipe
     *work = (cop_unit){.recipe = recipe,
                        .examples = w->order.examples + range.first,
                        .count = range.count,
-                       .sampling = w->order.sampling};
+                       .sampling = w->order.sampling,
+                       .rewards_only = !w->order.keeps_answers};
     work->sampling.sample = (uint32_t)row;
     return COP_OK;
 }

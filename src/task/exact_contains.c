@@ -67,6 +67,57 @@ static cop_status score_contains(const char *response, size_t length, const json
     return score_any((cop_slice){response, length}, answer, contains, score, err);
 }
 
+/* --- beginnings --- */
+
+/* Whether a response that begins with `beginning`, white space before it aside, may be the
+ * reference. */
+static bool may_become(cop_slice beginning, cop_slice reference)
+{
+    const size_t length =
+        beginning.length < reference.length ? beginning.length : reference.length;
+    if (memcmp(beginning.data, reference.data, length) != 0) return false;
+    const cop_slice more = {beginning.data + length, beginning.length - length};
+    return cop_slice_strip(more).length == 0;
+}
+
+/* True if some reference fits. Where they cannot be read none is said to be known. */
+static bool any_fits(cop_slice text, const json_t *answer, predicate fits, bool *known)
+{
+    cop_text read = {0};
+    cop_slice reference = {0};
+    bool found = false;
+    *known = count_references(answer) > 0;
+    for (size_t i = 0; i < count_references(answer) && *known && !found; i++) {
+        *known = read_reference(answer, i, &read, &reference, NULL) == COP_OK;
+        found = *known && fits(text, reference);
+    }
+    cop_text_free(&read);
+    return found;
+}
+
+/* Once something stands there that no reference begins with, the response is wrong. It is never
+ * right before its end. */
+static cop_decided decide_exact(const char *beginning, size_t length, const json_t *answer)
+{
+    bool known = false;
+    cop_slice text = {beginning, length};
+    const cop_slice body = cop_slice_strip(text);
+    if (body.length == 0) return COP_DECIDED_NOTHING;
+    text.length -= (size_t)(body.data - text.data);
+    text.data = body.data; /* what follows is not known to be the end */
+    const bool open = any_fits(text, answer, may_become, &known);
+    return known && !open ? COP_DECIDED_REWARD : COP_DECIDED_NOTHING;
+}
+
+/* What is contained stays so. A reference neither begins nor ends with white space, so none of
+ * it is taken off with that at the ends. */
+static cop_decided decide_contains(const char *beginning, size_t length, const json_t *answer)
+{
+    bool known = false;
+    const bool found = any_fits((cop_slice){beginning, length}, answer, contains, &known);
+    return known && found ? COP_DECIDED_REWARD : COP_DECIDED_NOTHING;
+}
+
 static cop_status find_answer(const json_t *example, const json_t **answer, cop_error *err)
 {
     const json_t *value = NULL;
@@ -99,6 +150,7 @@ const cop_task cop_task_exact = {
     .correct_at = 1.0,
     .answer = find_answer,
     .score = score_exact,
+    .decided = decide_exact,
 };
 
 const cop_task cop_task_contains = {
@@ -116,4 +168,5 @@ const cop_task cop_task_contains = {
     .correct_at = 1.0,
     .answer = find_answer,
     .score = score_contains,
+    .decided = decide_contains,
 };

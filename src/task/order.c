@@ -198,15 +198,22 @@ static bool match_order(cop_slice text, size_t at, separator kind, char order[SE
     return true;
 }
 
+/* The first five letters in a row with such separators. */
+static bool find_row(cop_slice text, separator kind, char order[SENTENCES])
+{
+    for (size_t at = 0; at < text.length; at++) {
+        const bool inside = ((unsigned char)text.data[at] & 0xC0u) == 0x80u;
+        if (!inside && match_order(text, at, kind, order)) return true;
+    }
+    return false;
+}
+
 /* The first five letters in a row, separated by commas, or else by spaces, or else by nothing;
  * or else the first five at all. */
 static bool find_order(cop_slice text, char order[SENTENCES])
 {
     for (separator kind = COMMAS; kind <= NOTHING; kind++) {
-        for (size_t at = 0; at < text.length; at++) {
-            const bool inside = ((unsigned char)text.data[at] & 0xC0u) == 0x80u;
-            if (!inside && match_order(text, at, kind, order)) return true;
-        }
+        if (find_row(text, kind, order)) return true;
     }
     size_t count = 0;
     for (size_t at = 0; at < text.length && count < SENTENCES;) {
@@ -294,6 +301,17 @@ static cop_status score_response(const char *response, size_t length, const json
     return cop_task_set_extracted((cop_slice){order, SENTENCES}, score, err);
 }
 
+/* The first row with commas counts before all else, and what follows it changes nothing: one
+ * that began before it and needed more text would have had its five letters by then. Any other
+ * row gives way to one with commas. */
+static cop_decided decide(const char *beginning, size_t length, const json_t *answer)
+{
+    char order[SENTENCES];
+    (void)answer;
+    return find_row((cop_slice){beginning, length}, COMMAS, order) ? COP_DECIDED_ALL
+                                                                   : COP_DECIDED_NOTHING;
+}
+
 static cop_status find_answer(const json_t *example, const json_t **answer, cop_error *err)
 {
     char order[SENTENCES] = {0};
@@ -346,4 +364,5 @@ const cop_task cop_task_order = {
     .prepare = prepare,
     .answer = find_answer,
     .score = score_response,
+    .decided = decide,
 };

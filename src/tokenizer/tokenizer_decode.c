@@ -31,6 +31,7 @@ struct cop_decoder {
     size_t count;
     size_t capacity;
     bool joins_with_spaces; /* the file has no decoder */
+    bool looks_back;        /* what follows may change more of a text than its end */
 };
 
 /* Where the decoder is: the strings of the last step, and where the next one writes. */
@@ -87,6 +88,51 @@ static cop_status read_step(step *self, const char *type, const json_t *json, co
     return read_content(self, json, err);
 }
 
+/* True if the step puts a fixed text in place of one character, and so looks at no other; the
+ * text must have nothing that a byte's token is made of. */
+static bool replaces_character(const json_t *json)
+{
+    const json_t *const from = json_object_get(json_object_get(json, "pattern"), "String");
+    const char *const to = json_string_value(json_object_get(json, "content"));
+    uint32_t code = 0;
+    const size_t length = json_string_length(from);
+    return length > 0 && cop_unicode_decode(json_string_value(from), length, &code) == length &&
+           to != NULL && to[0] != '\0' && strpbrk(to, "<>0123456789abcdefABCDEFx") == NULL;
+}
+
+static bool has_step(const cop_decoder *decoder, size_t end, step_kind kind)
+{
+    for (size_t i = 0; i < end; i++) {
+        if (decoder->steps[i].kind == kind) return true;
+    }
+    return false;
+}
+
+/* True if the last step takes every token, or every character of what is joined, by itself or
+ * with what is before it. Runs of bytes, which it does not, are looked at in the tokens, so
+ * nothing may have been joined before. */
+static bool is_gradual(const cop_decoder *decoder, const json_t *json)
+{
+    const size_t last = decoder->count - 1;
+    const step *const added = &decoder->steps[last];
+    const bool joined =
+        has_step(decoder, last, STEP_FUSE) || has_step(decoder, last, STEP_BYTE_LEVEL);
+    switch (added->kind) {
+    case STEP_BYTE_LEVEL:
+        return last == 0;
+    case STEP_BYTE_FALLBACK:
+        return !joined && !has_step(decoder, last, STEP_STRIP) &&
+               !has_step(decoder, last, STEP_METASPACE) &&
+               !has_step(decoder, last, STEP_BYTE_FALLBACK);
+    case STEP_STRIP:
+        return added->strip_end == 0;
+    case STEP_REPLACE:
+        return replaces_character(json);
+    default:
+        return true;
+    }
+}
+
 static cop_status add_part(void *context, const char *type, const json_t *json, cop_error *err)
 {
     cop_decoder *const self = context;
@@ -99,6 +145,7 @@ static cop_status add_part(void *context, const char *type, const json_t *json, 
         return status;
     }
     self->count++;
+    self->looks_back = self->looks_back || !is_gradual(self, json);
     return COP_OK;
 }
 
@@ -312,6 +359,21 @@ static cop_status run_step(const step *self, chain *state, cop_error *err)
     state->from = state->to;
     state->to = kept;
     return COP_OK;
+}
+
+void cop_decoder_keep_settled(const cop_decoder *decoder, cop_strings *tokens)
+{
+    if (tokens->ends == NULL) return; /* there are none */
+    size_t count = decoder->looks_back ? 0 : tokens->count;
+    const bool runs = has_step(decoder, decoder->count, STEP_BYTE_FALLBACK);
+    while (count > 0 && runs) {
+        size_t length = 0;
+        const char *const token = get_string(tokens, count - 1, &length);
+        if (read_byte_token(token, length) < 0) break;
+        count--;
+    }
+    tokens->count = count;
+    tokens->bytes.length = count > 0 ? tokens->ends[count - 1] : 0;
 }
 
 static cop_status join(const cop_strings *strings, bool spaces, cop_text *text, cop_error *err)

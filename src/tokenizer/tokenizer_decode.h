@@ -34,4 +34,9 @@ void cop_decoder_destroy(cop_decoder **decoder);
 cop_status cop_decoder_run(const cop_decoder *decoder, cop_strings *tokens, cop_text *text,
                            cop_error *err);
 
+/* Keeps of the tokens those that are such that, whatever tokens follow, the text of all begins
+ * with the text of these, but for incomplete characters at its end; none where that cannot be
+ * said. */
+void cop_decoder_keep_settled(const cop_decoder *decoder, cop_strings *tokens);
+
 #endif

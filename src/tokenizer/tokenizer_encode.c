@@ -4,6 +4,8 @@
 #include "coppice/unicode/unicode.h"
 #include "tokenizer/tokenizer_parts.h"
 
+#include <string.h>
+
 /* One call's working memory. */
 typedef struct encoder {
     const cop_tokenizer *tokenizer;
@@ -178,6 +180,27 @@ cop_status cop_tokenizer_decode(const cop_tokenizer *tokenizer, const int32_t *i
     cop_status status = COP_OK;
     COP_TRY_OUT(collect_contents(tokenizer, ids, count, skip_special, &contents, err));
     COP_TRY_OUT(cop_decoder_run(tokenizer->decoder, &contents, text, err));
+out:
+    cop_strings_free(&contents);
+    return status;
+}
+
+cop_status cop_tokenizer_decode_settled(const cop_tokenizer *tokenizer, const int32_t *ids,
+                                        size_t count, cop_text *text, cop_error *err)
+{
+    static const char incomplete[] = "\xEF\xBF\xBD";
+    const size_t size = sizeof incomplete - 1;
+    const size_t start = text->length;
+    cop_strings contents = {0};
+    cop_status status = COP_OK;
+    COP_TRY_OUT(collect_contents(tokenizer, ids, count, false, &contents, err));
+    cop_decoder_keep_settled(tokenizer->decoder, &contents);
+    COP_TRY_OUT(cop_decoder_run(tokenizer->decoder, &contents, text, err));
+    /* A character may have begun there that what follows completes. */
+    while (text->length - start >= size &&
+           memcmp(text->data + text->length - size, incomplete, size) == 0)
+        text->length -= size;
+    COP_TRY_OUT(cop_text_append(text, "", 0, err));
 out:
     cop_strings_free(&contents);
     return status;

@@ -44,6 +44,7 @@ typedef struct cop_evaluator_options {
     const char *date;            /**< as cop_chat_options has it */
     const char *const *stop;     /**< [stop_count] stop strings, cut from the response */
     size_t stop_count;
+    bool stop_decided; /**< answers end where the task knows all that is wanted of them */
     cop_answer_rules answers;
     size_t max_new_tokens;
     size_t batch; /**< most examples of a unit; of their answers so many at a time, or as
@@ -66,6 +67,7 @@ typedef struct cop_unit {
     const size_t *examples;   /**< [count] indices into the data set, not owned */
     size_t count;             /**< at most the evaluator's batch */
     cop_sampling sampling;    /**< all zero: greedy answers */
+    bool rewards_only;        /**< of a response nothing but its reward is wanted */
 } cop_unit;
 
 /** What a unit gave. Arrays are the caller's. */

@@ -61,6 +61,7 @@ typedef struct cop_job {
     struct {
         int64_t max_new_tokens;
         cop_job_strings stop;
+        bool stop_decided;           /**< answers end where their reward is settled */
         cop_job_strings stop_tokens; /**< [] : the model's */
         bool model_rules;            /**< those of generation_config.json hold */
         double repetition_penalty;   /**< 0: the model's */

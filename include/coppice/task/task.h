@@ -37,6 +37,13 @@ typedef struct cop_task_field {
     bool made; /**< by `prepare`, from other fields: for templates */
 } cop_task_field;
 
+/** What the beginning of a response settles, whatever follows it. */
+typedef enum cop_decided {
+    COP_DECIDED_NOTHING,
+    COP_DECIDED_REWARD, /**< reward and `correct`; what is extracted may still change */
+    COP_DECIDED_ALL     /**< what is extracted, too */
+} cop_decided;
+
 /** A task. Tasks are constant data. Texts for people are sentences without a full stop. */
 typedef struct cop_task {
     const char *name;
@@ -63,6 +70,10 @@ typedef struct cop_task {
     cop_status (*score)(const char *response, size_t length, const json_t *answer,
                         cop_score *score, cop_error *err);
     const cop_scorer_ops *scorer; /**< for tasks that are not functions, else NULL */
+    /** What a beginning [length] of a response, whole characters of UTF-8, settles: `score`
+     * gives the same for it and for every text that begins with it. NULL: there is no such
+     * rule. */
+    cop_decided (*decided)(const char *beginning, size_t length, const json_t *answer);
 } cop_task;
 
 /** The task of that name; COP_ERR_CONFIG with the known names otherwise. */

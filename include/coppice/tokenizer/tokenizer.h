@@ -63,6 +63,12 @@ cop_status cop_tokenizer_decode(const cop_tokenizer *tokenizer, const int32_t *i
                                 size_t count, bool skip_special, cop_text *text,
                                 cop_error *err);
 
+/** Appends what of the text of ids [count] no ids that may follow change: the text of all of
+ *  them together, special tokens not left out, begins with it. Empty, whatever the ids, where
+ *  the tokenizer's decoder may look back. Thread-safe on one tokenizer. */
+cop_status cop_tokenizer_decode_settled(const cop_tokenizer *tokenizer, const int32_t *ids,
+                                        size_t count, cop_text *text, cop_error *err);
+
 /** Frees *tokenizer and sets it to NULL; NULL is allowed. */
 void cop_tokenizer_destroy(cop_tokenizer **tokenizer);
 
