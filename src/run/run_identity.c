@@ -110,8 +110,9 @@ cop_status cop_run_identity_check(const cop_lead *lead, cop_error *err)
         if (strcmp(theirs.data, value.data) != 0) {
             status = cop_error_set(err, COP_ERR_MISMATCH,
                                    "%s belongs to another job: %s was %s and is now "
-                                   "%s; restore it, or choose another --out",
-                                   lead->dir.run_path, name, theirs.data, value.data);
+                                   "%s; restore it (-s '%s=%s'), or choose another --out",
+                                   lead->dir.run_path, name, theirs.data, value.data, name,
+                                   theirs.data);
         }
     }
 out:
