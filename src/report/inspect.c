@@ -6,6 +6,7 @@
 #include "coppice/phase/phase.h"
 #include "coppice/report/split_analysis.h"
 #include "coppice/store/store.h"
+#include "report/burnt.h"
 #include "report/moved.h"
 #include "report/races.h"
 #include "report/run_file.h"
@@ -256,6 +257,7 @@ cop_status cop_run_inspect(const char *path, bool json, cop_text *text, cop_erro
         status = print_head(store, file, text, err);
         if (status == COP_OK) status = print_phases(store, text, err);
         if (status == COP_OK) status = cop_moved_print(store, text, err);
+        if (status == COP_OK) status = cop_burnt_print(store, "\n  ", text, err);
         if (status == COP_OK) status = cop_screen_print(store, text, err);
         if (status == COP_OK) status = cop_split_print(store, false, text, err);
         if (status == COP_OK) status = cop_races_print(store, text, err);

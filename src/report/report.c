@@ -4,6 +4,7 @@
 #include "coppice/base/build_info.h"
 #include "coppice/base/memory.h"
 #include "coppice/base/timer.h"
+#include "report/burnt.h"
 #include "report/screen.h"
 
 #include <jansson.h>
@@ -118,6 +119,12 @@ static cop_status print_end(const cop_report *report, cop_error *err)
     cop_status status = cop_results_print(report->dir->store, &table, err);
     if (status == COP_OK) status = cop_text_append(&table, "", 0, err);
     if (status == COP_OK && table.length > 0) cop_progress_print(out, "\n%s", table.data);
+    cop_text_clear(&table);
+    if (status == COP_OK) status = cop_burnt_print(report->dir->store, "", &table, err);
+    if (status == COP_OK && table.length > 0) {
+        table.data[--table.length] = '\0'; /* printed as a line */
+        cop_progress_print(out, "%s.", table.data);
+    }
     cop_text_free(&table);
     COP_TRY(status);
     char spent[16];
@@ -195,6 +202,8 @@ static cop_status write_summary(const cop_report *report, cop_error *err)
         report->seconds, "generated_tokens", (json_int_t)spent.tokens, "evaluations",
         (json_int_t)spent.evaluations, "answers_saved_by_races", (json_int_t)spent.saved,
         "units", (json_int_t)spent.units, "base_sha256", report->recipe->base_sha256);
+    json_t *const burnt = cop_burnt_json(report->dir->store);
+    if (burnt != NULL) (void)json_object_set_new(summary, "destructive_candidates", burnt);
     json_t *const screen = cop_screen_json(report->dir->store);
     if (screen != NULL) (void)json_object_set_new(summary, "support_screen", screen);
     return write_json(report, "summary.json", summary, err);
@@ -219,6 +228,8 @@ cop_status cop_report_finish(const cop_report *report, cop_error *err)
                                     (uint64_t)report->search->job->population.seed, err));
         COP_TRY(cop_results_record(report->dir->store, results, err));
     }
+    COP_TRY(cop_burnt_note(report->dir->store, &report->search->measure,
+                           report->search->phases->max_tokens, err));
     COP_TRY(cop_store_set_i64(report->dir->store, "/final/improved", (int64_t)report->verdict,
                               NULL,
                               "1: the result passed the gate; 0: nothing did, it is the base; "

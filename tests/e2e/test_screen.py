@@ -80,6 +80,7 @@ with scratch() as folder:
     # A support answer of a judge on what went and on what came, the base on what came: nothing else is more.
     plain = json.loads(read(os.path.join(out["one"], "summary.json")))["test"]["randopt_k1"]["search_evaluations"]
     check(plain == 20 * 48 + (JUDGES + 1) * replaced, f"{plain} answers for the population")
+    check(summary["destructive_candidates"] == tree["population"]["destructive"], "summary.json: what destructive candidates cost")
     page = coppice("inspect", out["one"])
     check("support examples that say nothing" in page and "taken over" in page, f"inspect says nothing of it:\n{page}")
     coppice("status", out["one"])
