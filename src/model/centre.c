@@ -1,6 +1,7 @@
 #include "model/centre.h"
 
 #include "coppice/base/memory.h"
+#include "model/memory_plan.h"
 
 #include <string.h>
 
@@ -29,22 +30,19 @@ static void free_sums(cop_model *model)
     }
     cop_memory_free(centre->sums);
     cop_memory_free(centre->scale);
+    model->kept_bytes -= centre->bytes;
+    centre->bytes = 0;
     centre->sums = NULL;
     centre->scale = NULL;
     centre->count = 0;
 }
 
-/* Room for the sums of every tensor in scope, unless it would take more than half of what there
- * is: other ranks of the node may want the same. */
+/* Room for the sums of every tensor in scope, if there is so much to spare. */
 static cop_status reserve(cop_model *model, const cop_recipe *recipe, cop_error *err)
 {
     model_centre *const centre = &model->centre;
     cop_backend *const backend = model->backend;
-    const cop_backend_plan nothing = {.storage = COP_F32};
     uint64_t need = 0;
-    uint64_t have = 0;
-    backend->ops->plan(backend, &nothing, &need, &have);
-    need = 0;
     for (size_t w = 0; w < model->weight_count; w++) {
         for (size_t p = 0; p < model->weights[w].part_count; p++) {
             const cop_tensor_info *const info = model->weights[w].tensors[p];
@@ -52,7 +50,9 @@ static cop_status reserve(cop_model *model, const cop_recipe *recipe, cop_error 
                 need += info->count * sizeof(float);
         }
     }
-    if (need > have / 2) return COP_ERR_MEMORY;
+    if (!cop_model_has_spare(model, need)) return COP_ERR_MEMORY;
+    centre->bytes = need;
+    model->kept_bytes += need;
     const size_t slots = model->weight_count * COP_WEIGHT_MAX_PARTS;
     centre->sums = cop_memory_alloc(slots, sizeof(cop_buffer *), err);
     centre->scale = cop_memory_alloc(slots, sizeof *centre->scale, err);

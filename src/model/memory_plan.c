@@ -101,6 +101,18 @@ uint64_t cop_model_planned_bytes(const cop_model *model, uint64_t *room_bytes)
     return needed_bytes(model, model->limits.batch, model->lanes, &have);
 }
 
+bool cop_model_has_spare(const cop_model *model, uint64_t bytes)
+{
+    const cop_backend_plan nothing = {.storage = COP_F32};
+    uint64_t room = 0;
+    uint64_t fixed = 0;
+    uint64_t now = 0;
+    const uint64_t taken = cop_model_planned_bytes(model, &room) + model->kept_bytes;
+    const uint64_t spare = room > taken ? room - taken : 0;
+    model->backend->ops->plan(model->backend, &nothing, &fixed, &now);
+    return bytes <= (spare < now ? spare : now) / 2;
+}
+
 static bool fits(const cop_model *model, size_t batch, size_t lanes)
 {
     uint64_t have = 0;

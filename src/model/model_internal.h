@@ -52,6 +52,7 @@ typedef struct model_centre {
     size_t count;
     cop_buffer **sums; /* [weight_count, COP_WEIGHT_MAX_PARTS] binary32, NULL: no such part */
     float *scale;      /* of the parts, likewise */
+    uint64_t bytes;    /* that they take */
     cop_component *latest; /* [latest_count] of the recipe applied last */
     size_t latest_count;
     bool refused; /* there was no memory for it */
@@ -69,6 +70,7 @@ typedef struct model_terms {
 typedef struct model_sum {
     model_terms terms;
     cop_buffer **parts; /* [weight_count, COP_WEIGHT_MAX_PARTS] binary32, NULL: out of scope */
+    uint64_t bytes;     /* that they take */
     uint64_t used;      /* when last; sums->clock */
 } model_sum;
 
@@ -91,6 +93,7 @@ struct cop_model {
     size_t length;               /* positions per slot of the cache */
     size_t slots;                /* of a lane */
     uint64_t room_bytes;         /* that the memory plan had */
+    uint64_t kept_bytes;         /* of sums, which are beside the plan */
 
     cop_weight *weights; /* [weight_count] */
     size_t weight_count, weight_capacity;

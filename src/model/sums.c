@@ -1,6 +1,7 @@
 #include "model/sums.h"
 
 #include "coppice/base/memory.h"
+#include "model/memory_plan.h"
 
 #include <assert.h>
 #include <string.h>
@@ -89,6 +90,7 @@ static void free_kept(cop_model *model, model_sum *kept)
         model->backend->ops->buffer_destroy(model->backend, &kept->parts[p]);
     cop_memory_free(kept->parts);
     free_terms(&kept->terms);
+    model->kept_bytes -= kept->bytes;
     *kept = (model_sum){0};
 }
 
@@ -111,27 +113,19 @@ static bool fits(const cop_model *model, const model_sum *kept, const cop_recipe
     return true;
 }
 
-/* True if one more may be kept: it takes a quarter of what there is at most, since other ranks
- * of the node may want the same. */
-static bool has_room(const cop_model *model, const cop_recipe *recipe)
+/* Memory for one more, if there is so much to spare. */
+static cop_status reserve(cop_model *model, const cop_recipe *recipe, model_sum *kept)
 {
-    cop_backend *const backend = model->backend;
-    const cop_backend_plan nothing = {.storage = COP_F32};
     uint64_t need = 0;
-    uint64_t have = 0;
-    backend->ops->plan(backend, &nothing, &need, &have);
-    need = 0;
     for (size_t w = 0; w < model->weight_count; w++) {
         for (size_t p = 0; p < model->weights[w].part_count; p++)
             need += in_scope(model, recipe, w, p)
                         ? model->weights[w].tensors[p]->count * sizeof(float)
                         : 0;
     }
-    return need <= have / 4;
-}
-
-static cop_status reserve(cop_model *model, const cop_recipe *recipe, model_sum *kept)
-{
+    if (!cop_model_has_spare(model, need)) return COP_ERR_MEMORY;
+    kept->bytes = need;
+    model->kept_bytes += need;
     kept->parts = cop_memory_alloc(part_count(model), sizeof *kept->parts, NULL);
     if (kept->parts == NULL) return COP_ERR_MEMORY;
     for (size_t w = 0; w < model->weight_count; w++) {
@@ -155,7 +149,7 @@ static model_sum *find_place(cop_model *model, const cop_recipe *recipe, uint64_
         model_sum *const kept = &sums->kept[i];
         if (kept->used < since && (oldest == NULL || kept->used < oldest->used)) oldest = kept;
     }
-    if (sums->count < MODEL_MOST_SUMS && has_room(model, recipe)) {
+    if (sums->count < MODEL_MOST_SUMS) {
         model_sum *const fresh = &sums->kept[sums->count];
         if (reserve(model, recipe, fresh) == COP_OK) {
             sums->count++;
