@@ -90,53 +90,19 @@ read_job() { # JOB.yaml [coppice run options]
     job_threads=$(key backend.threads)
     job_model=$(key model)
     # Answers (a candidate on an example) by part of the job, each the most that there can be: every round
-    # is made, the grid of steps is doubled up to max_scale.
-    job_counts=$(awk -F ': ' '
-        function items(k, list) { return v[k] ~ /^\[ *\]$/ ? 0 : split(v[k], list, ",") }
-        function largest(k, list, n, i, most) {
-            gsub(/[][ ]/, "", v[k])
-            n = split(v[k], list, ",")
-            for (i = 1; i <= n; i++) if (list[i] + 0 > most) most = list[i] + 0
-            return most + 0
-        }
-        { v[$1] = $2 }
-        END {
-            support = v["splits.support"]; probe = v["splits.probe"]
-            validate = v["splits.validate"]; test = v["splits.test"]
-            population = v["population.size"] * support
-            gate = v["gate.tries"] * validate
-            operators = items("consolidate.operators")
-            two_pass = items("consolidate.q") * items("consolidate.beta")
-            merges = v["consolidate.operators"] ~ /two-pass|^$/ ? two_pass + (operators > 0 ? operators - 1 : 0) : operators
-            scales = items("consolidate.scale")
-            for (s = largest("consolidate.scale") * 2; s <= v["consolidate.max_scale"]; s *= 2) scales++
-            move = merges * scales * probe + gate
-            print "base", support + probe + validate + test
-            method = v["method"]
-            if (method == "\"rounds\"") {
-                print "populations", v["rounds.count"] * population
-                print "consolidation", v["rounds.count"] * move
-            } else if (method == "\"es\"") {
-                print "populations", v["es.iterations"] * population
-                print "iterates", v["es.iterations"] * probe + gate
-            } else print "population", population
-            if (v["splits.drop_uninformative"] == "true") {
-                judges = v["splits.drop_after"] + 0 < v["population.size"] + 0 ? v["splits.drop_after"] : v["population.size"]
-                print "replacements", (judges + 1) * support
-            }
-            if (method == "\"corp\"" || method == "") {
-                steps = merges * items("recenter.step")
-                round = (v["recenter.size"] + 1 + steps) * support + gate + validate + 4 * probe
-                print "consolidation", move
-                print "recentring", v["recenter.rounds"] * round
-            }
-            print "test", (2 + largest("baselines.randopt") + largest("baselines.self_consistency")) * test
-        }' <<<"$job_keys")
+    # is made, the grid of steps is doubled up to max_scale, or whatever a budget leaves of that.
+    job_counts=$(sed -n 's/^# work: //p' <<<"$job_keys" | tr ',' '\n' | sed 's/^ //')
+    job_budget=$(sed -n 's/^# budget/budget/p' <<<"$job_keys")
     job_evaluations=$(awk '{ n += $2 } END { print n }' <<<"$job_counts")
-    job_tokens=$((job_evaluations * $(key generation.max_new_tokens)))
-    local support batch
+    local longest budget tested support batch candidates
+    longest=$(key generation.max_new_tokens) budget=$(key budget.tokens)
+    job_tokens=$((job_evaluations * longest))
+    # A budget of tokens is that of the search: the test set does not count.
+    tested=$((($(awk '$1 == "test" { print $2 }' <<<"$job_counts") + $(key splits.test)) * longest))
+    if [ "$budget" != none ] && [ $((budget + tested)) -lt "$job_tokens" ]; then job_tokens=$((budget + tested)); fi
     support=$(key splits.support) batch=$(key backend.batch)
-    job_units=$(($(key population.size) * ((support + batch - 1) / batch)))
+    candidates=$(sed -n 's/^budget\.population: \([0-9]*\) of .*/\1/p' <<<"$job_budget")
+    job_units=$((${candidates:-$(key population.size)} * ((support + batch - 1) / batch)))
 }
 
 key() { # NAME: its value as the program understands the job file
@@ -247,6 +213,7 @@ print_plan() {
     awk -v tokens="$(key generation.max_new_tokens)" '
         { total += $2; line = line sprintf("%s%s %d", NR > 1 ? ", " : "", $1, $2) }
         END { printf "work        at most %d answers (%s) of %d tokens\n", total, line, tokens }' <<<"$job_counts"
+    [ -z "$job_budget" ] || sed 's/^budget:* */budget      /; s/^budget      \./budget      /' <<<"$job_budget"
     echo "partition   $cluster_partition: $cluster_nodes nodes, $cluster_cores cores each"
     echo "ranks       $plan_tasks: 1 coordinates, $((plan_tasks - 1)) compute with $job_threads thread(s) each;" \
         "$((job_units / (plan_tasks - 1))) units of the population for each"

@@ -230,6 +230,18 @@ class Run:
         self.file.visititems(visit)
         return sorted(found, key=lambda item: place(item[0]))
 
+    def budget(self):
+        """What a search with a budget spent, {} without one, and its steps: (phase, what is counted, wanted, made, room)."""
+        group = self.file.get("budget")
+        if group is None or "spent_answers" not in group:
+            return {}, []
+        spent = {}
+        for of in ("answers", "tokens"):
+            limit = text(self.file[f"job/keys/budget.{of}"][()])
+            spent[of] = (int(group[f"spent_{of}"][()]), int(limit) if limit.isdigit() else None)
+        columns = [group[name][:] for name in ("step", "of", "wanted", "made", "left")] if "step" in group else [[]] * 5
+        return spent, [(text(step), text(of), int(wanted), int(made), int(left)) for step, of, wanted, made, left in zip(*columns)]
+
     def methods(self):
         """What was tested, base first."""
         found = []

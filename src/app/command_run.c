@@ -4,6 +4,7 @@
 #include "coppice/base/memory.h"
 #include "coppice/job/job.h"
 #include "coppice/method/method.h"
+#include "coppice/report/baselines.h"
 #include "coppice/run/run.h"
 #include "coppice/search/race.h"
 
@@ -40,7 +41,10 @@ static const struct argp_option options[] = {
      "not count)",
      0},
     {"check", KEY_CHECK, NULL, 0,
-     "Check the job and its files, print resolved keys and run directory, and stop", 0},
+     "Check the job and its files, print resolved keys, the answers that it takes at most and "
+     "run "
+     "directory, and stop",
+     0},
     {"keys", KEY_KEYS, NULL, 0,
      "Print every key of the job file with unit, default, range and meaning", 0},
     {0}};
@@ -185,6 +189,22 @@ static void print_screen(const cop_job *job, size_t pool)
                  (long long)((judges + 1) * most));
 }
 
+/* Appends the answers that the job takes and what a budget leaves of them, as comments. */
+static cop_status print_plan(const cop_job *job, cop_error *err)
+{
+    cop_text text = {0};
+    uint64_t test = 0;
+    cop_status status = cop_baselines_count_answers(job, &test, err);
+    if (status == COP_OK) status = cop_text_append(&text, "work: ", 6, err);
+    if (status == COP_OK) status = cop_plan_print_work(job, test, &text, err);
+    if (status == COP_OK) status = cop_plan_print_budget(job, &text, err);
+    for (const char *at = text.data; status == COP_OK && *at != '\0';
+         at += strcspn(at, "\n") + 1)
+        (void)printf("# %.*s\n", (int)strcspn(at, "\n"), at);
+    cop_text_free(&text);
+    return status == COP_OK ? cop_app_flush(err) : status;
+}
+
 /* runs/NAME for .../NAME.yaml */
 static cop_status default_out(const char *job, cop_text *out, cop_error *err)
 {
@@ -268,6 +288,7 @@ cop_status cop_command_run(int argc, char **argv, cop_error *err)
         status = cop_job_load(a.job, a.overrides, a.override_count, &job, err);
         if (status == COP_OK) status = print_job(job, err);
         if (status == COP_OK) status = print_races(job, err);
+        if (status == COP_OK) status = print_plan(job, err);
         if (status == COP_OK) status = cop_run_check(job, &pool, err);
         if (status == COP_OK) print_screen(job, pool);
         if (status == COP_OK) status = print_out(&a, err);

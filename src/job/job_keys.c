@@ -10,6 +10,7 @@ static const cop_job_section sections[] = {
     {.name = "task", .meaning = "what is learnt"},
     {.name = "task.prompt", .stand_in = "task.prompt.user"},
     {.name = "splits", .meaning = "how the data set is divided into disjoint sets"},
+    {.name = "budget", .meaning = "how much the search may take"},
     {.name = "population", .meaning = "random perturbations of the base model"},
     {.name = "generation", .meaning = "how answers are generated (greedily)"},
     {.name = "consolidate", .meaning = "stage 1: the population is merged into one model"},

@@ -2,6 +2,34 @@
 #include "job/job_keys_table.h"
 
 static const cop_job_key keys[] = {
+    {.name = "budget.answers",
+     .type = COP_JOB_INTEGER,
+     .offset = FIELD(budget.answers),
+     .initial = "none",
+     .word = "none",
+     .least = 1,
+     .most = INT64_MAX,
+     .unit = "answers",
+     .meaning =
+         "Most answers that the search may take: all those on support, probe and validate, the "
+         "base's, too. The test set, and so the baselines, do not count. Where not all of the "
+         "search has room the last rounds are left out first, then doublings of the steps, "
+         "then candidates and directions, each side with half of what is left (jobs/README.md, "
+         "Budget); --check prints the plan. A budget below the least that the search needs is "
+         "refused."},
+    {.name = "budget.tokens",
+     .type = COP_JOB_INTEGER,
+     .offset = FIELD(budget.tokens),
+     .initial = "none",
+     .word = "none",
+     .least = 1,
+     .most = INT64_MAX,
+     .unit = "tokens",
+     .meaning =
+         "The same in tokens that are generated. A phase begins only where there is room for "
+         "answers of generation.max_new_tokens each; what shorter ones leave is spent on "
+         "more candidates and directions. Both limits may be given, and both hold."},
+
     {.name = "population.size",
      .type = COP_JOB_INTEGER,
      .offset = FIELD(population.size),

@@ -6,7 +6,9 @@
 #include "coppice/base/memory.h"
 #include "coppice/method/method.h"
 #include "coppice/noise/noise.h"
+#include "method/spend.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -83,13 +85,15 @@ static cop_status add_single(cop_search *search, cop_candidates *c, size_t i,
     return cop_phase_add(c->phase, search->row, count, err);
 }
 
-static cop_status add_rows(cop_search *search, cop_candidates *c, cop_error *err)
+/* Candidates first .. end - 1. */
+static cop_status add_rows(cop_search *search, cop_candidates *c, size_t first, size_t end,
+                           cop_error *err)
 {
     size_t own = 0;
     COP_GROW(search->row, search->row_capacity, search->trunk_count + search->seed_count, err);
     size_t *const centre = list_centre(search, &own, err);
     cop_status status = centre == NULL ? COP_ERR_MEMORY : COP_OK;
-    for (size_t i = 0; i < c->count && status == COP_OK; i++) {
+    for (size_t i = first; i < end && status == COP_OK; i++) {
         if (c->vector != NULL)
             status = cop_search_add_candidate(search, c->phase,
                                               c->vector + i * search->seed_count, err);
@@ -124,30 +128,62 @@ static cop_status record(const cop_search *search, const cop_candidates *c, cop_
     return status;
 }
 
-cop_status cop_candidates_open(cop_search *search, cop_candidates *candidates,
-                               const cop_candidates_phase *of, cop_error *err)
+static cop_status open_phase(cop_search *search, cop_candidates *c,
+                             const cop_candidates_phase *of, cop_error *err)
 {
-    cop_candidates *const c = candidates;
     c->first_row = of->with_centre ? 1 : 0;
     COP_TRY(cop_phase_create(search->phases, of->path, of->title, of->examples, of->count,
                              &c->phase, err));
-    if (of->with_centre) COP_TRY(cop_search_add_centre(search, c->phase, err));
-    return add_rows(search, c, err);
+    return of->with_centre ? cop_search_add_centre(search, c->phase, err) : COP_OK;
+}
+
+cop_status cop_candidates_open(cop_search *search, cop_candidates *candidates,
+                               const cop_candidates_phase *of, cop_error *err)
+{
+    COP_TRY(open_phase(search, candidates, of, err));
+    return add_rows(search, candidates, 0, candidates->count, err);
+}
+
+/* Scores as many of the candidates as the budget has room for: all at once, or the first ones
+ * and then those that shorter answers leave room for. Their number is then the count. */
+static cop_status run_rows(cop_search *search, cop_candidates *c, const cop_round *round,
+                           cop_error *err)
+{
+    const size_t wanted = c->count;
+    const uint64_t left = cop_budget_left(&search->budget);
+    const uint64_t reserve = cop_round_reserve(round, left);
+    size_t next = cop_round_candidates(round, left, reserve, 0);
+    c->count = 0;
+    while (next > 0) {
+        COP_TRY(add_rows(search, c, c->count, c->count + next, err));
+        c->count += next;
+        COP_TRY(cop_search_run_phase(search, c->phase, err));
+        next = cop_round_candidates(round, cop_budget_left(&search->budget), reserve, c->count);
+    }
+    return cop_search_note_step(search, c->phase->path, "candidates", wanted, c->count, left,
+                                err);
 }
 
 cop_status cop_candidates_score(cop_search *search, cop_candidates *candidates,
-                                const char *path, const char *title, bool with_centre,
+                                const cop_round *round, const char *path, const char *title,
                                 cop_error *err)
 {
     cop_candidates *const c = candidates;
+    const bool with_centre = round->first > 0;
     const cop_candidates_phase whole = {.path = path,
                                         .title = title,
                                         .examples = search->support,
                                         .count = search->support_count,
                                         .with_centre = with_centre};
-    if (c->phase == NULL) COP_TRY(cop_candidates_open(search, c, &whole, err));
-    COP_TRY(cop_phase_run(search->phases, c->phase, err));
+    assert(c->count == round->candidates);
     c->usable = 0;
+    if (c->phase == NULL) {
+        COP_TRY(open_phase(search, c, &whole, err));
+        COP_TRY(run_rows(search, c, round, err));
+        if (c->count == 0) return COP_OK;
+    } else {
+        COP_TRY(cop_search_run_phase(search, c->phase, err));
+    }
     for (size_t i = 0; i < c->count; i++) {
         c->reward[i] = cop_phase_mean(c->phase, c->first_row + i);
         c->valid[i] = cop_phase_row_valid(c->phase, c->first_row + i);

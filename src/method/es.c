@@ -3,6 +3,7 @@
  * equals, faces the gate. */
 #include "method/gate.h"
 #include "method/methods.h"
+#include "method/spend.h"
 
 #include "coppice/base/memory.h"
 
@@ -52,7 +53,7 @@ static cop_status look(strategy *s, size_t iteration, cop_error *err)
 {
     cop_search *const search = s->search;
     COP_TRY(cop_search_add_centre(search, s->probe, err));
-    COP_TRY(cop_phase_run(search->phases, s->probe, err));
+    COP_TRY(cop_search_run_phase(search, s->probe, err));
     const double merit = cop_phase_merit(s->probe, iteration, &search->measure);
     const double reward = cop_phase_mean(s->probe, iteration);
     char text[64];
@@ -68,11 +69,13 @@ static cop_status look(strategy *s, size_t iteration, cop_error *err)
     return COP_OK;
 }
 
+/* *made: the budget had room for it. */
 static cop_status iterate(strategy *s, const cop_candidates *population, size_t iteration,
-                          cop_error *err)
+                          bool *made, cop_error *err)
 {
     cop_search *const search = s->search;
     const size_t size = (size_t)search->job->population.size;
+    const cop_round round = cop_round_of_population(search->method, search->job);
     cop_candidates drawn = {0};
     cop_status status = COP_OK;
     if (iteration > 0) {
@@ -81,9 +84,11 @@ static cop_status iterate(strategy *s, const cop_candidates *population, size_t 
         (void)snprintf(path, sizeof path, "/es/iteration_%zu", iteration + 1);
         (void)snprintf(title, sizeof title, "es %zu", iteration + 1);
         COP_TRY_OUT(cop_candidates_draw(search, iteration * size, size, 1, &drawn, err));
-        COP_TRY_OUT(cop_candidates_score(search, &drawn, path, title, false, err));
+        COP_TRY_OUT(cop_candidates_score(search, &drawn, &round, path, title, err));
     }
     const cop_candidates *const candidates = iteration == 0 ? population : &drawn;
+    *made = candidates->count > 0;
+    if (!*made) goto out;
     if (candidates->usable > 0) COP_TRY_OUT(step(s, candidates, err));
     COP_TRY_OUT(look(s, iteration, err));
 out:
@@ -124,8 +129,9 @@ cop_status cop_es_run(cop_search *search, const cop_candidates *population, bool
     COP_TRY_OUT(cop_phase_create(search->phases, "/es/probe", "es probe",
                                  search->splits->examples[COP_SPLIT_PROBE],
                                  search->splits->counts[COP_SPLIT_PROBE], &s.probe, err));
-    for (size_t k = 0; k < (size_t)search->job->es.iterations; k++)
-        COP_TRY_OUT(iterate(&s, population, k, err));
+    bool made = true;
+    for (size_t k = 0; k < (size_t)search->job->es.iterations && made; k++)
+        COP_TRY_OUT(iterate(&s, population, k, &made, err));
     if (s.best_after > 0) COP_TRY_OUT(pass_gate(&s, improved, err));
 out:
     cop_phase_destroy(&s.probe);

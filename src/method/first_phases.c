@@ -4,6 +4,7 @@
 #include "coppice/base/memory.h"
 #include "coppice/method/method.h"
 #include "method/screen.h"
+#include "method/spend.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -68,6 +69,7 @@ cop_status cop_search_score_base(cop_search *search, bool graded, cop_base_score
     COP_TRY(status);
     COP_TRY(cop_phase_add(base->phase, NULL, 0, err));
     COP_TRY(cop_phase_run(search->phases, base->phase, err));
+    COP_TRY(cop_search_spend_base(search, base->phase, base->start[COP_SPLIT_TEST], err));
     COP_CHECK(
         cop_phase_row_valid(base->phase, 0), err, COP_ERR_NUMERIC,
         "%s: the base model itself gives logits that are not finite; check its weights, or set "
@@ -105,10 +107,13 @@ cop_status cop_search_score_population(cop_search *search, cop_candidates *popul
                                        cop_error *err)
 {
     const size_t size = (size_t)search->job->population.size;
+    const cop_round round = cop_round_of_population(search->method, search->job);
     COP_TRY(cop_candidates_draw(search, 0, size, 1, population, err));
     if (search->job->splits.drop_uninformative)
         COP_TRY(cop_screen_run(search, population, err));
-    COP_TRY(cop_candidates_score(search, population, "/population", "population", false, err));
+    COP_TRY(cop_candidates_score(search, population, &round, "/population", "population", err));
+    COP_CHECK(population->count > 0, err, COP_ERR_CONFIG,
+              "the budget has no room for a population; coppice run --check tells the least");
     if (search->job->splits.drop_uninformative)
         COP_TRY(cop_screen_compare(search, population, err));
     COP_CHECK(population->usable > 0, err, COP_ERR_NUMERIC,

@@ -1,6 +1,7 @@
 /* The gate. A candidate passes if the mean of its paired gains on validate, over the centre,
  * lies above 0 by z standard errors, z being raised for the number of tries. */
 #include "method/gate.h"
+#include "method/spend.h"
 
 #include "coppice/base/memory.h"
 
@@ -107,7 +108,7 @@ cop_status cop_gate_pass(cop_search *search, const cop_gate_request *request, fl
         const cop_gate_candidate *const c = &request->candidates[t];
         status = cop_search_add_step(search, phase, c->vector, c->step, err);
     }
-    if (status == COP_OK) status = cop_phase_run(search->phases, phase, err);
+    if (status == COP_OK) status = cop_search_run_phase(search, phase, err);
     if (status == COP_OK) cop_progress_end(search->phases->progress, NULL);
     for (size_t t = 0; t < request->count && status == COP_OK && *winner == SIZE_MAX; t++) {
         bool accepted = false;

@@ -16,38 +16,40 @@ typedef struct mover {
     cop_proposals proposals;
     cop_phase *probe;
     cop_proposals_race race;
-    size_t best; /* proposal */
+    cop_round round; /* as the job wants it */
+    size_t best;     /* proposal */
+    size_t tries;    /* at the gate */
 } mover;
 
-/* Adds the proposal of direction d at one scale. */
-static cop_status add_step(mover *s, size_t d, double scale, cop_error *err)
+/* Adds the proposal of direction d at one scale, which is number `place` of the grid and
+ * beyond: among equals who has the lower scale comes first, then the lower direction. */
+static cop_status add_step(mover *s, size_t d, double scale, size_t place, cop_error *err)
 {
     const double step = scale * s->proposals.directions[d].reference;
     COP_TRY(cop_proposals_add(&s->proposals, d, step, scale, err));
+    s->proposals.items[s->proposals.count - 1].turn = place * s->proposals.direction_count + d;
     return cop_proposals_add_row(s->search, &s->proposals, s->proposals.count - 1, s->probe,
                                  err);
 }
 
-/* Adds the proposals of all directions at one scale. */
-static cop_status add_scale(mover *s, double scale, cop_error *err)
+/* Adds the proposals of directions at one scale, from a place in the sequence of them on. */
+static cop_status add_scale(mover *s, double scale, size_t place, size_t first, cop_error *err)
 {
-    for (size_t d = 0; d < s->proposals.direction_count; d++)
-        COP_TRY(add_step(s, d, scale, err));
+    for (size_t k = first; k < s->proposals.tried; k++)
+        COP_TRY(add_step(s, s->proposals.sequence[k], scale, place, err));
     return COP_OK;
 }
 
-/* Adds the proposals of all scales. With sums those of a direction follow each other, so that
- * its noises are added up once; who comes first among equals is the same either way. */
-static cop_status add_grid(mover *s, const cop_job_numbers *scales, cop_error *err)
+/* The same of all scales. With sums those of a direction follow each other, so that its noises
+ * are added up once. */
+static cop_status add_grid(mover *s, const cop_job_numbers *scales, size_t first,
+                           cop_error *err)
 {
-    const size_t directions = s->proposals.direction_count;
     for (size_t i = 0; i < scales->count && !s->search->sums; i++)
-        COP_TRY(add_scale(s, scales->data[i], err));
-    for (size_t d = 0; d < directions && s->search->sums; d++) {
-        for (size_t i = 0; i < scales->count; i++) {
-            COP_TRY(add_step(s, d, scales->data[i], err));
-            s->proposals.items[s->proposals.count - 1].turn = i * directions + d;
-        }
+        COP_TRY(add_scale(s, scales->data[i], i, first, err));
+    for (size_t k = first; k < s->proposals.tried && s->search->sums; k++) {
+        for (size_t i = 0; i < scales->count; i++)
+            COP_TRY(add_step(s, s->proposals.sequence[k], scales->data[i], i, err));
     }
     return COP_OK;
 }
@@ -89,22 +91,41 @@ static cop_status score_proposals(mover *s, cop_error *err)
     return COP_OK;
 }
 
+/* Scores directions at all steps of the grid, all at once or as the budget leaves room. */
+static cop_status score_grid(mover *s, cop_error *err)
+{
+    const cop_job_numbers *const scale = &s->search->job->consolidate.scale;
+    size_t more = 0;
+    COP_TRY(cop_proposals_choose(s->search, &s->round, &s->proposals, &more, err));
+    while (more > 0) {
+        const size_t first = s->proposals.tried - more;
+        COP_TRY(add_grid(s, scale, first, err));
+        COP_TRY(score_proposals(s, err));
+        COP_TRY(cop_proposals_choose(s->search, &s->round, &s->proposals, &more, err));
+    }
+    return COP_OK;
+}
+
 /* The grid of steps, doubled while its end is best. */
 static cop_status search_grid(mover *s, cop_error *err)
 {
     const cop_job *const job = s->search->job;
+    const uint64_t left = cop_budget_left(&s->search->budget);
+    size_t place = job->consolidate.scale.count;
     double largest = 0;
-    COP_TRY(add_grid(s, &job->consolidate.scale, err));
     for (size_t i = 0; i < job->consolidate.scale.count; i++)
         largest = fmax(largest, job->consolidate.scale.data[i]);
-    COP_TRY(score_proposals(s, err));
+    COP_TRY(score_grid(s, err));
     while (s->proposals.items[s->best].scale >= largest &&
-           largest * 2 <= job->consolidate.max_scale) {
+           largest * 2 <= job->consolidate.max_scale &&
+           cop_round_may_double(&s->round, cop_budget_left(&s->search->budget),
+                                s->proposals.tried)) {
         largest *= 2;
-        COP_TRY(add_scale(s, largest, err));
+        COP_TRY(add_scale(s, largest, place++, 0, err));
         COP_TRY(score_proposals(s, err));
     }
-    return COP_OK;
+    return cop_proposals_close(s->search, &s->round, &s->proposals, s->probe, left, &s->tries,
+                               err);
 }
 
 /* Proposals and directions into the run file. */
@@ -143,13 +164,11 @@ static cop_status record(mover *s, const cop_candidates *candidates, cop_error *
 static cop_status pass_gate(mover *s, size_t *winner, cop_error *err)
 {
     COP_TRY(cop_proposals_rank(&s->proposals, better, err));
-    const size_t wanted =
-        cop_proposals_count_left(&s->proposals, (size_t)s->search->job->gate.tries);
     const cop_gate_request request = {.path = s->move->gate_path,
                                       .title = "gate",
                                       .round = s->move->round,
                                       .first_attempt = 1,
-                                      .count = wanted};
+                                      .count = s->tries};
     return cop_proposals_pass_gate(s->search, &s->proposals, s->proposals.order, request,
                                    s->search->centre_validate, winner, err);
 }
@@ -167,7 +186,8 @@ cop_status cop_move_run(cop_search *search, const cop_move *move,
 {
     mover s = {.search = search,
                .move = move,
-               .race = {.stages = (size_t)search->job->consolidate.race}};
+               .race = {.stages = (size_t)search->job->consolidate.race},
+               .round = cop_round_of_population(search->method, search->job)};
     size_t winner = SIZE_MAX;
     *moved = false;
     if (accepted != NULL) *accepted = (cop_direction){0};

@@ -203,6 +203,7 @@ void cop_proposals_free(cop_proposals *proposals)
         cop_memory_free(d->vector);
     }
     cop_memory_free(proposals->directions);
+    cop_memory_free(proposals->sequence);
     cop_memory_free(proposals->items);
     cop_memory_free(proposals->order);
     *proposals = (cop_proposals){0};

@@ -30,6 +30,8 @@ typedef struct cop_proposal {
 typedef struct cop_proposals {
     cop_proposed_direction *directions; /* [direction_count] */
     size_t direction_count, direction_capacity;
+    size_t *sequence;    /* [direction_count] in which they are tried; NULL: none was yet */
+    size_t tried;        /* the first ones of it */
     cop_proposal *items; /* [count] */
     size_t count, capacity;
     size_t *order;      /* [count] best first, after cop_proposals_rank() */
@@ -40,6 +42,12 @@ typedef struct cop_proposals {
 /* Runs the job's operators on scored candidates. `reward` [N] is what they rank by. */
 cop_status cop_proposals_find(const cop_search *search, const cop_candidates *candidates,
                               const double *reward, cop_proposals *proposals, cop_error *err);
+
+/* Says which directions are tried next, before their first proposals: those of *more places of
+ * the sequence, the last of proposals->tried. All are where the budget leaves room, in their
+ * order; else as many as it leaves room for, spread over all of them; *more 0: no more. */
+cop_status cop_proposals_choose(const cop_search *search, const cop_round *round,
+                                cop_proposals *proposals, size_t *more, cop_error *err);
 
 /* One of the directions once more, with its cloud over the candidates, which those of
  * cop_proposals_find() lack; cop_direction_free() it. */
@@ -101,6 +109,13 @@ cop_status cop_proposals_rank(cop_proposals *proposals,
  * the race when and why. */
 cop_status cop_proposals_record(cop_search *search, const cop_proposals *proposals,
                                 const cop_phase *phase, cop_error *err);
+
+/* Notes how many of the directions were tried and, before the gate, how many proposals may be
+ * put to it: *tries, of those who stayed in the race. `left` is what the budget covered before
+ * the first was tried. */
+cop_status cop_proposals_close(cop_search *search, const cop_round *round,
+                               const cop_proposals *proposals, const cop_phase *phase,
+                               uint64_t left, size_t *tries, cop_error *err);
 
 /* Puts proposals [count] by their indices `tried` to the gate, in that order; the rest as in
  * cop_gate_pass(), whose candidates are these: *winner is the proposal's index. */

@@ -2,6 +2,7 @@
  * behind the best beyond doubt (coppice/search/race.h), and what is left of their examples is
  * never scored. A later start finds the same scores, and so the same leave again. */
 #include "method/proposals.h"
+#include "method/spend.h"
 
 #include "coppice/base/memory.h"
 
@@ -81,7 +82,7 @@ static cop_status run_stages(cop_search *search, const cop_proposals_race *race,
     for (size_t k = 0; k < plan->stages; k++) {
         const bool last = k + 1 == plan->stages;
         const size_t end = last ? phase->row_units : (k + 1) * plan->stage_units;
-        COP_TRY(cop_phase_run_part(search->phases, phase, k * plan->stage_units, end, err));
+        COP_TRY(cop_search_run_part(search, phase, k * plan->stage_units, end, err));
         if (last) break;
         COP_TRY(look(search, race, end * plan->unit, proposals, phase, values, rows, err));
     }
@@ -91,7 +92,7 @@ static cop_status run_stages(cop_search *search, const cop_proposals_race *race,
 cop_status cop_proposals_score(cop_search *search, const cop_proposals_race *race,
                                cop_proposals *proposals, cop_phase *phase, cop_error *err)
 {
-    if (proposals->race.stages <= 1) return cop_phase_run(search->phases, phase, err);
+    if (proposals->race.stages <= 1) return cop_search_run_phase(search, phase, err);
     double *const values =
         cop_memory_alloc(proposals->count * phase->example_count, sizeof *values, err);
     cop_race_row *const rows = cop_memory_alloc(proposals->count, sizeof *rows, err);

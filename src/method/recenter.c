@@ -1,5 +1,6 @@
 /* Stage 2: local search around the accepted model, gated at every step. */
 #include "method/recenter.h"
+#include "method/spend.h"
 
 #include "coppice/base/memory.h"
 
@@ -11,7 +12,9 @@
 typedef struct round_state {
     cop_search *search;
     cop_local_search *distribution;
-    size_t number; /* from 0 */
+    size_t number;   /* from 0 */
+    cop_round round; /* as the job wants it */
+    size_t tries;    /* at the gate */
     cop_candidates local;
     double *merit; /* [N] of the local candidates on support */
     cop_proposals proposals;
@@ -36,7 +39,7 @@ static cop_status score_local(round_state *r, cop_error *err)
     (void)snprintf(path, sizeof path, "/recenter/round_%zu/local", r->number + 1);
     (void)snprintf(title, sizeof title, "recenter %zu", r->number + 1);
     COP_TRY(cop_local_search_draw(r->search, r->distribution, r->number, &r->local, err));
-    return cop_candidates_score(r->search, &r->local, path, title, true, err);
+    return cop_candidates_score(r->search, &r->local, &r->round, path, title, err);
 }
 
 /* Compares the local candidates with the centre and updates where the next are drawn from. */
@@ -76,18 +79,37 @@ static cop_status judge_local(round_state *r, cop_error *err)
 
 /* --- the proposals --- */
 
-/* What the operators make of the local candidates, in steps around the current one. */
-static cop_status make_proposals(round_state *r, cop_error *err)
+/* Adds directions, from a place in the sequence of them on, in steps around the current one. */
+static cop_status add_proposals(round_state *r, size_t first, cop_phase *phase, cop_error *err)
 {
-    const cop_job *const job = r->search->job;
-    COP_TRY(cop_proposals_find(r->search, &r->local, r->merit, &r->proposals, err));
-    for (size_t d = 0; d < r->proposals.direction_count; d++) {
-        for (size_t k = 0; k < job->recenter.step.count; k++) {
-            const double factor = job->recenter.step.data[k];
-            COP_TRY(cop_proposals_add(&r->proposals, d, r->search->step * factor, factor, err));
+    const cop_job_numbers *const factors = &r->search->job->recenter.step;
+    for (size_t i = first; i < r->proposals.tried; i++) {
+        for (size_t k = 0; k < factors->count; k++) {
+            const double factor = factors->data[k];
+            COP_TRY(cop_proposals_add(&r->proposals, r->proposals.sequence[i],
+                                      r->search->step * factor, factor, err));
+            COP_TRY(cop_proposals_add_row(r->search, &r->proposals, r->proposals.count - 1,
+                                          phase, err));
         }
     }
     return COP_OK;
+}
+
+/* Scores what the operators made of the local candidates, all at once or as the budget leaves
+ * room. */
+static cop_status score_proposals(round_state *r, const cop_proposals_race *race,
+                                  cop_phase *phase, cop_error *err)
+{
+    const uint64_t left = cop_budget_left(&r->search->budget);
+    size_t more = 0;
+    COP_TRY(cop_proposals_choose(r->search, &r->round, &r->proposals, &more, err));
+    while (more > 0) {
+        COP_TRY(add_proposals(r, r->proposals.tried - more, phase, err));
+        COP_TRY(cop_proposals_score(r->search, race, &r->proposals, phase, err));
+        COP_TRY(cop_proposals_choose(r->search, &r->round, &r->proposals, &more, err));
+    }
+    return cop_proposals_close(r->search, &r->round, &r->proposals, phase, left, &r->tries,
+                               err);
 }
 
 static bool better(const cop_proposal *a, const cop_proposal *b)
@@ -130,9 +152,7 @@ static cop_status rank_proposals(round_state *r, cop_error *err)
     cop_phase *phase = NULL;
     cop_status status = cop_proposals_create_phase(search, path, title, COP_SPLIT_SUPPORT,
                                                    &race, list, &phase, err);
-    for (size_t i = 0; i < list->count && status == COP_OK; i++)
-        status = cop_proposals_add_row(search, list, i, phase, err);
-    if (status == COP_OK) status = cop_proposals_score(search, &race, list, phase, err);
+    if (status == COP_OK) status = score_proposals(r, &race, phase, err);
     for (size_t i = 0; i < list->count && status == COP_OK; i++) {
         if (cop_proposals_has_left(list, i)) continue;
         list->items[i].paired =
@@ -190,7 +210,7 @@ static cop_status extend_line(round_state *r, line *l, size_t direction, double 
 /* Scores what is new; among equals the step that the gate has seen. */
 static cop_status score_line(round_state *r, line *l, double seen, cop_error *err)
 {
-    COP_TRY(cop_phase_run(r->search->phases, l->phase, err));
+    COP_TRY(cop_search_run_phase(r->search, l->phase, err));
     l->best_merit = cop_phase_merit(l->phase, 0, &r->search->measure);
     l->best = SIZE_MAX;
     for (size_t i = l->first; i < r->proposals.count; i++) {
@@ -232,7 +252,8 @@ static cop_status search_line(round_state *r, size_t winner, size_t *chosen, cop
     }
     COP_TRY_OUT(score_line(r, &l, seen.step, err));
     while (l.best != SIZE_MAX && r->proposals.items[l.best].scale >= largest &&
-           r->proposals.items[l.best].scale > 1 && largest * 2 <= job->consolidate.max_scale) {
+           r->proposals.items[l.best].scale > 1 && largest * 2 <= job->consolidate.max_scale &&
+           cop_round_may_extend_line(&r->round, cop_budget_left(&search->budget))) {
         largest *= 2;
         COP_TRY_OUT(extend_line(r, &l, seen.direction, largest, seen.step * largest, err));
         COP_TRY_OUT(score_line(r, &l, seen.step, err));
@@ -262,21 +283,21 @@ static cop_status commit(round_state *r, size_t winner, size_t chosen, cop_error
 
 /* --- rounds --- */
 
-/* *accepted tells whether the centre moved. */
-static cop_status run_round(round_state *r, bool *accepted, cop_error *err)
+/* *accepted tells whether the centre moved, *made whether the budget had room for the round. */
+static cop_status run_round(round_state *r, bool *accepted, bool *made, cop_error *err)
 {
     size_t winner = SIZE_MAX;
     size_t chosen = SIZE_MAX;
-    const size_t wanted = (size_t)r->search->job->gate.tries;
     *accepted = false;
     COP_TRY(score_local(r, err));
+    *made = r->local.count > 0;
+    if (!*made) return COP_OK;
     COP_TRY(judge_local(r, err));
     if (r->local.usable == 0) return COP_OK;
-    COP_TRY(make_proposals(r, err));
-    if (r->proposals.count == 0) return COP_OK;
+    COP_TRY(cop_proposals_find(r->search, &r->local, r->merit, &r->proposals, err));
+    if (r->proposals.direction_count == 0) return COP_OK;
     COP_TRY(rank_proposals(r, err));
-    COP_TRY(pass_gate(r, "", r->proposals.order,
-                      cop_proposals_count_left(&r->proposals, wanted), &winner, err));
+    COP_TRY(pass_gate(r, "", r->proposals.order, r->tries, &winner, err));
     if (winner == SIZE_MAX) return COP_OK;
     COP_TRY(search_line(r, winner, &chosen, err));
     if (chosen == SIZE_MAX) return COP_OK;
@@ -286,14 +307,18 @@ static cop_status run_round(round_state *r, bool *accepted, cop_error *err)
 }
 
 static cop_status start_round(cop_search *search, cop_local_search *distribution, size_t number,
-                              bool *accepted, cop_error *err)
+                              bool *accepted, bool *made, cop_error *err)
 {
-    round_state r = {.search = search, .distribution = distribution, .number = number};
+    round_state r = {.search = search,
+                     .distribution = distribution,
+                     .number = number,
+                     .round = cop_round_of_recentring(search->job)};
     r.merit = cop_memory_alloc((size_t)search->job->recenter.size, sizeof *r.merit, err);
     r.gated =
         cop_memory_alloc(search->splits->counts[COP_SPLIT_VALIDATE], sizeof *r.gated, err);
-    const cop_status status =
-        r.merit == NULL || r.gated == NULL ? COP_ERR_MEMORY : run_round(&r, accepted, err);
+    const cop_status status = r.merit == NULL || r.gated == NULL
+                                  ? COP_ERR_MEMORY
+                                  : run_round(&r, accepted, made, err);
     cop_candidates_free(&r.local);
     cop_proposals_free(&r.proposals);
     cop_memory_free(r.merit);
@@ -313,7 +338,9 @@ cop_status cop_recenter_run(cop_search *search, const cop_candidates *population
     int64_t rejects = 0; /* in a row */
     for (size_t k = 0; k < (size_t)job->recenter.rounds; k++) {
         bool accepted = false;
-        COP_TRY_OUT(start_round(search, &distribution, k, &accepted, err));
+        bool made = false;
+        COP_TRY_OUT(start_round(search, &distribution, k, &accepted, &made, err));
+        if (!made) break;
         if (accepted) {
             accepts++;
             rejects = 0;

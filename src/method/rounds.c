@@ -10,12 +10,13 @@ static cop_status score_round(cop_search *search, size_t round, double shrink,
                               cop_candidates *candidates, cop_error *err)
 {
     const size_t size = (size_t)search->job->population.size;
+    const cop_round wanted = cop_round_of_population(search->method, search->job);
     char path[64];
     char title[32];
     (void)snprintf(path, sizeof path, "/rounds/round_%zu/population", round + 1);
     (void)snprintf(title, sizeof title, "round %zu", round + 1);
     COP_TRY(cop_candidates_draw(search, round * size, size, shrink, candidates, err));
-    return cop_candidates_score(search, candidates, path, title, false, err);
+    return cop_candidates_score(search, candidates, &wanted, path, title, err);
 }
 
 static cop_status move_centre(cop_search *search, size_t round,
@@ -46,10 +47,12 @@ cop_status cop_rounds_run(cop_search *search, const cop_candidates *population, 
         bool moved = false;
         cop_status status = COP_OK;
         if (round > 0) status = score_round(search, round, shrink, &drawn, err);
-        if (status == COP_OK)
-            status = move_centre(search, round, round == 0 ? population : &drawn, &moved, err);
+        const cop_candidates *const candidates = round == 0 ? population : &drawn;
+        const bool is_made = status == COP_OK && candidates->count > 0;
+        if (is_made) status = move_centre(search, round, candidates, &moved, err);
         cop_candidates_free(&drawn);
         COP_TRY(status);
+        if (!is_made) break; /* the budget has no room for it */
         *improved = *improved || moved;
         rejects = moved ? 0 : rejects + 1;
         if (!moved) shrink *= job->rounds.shrink;

@@ -10,6 +10,7 @@
  * the first n are flattered, where most are easy they look worse than they are. How much, their
  * mean beside that of the others tells. */
 #include "method/screen.h"
+#include "method/spend.h"
 
 #include "coppice/base/memory.h"
 
@@ -79,7 +80,7 @@ static cop_status find_uninformative(screen *s, cop_error *err)
     if (s->places == NULL) return COP_ERR_MEMORY;
     COP_TRY(cop_candidates_draw(search, 0, s->judges, 1, &s->first, err));
     COP_TRY(cop_candidates_open(search, &s->first, &whole, err));
-    COP_TRY(cop_phase_run(search->phases, s->first.phase, err));
+    COP_TRY(cop_search_run_phase(search, s->first.phase, err));
     judge(s);
     cop_progress_end(search->phases->progress, NULL);
     return COP_OK;
@@ -102,7 +103,7 @@ static cop_status replace(screen *s, cop_error *err)
         search->support[s->places[k]] = pool[k];
     COP_TRY(cop_candidates_draw(search, 0, s->judges, 1, &s->again, err));
     COP_TRY(cop_candidates_open(search, &s->again, &new, err));
-    COP_TRY(cop_phase_run(search->phases, s->again.phase, err));
+    COP_TRY(cop_search_run_phase(search, s->again.phase, err));
     cop_progress_end(search->phases->progress, NULL);
     COP_CHECK(cop_phase_row_valid(s->again.phase, 0), err, COP_ERR_NUMERIC,
               "%s: the base model itself gives logits that are not finite; check its weights, "

@@ -34,13 +34,15 @@ cop_status cop_search_create(const cop_method *method, const cop_job *job,
                              const cop_splits *splits, cop_phases *phases, double correct_at,
                              cop_search *search, cop_error *err)
 {
-    *search = (cop_search){.job = job,
+    *search = (cop_search){.method = method,
+                           .job = job,
                            .splits = splits,
                            .phases = phases,
                            /* Scores are binary32, so what they are held against is. */
                            .measure.correct_at = (double)(float)correct_at,
                            .sums = job->consolidate.sums && method->proposes,
-                           .seed_count = cop_method_seed_count(method, job)};
+                           .seed_count = cop_method_seed_count(method, job),
+                           .budget = cop_budget_of(job)};
     const size_t count = search->seed_count;
     search->seeds = cop_memory_alloc(count, sizeof *search->seeds, err);
     search->centre = cop_memory_alloc(count, sizeof *search->centre, err);
@@ -180,5 +182,6 @@ void cop_search_free(cop_search *search)
     cop_memory_free(search->support);
     cop_memory_free(search->base_support);
     cop_memory_free(search->gate);
+    cop_memory_free(search->steps);
     *search = (cop_search){0};
 }

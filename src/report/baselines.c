@@ -43,18 +43,18 @@ static bool is_randopt(const cop_job *job)
     return cop_method_find(job->method, &method, NULL) == COP_OK && !method->is_gated;
 }
 
-static cop_status list_randopt(cop_search *search, sizes *list, cop_error *err)
+/* Of a population of `members`. */
+static cop_status list_randopt(const cop_job *job, size_t members, sizes *list, cop_error *err)
 {
-    const size_t members = (size_t)search->job->population.size;
-    const cop_job_integers *const wanted = &search->job->baselines.randopt;
+    const cop_job_integers *const wanted = &job->baselines.randopt;
     /* K = 1 stands beside every ensemble, and is the result where the method is RandOpt. */
-    const bool with_one = wanted->count > 0 || is_randopt(search->job);
+    const bool with_one = wanted->count > 0 || is_randopt(job);
     return list_sizes(wanted, with_one, members, list, err);
 }
 
-static cop_status list_self_consistency(cop_search *search, sizes *list, cop_error *err)
+static cop_status list_self_consistency(const cop_job *job, sizes *list, cop_error *err)
 {
-    return list_sizes(&search->job->baselines.self_consistency, false, SIZE_MAX, list, err);
+    return list_sizes(&job->baselines.self_consistency, false, SIZE_MAX, list, err);
 }
 
 static size_t largest(const sizes *list)
@@ -79,8 +79,8 @@ void cop_baselines_print_plan(cop_search *search)
     const size_t population = (size_t)job->population.size * (size_t)job->splits.support;
     sizes randopt = {0};
     sizes drawn = {0};
-    if (list_randopt(search, &randopt, NULL) == COP_OK &&
-        list_self_consistency(search, &drawn, NULL) == COP_OK && test > 0) {
+    if (list_randopt(job, (size_t)job->population.size, &randopt, NULL) == COP_OK &&
+        list_self_consistency(job, &drawn, NULL) == COP_OK && test > 0) {
         char votes[96];
         char samples[96];
         describe_sizes(&randopt, votes, sizeof votes);
@@ -88,15 +88,30 @@ void cop_baselines_print_plan(cop_search *search)
         if (randopt.count + drawn.count > 0) {
             cop_progress_print(
                 search->phases->progress,
-                "baselines on test: %s%s%s%s%s; %zu answers, the population takes %zu",
+                "baselines on test: %s%s%s%s%s; %zu answers, the population takes %zu%s",
                 randopt.count > 0 ? "RandOpt " : "", randopt.count > 0 ? votes : "",
                 randopt.count > 0 && drawn.count > 0 ? "; " : "",
                 drawn.count > 0 ? "self-consistency " : "", drawn.count > 0 ? samples : "",
-                (largest(&randopt) + largest(&drawn)) * test, population);
+                (largest(&randopt) + largest(&drawn)) * test, population,
+                cop_budget_is_set(&search->budget) ? " at most" : "");
         }
     }
     cop_memory_free(randopt.data);
     cop_memory_free(drawn.data);
+}
+
+cop_status cop_baselines_count_answers(const cop_job *job, uint64_t *answers, cop_error *err)
+{
+    sizes randopt = {0};
+    sizes drawn = {0};
+    cop_status status = list_randopt(job, (size_t)job->population.size, &randopt, err);
+    if (status == COP_OK) status = list_self_consistency(job, &drawn, err);
+    if (status == COP_OK)
+        *answers = ((is_randopt(job) ? 0 : 1) + largest(&randopt) + largest(&drawn)) *
+                   (uint64_t)job->splits.test;
+    cop_memory_free(randopt.data);
+    cop_memory_free(drawn.data);
+    return status;
 }
 
 /* --- RandOpt --- */
@@ -208,7 +223,7 @@ cop_status cop_baselines_randopt(cop_search *search, const cop_candidates *popul
     sizes list = {0};
     cop_phase *phase = NULL;
     if (search->splits->counts[COP_SPLIT_TEST] == 0) return COP_OK;
-    COP_TRY(list_randopt(search, &list, err));
+    COP_TRY(list_randopt(search->job, population->count, &list, err));
     cop_status status = COP_OK;
     size_t *const members = cop_memory_alloc(largest(&list), sizeof *members, err);
     if (list.count == 0) goto out;
@@ -251,7 +266,7 @@ cop_status cop_baselines_self_consistency(cop_search *search, cop_results *resul
 {
     sizes list = {0};
     cop_phase *phase = NULL;
-    COP_TRY(list_self_consistency(search, &list, err));
+    COP_TRY(list_self_consistency(search->job, &list, err));
     cop_status status = COP_OK;
     if (list.count == 0 || search->splits->counts[COP_SPLIT_TEST] == 0) goto out;
     COP_TRY_OUT(draw_samples(search, largest(&list), &phase, err));

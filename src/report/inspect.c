@@ -11,6 +11,7 @@
 #include "report/races.h"
 #include "report/run_file.h"
 #include "report/screen.h"
+#include "report/spending.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -261,6 +262,7 @@ cop_status cop_run_inspect(const char *path, bool json, cop_text *text, cop_erro
         if (status == COP_OK) status = cop_screen_print(store, text, err);
         if (status == COP_OK) status = cop_split_print(store, false, text, err);
         if (status == COP_OK) status = cop_races_print(store, text, err);
+        if (status == COP_OK) status = cop_spending_print(store, text, err);
         if (status == COP_OK) status = print_gate(store, text, err);
         if (status == COP_OK) status = print_final(store, text, err);
     }

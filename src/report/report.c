@@ -6,6 +6,7 @@
 #include "coppice/base/timer.h"
 #include "report/burnt.h"
 #include "report/screen.h"
+#include "report/spending.h"
 
 #include <jansson.h>
 #include <stdio.h>
@@ -112,6 +113,18 @@ static cop_status write_recipe(const cop_report *report, cop_error *err)
     return status;
 }
 
+/* "Budget: 19840 of 20000 answers, 812345 tokens spent." */
+static cop_status print_budget(const cop_budget *b, cop_progress *out, cop_error *err)
+{
+    cop_text text = {0};
+    if (!cop_budget_is_set(b)) return COP_OK;
+    const cop_status status = cop_spending_describe(b->answers, b->spent_answers, b->tokens,
+                                                    b->spent_tokens, &text, err);
+    if (status == COP_OK) cop_progress_print(out, "Budget: %s spent.", text.data);
+    cop_text_free(&text);
+    return status;
+}
+
 static cop_status print_end(const cop_report *report, cop_error *err)
 {
     cop_progress *const out = report->dir->progress;
@@ -140,6 +153,7 @@ static cop_status print_end(const cop_report *report, cop_error *err)
         : report->verdict == COP_VERDICT_PASSED
             ? "The consolidated model passed the gate on held-out examples."
             : "Nothing passed the gate, so the result is the base model.");
+    COP_TRY(print_budget(&report->search->budget, out, err));
     cop_progress_print(out, "%s, %llu tokens generated in this start.", spent,
                        (unsigned long long)report->dir->progress->all_tokens);
     cop_progress_print(out, "Written: %s/{run.h5, recipe.json, summary.json, log}",
@@ -177,6 +191,27 @@ static json_t *method_json(const cop_results *results, const cop_result *m)
     return object;
 }
 
+/* Candidates that were scored. */
+static json_int_t count_population(const cop_report *report)
+{
+    const cop_store_array *const reward =
+        cop_store_get(report->dir->store, "/population/reward");
+    return reward != NULL ? (json_int_t)reward->shape[0]
+                          : (json_int_t)report->search->job->population.size;
+}
+
+static json_t *limit_json(uint64_t limit)
+{
+    return limit > 0 ? json_integer((json_int_t)limit) : json_null();
+}
+
+static json_t *budget_json(const cop_budget *b)
+{
+    return json_pack("{s:o, s:o, s:I, s:I}", "answers", limit_json(b->answers), "tokens",
+                     limit_json(b->tokens), "spent_answers", (json_int_t)b->spent_answers,
+                     "spent_tokens", (json_int_t)b->spent_tokens);
+}
+
 static cop_status write_summary(const cop_report *report, cop_error *err)
 {
     const cop_results *const results = report->results;
@@ -196,7 +231,7 @@ static cop_status write_summary(const cop_report *report, cop_error *err)
         report->search->measure.on_reward ? "reward" : "correct", "test", models,
         "test_examples", (json_int_t)results->examples, "randopt_candidate",
         (json_int_t)report->candidate, "randopt_support_reward", report->support_reward,
-        "population", (json_int_t)report->search->job->population.size, "recipe_components",
+        "population", count_population(report), "recipe_components",
         (json_int_t)report->recipe->component_count, "gate_decisions",
         (json_int_t)report->search->gate_count, "gate", gate_json(report), "seconds_this_start",
         report->seconds, "generated_tokens", (json_int_t)spent.tokens, "evaluations",
@@ -206,6 +241,8 @@ static cop_status write_summary(const cop_report *report, cop_error *err)
     if (burnt != NULL) (void)json_object_set_new(summary, "destructive_candidates", burnt);
     json_t *const screen = cop_screen_json(report->dir->store);
     if (screen != NULL) (void)json_object_set_new(summary, "support_screen", screen);
+    if (summary != NULL && cop_budget_is_set(&report->search->budget))
+        (void)json_object_set_new(summary, "budget", budget_json(&report->search->budget));
     return write_json(report, "summary.json", summary, err);
 }
 

@@ -5,6 +5,7 @@
 #include "coppice/base/timer.h"
 #include "coppice/rundir/claim.h"
 #include "coppice/store/store.h"
+#include "report/spending.h"
 
 #include <jansson.h>
 #include <stdio.h>
@@ -212,6 +213,22 @@ static cop_status print_phase(const finding *f, cop_text *text, cop_error *err)
                            real_of(phase, "best"));
 }
 
+static uint64_t whole_of(const json_t *object, const char *key)
+{
+    return (uint64_t)json_integer_value(json_object_get(object, key)); /* 0 of null */
+}
+
+static cop_status print_budget(const finding *f, cop_text *text, cop_error *err)
+{
+    const json_t *const budget = json_object_get(f->status, "budget");
+    if (budget == NULL) return COP_OK;
+    COP_TRY(cop_text_format(text, err, "  budget      "));
+    COP_TRY(cop_spending_describe(whole_of(budget, "answers"),
+                                  whole_of(budget, "spent_answers"), whole_of(budget, "tokens"),
+                                  whole_of(budget, "spent_tokens"), text, err));
+    return cop_text_format(text, err, " spent by finished phases\n");
+}
+
 static cop_status print_checkpoint(const finding *f, cop_text *text, cop_error *err)
 {
     const json_t *const checkpoint = json_object_get(f->status, "checkpoint");
@@ -264,6 +281,7 @@ static cop_status print_page(const finding *f, cop_text *text, cop_error *err)
     }
     if (f->status != NULL && strcmp(f->state, "starting") != 0) {
         COP_TRY(print_phase(f, text, err));
+        COP_TRY(print_budget(f, text, err));
         COP_TRY(print_checkpoint(f, text, err));
         const double threads = real_of(f->status, "threads_per_rank");
         COP_TRY(

@@ -124,6 +124,20 @@ out:
     return status;
 }
 
+/* What the budget, if there is one, leaves of the search. */
+static cop_status print_budget(const cop_lead *lead, cop_error *err)
+{
+    cop_text text = {0};
+    const cop_status status = cop_plan_print_budget(lead->rank->job, &text, err);
+    for (const char *at = text.data; status == COP_OK && at != NULL && *at != '\0';) {
+        const int length = (int)strcspn(at, "\n");
+        cop_progress_print(lead->search.phases->progress, "%.*s", length, at);
+        at += length + (at[length] == '\n' ? 1 : 0);
+    }
+    cop_text_free(&text);
+    return status;
+}
+
 cop_status cop_driver_run(cop_lead *lead, cop_error *err)
 {
     const cop_rank *const rank = lead->rank;
@@ -139,6 +153,7 @@ cop_status cop_driver_run(cop_lead *lead, cop_error *err)
     COP_TRY_OUT(cop_search_create(method, rank->job, &rank->splits, &lead->phases,
                                   rank->own_task.correct_at, search, err));
     cop_baselines_print_plan(search);
+    COP_TRY_OUT(print_budget(lead, err));
     COP_TRY_OUT(cop_search_score_base(search, rank->task->graded, &base, err));
     COP_TRY_OUT(cop_lead_note_moved(lead, err));
     COP_TRY_OUT(cop_search_score_population(search, &population, err));

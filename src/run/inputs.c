@@ -162,6 +162,15 @@ cop_status cop_inputs_check_memory(const cop_rank *rank, cop_error *err)
     return COP_OK;
 }
 
+cop_status cop_inputs_check_budget(const cop_rank *rank, cop_error *err)
+{
+    const cop_method *method = NULL;
+    const cop_budget budget = cop_budget_of(rank->job);
+    cop_plan plan;
+    COP_TRY(cop_method_find(rank->job->method, &method, err));
+    return cop_plan_make(method, rank->job, &budget, &plan, err);
+}
+
 cop_status cop_run_check(const cop_job *job, size_t *pool, cop_error *err)
 {
     cop_rank rank = {.job = job};
@@ -173,6 +182,7 @@ cop_status cop_run_check(const cop_job *job, size_t *pool, cop_error *err)
         status = cop_evaluator_check(&options, err);
     }
     if (status == COP_OK) status = cop_checkpoint_open(job->model, &base, err);
+    if (status == COP_OK) status = cop_inputs_check_budget(&rank, err);
     if (status == COP_OK) status = cop_inputs_check_memory(&rank, err);
     cop_checkpoint_close(&base);
     cop_inputs_free(&rank);

@@ -16,4 +16,7 @@ cop_evaluator_options cop_inputs_prompt_options(const cop_rank *rank);
 /* COP_ERR_MEMORY with the figures where this machine has less. */
 cop_status cop_inputs_check_memory(const cop_rank *rank, cop_error *err);
 
+/* COP_ERR_CONFIG with the least budget where the job's is smaller. */
+cop_status cop_inputs_check_budget(const cop_rank *rank, cop_error *err);
+
 #endif

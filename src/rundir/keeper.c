@@ -56,12 +56,21 @@ static json_t *checkpoint_json(const cop_keeper_view *view)
                      "failed_attempts", (json_int_t)view->failed_saves);
 }
 
+static json_t *budget_json(const cop_progress_budget *b)
+{
+    json_t *const answers = b->answers > 0 ? json_integer((json_int_t)b->answers) : json_null();
+    json_t *const tokens = b->tokens > 0 ? json_integer((json_int_t)b->tokens) : json_null();
+    return json_pack("{s:o, s:o, s:I, s:I}", "answers", answers, "tokens", tokens,
+                     "spent_answers", (json_int_t)b->spent_answers, "spent_tokens",
+                     (json_int_t)b->spent_tokens);
+}
+
 static json_t *status_json(const cop_keeper *k, const cop_keeper_view *view, const char *state)
 {
     const cop_claim_record *const claim = cop_claim_get(k->claim);
     char now[24];
     cop_timer_utc(now, sizeof now);
-    return json_pack(
+    json_t *const object = json_pack(
         "{s:i, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:s, s:I, s:s, s:I, s:I, s:o, s:o}",
         "coppice_status", 1, "state", state, "version", cop_build_version(), "job", k->job,
         "started", k->started, "written", now, "ranks", (json_int_t)k->ranks, "nodes",
@@ -70,6 +79,10 @@ static json_t *status_json(const cop_keeper *k, const cop_keeper_view *view, con
         claim->owner.slurm_job, "claim", (json_int_t)cop_claim_number(k->claim),
         "units_this_start", (json_int_t)view->progress.all_units, "phase", phase_json(view),
         "checkpoint", checkpoint_json(view));
+    const cop_progress_budget *const budget = &view->progress.budget;
+    if (object != NULL && (budget->answers > 0 || budget->tokens > 0))
+        (void)json_object_set_new(object, "budget", budget_json(budget));
+    return object;
 }
 
 static cop_status write_json(const cop_keeper *k, json_t *object, bool last, cop_error *err)

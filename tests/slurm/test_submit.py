@@ -25,7 +25,7 @@ def check_plans():
     text = planned(DEMO)
     check(field(text, "ranks").startswith("9: 1 coordinates, 8 compute with 1 thread"), text)
     check(field(text, "nodes") == "2" and "04:00:00 (site_time" in field(text, "time"), text)
-    check("population 7680," in field(text, "work") and "test 40800)" in field(text, "work"), text)
+    check("population 7680," in field(text, "work") and "test 40400)" in field(text, "work"), text)
     # a population that keeps every core of the partition busy
     text = planned(DEMO, *set_keys(["population.size=300"]))
     check(field(text, "ranks").startswith("24: 1 coordinates, 23 compute with 1 thread"), text)

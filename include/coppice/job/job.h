@@ -51,6 +51,9 @@ typedef struct cop_job {
         int64_t drop_after;      /**< candidates that decide which these are */
     } splits;
     struct {
+        int64_t answers, tokens; /**< most of the search; 0: no limit */
+    } budget;
+    struct {
         int64_t size;
         cop_job_numbers sigma;
         int64_t seed;

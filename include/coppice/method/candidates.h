@@ -6,13 +6,14 @@
 #ifndef COPPICE_METHOD_CANDIDATES_H
 #define COPPICE_METHOD_CANDIDATES_H
 
+#include "coppice/method/budget.h"
 #include "coppice/phase/phase.h"
 #include "coppice/search/operators.h"
 
 typedef struct cop_search cop_search; /**< method.h */
 
 typedef struct cop_candidates {
-    size_t count;       /**< N */
+    size_t count;       /**< N; what the arrays have room for may be more */
     size_t *seed_index; /**< [N] into the search's seeds; NULL where vectors are given */
     double *sign;       /**< [N] 1 or -1, the second of a pair; NULL where vectors are given */
     double *vector;     /**< [N, seeds]; NULL: one seed each */
@@ -39,15 +40,17 @@ typedef struct cop_candidates_phase {
     bool with_centre; /**< which is row 0 then */
 } cop_candidates_phase;
 
-/** Makes the phase in which they are to be scored around the centre, and their rows. */
+/** Makes the phase in which they are to be scored around the centre, and their rows: all of
+ *  them, for a search without a budget. */
 cop_status cop_candidates_open(cop_search *search, cop_candidates *candidates,
                                const cop_candidates_phase *of, cop_error *err);
 
-/** Scores them on support around the centre, as a phase at `path`, unless one was opened for
- * them; with_centre adds the centre itself as row 0. Without it seeds and sigmas go into the
- * run file beside the scores. */
+/** Scores them on support around the centre, as a phase at `path` unless one was opened for
+ * them: as many as the budget leaves of the round, whose candidates they are; none if it is not
+ * to be made. A round that counts the centre has it as row 0. Without it seeds and sigmas go
+ * into the run file beside the scores. */
 cop_status cop_candidates_score(cop_search *search, cop_candidates *candidates,
-                                const char *path, const char *title, bool with_centre,
+                                const cop_round *round, const char *path, const char *title,
                                 cop_error *err);
 
 /** What an operator sees of scored candidates, with the job's grid; `reward` [N] is what they

@@ -9,6 +9,7 @@
 
 #include "coppice/data/dataset.h"
 #include "coppice/job/job.h"
+#include "coppice/method/budget.h"
 #include "coppice/method/candidates.h"
 #include "coppice/phase/phase.h"
 #include "coppice/search/search.h"
@@ -22,8 +23,17 @@ typedef struct cop_gate_record {
     cop_gate_decision decision;
 } cop_gate_record;
 
+/** What the budget made of a step of the search. */
+typedef struct cop_budget_step {
+    char path[64];       /**< of the phase in the run file */
+    const char *of;      /**< what is counted */
+    size_t wanted, made; /**< by the job; by the budget */
+    uint64_t left;       /**< answers that what was left covered before */
+} cop_budget_step;
+
 /** A search in progress. */
 typedef struct cop_search {
+    const cop_method *method; /**< borrowed */
     const cop_job *job;       /**< borrowed */
     const cop_splits *splits; /**< borrowed */
     cop_phases *phases;       /**< borrowed */
@@ -46,10 +56,13 @@ typedef struct cop_search {
     size_t row_capacity;
     cop_gate_record *gate; /**< [gate_count] */
     size_t gate_count, gate_capacity;
+    cop_budget budget;      /**< what may be spent, and was */
+    cop_budget_step *steps; /**< [step_count] of a search with a budget */
+    size_t step_count, step_capacity;
 } cop_search;
 
 /** A method by its table: the value of the job's key `method`. */
-typedef struct cop_method {
+struct cop_method {
     const char *name;
     const char *title; /**< in tables */
     bool is_gated;     /**< its result passed the gate, or is the base */
@@ -63,7 +76,7 @@ typedef struct cop_method {
      *  the base by the gate's word; else it is the base, or nobody was asked. */
     cop_status (*run)(cop_search *search, const cop_candidates *population, bool *improved,
                       cop_error *err);
-} cop_method;
+};
 
 /** Method `index` of the table, NULL past the last. */
 const cop_method *cop_method_at(size_t index);

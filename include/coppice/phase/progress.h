@@ -15,7 +15,14 @@ typedef enum cop_progress_mode {
     COP_PROGRESS_NEVER
 } cop_progress_mode;
 
-/** What is shown; all fields are the module's own but `best`, the best mean so far. */
+/** What a search with a budget may spend, and has spent at the end of its last phase. */
+typedef struct cop_progress_budget {
+    uint64_t answers, tokens; /**< limits; 0: none */
+    uint64_t spent_answers, spent_tokens;
+} cop_progress_budget;
+
+/** What is shown; all fields are the module's own but `best`, the best mean so far, and
+ * `budget`. */
 typedef struct cop_progress {
     bool live; /**< draw the live line */
     bool quiet;
@@ -32,6 +39,7 @@ typedef struct cop_progress {
     uint64_t all_tokens; /**< ... in all phases */
     size_t all_units;
     double best; /**< best mean so far, negative: none */
+    cop_progress_budget budget;
 } cop_progress;
 
 /** Decides whether to draw. */

@@ -196,6 +196,8 @@ static void test_out_of_range(void **state)
         {"consolidate.beta: [-1]", "j.yaml:3: consolidate.beta: -1 is out of range"},
         {"consolidate.max_scale: 0", "j.yaml:3: consolidate.max_scale: 0 is out of range"},
         {"consolidate.rank: 0", "j.yaml:3: consolidate.rank: 0 is out of range"},
+        {"budget.answers: 0", "j.yaml:3: budget.answers: 0 is out of range (none | >= 1)"},
+        {"budget.tokens: -1", "j.yaml:3: budget.tokens: -1 is out of range (none | >= 1)"},
         {"consolidate.race: 1",
          "j.yaml:3: consolidate.race: 1 is out of range (off | 2 .. 64)"},
         {"recenter.race: 65", "j.yaml:3: recenter.race: 65 is out of range (off | 2 .. 64)"},

@@ -85,6 +85,8 @@ static void test_defaults(void **state)
     assert_int_equal(job->splits.validate, 200);
     assert_int_equal(job->splits.test, 400);
     assert_int_equal(job->splits.seed, 0);
+    assert_int_equal(job->budget.answers, 0);
+    assert_int_equal(job->budget.tokens, 0);
     assert_int_equal(job->population.size, 500);
     assert_numbers(&job->population.sigma, NUMBERS(5e-4, 1e-3, 2e-3));
     assert_int_equal(job->population.seed, 1);
@@ -158,6 +160,8 @@ static void test_every_key(void **state)
     assert_int_equal(job->splits.validate, 33);
     assert_int_equal(job->splits.test, 0);
     assert_int_equal(job->splits.seed, -1);
+    assert_int_equal(job->budget.answers, 20000);
+    assert_int_equal(job->budget.tokens, 2000000);
     assert_int_equal(job->population.size, 34);
     assert_numbers(&job->population.sigma, NUMBERS(1e-3, 2.5e-4, .5, 7));
     assert_true(job->population.seed == INT64_MAX);

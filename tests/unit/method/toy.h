@@ -42,6 +42,7 @@ typedef struct toy {
     uint64_t bad_seed; /* whose candidates' logits are not finite; 0: none */
     size_t due_every;  /* units between checkpoints */
     size_t scored;     /* units, in this start */
+    double length;     /* of an answer, at most, as a share of the longest; 0: a token */
     size_t saves;      /* checkpoints that were asked for */
 } toy;
 
@@ -91,6 +92,17 @@ static inline bool toy_is_bad(const toy *t, cop_row row)
     return false;
 }
 
+/* Tokens of a unit's answers: those of a row and place are the same in every start. */
+static inline uint64_t toy_tokens(const toy *t, const cop_phase *phase, uint64_t unit,
+                                  size_t answers)
+{
+    const uint64_t most = (uint64_t)(t->length * (double)t->phases.max_tokens);
+    if (t->length == 0) return answers;
+    const uint64_t bits = phase->digest[unit / phase->row_units] ^ (unit % phase->row_units);
+    return t->length >= 1 ? most * answers
+                          : (bits * 0x9e3779b97f4a7c15U >> 20) % (most * answers + 1);
+}
+
 static inline cop_status toy_evaluate(void *context, cop_phase *phase, const uint64_t *units,
                                       size_t count, cop_error *err)
 {
@@ -113,7 +125,7 @@ static inline cop_status toy_evaluate(void *context, cop_phase *phase, const uin
                                          .score_count = bad ? 0 : range.count,
                                          .answers =
                                              phase->keeps_answers && !bad ? answers : NULL,
-                                         .tokens = range.count,
+                                         .tokens = toy_tokens(t, phase, units[u], range.count),
                                          .seconds = 0.001,
                                          .rank = (int)(units[u] % 3)};
         assert_int_equal(cop_phase_check(&t->phases, phase, &result, err), COP_OK);
@@ -161,11 +173,11 @@ static inline void toy_set_up(toy *t, const char *method, const char *const *ove
         "backend: {batch: 16}\n";
     const cop_job_source source = {.text = text, .length = strlen(text), .path = "toy.yaml"};
     const size_t counts[COP_SPLIT_COUNT] = {40, 30, 60, 30};
-    const char *all[16];
+    const char *all[32];
     char chosen[32];
     cop_error err = {0};
     *t = (toy){.left = TOY_FOREVER, .due_every = 7};
-    assert_true(count < 15);
+    assert_true(count < 31);
     (void)snprintf(chosen, sizeof chosen, "method=%s", method);
     all[0] = chosen;
     for (size_t i = 0; i < count; i++)
@@ -187,7 +199,7 @@ static inline void toy_set_up(toy *t, const char *method, const char *const *ove
                              .progress = &t->progress,
                              .log = t->log,
                              .batch = 16,
-                             .max_tokens = 64,
+                             .max_tokens = (uint64_t)t->job->generation.max_new_tokens,
                              .host = {t, toy_evaluate, toy_watch, NULL, toy_save}};
 }
 

@@ -1,0 +1,275 @@
+/* The plan of a search: the search itself, with answers counted instead of given. */
+#include "coppice/method/budget.h"
+
+#include "coppice/method/method.h"
+
+#include <inttypes.h>
+
+/* A search in numbers. */
+typedef struct planner {
+    const cop_method *method;
+    const cop_job *job;
+    cop_budget budget;
+    cop_plan *plan;
+} planner;
+
+static uint64_t left(const planner *p)
+{
+    return cop_budget_left(&p->budget);
+}
+
+/* Takes answers, as long as can be; gives their number. */
+static uint64_t spend(planner *p, uint64_t answers)
+{
+    uint64_t tokens = 0;
+    if (__builtin_mul_overflow(answers, p->budget.answer_tokens, &tokens)) tokens = UINT64_MAX;
+    cop_budget_spend(&p->budget, answers, tokens);
+    return answers;
+}
+
+static void spend_base(planner *p)
+{
+    uint64_t answers = 0;
+    uint64_t tokens = 0;
+    cop_budget_of_base(p->job, &answers, &tokens);
+    cop_budget_spend(&p->budget, answers, tokens);
+    p->plan->base = answers;
+}
+
+/* Candidates of a round, 0: it is not made. */
+static size_t spend_candidates(planner *p, const cop_round *round, uint64_t *answers)
+{
+    const uint64_t now = left(p);
+    const uint64_t reserve = cop_round_reserve(round, now);
+    const size_t count = cop_round_candidates(round, now, reserve, 0);
+    if (count > 0) *answers += spend(p, round->first + count * round->candidate);
+    return count;
+}
+
+/* What follows the candidates; the parts are those of this round. */
+static uint64_t spend_proposals(planner *p, const cop_round *round, cop_plan_part *directions,
+                                cop_plan_part *doublings, cop_plan_part *tries)
+{
+    const size_t tried = cop_round_directions(round, left(p), round->directions, 0);
+    uint64_t answers = spend(p, tried * round->direction);
+    size_t doubled = 0;
+    while (doubled < round->doublings && cop_round_may_double(round, left(p), tried)) {
+        answers += spend(p, tried * round->doubling);
+        doubled++;
+    }
+    const size_t passed = cop_round_tries(round, left(p));
+    answers += spend(p, passed * round->gate);
+    *directions = (cop_plan_part){round->directions, tried};
+    *doublings = (cop_plan_part){round->doublings, doubled};
+    *tries = (cop_plan_part){round->tries, passed};
+    return answers;
+}
+
+static void spend_populations(planner *p)
+{
+    cop_plan *const plan = p->plan;
+    const cop_round round = cop_round_of_population(p->method, p->job);
+    plan->rounds.wanted = p->method->population_count(p->job);
+    plan->candidates.wanted = round.candidates;
+    for (size_t k = 0; k < plan->rounds.wanted; k++) {
+        cop_plan_part directions;
+        cop_plan_part doublings;
+        cop_plan_part tries;
+        const size_t count = spend_candidates(p, &round, &plan->populations);
+        if (count == 0) break;
+        plan->rounds.made++;
+        plan->last_candidates = count;
+        if (k == 0) plan->candidates.made = count;
+        if (p->method->proposes) {
+            plan->consolidation += spend_proposals(p, &round, &directions, &doublings, &tries);
+            if (k > 0) continue;
+            plan->directions = directions;
+            plan->doublings = doublings;
+            plan->tries = tries;
+        } else if (p->method->is_gated) {
+            plan->consolidation += spend(p, (uint64_t)p->job->splits.probe);
+        }
+    }
+    if (p->method->is_gated && !p->method->proposes)
+        plan->consolidation += spend(p, (uint64_t)p->job->splits.validate);
+}
+
+static void spend_recentring(planner *p)
+{
+    cop_plan *const plan = p->plan;
+    const cop_round round = cop_round_of_recentring(p->job);
+    plan->recentrings.wanted = cop_round_count_recentring(p->method, p->job);
+    plan->local.wanted = round.candidates;
+    for (size_t k = 0; k < plan->recentrings.wanted; k++) {
+        cop_plan_part ignored;
+        const size_t count = spend_candidates(p, &round, &plan->recentring);
+        if (count == 0) break;
+        plan->recentrings.made++;
+        plan->local.made = count;
+        plan->recentring += spend_proposals(p, &round, &ignored, &ignored, &ignored);
+        plan->recentring += spend(p, round.rest - round.gate);
+        for (size_t i = 0; i < round.line_steps && cop_round_may_extend_line(&round, left(p));
+             i++)
+            plan->recentring += spend(p, round.line);
+        plan->recentring += spend(p, round.gate);
+    }
+}
+
+/* Refuses a budget, naming the least one. */
+static cop_status check_least(const planner *p, cop_error *err)
+{
+    const cop_round round = cop_round_of_population(p->method, p->job);
+    const cop_budget *const b = &p->budget;
+    uint64_t base = 0;
+    uint64_t base_tokens = 0;
+    cop_budget_of_base(p->job, &base, &base_tokens);
+    const uint64_t least = cop_round_least(&round);
+    const uint64_t answers = base + least;
+    const uint64_t tokens = base_tokens + least * b->answer_tokens;
+    const size_t candidates =
+        round.candidates < COP_ROUND_LEAST ? round.candidates : COP_ROUND_LEAST;
+    const bool short_of_answers = b->answers > 0 && b->answers < answers;
+    COP_CHECK(
+        !short_of_answers && (b->tokens == 0 || b->tokens >= tokens), err, COP_ERR_CONFIG,
+        "budget.%s: %" PRIu64 " are too few: this search needs %" PRIu64
+        " at least, for %" PRIu64 " answers of the base, %zu candidates of %" PRIu64
+        " each%s and %" PRIu64 " answers on probe and validate%s; give more, or make "
+        "splits smaller",
+        short_of_answers ? "answers" : "tokens", short_of_answers ? b->answers : b->tokens,
+        short_of_answers ? answers : tokens, base, candidates, round.candidate,
+        candidates < round.candidates ? ", fewer being no population," : "",
+        least - candidates * round.candidate,
+        short_of_answers ? "" : ", all as long as generation.max_new_tokens lets them be");
+    return COP_OK;
+}
+
+cop_status cop_plan_make(const cop_method *method, const cop_job *job, const cop_budget *budget,
+                         cop_plan *plan, cop_error *err)
+{
+    planner p = {.method = method, .job = job, .budget = *budget, .plan = plan};
+    *plan = (cop_plan){0};
+    COP_CHECK(
+        !job->splits.drop_uninformative || !cop_budget_is_set(budget), err, COP_ERR_CONFIG,
+        "splits.drop_uninformative: what replacing examples takes is not planned within a "
+        "budget; leave it out, or budget.answers and budget.tokens");
+    COP_TRY(check_least(&p, err));
+    spend_base(&p);
+    spend_populations(&p);
+    spend_recentring(&p);
+    plan->spent = p.budget;
+    return COP_OK;
+}
+
+/* --- for people and scripts --- */
+
+/* Answers of a budget that the plan has no use for, but the search may have: where a race or a
+ * step not taken leaves room. */
+static uint64_t count_spare(const cop_budget *spent, const cop_budget *whole)
+{
+    const uint64_t most = spent->answers > 0 && spent->answers < whole->spent_answers
+                              ? spent->answers
+                              : whole->spent_answers;
+    return most - spent->spent_answers;
+}
+
+/* Answers that replacing examples which say nothing takes at most: those who decide, and the
+ * base, on as many new ones as support has. */
+static uint64_t count_screen(const cop_job *job)
+{
+    const int64_t judges = job->splits.drop_after < job->population.size
+                               ? job->splits.drop_after
+                               : job->population.size;
+    return (uint64_t)(judges + 1) * (uint64_t)job->splits.support;
+}
+
+cop_status cop_plan_print_work(const cop_job *job, uint64_t test, cop_text *text,
+                               cop_error *err)
+{
+    const cop_method *method = NULL;
+    cop_budget budget = cop_budget_of(job);
+    budget.tokens = 0; /* of how many answers they are nobody knows */
+    const cop_budget none = {.answer_tokens = budget.answer_tokens};
+    cop_plan plan;
+    cop_plan whole;
+    COP_TRY(cop_method_find(job->method, &method, err));
+    COP_TRY(cop_plan_make(method, job, &budget, &plan, err));
+    COP_TRY(cop_plan_make(method, job, &none, &whole, err));
+    COP_TRY(cop_text_format(text, err, "base %" PRIu64 ", population%s %" PRIu64,
+                            plan.base + (uint64_t)job->splits.test,
+                            method->population_count(job) > 1 ? "s" : "", plan.populations));
+    if (job->splits.drop_uninformative)
+        COP_TRY(cop_text_format(text, err, ", replacements %" PRIu64, count_screen(job)));
+    if (method->is_gated)
+        COP_TRY(cop_text_format(text, err, ", %s %" PRIu64,
+                                method->proposes ? "consolidation" : "iterates",
+                                plan.consolidation));
+    if (method->recentres)
+        COP_TRY(cop_text_format(text, err, ", recentring %" PRIu64, plan.recentring));
+    const uint64_t spare = count_spare(&plan.spent, &whole.spent);
+    if (spare > 0) COP_TRY(cop_text_format(text, err, ", spare %" PRIu64, spare));
+    return cop_text_format(text, err, ", test %" PRIu64 "\n", test);
+}
+
+static cop_status print_limits(const cop_budget *b, const cop_budget *whole, cop_text *text,
+                               cop_error *err)
+{
+    COP_TRY(cop_text_append(text, "budget:", 7, err));
+    if (b->answers > 0) COP_TRY(cop_text_format(text, err, " %" PRIu64 " answers", b->answers));
+    if (b->tokens > 0)
+        COP_TRY(cop_text_format(text, err, "%s %" PRIu64 " tokens", b->answers > 0 ? "," : "",
+                                b->tokens));
+    COP_TRY(cop_text_format(text, err,
+                            " for support, probe and validate; all of the search takes %" PRIu64
+                            " answers at most",
+                            whole->spent_answers));
+    if (b->tokens > 0)
+        COP_TRY(cop_text_format(text, err, ", %" PRIu64 " tokens", whole->spent_tokens));
+    return cop_text_append(text, "\n", 1, err);
+}
+
+static cop_status print_parts(const cop_method *method, const cop_plan *plan, cop_text *text,
+                              cop_error *err)
+{
+    COP_TRY(cop_text_format(text, err, "budget.population: %zu of %zu candidates",
+                            plan->candidates.made, plan->candidates.wanted));
+    if (plan->rounds.wanted > 1)
+        COP_TRY(cop_text_format(text, err, ", %zu of %zu populations, the last of %zu",
+                                plan->rounds.made, plan->rounds.wanted, plan->last_candidates));
+    COP_TRY(cop_text_append(text, "\n", 1, err));
+    if (method->proposes)
+        COP_TRY(cop_text_format(
+            text, err,
+            "budget.consolidation: %zu of %zu directions, %zu of %zu doublings of their steps, "
+            "%zu of %zu tries at the gate\n",
+            plan->directions.made, plan->directions.wanted, plan->doublings.made,
+            plan->doublings.wanted, plan->tries.made, plan->tries.wanted));
+    if (plan->recentrings.wanted == 0) return COP_OK;
+    COP_TRY(cop_text_format(text, err, "budget.recentring: %zu of %zu rounds",
+                            plan->recentrings.made, plan->recentrings.wanted));
+    if (plan->recentrings.made > 0)
+        COP_TRY(cop_text_format(text, err, ", the last of %zu of %zu candidates",
+                                plan->local.made, plan->local.wanted));
+    return cop_text_append(text, "\n", 1, err);
+}
+
+cop_status cop_plan_print_budget(const cop_job *job, cop_text *text, cop_error *err)
+{
+    const cop_method *method = NULL;
+    const cop_budget budget = cop_budget_of(job);
+    const cop_budget none = {.answer_tokens = budget.answer_tokens};
+    cop_plan plan;
+    cop_plan whole;
+    if (!cop_budget_is_set(&budget)) return COP_OK;
+    COP_TRY(cop_method_find(job->method, &method, err));
+    COP_TRY(cop_plan_make(method, job, &budget, &plan, err));
+    COP_TRY(cop_plan_make(method, job, &none, &whole, err));
+    COP_TRY(print_limits(&budget, &whole.spent, text, err));
+    if (plan.spent.spent_answers == whole.spent.spent_answers)
+        return cop_text_format(text, err, "budget: there is room for all of it\n");
+    COP_TRY(print_parts(method, &plan, text, err));
+    return cop_text_format(text, err, "budget: so much is certain; what is left on the way%s\n",
+                           budget.tokens > 0
+                               ? ", by short answers above all, goes to more candidates and "
+                                 "directions and to what comes next"
+                               : " goes to what comes next");
+}
