@@ -20,7 +20,10 @@ typedef struct arguments {
 enum { KEY_LOGITS = 0x100, KEY_GEMM, KEY_TEMPERATURE, KEY_TOP_P, KEY_SEED };
 
 static const struct argp_option options[] = {
-    {"gemm", KEY_GEMM, "PROVIDER", 0, "auto (default), own, onednn or openblas", 0},
+    {"gemm", KEY_GEMM, "PROVIDER", 0,
+     "auto (default: own for a bf16 model, whose first token comes soonest so; a library with "
+     "--compute f32 or --arithmetic library), own, onednn or openblas",
+     0},
     {"temperature", KEY_TEMPERATURE, "T", 0,
      "Draw tokens at this temperature; 0 (default): greedy answers", 0},
     {"top-p", KEY_TOP_P, "P", 0,
@@ -207,6 +210,7 @@ static cop_status load(const arguments *a, const prompt_list *list,
     COP_CHECK(a->gemm == NULL || cop_gemm_provider_parse(a->gemm, &made.gemm), err,
               COP_ERR_USAGE, "--gemm %s: must be auto, own, onednn or openblas", a->gemm);
     made.storage = cop_model_storage(w->checkpoint);
+    made.quick_start = true;
     COP_TRY(cop_backend_create(&made, &w->backend, err));
     const cop_model_limits limits = {.batch = how->batch,
                                      .prompt_tokens = list->longest,

@@ -8,6 +8,7 @@
 #include "coppice/run/run.h"
 #include "coppice/search/race.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -179,14 +180,13 @@ static cop_status print_races(const cop_job *job, cop_error *err)
 static void print_screen(const cop_job *job, size_t pool)
 {
     if (!job->splits.drop_uninformative) return;
-    const int64_t judges = job->splits.drop_after < job->population.size
-                               ? job->splits.drop_after
-                               : job->population.size;
-    const int64_t most = (int64_t)pool;
-    (void)printf("# splits.drop_uninformative: the first %lld candidates decide; at most %lld "
-                 "of %lld examples of support are replaced, for %lld answers more\n",
-                 (long long)judges, (long long)most, (long long)job->splits.support,
-                 (long long)((judges + 1) * most));
+    const uint64_t judges =
+        (uint64_t)(job->splits.drop_after < job->population.size ? job->splits.drop_after
+                                                                 : job->population.size);
+    (void)printf("# splits.drop_uninformative: the first %" PRIu64 " candidates decide; at "
+                 "most %zu of %" PRId64 " examples of support are replaced, for %" PRIu64
+                 " answers more\n",
+                 judges, pool, job->splits.support, (judges + 1) * pool);
 }
 
 /* Appends the answers that the job takes and what a budget leaves of them, as comments. */

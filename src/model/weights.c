@@ -140,8 +140,9 @@ static cop_status load_parts(cop_model *model, cop_weight *weight, const part_li
 typedef struct addition {
     const cop_recipe *recipe; /* NULL: the base */
     size_t held;
-    size_t sum; /* of the model, SIZE_MAX: none */
-    size_t end; /* components that are added one by one end here */
+    size_t sum;   /* of the model, SIZE_MAX: none */
+    float factor; /* of it */
+    size_t end;   /* components that are added one by one end here */
 } addition;
 
 /* What becomes of each part. A part out of scope has no sums, and is copied. */
@@ -165,7 +166,7 @@ static void list_parts(const cop_model *model, size_t index, const addition *add
                                            .base_is_sums = sums != NULL};
         if (added->sum != SIZE_MAX) {
             list->parts[i].sum = cop_model_sum_part(model, added->sum, index, i);
-            list->parts[i].factor = recipe->components[recipe->component_count - 1].factor;
+            list->parts[i].factor = added->factor;
         }
         if (recipe != NULL && recipe->component_count > 0 && scale != 0.0F) list->moved = true;
     }
@@ -197,7 +198,11 @@ cop_status cop_model_apply(cop_model *model, size_t lane, const cop_recipe *reci
     if (recipe != NULL) added.end = recipe->component_count;
     if (added.held < added.end)
         COP_TRY(cop_model_follow_sum(model, recipe, &added.sum, &first, err));
-    if (added.sum != SIZE_MAX) added.end = first;
+    if (added.sum != SIZE_MAX) {
+        assert(recipe != NULL);
+        added.factor = recipe->components[added.end - 1].factor;
+        added.end = first;
+    }
     for (size_t i = 0; i < model->weight_count; i++) {
         COP_TRY(load_weight(model, i, lane, &added, err));
     }

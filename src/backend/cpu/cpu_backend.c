@@ -106,12 +106,13 @@ static const cop_backend_ops cpu_ops = {
     .kv_destroy = cop_cpu_kv_destroy,
 };
 
-/* Own kernels by themselves only where nothing is faster: with tiles, for a bf16 base. */
+/* Own kernels by themselves only where nothing is faster, for a bf16 base: with tiles, and with
+ * vectors for the first tokens. */
 static bool prefers_own(const cop_backend_options *options)
 {
     return options->arithmetic != COP_ARITHMETIC_LIBRARY &&
            options->compute != COP_COMPUTE_F32 && options->storage == COP_BF16 &&
-           options->isa >= COP_ISA_AMX;
+           options->isa >= (options->quick_start ? COP_ISA_AVX2 : COP_ISA_AMX);
 }
 
 static cop_gemm_provider choose_provider(const cop_backend_options *options)

@@ -103,9 +103,21 @@ typedef struct pack_work {
     size_t component_count;
 } pack_work;
 
+/* Where a piece's elements can be read as they lie: bf16 to which nothing is added. NULL: they
+ * cannot. */
+static const uint16_t *as_they_lie(const pack_work *w, const cop_rebuild_piece *piece)
+{
+    const bool moved = w->component_count > 0 || piece->sum != NULL;
+    const bool plain = piece->dtype == COP_BF16 && !piece->base_is_sums;
+    const bool even = (uintptr_t)piece->base % sizeof(uint16_t) == 0;
+    return (moved && piece->scale != 0.0F) || !plain || !even ? NULL : piece->base;
+}
+
 /* Elements first .. first + count - 1 of a row as bf16: rebuilt to the type that they are
- * stored in, since that is what an export holds, and from there to bf16. */
-static void read_row(const pack_work *w, size_t row, size_t first, size_t count, uint16_t *out)
+ * stored in, since that is what an export holds, and from there to bf16. In `out`, or where
+ * they lie if all of `depth` do. */
+static const uint16_t *read_row(const pack_work *w, size_t row, size_t first, size_t count,
+                                size_t depth, uint16_t *out)
 {
     const size_t k = w->weight->k;
     const cop_rebuild_piece *whole = w->pieces;
@@ -113,6 +125,8 @@ static void read_row(const pack_work *w, size_t row, size_t first, size_t count,
         row -= whole->count / k;
         whole++;
     }
+    const uint16_t *const lying = as_they_lie(w, whole);
+    if (lying != NULL && count == depth) return lying + row * k + first;
     const size_t from = cop_dtype_size(whole->base_is_sums ? COP_F32 : whole->dtype);
     float stored[TASK_DEPTH];
     float wide[TASK_DEPTH];
@@ -123,9 +137,10 @@ static void read_row(const pack_work *w, size_t row, size_t first, size_t count,
     piece.count = count;
     piece.out = piece.dtype == COP_BF16 ? (void *)out : (void *)stored;
     cop_rebuild_run(&piece, w->components, w->component_count, 1, w->self->options.isa);
-    if (piece.dtype == COP_BF16) return;
+    if (piece.dtype == COP_BF16) return out;
     w->self->options.kernels->widen(wide, stored, piece.dtype, count);
     w->self->options.kernels->narrow(out, COP_BF16, wide, count);
+    return out;
 }
 
 #if defined(__x86_64__)
@@ -141,7 +156,7 @@ static void store_four(uint32_t *to, __m128i words)
 }
 
 /* Rows [COP_PANEL] as words of a panel: transposed, four by four. depth is a multiple of 8. */
-static void interleave(uint16_t rows[COP_PANEL][TASK_DEPTH], size_t depth, uint32_t *out)
+static void interleave(const uint16_t *const rows[COP_PANEL], size_t depth, uint32_t *out)
 {
     const size_t step = COP_PANEL;
     for (size_t i = 0; i < depth; i += 8) {
@@ -164,7 +179,7 @@ static void interleave(uint16_t rows[COP_PANEL][TASK_DEPTH], size_t depth, uint3
 }
 #else
 /* Rows [COP_PANEL] as words of a panel. */
-static void interleave(uint16_t rows[COP_PANEL][TASK_DEPTH], size_t depth, uint32_t *out)
+static void interleave(const uint16_t *const rows[COP_PANEL], size_t depth, uint32_t *out)
 {
     for (size_t i = 0; i < depth; i += 2) {
         for (size_t n = 0; n < COP_PANEL; n++)
@@ -177,7 +192,8 @@ static void pack_panels(const void *context, size_t begin, size_t end)
 {
     const pack_work *const w = context;
     const cop_gemm_weight *const weight = w->weight;
-    uint16_t rows[COP_PANEL][TASK_DEPTH];
+    uint16_t room[COP_PANEL][TASK_DEPTH];
+    const uint16_t *rows[COP_PANEL];
     for (size_t panel = begin; panel < end; panel++) {
         uint32_t *const out = weight->packed + panel * COP_PANEL * weight->depth / 2;
         for (size_t first = 0; first < weight->depth; first += TASK_DEPTH) {
@@ -185,9 +201,11 @@ static void pack_panels(const void *context, size_t begin, size_t end)
             const size_t depth = left < TASK_DEPTH ? left : TASK_DEPTH;
             const size_t count = weight->k - first < depth ? weight->k - first : depth;
             if (count < depth || (panel + 1) * COP_PANEL > weight->n)
-                memset(rows, 0, sizeof rows);
-            for (size_t n = 0; n < COP_PANEL && panel * COP_PANEL + n < weight->n; n++)
-                read_row(w, panel * COP_PANEL + n, first, count, rows[n]);
+                memset(room, 0, sizeof room);
+            for (size_t n = 0; n < COP_PANEL; n++)
+                rows[n] = panel * COP_PANEL + n < weight->n
+                              ? read_row(w, panel * COP_PANEL + n, first, count, depth, room[n])
+                              : room[n];
             interleave(rows, depth, out + first / 2 * COP_PANEL);
         }
     }

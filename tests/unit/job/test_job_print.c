@@ -236,6 +236,7 @@ static void test_table(void **state)
                              strcmp(key->name, "backend.arithmetic") != 0 && /* by its effect */
                              strcmp(key->name, "backend.mixed") != 0 &&
                              strcmp(key->name, "backend.candidates") != 0 &&
+                             strcmp(key->name, "generation.stop_decided") != 0 &&
                              strcmp(key->name, "gate.allow_flat") != 0 &&
                              strcmp(key->name, "task.timeout") != 0);
         for (size_t j = 0; j < i; j++)
