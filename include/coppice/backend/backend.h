@@ -451,11 +451,11 @@ typedef struct cop_backend_options {
     cop_gemm_provider gemm;
     cop_arithmetic arithmetic; /**< defined: of processor cores, in bf16, by own kernels */
     cop_dtype storage;         /**< dtype of the base's matrices, for auto */
-    /** The first tokens are what somebody waits for: auto takes own kernels for a bf16 base also
-     *  where a library multiplies many rows faster. What they pack is half as large. */
+    /** The first tokens are what somebody waits for: auto takes own kernels for a bf16 base
+     * also where a library multiplies many rows faster. What they pack is half as large. */
     bool quick_start;
-    int threads;               /**< at least 1 */
-    cop_isa isa;               /**< of the kernels, not above the processor's */
+    int threads; /**< at least 1 */
+    cop_isa isa; /**< of the kernels, not above the processor's */
     /** Host memory that this rank may plan with, in bytes: its share where several ranks divide
      *  a node. 0: all that the system leaves. */
     uint64_t memory_bytes;
