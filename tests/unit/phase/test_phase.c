@@ -71,7 +71,7 @@ static void results_that_cannot_be_true_are_refused(void **state)
     bad[1].score_count = 15;
     bad[2].unit = 2; /* whose examples are eight */
     bad[3].answers = answers;
-    bad[4].tokens = 16 * 64 + 1;
+    bad[4].tokens = 16 * t.phases.max_tokens + 1;
     cop_error err = {0};
     assert_int_equal(cop_phase_check(&t.phases, phase, &good, &err), COP_OK);
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
