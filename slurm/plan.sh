@@ -99,7 +99,7 @@ read_job() { # JOB.yaml [coppice run options]
     job_tokens=$((job_evaluations * longest))
     # A budget of tokens is that of the search: the test set does not count.
     tested=$((($(awk '$1 == "test" { print $2 }' <<<"$job_counts") + $(key splits.test)) * longest))
-    if [ "$budget" != none ] && [ $((budget + tested)) -lt "$job_tokens" ]; then job_tokens=$((budget + tested)); fi
+    if [ "$budget" != none ] && [ "$budget" -lt $((job_tokens - tested)) ]; then job_tokens=$((budget + tested)); fi
     support=$(key splits.support) batch=$(key backend.batch)
     candidates=$(sed -n 's/^budget\.population: \([0-9]*\) of .*/\1/p' <<<"$job_budget")
     job_units=$((${candidates:-$(key population.size)} * ((support + batch - 1) / batch)))
