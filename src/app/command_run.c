@@ -43,8 +43,7 @@ static const struct argp_option options[] = {
      0},
     {"check", KEY_CHECK, NULL, 0,
      "Check the job and its files, print resolved keys, the answers that it takes at most and "
-     "run "
-     "directory, and stop",
+     "the run directory, and stop",
      0},
     {"keys", KEY_KEYS, NULL, 0,
      "Print every key of the job file with unit, default, range and meaning", 0},
@@ -180,12 +179,9 @@ static cop_status print_races(const cop_job *job, cop_error *err)
 static void print_screen(const cop_job *job, size_t pool)
 {
     if (!job->splits.drop_uninformative) return;
-    const uint64_t judges =
-        (uint64_t)(job->splits.drop_after < job->population.size ? job->splits.drop_after
-                                                                 : job->population.size);
-    (void)printf("# splits.drop_uninformative: the first %" PRIu64 " candidates decide; at "
-                 "most %zu of %" PRId64 " examples of support are replaced, for %" PRIu64
-                 " answers more\n",
+    const size_t judges = cop_job_judges(job);
+    (void)printf("# splits.drop_uninformative: the first %zu candidates decide; at most %zu of "
+                 "%" PRId64 " examples of support are replaced, for %zu answers more\n",
                  judges, pool, job->splits.support, (judges + 1) * pool);
 }
 

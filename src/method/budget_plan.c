@@ -176,10 +176,7 @@ static uint64_t count_spare(const cop_budget *spent, const cop_budget *whole)
  * base, on as many new ones as support has. */
 static uint64_t count_screen(const cop_job *job)
 {
-    const int64_t judges = job->splits.drop_after < job->population.size
-                               ? job->splits.drop_after
-                               : job->population.size;
-    return (uint64_t)(judges + 1) * (uint64_t)job->splits.support;
+    return (uint64_t)(cop_job_judges(job) + 1) * (uint64_t)job->splits.support;
 }
 
 cop_status cop_plan_print_work(const cop_job *job, uint64_t test, cop_text *text,

@@ -255,9 +255,7 @@ static void tell(const screen *s, double base)
 
 cop_status cop_screen_run(cop_search *search, cop_candidates *population, cop_error *err)
 {
-    const size_t wanted = (size_t)search->job->splits.drop_after;
-    screen s = {.search = search,
-                .judges = wanted < population->count ? wanted : population->count};
+    screen s = {.search = search, .judges = cop_job_judges(search->job)};
     double base = NAN;
     cop_status status = COP_OK;
     COP_TRY_OUT(find_uninformative(&s, err));
@@ -275,7 +273,7 @@ out:
 cop_status cop_screen_compare(const cop_search *search, const cop_candidates *population,
                               cop_error *err)
 {
-    const size_t judges = (size_t)search->job->splits.drop_after;
+    const size_t judges = cop_job_judges(search->job);
     double sum[2] = {0, 0};
     size_t count[2] = {0, 0};
     for (size_t i = 0; i < population->count; i++) {

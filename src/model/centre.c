@@ -1,7 +1,7 @@
 #include "model/centre.h"
 
 #include "coppice/base/memory.h"
-#include "model/memory_plan.h"
+#include "model/kept.h"
 
 #include <string.h>
 
@@ -24,48 +24,24 @@ static size_t common_prefix(const cop_component *a, size_t a_count, const cop_co
 static void free_sums(cop_model *model)
 {
     model_centre *const centre = &model->centre;
-    for (size_t i = 0; centre->sums != NULL && i < model->weight_count * COP_WEIGHT_MAX_PARTS;
-         i++) {
-        model->backend->ops->buffer_destroy(model->backend, &centre->sums[i]);
-    }
-    cop_memory_free(centre->sums);
+    cop_model_drop_kept(model, &centre->sums);
     cop_memory_free(centre->scale);
-    model->kept_bytes -= centre->bytes;
-    centre->bytes = 0;
-    centre->sums = NULL;
     centre->scale = NULL;
     centre->count = 0;
 }
 
-/* Room for the sums of every tensor in scope, if there is so much to spare. */
+/* Room for the sums of every tensor in scope, and their scales. */
 static cop_status reserve(cop_model *model, const cop_recipe *recipe, cop_error *err)
 {
     model_centre *const centre = &model->centre;
-    cop_backend *const backend = model->backend;
-    uint64_t need = 0;
-    for (size_t w = 0; w < model->weight_count; w++) {
-        for (size_t p = 0; p < model->weights[w].part_count; p++) {
-            const cop_tensor_info *const info = model->weights[w].tensors[p];
-            if (cop_recipe_scale(recipe, model->checkpoint, info) != 0.0F)
-                need += info->count * sizeof(float);
-        }
-    }
-    if (!cop_model_has_spare(model, need)) return COP_ERR_MEMORY;
-    centre->bytes = need;
-    model->kept_bytes += need;
     const size_t slots = model->weight_count * COP_WEIGHT_MAX_PARTS;
-    centre->sums = cop_memory_alloc(slots, sizeof(cop_buffer *), err);
+    COP_TRY(cop_model_keep(model, recipe, &centre->sums, err));
     centre->scale = cop_memory_alloc(slots, sizeof *centre->scale, err);
-    if (centre->sums == NULL || centre->scale == NULL) return COP_ERR_MEMORY;
+    if (centre->scale == NULL) return COP_ERR_MEMORY;
     for (size_t w = 0; w < model->weight_count; w++) {
-        for (size_t p = 0; p < model->weights[w].part_count; p++) {
-            const cop_tensor_info *const info = model->weights[w].tensors[p];
-            const size_t slot = w * COP_WEIGHT_MAX_PARTS + p;
-            centre->scale[slot] = cop_recipe_scale(recipe, model->checkpoint, info);
-            if (centre->scale[slot] == 0.0F) continue;
-            COP_TRY(backend->ops->buffer_create(backend, info->count * sizeof(float),
-                                                &centre->sums[slot], err));
-        }
+        for (size_t p = 0; p < model->weights[w].part_count; p++)
+            centre->scale[w * COP_WEIGHT_MAX_PARTS + p] =
+                cop_recipe_scale(recipe, model->checkpoint, model->weights[w].tensors[p]);
     }
     return COP_OK;
 }
@@ -78,18 +54,17 @@ static cop_status accumulate(cop_model *model, const cop_component *components, 
     for (size_t w = 0; w < model->weight_count; w++) {
         const cop_weight *const weight = &model->weights[w];
         for (size_t p = 0; p < weight->part_count; p++) {
-            const size_t slot = w * COP_WEIGHT_MAX_PARTS + p;
-            if (centre->sums[slot] == NULL) continue;
-            const cop_weight_part part = {.base =
-                                              from > 0 ? centre->sums[slot] : weight->bases[p],
+            cop_buffer *const sums = cop_model_kept_part(&centre->sums, w, p);
+            if (sums == NULL) continue;
+            const cop_weight_part part = {.base = from > 0 ? sums : weight->bases[p],
                                           .dtype = weight->dtype,
                                           .count = weight->tensors[p]->count,
                                           .tensor = weight->tensors[p]->noise_id,
-                                          .scale = centre->scale[slot],
+                                          .scale = centre->scale[w * COP_WEIGHT_MAX_PARTS + p],
                                           .base_is_sums = from > 0,
                                           .keep_sums = true};
-            COP_TRY(model->backend->ops->rebuild(model->backend, centre->sums[slot], 0, &part,
-                                                 1, components + from, count - from, err));
+            COP_TRY(model->backend->ops->rebuild(model->backend, sums, 0, &part, 1,
+                                                 components + from, count - from, err));
         }
     }
     return COP_OK;
@@ -112,12 +87,12 @@ static bool fits(const cop_model *model, const cop_recipe *recipe)
 static cop_status keep(cop_model *model, const cop_recipe *recipe, size_t count, cop_error *err)
 {
     model_centre *const centre = &model->centre;
-    if (centre->sums != NULL && !fits(model, recipe)) free_sums(model);
+    if (centre->sums.parts != NULL && !fits(model, recipe)) free_sums(model);
     const size_t from = common_prefix(centre->components, centre->count, recipe->components,
                                       recipe->component_count) == centre->count
                             ? centre->count
                             : 0;
-    if (centre->sums == NULL && reserve(model, recipe, NULL) != COP_OK) {
+    if (centre->sums.parts == NULL && reserve(model, recipe, NULL) != COP_OK) {
         free_sums(model);
         centre->refused = true;
         return COP_OK;
@@ -170,7 +145,7 @@ cop_status cop_model_follow_centre(cop_model *model, const cop_recipe *recipe, s
 
 const cop_buffer *cop_model_centre_sums(const cop_model *model, size_t weight, size_t part)
 {
-    return model->centre.sums[weight * COP_WEIGHT_MAX_PARTS + part];
+    return cop_model_kept_part(&model->centre.sums, weight, part);
 }
 
 void cop_model_destroy_centre(cop_model *model)

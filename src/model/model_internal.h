@@ -46,13 +46,18 @@ typedef struct model_scratch {
     cop_buffer *head_residual, *head_input, *logits; /* [lanes, head_rows, .] */
 } model_scratch;
 
+/* Sums of a kind, kept beside the memory plan: see kept.h. */
+typedef struct model_kept {
+    cop_buffer **parts; /* [weight_count, COP_WEIGHT_MAX_PARTS] binary32, NULL: no such part */
+    uint64_t bytes;     /* that they take */
+} model_kept;
+
 /* Sums of the components that many candidates begin with: see centre.h. */
 typedef struct model_centre {
     cop_component *components; /* [count] */
     size_t count;
-    cop_buffer **sums; /* [weight_count, COP_WEIGHT_MAX_PARTS] binary32, NULL: no such part */
-    float *scale;      /* of the parts, likewise */
-    uint64_t bytes;    /* that they take */
+    model_kept sums;
+    float *scale;          /* of the parts, likewise */
     cop_component *latest; /* [latest_count] of the recipe applied last */
     size_t latest_count;
     bool refused; /* there was no memory for it */
@@ -69,9 +74,8 @@ typedef struct model_terms {
 /* A sum that is kept: see sums.h. */
 typedef struct model_sum {
     model_terms terms;
-    cop_buffer **parts; /* [weight_count, COP_WEIGHT_MAX_PARTS] binary32, NULL: out of scope */
-    uint64_t bytes;     /* that they take */
-    uint64_t used;      /* when last; sums->clock */
+    model_kept memory;
+    uint64_t used; /* when last; sums->clock */
 } model_sum;
 
 typedef struct model_sums {

@@ -1,37 +1,13 @@
 #include "model/sums.h"
 
 #include "coppice/base/memory.h"
-#include "model/memory_plan.h"
+#include "model/kept.h"
 
 #include <assert.h>
 #include <string.h>
 
 /* Shorter sums are cheaper to add up again than to keep. */
 enum { WORTH_KEEPING = 16 };
-
-/* --- lists of components --- */
-
-/* Where the sum begins that components end in; count if they end in none. */
-static size_t last_sum(const cop_component *components, size_t count)
-{
-    if (count == 0 || components[count - 1].factor == 0.0F) return count;
-    size_t first = count - 1;
-    while (first > 0 && components[first - 1].factor == COP_IN_SUM)
-        first--;
-    return first;
-}
-
-/* All but the factor of the whole. */
-static bool same_sum(const cop_rebuild_sum *a, const cop_rebuild_sum *b)
-{
-    if (a->count != b->count) return false;
-    for (size_t j = 0; j < a->count; j++) {
-        if (a->components[j].seed != b->components[j].seed ||
-            a->components[j].amplitude != b->components[j].amplitude)
-            return false;
-    }
-    return true;
-}
 
 static cop_status copy_terms(const cop_rebuild_sum *from, model_terms *to, cop_error *err)
 {
@@ -63,13 +39,11 @@ cop_status cop_model_expect(cop_model *model, const cop_component *components,
     model_sums *const sums = &model->sums;
     forget_announced(sums);
     for (size_t r = 0; r < count && sums->announced_count < MODEL_MOST_SUMS; r++) {
-        const cop_component *const row = components + start[r];
-        const size_t own = start[r + 1] - start[r];
-        const size_t first = last_sum(row, own);
-        const cop_rebuild_sum found = {.components = row + first, .count = own - first};
+        const cop_rebuild_sum found =
+            cop_rebuild_last_sum(components + start[r], start[r + 1] - start[r]);
         bool known = found.count < WORTH_KEEPING;
         for (size_t i = 0; i < sums->announced_count && !known; i++)
-            known = same_sum(&sums->announced[i].sum, &found);
+            known = cop_rebuild_same_sum(&sums->announced[i].sum, &found);
         if (known) continue;
         COP_TRY(copy_terms(&found, &sums->announced[sums->announced_count], err));
         sums->announced_count++;
@@ -79,26 +53,11 @@ cop_status cop_model_expect(cop_model *model, const cop_component *components,
 
 /* --- what is kept --- */
 
-static size_t part_count(const cop_model *model)
-{
-    return model->weight_count * COP_WEIGHT_MAX_PARTS;
-}
-
 static void free_kept(cop_model *model, model_sum *kept)
 {
-    for (size_t p = 0; kept->parts != NULL && p < part_count(model); p++)
-        model->backend->ops->buffer_destroy(model->backend, &kept->parts[p]);
-    cop_memory_free(kept->parts);
+    cop_model_drop_kept(model, &kept->memory);
     free_terms(&kept->terms);
-    model->kept_bytes -= kept->bytes;
     *kept = (model_sum){0};
-}
-
-static bool in_scope(const cop_model *model, const cop_recipe *recipe, size_t weight,
-                     size_t part)
-{
-    return cop_recipe_scale(recipe, model->checkpoint, model->weights[weight].tensors[part]) !=
-           0.0F;
 }
 
 /* True if a sum is of the tensors that the recipe's scope has. */
@@ -106,37 +65,13 @@ static bool fits(const cop_model *model, const model_sum *kept, const cop_recipe
 {
     for (size_t w = 0; w < model->weight_count; w++) {
         for (size_t p = 0; p < model->weights[w].part_count; p++) {
-            const bool here = kept->parts[w * COP_WEIGHT_MAX_PARTS + p] != NULL;
-            if (here != in_scope(model, recipe, w, p)) return false;
+            const float scale =
+                cop_recipe_scale(recipe, model->checkpoint, model->weights[w].tensors[p]);
+            if ((cop_model_kept_part(&kept->memory, w, p) != NULL) != (scale != 0.0F))
+                return false;
         }
     }
     return true;
-}
-
-/* Memory for one more, if there is so much to spare. */
-static cop_status reserve(cop_model *model, const cop_recipe *recipe, model_sum *kept)
-{
-    uint64_t need = 0;
-    for (size_t w = 0; w < model->weight_count; w++) {
-        for (size_t p = 0; p < model->weights[w].part_count; p++)
-            need += in_scope(model, recipe, w, p)
-                        ? model->weights[w].tensors[p]->count * sizeof(float)
-                        : 0;
-    }
-    if (!cop_model_has_spare(model, need)) return COP_ERR_MEMORY;
-    kept->bytes = need;
-    model->kept_bytes += need;
-    kept->parts = cop_memory_alloc(part_count(model), sizeof *kept->parts, NULL);
-    if (kept->parts == NULL) return COP_ERR_MEMORY;
-    for (size_t w = 0; w < model->weight_count; w++) {
-        for (size_t p = 0; p < model->weights[w].part_count; p++) {
-            if (!in_scope(model, recipe, w, p)) continue;
-            COP_TRY(model->backend->ops->buffer_create(
-                model->backend, model->weights[w].tensors[p]->count * sizeof(float),
-                &kept->parts[w * COP_WEIGHT_MAX_PARTS + p], NULL));
-        }
-    }
-    return COP_OK;
 }
 
 /* A place for one more: a new one, or that of the sum that was of use the longest time ago,
@@ -151,11 +86,10 @@ static model_sum *find_place(cop_model *model, const cop_recipe *recipe, uint64_
     }
     if (sums->count < MODEL_MOST_SUMS) {
         model_sum *const fresh = &sums->kept[sums->count];
-        if (reserve(model, recipe, fresh) == COP_OK) {
+        if (cop_model_keep(model, recipe, &fresh->memory, NULL) == COP_OK) {
             sums->count++;
             return fresh;
         }
-        free_kept(model, fresh);
     }
     if (oldest != NULL) free_terms(&oldest->terms);
     return oldest;
@@ -164,7 +98,8 @@ static model_sum *find_place(cop_model *model, const cop_recipe *recipe, uint64_
 static size_t find_kept(const model_sums *sums, const cop_rebuild_sum *wanted)
 {
     for (size_t i = 0; i < sums->count; i++) {
-        if (sums->kept[i].terms.owned != NULL && same_sum(&sums->kept[i].terms.sum, wanted))
+        if (sums->kept[i].terms.owned != NULL &&
+            cop_rebuild_same_sum(&sums->kept[i].terms.sum, wanted))
             return i;
     }
     return SIZE_MAX;
@@ -180,10 +115,9 @@ static cop_status add_up(cop_model *model, model_sum *const *made, size_t count,
     for (size_t w = 0; w < model->weight_count; w++) {
         for (size_t p = 0; p < model->weights[w].part_count; p++) {
             const cop_tensor_info *const info = model->weights[w].tensors[p];
-            const size_t slot = w * COP_WEIGHT_MAX_PARTS + p;
-            if (made[0]->parts[slot] == NULL) continue;
+            if (cop_model_kept_part(&made[0]->memory, w, p) == NULL) continue;
             for (size_t k = 0; k < count; k++)
-                outs[k] = made[k]->parts[slot];
+                outs[k] = cop_model_kept_part(&made[k]->memory, w, p);
             COP_TRY(model->backend->ops->sums(model->backend, outs, lists, count,
                                               info->noise_id, info->count, err));
         }
@@ -235,9 +169,9 @@ cop_status cop_model_follow_sum(cop_model *model, const cop_recipe *recipe, size
     model_sums *const sums = &model->sums;
     *sum = SIZE_MAX;
     if (recipe == NULL || sums->refused) return COP_OK;
-    *first = last_sum(recipe->components, recipe->component_count);
-    const cop_rebuild_sum wanted = {.components = recipe->components + *first,
-                                    .count = recipe->component_count - *first};
+    const cop_rebuild_sum wanted =
+        cop_rebuild_last_sum(recipe->components, recipe->component_count);
+    *first = recipe->component_count - wanted.count;
     if (wanted.count < WORTH_KEEPING) return COP_OK;
     if (sums->count > 0 && !fits(model, &sums->kept[0], recipe)) {
         for (size_t i = 0; i < sums->count; i++)
@@ -258,7 +192,7 @@ const cop_buffer *cop_model_sum_part(const cop_model *model, size_t sum, size_t 
                                      size_t part)
 {
     assert(sum < model->sums.count);
-    return model->sums.kept[sum].parts[weight * COP_WEIGHT_MAX_PARTS + part];
+    return cop_model_kept_part(&model->sums.kept[sum].memory, weight, part);
 }
 
 void cop_model_destroy_sums(cop_model *model)

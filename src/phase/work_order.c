@@ -217,16 +217,9 @@ cop_status cop_work_rows_pack(const cop_phase *phase, size_t first, size_t count
 /* True if both recipes end in the same sum, whatever its factor. */
 static bool same_direction(cop_row a, cop_row b)
 {
-    if (a.count != b.count || a.count == 0) return false;
-    const size_t last = a.count - 1;
-    if (a.components[last].factor == 0.0F || b.components[last].factor == 0.0F) return false;
-    for (size_t j = last;; j--) {
-        const cop_component *const x = &a.components[j];
-        const cop_component *const y = &b.components[j];
-        if (x->seed != y->seed || x->amplitude != y->amplitude) return false;
-        if (j == 0 || a.components[j - 1].factor != COP_IN_SUM) break;
-    }
-    return true;
+    const cop_rebuild_sum x = cop_rebuild_last_sum(a.components, a.count);
+    const cop_rebuild_sum y = cop_rebuild_last_sum(b.components, b.count);
+    return x.count > 0 && cop_rebuild_same_sum(&x, &y);
 }
 
 cop_status cop_work_rows_pack_ahead(const cop_phase *phase, size_t last, size_t ranks,

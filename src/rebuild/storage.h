@@ -1,4 +1,5 @@
-/* Stored weights to binary32 and back, by instruction set. */
+/* Stored weights to binary32 and back, and what is added to them between, by instruction set.
+ */
 #ifndef COP_REBUILD_STORAGE_H
 #define COP_REBUILD_STORAGE_H
 

@@ -11,6 +11,26 @@
 
 enum { BLOCK = 4096 }; /* elements, as in rebuild.c */
 
+cop_rebuild_sum cop_rebuild_last_sum(const cop_component *components, size_t count)
+{
+    size_t first = count;
+    if (count > 0 && components[count - 1].factor != 0.0F) first--;
+    while (first > 0 && first < count && components[first - 1].factor == COP_IN_SUM)
+        first--;
+    return (cop_rebuild_sum){.components = components + first, .count = count - first};
+}
+
+bool cop_rebuild_same_sum(const cop_rebuild_sum *a, const cop_rebuild_sum *b)
+{
+    if (a->count != b->count) return false;
+    for (size_t j = 0; j < a->count; j++) {
+        if (a->components[j].seed != b->components[j].seed ||
+            a->components[j].amplitude != b->components[j].amplitude)
+            return false;
+    }
+    return true;
+}
+
 /* Seeds in an order in which every sum finds its own. */
 typedef struct merged {
     uint64_t *seeds;   /* [count] */

@@ -129,8 +129,7 @@ static double memory_bytes(const cop_method *method, const cop_job *job)
     const double grid = (double)(job->consolidate.q.count * job->consolidate.beta.count +
                                  job->consolidate.operators.count) *
                         (double)(job->consolidate.scale.count + 8);
-    const double judges =
-        job->splits.drop_uninformative ? fmin(size, (double)job->splits.drop_after) : 0;
+    const double judges = job->splits.drop_uninformative ? (double)cop_job_judges(job) : 0;
     double kept = phase_bytes(size * populations, support, batch, 1) +
                   phase_bytes(2 * judges, support, batch, 1) +
                   phase_bytes(rounds * local, support, batch, 0) +

@@ -164,6 +164,14 @@ cop_status cop_job_print_value(const cop_job *job, size_t index, cop_text *text,
  * that have none the text means nothing. */
 cop_status cop_job_print_before(size_t index, cop_text *text, cop_error *err);
 
+/** Candidates that decide which examples say nothing (splits.drop_uninformative): the first
+ *  splits.drop_after, or all where they are fewer. */
+static inline size_t cop_job_judges(const cop_job *job)
+{
+    return (size_t)(job->splits.drop_after < job->population.size ? job->splits.drop_after
+                                                                  : job->population.size);
+}
+
 /** Appends the documentation of all keys: name, type, unit, default, range, meaning. */
 cop_status cop_job_print_keys(cop_text *text, cop_error *err);
 

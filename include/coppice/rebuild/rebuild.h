@@ -79,6 +79,12 @@ typedef struct cop_rebuild_sum {
 void cop_rebuild_run(const cop_rebuild_piece *piece, const cop_component *components,
                      size_t component_count, int threads, cop_isa isa);
 
+/** The sum that components [count] end in, a view of them; of none, count 0. */
+cop_rebuild_sum cop_rebuild_last_sum(const cop_component *components, size_t count);
+
+/** True if two sums are of the same components, whatever their factors. */
+bool cop_rebuild_same_sum(const cop_rebuild_sum *a, const cop_rebuild_sum *b);
+
 /** Elements `first` to first + elements - 1 of sums [count] over one tensor: D above. A seed
  * that several have in the same order is drawn once for all of them. The same bits whatever
  * sums are asked for together, for any number of threads and any isa. */
