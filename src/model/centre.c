@@ -3,6 +3,7 @@
 #include "coppice/base/memory.h"
 #include "model/kept.h"
 
+#include <assert.h>
 #include <string.h>
 
 /* Fewer components in common than this are cheaper to add again than to keep. */
@@ -51,6 +52,7 @@ static cop_status accumulate(cop_model *model, const cop_component *components, 
                              size_t count, cop_error *err)
 {
     model_centre *const centre = &model->centre;
+    assert(centre->scale != NULL); /* reserve() */
     for (size_t w = 0; w < model->weight_count; w++) {
         const cop_weight *const weight = &model->weights[w];
         for (size_t p = 0; p < weight->part_count; p++) {
