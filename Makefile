@@ -297,7 +297,7 @@ check-unit: unit
 # Unit tests only: run it with ASAN=1 UBSAN=1 and a BUILD of its own. Open MPI and hwloc keep
 # memory to the end, so leaks are looked for by the tests that name them.
 check-san: unit
-	@ASAN_OPTIONS=detect_leaks=0 COPPICE_SANITIZED=1 python3 tests/run.py --build $(BUILD) --at-once $$(nproc) unit
+	@ASAN_OPTIONS=detect_leaks=0 COPPICE_SANITIZED=1 python3 tests/run.py --build $(BUILD) --without planted --at-once $$(nproc) unit
 check-e2e: all
 	@python3 tests/run.py --build $(BUILD) e2e
 check-layers:

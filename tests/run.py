@@ -1,17 +1,17 @@
 #!/usr/bin/env python3
 """Runs the tests and prints one line each, then "N passed, N failed, N skipped".
 
-  tests/run.py [--build DIR] [--only WORD] [unit] [e2e] [slurm]
+  tests/run.py [--build DIR] [--only WORD] [--without WORD] [unit] [e2e] [slurm]
 
 A unit test is a cmocka program in DIR/tests; an end-to-end test is an executable tests/e2e/*.py or
 *.sh that gets COPPICE (the binary) and BUILD in its environment; each of those in tests/slurm gets a
-cluster of its own (tests/slurm/cluster.py). Unit tests run as many at a time as there are cores, others one by one,
-and beside them those whose file says "# Mostly waits". Exit code 77 of an end-to-end test, or a cmocka SKIPPED
+cluster of its own (tests/slurm/cluster.py). Unit tests run as many at a time as there are cores. End-to-end tests run
+two at a time, for a small job leaves much of two cores idle: first those whose file says "# Takes long"; those that say
+"# Alone" one by one. Exit code 77 of an end-to-end test, or a cmocka SKIPPED
 line, is a skip; a line that begins with "skip" is the reason.
 """
 import argparse
 import concurrent.futures
-import contextlib
 import glob
 import os
 import re
@@ -96,30 +96,29 @@ def run_test(test, environment, limit_s):
     return lines, counts
 
 
-def waits(test):
-    """Whether an end-to-end test leaves most of the processor to others."""
+def says(test, words):
+    """Whether a test that is a script has a comment that begins with these words."""
     with open(test[2][-1], encoding="utf-8") as file:
-        return "\n# Mostly waits" in file.read(2000)
+        return f"\n# {words}" in file.read(2000)
 
 
-def lanes_of(tests, at_once):
-    """Groups of tests, one after the other; of each the lists that run beside each other, and how many at a time."""
+def rounds_of(tests, at_once):
+    """Lists of tests, one list after the other, and how many of each run at a time."""
     if at_once:
-        return [[(tests, at_once)]]
+        return [(tests, at_once)]
     units = [test for test in tests if test[0] == "unit"]
-    others = [test for test in tests if test[0] != "unit"]
-    waiting = [test for test in others if waits(test)]
-    return [[(units, os.cpu_count())], [([test for test in others if test not in waiting], 1), (waiting, 1)]]
+    scripts = [test for test in tests if test[0] != "unit"]
+    alone = [test for test in scripts if test[0] == "slurm" or says(test, "Alone")]
+    others = [test for test in scripts if test not in alone]
+    others.sort(key=lambda test: not says(test, "Takes long"))  # a long one at the end would run by itself
+    return [(units, os.cpu_count()), (others, 2), (alone, 1)]
 
 
-def run_beside(lanes, environment, limit_s):
-    """Prints the tests of some lanes as they end, and returns their counts."""
+def run_tests(tests, at_once, environment, limit_s):
+    """Prints each as it ends, and returns their counts."""
     total = [0, 0, 0]
-    with contextlib.ExitStack() as stack:
-        running = []
-        for tests, at_once in lanes:
-            pool = stack.enter_context(concurrent.futures.ThreadPoolExecutor(at_once))
-            running += [pool.submit(run_test, test, environment, limit_s) for test in tests]
+    with concurrent.futures.ThreadPoolExecutor(at_once) as pool:
+        running = [pool.submit(run_test, test, environment, limit_s) for test in tests]
         for done in concurrent.futures.as_completed(running):
             lines, counts = done.result()
             print("\n".join(lines), flush=True)
@@ -130,7 +129,8 @@ def run_beside(lanes, environment, limit_s):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--build", default="build")
-    parser.add_argument("--only", default="")
+    parser.add_argument("--only", default="", metavar="WORD", help="tests with this in their name")
+    parser.add_argument("--without", metavar="WORD", help="but those with this")
     parser.add_argument("--limit", type=float, default=1500, help="seconds for one test")
     parser.add_argument("--at-once", type=int, help="tests that run beside each other, of whatever kind")
     parser.add_argument("kinds", nargs="*", default=[])
@@ -160,8 +160,9 @@ def main():
                 tests.append((kind, name[5:-3], command))
 
     total = [0, 0, 0]
-    for lanes in lanes_of([test for test in tests if options.only in test[1]], options.at_once):
-        total = [a + b for a, b in zip(total, run_beside(lanes, environment, options.limit))]
+    tests = [test for test in tests if options.only in test[1] and not (options.without and options.without in test[1])]
+    for some, at_once in rounds_of(tests, options.at_once):
+        total = [a + b for a, b in zip(total, run_tests(some, at_once, environment, options.limit))]
     print(f"{total[0]} passed, {total[1]} failed, {total[2]} skipped")
     return 1 if total[1] or not sum(total) else 0
 

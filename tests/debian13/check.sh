@@ -2,21 +2,23 @@
 # Coppice on Debian 13, in a folder of this machine: installs it there, builds, tests, and goes on with runs that this
 # system has begun, and the other way round.
 #
-#   tests/debian13/check.sh [--reduced] [FOLDER]
+#   tests/debian13/check.sh [--reduced | --prepare] [FOLDER]
 #
 # FOLDER (COPPICE_DEBIAN13, build/debian13) is kept, so that the next time takes minutes less; rm -rf it freely.
-# --reduced: build, unit tests, signals, small jobs on both systems, without the rest of `make check`, the demo and
-# Slurm. Prints a line for each step, then "N passed, N failed, N skipped". Needs root and a mirror
+# --reduced: build, unit tests but for what only computes, the demo, signals, small jobs on both systems,
+# without the rest of `make check` and Slurm. --prepare: only installs and builds, for a later call. Prints a line for each step, then "N passed, N failed, N skipped". Needs root and a mirror
 # (COPPICE_MIRROR, else the one that this machine installs from).
 # shellcheck disable=SC2317 # functions that step() calls
 set -u -o pipefail
 cd "$(dirname "$0")/../.." || exit 1
 here=tests/debian13
-reduced=''
-if [ "${1:-}" = --reduced ]; then
-    reduced=1
-    shift
-fi
+mode=whole
+case ${1:-} in
+    --reduced | --prepare)
+        mode=${1#--}
+        shift
+        ;;
+esac
 root=${1:-${COPPICE_DEBIAN13:-build/debian13}}
 passed=0 failed=0 skipped=0
 
@@ -34,7 +36,7 @@ skip() {
 [ "$(id -u)" = 0 ] || skip "not root"
 unshare --mount --pid --uts --fork true 2>/dev/null || skip "no namespaces for mounts and processes here"
 if ! command -v debootstrap >/dev/null 2>&1; then
-    { apt-get update && apt-get install -y --no-install-recommends debootstrap; } >/dev/null 2>&1 ||
+    { apt-get update && apt-get install -y -o DPkg::Lock::Timeout=120 --no-install-recommends debootstrap; } >/dev/null 2>&1 ||
         skip "debootstrap is not installed, and cannot be"
 fi
 mirror=${COPPICE_MIRROR:-}
@@ -121,12 +123,15 @@ step "Debian 13: packages" there sh .ci/deps check || finish
 # shellcheck disable=SC2016 # its own processors
 step "Debian 13: build without a warning" there sh -c 'make -j"$(nproc)" WERROR=1 all unit' || finish
 
+[ "$mode" != prepare ] || finish
+
 # --- tests of its own ---
 
-if [ -n "$reduced" ]; then
+if [ "$mode" = reduced ]; then
     # shellcheck disable=SC2016 # its own processors
-    suite "Debian 13: unit tests" there sh -c 'python3 tests/run.py --at-once "$(nproc)" unit'
+    suite "Debian 13: unit tests" there sh -c 'python3 tests/run.py --without planted --at-once "$(nproc)" unit'
     suite "Debian 13: mpirun and signals" there python3 tests/run.py --only mpirun e2e
+    suite "Debian 13: the demo and its digest" there python3 tests/run.py --only gain e2e
 else
     suite "Debian 13: make check" there make check
     step "Debian 13: make demo" there sh -c 'rm -rf runs/demo && make demo'

@@ -2,7 +2,7 @@
 """A model's files while they are used: cut short, overwritten, touched or replaced on any rank. The job stops with the
 file's name and that of the tensor, nobody hangs, no score of another model is kept, and the same command goes on once
 the model is back. A touch that leaves every tensor what it was stops nothing."""
-# Mostly waits.
+# Takes long.
 import json
 import os
 import shutil

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """The baselines: votes and tests recomputed from what the run file holds, method: randopt, the same
 bytes on any number of ranks and after kills. Drawn answers do not depend on the batch."""
+# Takes long.
 import collections
 import json
 import math

@@ -1,7 +1,6 @@
 #!/usr/bin/env python3
 """Two jobs on one run directory: one works, the other refuses. A dead owner is taken over from, at once
 on its own machine, by its silence from another; an owner that was taken for dead notices and stops."""
-# Mostly waits.
 import os
 import signal
 import subprocess

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Own rewards in a job: the same bytes as the task arith gives, also where the command fails again
 and again in every way; a command that always fails stops the job, which goes on once it is mended."""
-# Mostly waits.
+# Takes long.
 import json
 import os
 import signal

@@ -2,6 +2,7 @@
 """The demo job, and a shorter one of another population seed: the consolidated model is at least 0.45 above the
 base on test on average, and never below it by more than the interval. The exported model scores on the same
 examples what the run reported."""
+# Takes long.
 import json
 import os
 

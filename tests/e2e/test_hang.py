@@ -2,7 +2,6 @@
 """A worker that stops for ever: the others do its work, the job saves its result and leaves with the code
 that means "run the same command again", and that start finds all done. One that stops for a while changes
 nothing (test_queue_faults: it is used again)."""
-# Mostly waits.
 import os
 import signal
 import subprocess

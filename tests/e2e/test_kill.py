@@ -2,6 +2,7 @@
 """SIGKILL at ten random moments: run again each time with another number of ranks, the job ends with the
 same bytes, and no score that was in the run file is ever computed again. SIGTERM leaves a valid run file
 and exit code 75 within 5 s."""
+# Takes long.
 import os
 import random
 import signal

@@ -2,6 +2,7 @@
 """Candidates side by side, on the device that is emulated on the processor: how many changes no
 result, in f32 and bf16, with one rank or several, greedy or drawn, with units of several batches,
 and after a resume with another number; the plan says how many there are."""
+# Takes long.
 import json
 import os
 import re

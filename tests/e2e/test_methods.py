@@ -2,6 +2,7 @@
 """Every way to use a population - operators, antithetic pairs, scaling, rounds, es - gives the same
 bytes with 1 and 3 ranks and after a kill, and another result than the others; what scaling found
 survives an export."""
+# Takes long.
 import json
 import os
 import shutil

@@ -1,6 +1,5 @@
 #!/usr/bin/env python3
 """A run directory that is moved while its job runs: the job says so and goes on there, its claim with it."""
-# Mostly waits.
 import json
 import os
 import subprocess

@@ -2,6 +2,7 @@
 """Cores and memory of the ranks of a node: the plan is printed once, more threads than cores are refused
 unless asked for, so is a model that does not fit once for every rank; base weights are in memory once.
 Ranks that are not those that Slurm started stop."""
+# Alone: it asks which cores are free.
 import glob
 import os
 import re

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """The coordinator with as many sleeping workers as this machine bears, far more than it has cores."""
+# Alone: its ranks are far more than cores, and their idle time is measured.
 import os
 import re
 import subprocess

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Every reference solution of MBPP passes its own asserts in the sandbox; with a wrong return value, or
 one that calls itself equal to anything, none does."""
+# Alone: it has a limit in seconds.
 import ast
 import collections
 import json

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """The sandbox as a server: its protocol, its end, and that it starts nowhere without seccomp."""
+# Alone: it has limits in seconds.
 import json
 import os
 import signal

@@ -1,7 +1,6 @@
 #!/usr/bin/env python3
 """coppice status and coppice inspect beside a running job: always a whole answer, never a disturbance, and
 the right words for a job that ended, was interrupted, was killed, has failed or is on another machine."""
-# Mostly waits.
 import atexit
 import json
 import os

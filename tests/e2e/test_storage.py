@@ -2,7 +2,7 @@
 """A run directory that is full or read-only for a while, and a wall clock that jumps: the job goes on,
 warns now and then, writes again, and ends with the same bytes. A job that is done waits with patience,
 then fails with a code and can be ended by the same command."""
-# Mostly waits.
+# Takes long.
 import os
 import re
 import signal
