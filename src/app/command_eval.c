@@ -1,24 +1,23 @@
 /* coppice eval */
+#include "app/answers.h"
 #include "app/app.h"
 #include "app/model_options.h"
 #include "app/task_options.h"
 
 #include "coppice/base/memory.h"
-#include "coppice/base/timer.h"
 #include "coppice/evaluate/evaluate.h"
 #include "coppice/search/search.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 enum { MOST_FIELDS = 64 };
 
 typedef struct arguments {
     cop_app_task task;
     cop_app_model model;
-    const char *data, *system, *user, *assistant, *responses, *examples;
+    const char *data, *system, *user, *assistant, *answers, *examples;
     const char *limit, *shots, *shot_seed; /* numbers, as text */
     const char *fields[MOST_FIELDS];
     size_t field_count;
@@ -32,7 +31,7 @@ enum {
     KEY_SYSTEM,
     KEY_USER,
     KEY_ASSISTANT,
-    KEY_RESPONSES,
+    KEY_ANSWERS,
     KEY_FIELD,
     KEY_EXAMPLES,
     KEY_SHOTS,
@@ -52,7 +51,10 @@ static const struct argp_option options[] = {
     {"shot-seed", KEY_SHOT_SEED, "S", 0, "Order they are drawn in (default 0; -1: file order)",
      0},
     {"assistant", KEY_ASSISTANT, "TEMPLATE", 0, "Answer of a few-shot example", 0},
-    {"responses", KEY_RESPONSES, "FILE", 0, "Also write every response, JSON lines", 0},
+    {"answers", KEY_ANSWERS, "FILE", 0,
+     "Also write every answer, JSON lines: response, reward, correct, extracted, form, tokens",
+     0},
+    {"responses", 0, NULL, OPTION_ALIAS | OPTION_HIDDEN, NULL, 0},
     {"json", KEY_JSON, NULL, 0, "Print the result as JSON", 0},
     {0}};
 
@@ -96,8 +98,8 @@ static error_t parse(int key, char *text, struct argp_state *state)
             argp_error(state, "more than %d fields", MOST_FIELDS);
         a->fields[a->field_count++] = text;
         return 0;
-    case KEY_RESPONSES:
-        a->responses = text;
+    case KEY_ANSWERS:
+        a->answers = text;
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -128,121 +130,89 @@ typedef struct evaluation {
     cop_task_setup setup;
     cop_dataset *dataset;
     cop_dataset *examples; /* few-shot; NULL: none */
-    FILE *responses;       /* NULL: not wanted */
-    float *rewards;        /* [count] */
-    bool *correct;         /* [count] */
-    size_t count;
-    uint64_t tokens;
-    double seconds, reward_seconds;
-    bool finite;
+    FILE *file;            /* for answers; NULL: not wanted */
+    const char *path;      /* of that */
+    size_t *order;         /* [answers.count] examples */
+    cop_app_answers answers;
 } evaluation;
 
-static cop_status write_responses(const evaluation *e, const size_t *examples, size_t count,
-                                  const cop_unit_result *result, cop_error *err)
+/* Writes answers as they come, so that a long evaluation can be looked at. */
+static cop_status write_answers(void *context, const cop_app_answers *answers, size_t first,
+                                size_t count, cop_error *err)
 {
-    for (size_t i = 0; i < count && e->responses != NULL; i++) {
-        const double reward = (double)e->rewards[examples[i]];
-        json_t *const line =
-            json_pack("{s:I, s:s, s:f, s:b, s:s?}", "example", (json_int_t)examples[i],
-                      "response", result->responses[i], "reward", reward, "correct",
-                      e->correct[examples[i]], "extracted", result->extracted[i]);
-        /* A response that is not UTF-8 text cannot be: the tokenizer has replaced such bytes.
-         */
-        const bool ok = line != NULL && json_dumpf(line, e->responses, JSON_COMPACT) == 0 &&
-                        fputc('\n', e->responses) != EOF;
-        json_decref(line);
-        COP_CHECK(ok, err, COP_ERR_IO, "the responses cannot be written");
+    const evaluation *const e = context;
+    for (size_t i = first; i < first + count && e->file != NULL; i++) {
+        json_t *const line = json_pack("{s:I}", "example", (json_int_t)e->order[i]);
+        json_t *const answer = cop_app_answers_json(answers, i);
+        const bool ok = line != NULL && answer != NULL && json_object_update(line, answer) == 0;
+        json_decref(answer);
+        if (!ok) json_decref(line);
+        COP_CHECK(ok, err, COP_ERR_MEMORY, "no memory for a line of answers");
+        COP_TRY(cop_app_write_line(e->file, line, e->path, err));
     }
     return COP_OK;
 }
 
-static void free_texts(char **texts, size_t count)
-{
-    for (size_t i = 0; texts != NULL && i < count; i++)
-        cop_memory_free(texts[i]);
-    cop_memory_free(texts);
-}
-
-static cop_status evaluate_batch(evaluation *e, const cop_recipe *recipe, size_t first,
-                                 size_t count, cop_error *err)
-{
-    cop_unit_result result = {.rewards = e->rewards + first,
-                              .correct = e->correct + first,
-                              .extracted = cop_memory_alloc(count, sizeof(char *), err),
-                              .responses = cop_memory_alloc(count, sizeof(char *), err)};
-    size_t *const examples = cop_memory_alloc(count, sizeof *examples, err);
-    cop_status status = COP_ERR_MEMORY;
-    if (examples != NULL && result.extracted != NULL && result.responses != NULL) {
-        for (size_t i = 0; i < count; i++)
-            examples[i] = first + i;
-        const cop_unit unit = {.recipe = recipe, .examples = examples, .count = count};
-        status = cop_evaluator_run(e->evaluator, &unit, NULL, NULL, &result, err);
-        e->tokens += result.generated_tokens;
-        e->seconds += result.seconds;
-        e->reward_seconds += result.reward_seconds;
-        if (result.status != COP_OK) e->finite = false;
-    }
-    if (status == COP_OK) status = write_responses(e, examples, count, &result, err);
-    free_texts(result.extracted, count);
-    free_texts(result.responses, count);
-    cop_memory_free(examples);
-    return status;
-}
-
 static cop_status print_result(const evaluation *e, const arguments *a, cop_error *err)
 {
+    const cop_app_answers *const got = &e->answers;
     double reward = 0;
     size_t right = 0;
-    COP_TRY(cop_checkpoint_check_unchanged(cop_evaluator_checkpoint(e->evaluator), err));
-    for (size_t i = 0; i < e->count; i++) {
-        reward += (double)e->rewards[i];
-        right += e->correct[i];
+    for (size_t i = 0; i < got->count; i++) {
+        reward += (double)got->rewards[i];
+        right += got->correct[i];
     }
-    const double accuracy = (double)right / (double)e->count;
+    const double accuracy = (double)right / (double)got->count;
     double low = 0;
     double high = 0;
-    cop_stats_wilson(right, e->count, 0.95, &low, &high);
-    reward /= (double)e->count;
+    cop_stats_wilson(right, got->count, 0.95, &low, &high);
+    reward /= (double)got->count;
     char backend[256];
     cop_evaluator_backend(e->evaluator)
         ->ops->describe(cop_evaluator_backend(e->evaluator), backend, sizeof backend);
     if (a->json) {
         return cop_app_print_json(
             json_pack("{s:s, s:I, s:I, s:f, s:[f,f], s:f, s:I, s:f, s:f, s:s}", "task",
-                      e->task->name, "examples", (json_int_t)e->count, "correct",
+                      e->task->name, "examples", (json_int_t)got->count, "correct",
                       (json_int_t)right, "accuracy", accuracy, "accuracy_95", low, high,
-                      "reward", reward, "generated_tokens", (json_int_t)e->tokens, "seconds",
-                      e->seconds, "reward_seconds", e->reward_seconds, "backend", backend),
+                      "reward", reward, "generated_tokens", (json_int_t)got->tokens, "seconds",
+                      got->seconds, "reward_seconds", got->reward_seconds, "backend", backend),
             err);
     }
-    (void)printf("%s, %zu examples of %s\n", e->task->name, e->count, a->data);
+    (void)printf("%s, %zu examples of %s\n", e->task->name, got->count, a->data);
     (void)printf("accuracy  %.3f  (95%%: %.3f .. %.3f), %zu right\n", accuracy, low, high,
                  right);
     (void)printf("reward    %.4f\n", reward);
     (void)printf("speed     %.0f tokens/s: %llu tokens in %.1f s (%s)\n",
-                 (double)e->tokens / e->seconds, (unsigned long long)e->tokens, e->seconds,
-                 backend);
+                 (double)got->tokens / got->seconds, (unsigned long long)got->tokens,
+                 got->seconds, backend);
     (void)printf("scoring   %.2f%% of that time: %.3f s\n",
-                 100.0 * e->reward_seconds / e->seconds, e->reward_seconds);
+                 100.0 * got->reward_seconds / got->seconds, got->reward_seconds);
     return cop_app_flush(err);
 }
 
 static cop_status evaluate_all(evaluation *e, const arguments *a, size_t batch, cop_error *err)
 {
+    const size_t count = cop_dataset_count(e->dataset);
     cop_recipe *recipe = NULL;
-    cop_status status = cop_app_model_recipe(
-        "eval", &a->model, cop_evaluator_checkpoint(e->evaluator), &recipe, err);
-    const bool show = isatty(STDERR_FILENO) == 1 && !a->json;
-    for (size_t first = 0; first < e->count && status == COP_OK; first += batch) {
-        const size_t left = e->count - first;
-        if (show) (void)fprintf(stderr, "\r%zu of %zu", first, e->count);
-        status = evaluate_batch(e, recipe, first, left < batch ? left : batch, err);
-    }
-    if (show) (void)fprintf(stderr, "\r\033[K");
+    cop_status status = COP_OK;
+    e->order = cop_memory_alloc(count, sizeof *e->order, err);
+    if (e->order == NULL) return COP_ERR_MEMORY;
+    for (size_t i = 0; i < count; i++)
+        e->order[i] = i;
+    COP_TRY_OUT(cop_app_model_recipe("eval", &a->model, cop_evaluator_checkpoint(e->evaluator),
+                                     &recipe, err));
+    const cop_app_asking asking = {.evaluator = e->evaluator,
+                                   .recipe = recipe,
+                                   .examples = e->order,
+                                   .count = count,
+                                   .batch = batch,
+                                   .label = a->json ? NULL : "",
+                                   .done = write_answers,
+                                   .context = e};
+    COP_TRY_OUT(cop_app_answers_ask(&asking, &e->answers, err));
+out:
     cop_recipe_destroy(&recipe);
-    if (status == COP_OK && !e->finite) {
-        status = cop_error_set(err, COP_ERR_NUMERIC, "%s: logits are not finite", a->model.dir);
-    }
     return status;
 }
 
@@ -283,13 +253,10 @@ static cop_status run(const arguments *a, evaluation *e, cop_error *err)
     COP_TRY(cop_app_require("eval", "--data FILE", a->data, err));
     COP_TRY(cop_app_task_resolve("eval", &a->task, &e->task, &e->setup, err));
     COP_TRY(load_data(a, (size_t)limit, e, err));
-    e->count = cop_dataset_count(e->dataset);
-    e->rewards = cop_memory_alloc(e->count, sizeof *e->rewards, err);
-    e->correct = cop_memory_alloc(e->count, sizeof *e->correct, err);
-    if (e->rewards == NULL || e->correct == NULL) return COP_ERR_MEMORY;
-    if (a->responses != NULL) {
-        e->responses = fopen(a->responses, "w");
-        COP_CHECK(e->responses != NULL, err, COP_ERR_IO, "%s: cannot create it", a->responses);
+    if (a->answers != NULL) {
+        e->path = a->answers;
+        e->file = fopen(a->answers, "w");
+        COP_CHECK(e->file != NULL, err, COP_ERR_IO, "%s: cannot create it", a->answers);
     }
     cop_evaluator_options made = {.model_dir = a->model.dir,
                                   .task = e->task,
@@ -320,18 +287,18 @@ static cop_status run(const arguments *a, evaluation *e, cop_error *err)
 cop_status cop_command_eval(int argc, char **argv, cop_error *err)
 {
     arguments a = {0};
-    evaluation e = {.finite = true};
+    evaluation e = {0};
     cop_status status = cop_app_task_create(argc, &a.task, err);
     if (status == COP_OK) status = cop_app_parse(&argp, argc, argv, &a, err);
     if (status == COP_OK) status = run(&a, &e, err);
-    if (e.responses != NULL && fclose(e.responses) != 0 && status == COP_OK) {
-        status = cop_error_set(err, COP_ERR_IO, "%s: cannot write it", a.responses);
+    if (e.file != NULL && fclose(e.file) != 0 && status == COP_OK) {
+        status = cop_error_set(err, COP_ERR_IO, "%s: cannot write it", e.path);
     }
     cop_evaluator_destroy(&e.evaluator);
     cop_dataset_destroy(&e.dataset);
     cop_dataset_destroy(&e.examples);
-    cop_memory_free(e.rewards);
-    cop_memory_free(e.correct);
+    cop_memory_free(e.order);
+    cop_app_answers_free(&e.answers);
     cop_app_task_free(&a.task);
     return status;
 }

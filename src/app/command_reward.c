@@ -1,4 +1,5 @@
 /* coppice reward */
+#include "app/answers.h"
 #include "app/app.h"
 #include "app/task_options.h"
 
@@ -19,9 +20,9 @@ static const struct argp argp = {
     parse,
     NULL,
     "Scores responses: JSON lines {\"response\", \"answer\"} in, {\"reward\", \"correct\", "
-    "\"extracted\"} out, in the same order; a \"note\" too where a response could not be "
-    "judged "
-    "to the end.\v"
+    "\"extracted\"} out, in the same order. Where the task wants an answer in some form "
+    "('coppice tasks NAME' tells which), \"form\" says whether it has it; a \"note\" is there "
+    "where a response could not be judged to the end.\v"
     "The answer is as the task's data has it: a string or number for gsm8k, {\"numbers\", "
     "\"target\"} for countdown. Task exec hands the whole line to a command of yours, see "
     "coppice(1).\n\n"
@@ -58,12 +59,9 @@ static cop_status print_next(session *s)
     s->first = (s->first + 1) % WINDOW;
     s->count--;
     if (status != COP_OK) return cop_error_prefix(err, "standard input, line %zu", line);
-    json_t *const out =
-        score.note == NULL
-            ? json_pack("{s:f, s:b, s:s?}", "reward", score.reward, "correct", score.correct,
-                        "extracted", score.extracted)
-            : json_pack("{s:f, s:b, s:s?, s:s}", "reward", score.reward, "correct",
-                        score.correct, "extracted", score.extracted, "note", score.note);
+    json_t *const out = json_pack("{s:f, s:b, s:s?, s:o*, s:s*}", "reward", score.reward,
+                                  "correct", score.correct, "extracted", score.extracted,
+                                  "form", cop_app_form_json(score.form), "note", score.note);
     cop_score_free(&score);
     return cop_app_print_json(out, err);
 }

@@ -70,6 +70,7 @@ static void print_task(const cop_task *task)
     print_item("reward", task->reward);
     print_item("correct", task->correctness);
     print_item("vote", task->vote);
+    print_item("form", task->form);
     print_template("system message, unless the job file has its own", task->default_system);
     print_template("user message", task->default_user);
     print_template("answer of a few-shot example", task->default_assistant);
@@ -106,12 +107,12 @@ static json_t *task_json(const cop_task *task)
     for (const cop_task_field *f = task->fields; f->name != NULL; f++)
         (void)json_array_append_new(fields, field_json(f));
     return json_pack(
-        "{s:s, s:s, s:o, s:s?, s:s?, s:s?, s:s?, s:f, s:f, s:b, s:{s:s?, s:s?, s:s?}}", "name",
-        task->name, "summary", task->summary, "fields", fields, "data", task->data, "reward",
-        task->reward, "correct", task->correctness, "vote", task->vote, "max_reward",
-        task->max_reward, "correct_at", task->correct_at, "graded", task->graded, "prompt",
-        "system", task->default_system, "user", task->default_user, "assistant",
-        task->default_assistant);
+        "{s:s, s:s, s:o, s:s?, s:s?, s:s?, s:s?, s:s?, s:f, s:f, s:b, s:{s:s?, s:s?, s:s?}}",
+        "name", task->name, "summary", task->summary, "fields", fields, "data", task->data,
+        "reward", task->reward, "correct", task->correctness, "vote", task->vote, "form",
+        task->form, "max_reward", task->max_reward, "correct_at", task->correct_at, "graded",
+        task->graded, "prompt", "system", task->default_system, "user", task->default_user,
+        "assistant", task->default_assistant);
 }
 
 static json_t *tasks_json(void)

@@ -11,6 +11,7 @@
 struct cop_unit_pending {
     size_t count;
     cop_text *responses;  /* [count] */
+    cop_ids *ids;         /* [count] that they were generated as */
     cop_scoring *scoring; /* NULL where status is not COP_OK */
     cop_status status;
     uint64_t generated_tokens;
@@ -22,7 +23,10 @@ static void free_pending(cop_unit_pending *pending)
 {
     for (size_t i = 0; pending->responses != NULL && i < pending->count; i++)
         cop_text_free(&pending->responses[i]);
+    for (size_t i = 0; pending->ids != NULL && i < pending->count; i++)
+        cop_ids_free(&pending->ids[i]);
     cop_memory_free(pending->responses);
+    cop_memory_free(pending->ids);
     cop_memory_free(pending);
 }
 
@@ -83,13 +87,15 @@ static cop_status submit_unit(cop_evaluator *evaluator, const cop_unit *unit,
 /* --- beginning --- */
 
 /* What became of the generations: texts, tokens, finite or not. */
-static cop_status take_generations(cop_evaluator *evaluator, const cop_generation *generations,
+static cop_status take_generations(cop_evaluator *evaluator, cop_generation *generations,
                                    cop_unit_pending *pending, cop_error *err)
 {
     for (size_t i = 0; i < pending->count; i++) {
         pending->generated_tokens += generations[i].ids.count;
         if (!generations[i].finite) pending->status = COP_ERR_NUMERIC;
         COP_TRY(decode_response(evaluator, &generations[i].ids, &pending->responses[i], err));
+        pending->ids[i] = generations[i].ids;
+        generations[i].ids = (cop_ids){0};
     }
     return COP_OK;
 }
@@ -97,7 +103,7 @@ static cop_status take_generations(cop_evaluator *evaluator, const cop_generatio
 /* Hands what was generated for a unit to the scorer. `together_s` is its part of the time that
  * the generation took. */
 static cop_status hand_over(cop_evaluator *evaluator, const cop_unit *unit,
-                            const cop_generation *generations, double together_s,
+                            cop_generation *generations, double together_s,
                             cop_unit_pending **pending, cop_error *err)
 {
     cop_status status = COP_ERR_MEMORY;
@@ -106,7 +112,8 @@ static cop_status hand_over(cop_evaluator *evaluator, const cop_unit *unit,
     if (begun == NULL) return COP_ERR_MEMORY;
     begun->count = unit->count;
     begun->responses = cop_memory_alloc(unit->count, sizeof *begun->responses, err);
-    if (begun->responses == NULL) goto out;
+    begun->ids = cop_memory_alloc(unit->count, sizeof *begun->ids, err);
+    if (begun->responses == NULL || begun->ids == NULL) goto out;
     COP_TRY_OUT(take_generations(evaluator, generations, begun, err));
     const double generated_s = cop_timer_now_s();
     if (begun->status == COP_OK) COP_TRY_OUT(submit_unit(evaluator, unit, begun, err));
@@ -220,6 +227,7 @@ static void give_scores(cop_score *scores, cop_unit_pending *pending, cop_unit_r
     for (size_t i = 0; i < pending->count; i++) {
         result->rewards[i] = (float)scores[i].reward;
         if (result->correct != NULL) result->correct[i] = scores[i].correct;
+        if (result->forms != NULL) result->forms[i] = scores[i].form;
         if (result->extracted != NULL) {
             result->extracted[i] = scores[i].extracted;
             scores[i].extracted = NULL;
@@ -227,6 +235,10 @@ static void give_scores(cop_score *scores, cop_unit_pending *pending, cop_unit_r
         if (result->responses != NULL) {
             result->responses[i] = pending->responses[i].data;
             pending->responses[i] = (cop_text){0};
+        }
+        if (result->ids != NULL) {
+            result->ids[i] = pending->ids[i];
+            pending->ids[i] = (cop_ids){0};
         }
     }
 }

@@ -306,6 +306,7 @@ static cop_status score_choice(const char *response, size_t length, const json_t
     COP_TRY_OUT(read_choice(example, &labels, &right, err));
     COP_TRY_OUT(cop_characters_append(&text, (cop_slice){response, length}, err));
     COP_TRY_OUT(cop_choice_find(cop_slice_of(&text), &labels, &chosen, err));
+    score->form = cop_form_of(chosen != SIZE_MAX);
     if (chosen == SIZE_MAX) goto out;
     score->correct = chosen == right;
     score->reward = score->correct ? 1.0 : 0.0;
@@ -362,6 +363,7 @@ const cop_task cop_task_choice = {
         "the label in the last \\boxed{}, <answer> or after the last \"answer is\", or else "
         "the only, the first or the last label that stands alone, is the right one",
     .vote = "the label",
+    .form = "a label of the example",
     .default_system = NULL,
     .default_user =
         "{question}\n\n{options}\n\nAnswer with the {label_kind} of the right choice.",

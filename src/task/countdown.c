@@ -189,6 +189,7 @@ static cop_status score_countdown(const char *response, size_t length, const jso
         score->correct = fabs(value - target) < tolerance;
         COP_TRY(set_extracted(value, score, err));
     }
+    score->form = cop_form_of(form == 1.0);
     score->reward = form_share * form + (score->correct ? 1.0 : 0.0);
     return COP_OK;
 }
@@ -212,6 +213,7 @@ const cop_task cop_task_countdown = {
         "used once, that is the target to 1e-5; ** and // are refused like any other "
         "character",
     .vote = "the value of an expression over exactly the numbers; others do not vote",
+    .form = "<think>...</think>, a line feed, <answer>...</answer>",
     .default_system =
         "You are a helpful assistant. You first think about the reasoning process "
         "in your mind and then provide the user with the answer.",

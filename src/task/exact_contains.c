@@ -57,7 +57,9 @@ static cop_status score_exact(const char *response, size_t length, const json_t 
                               cop_score *score, cop_error *err)
 {
     *score = (cop_score){0};
-    return score_any((cop_slice){response, length}, answer, cop_slice_equal, score, err);
+    COP_TRY(score_any((cop_slice){response, length}, answer, cop_slice_equal, score, err));
+    score->form = cop_form_of(score->extracted != NULL);
+    return COP_OK;
 }
 
 static cop_status score_contains(const char *response, size_t length, const json_t *answer,
@@ -144,6 +146,7 @@ const cop_task cop_task_exact = {
     .correctness =
         "response and answer are the same, case included, white space at the ends aside",
     .vote = "the response without white space at its ends",
+    .form = "the response by itself, not blank",
     .default_user = "{question}",
     .default_assistant = "{answer}",
     .max_reward = 1.0,

@@ -34,6 +34,9 @@ static cop_status check_answer(const json_t *answer, cop_error *err)
     const json_t *const correct = json_object_get(answer, "correct");
     COP_CHECK(correct == NULL || json_is_null(correct) || json_is_boolean(correct), err,
               COP_ERR_UNIT, "\"correct\" is neither true nor false");
+    const json_t *const form = json_object_get(answer, "form");
+    COP_CHECK(form == NULL || json_is_null(form) || json_is_boolean(form), err, COP_ERR_UNIT,
+              "\"form\" is neither true nor false");
     const json_t *const extracted = json_object_get(answer, "extracted");
     COP_CHECK(extracted == NULL || json_is_null(extracted) || json_is_string(extracted) ||
                   json_is_number(extracted),
@@ -80,6 +83,8 @@ static cop_status read_answer(void *context, const json_t *answer, cop_score *sc
     const double right_at = state->correct_at > 0 ? state->correct_at : 1;
     score->correct = json_is_boolean(correct) ? json_is_true(correct)
                                               : (float)score->reward >= (float)right_at;
+    const json_t *const form = json_object_get(answer, "form");
+    if (json_is_boolean(form)) score->form = cop_form_of(json_is_true(form));
     compare_correct(state, score);
     return read_extracted(json_object_get(answer, "extracted"), score, err);
 }
@@ -199,6 +204,7 @@ const cop_task cop_task_exec = {
         "a job goes by the reward, from task.correct_at (1) on; eval and reward go by "
         "what the command says, where it does",
     .vote = "what the command says that it has extracted",
+    .form = "where the command says \"form\": true",
     .default_user = "{question}",
     .default_assistant = "{answer}",
     .max_reward = 1.0,

@@ -149,6 +149,7 @@ static cop_status score_gsm8k(const char *response, size_t length, const json_t 
     score->correct = (marked.data && cop_slice_equal(marked, cop_slice_of(&reference))) ||
                      (found.last.data && cop_slice_equal(found.last, cop_slice_of(&reference)));
     score->reward = score->correct ? 1.0 : 0.0;
+    score->form = cop_form_of(found.marked.data != NULL && has_digit(found.marked));
     COP_TRY_OUT(set_extracted(&number, score, err));
 out:
     cop_text_free(&reference);
@@ -195,6 +196,7 @@ static cop_status score_arith(const char *response, size_t length, const json_t 
     drop_stop(&number);
     score->correct = cop_slice_equal(cop_slice_of(&number), cop_slice_of(&reference));
     score->reward = score->correct ? 1.0 : 0.0;
+    score->form = cop_form_of(found.marked.data != NULL);
     COP_TRY_OUT(set_extracted(&number, score, err));
 out:
     cop_text_free(&reference);
@@ -232,6 +234,7 @@ const cop_task cop_task_gsm8k = {
         "all is, as written; only the last 300 characters count, and \"540.\" is not "
         "\"540\"",
     .vote = "the number without commas",
+    .form = "a number after \"#### \"",
     .default_system = NULL,
     .default_user = "{question}",
     .default_assistant = "{answer}",
@@ -251,6 +254,7 @@ const cop_task cop_task_arith = {
         "the last number after ####, or else the last number, is the reference; a number has "
         "a digit; commas, and full stops around it, aside; only the last 300 characters count",
     .vote = "the number without commas",
+    .form = "a number after \"#### \"",
     .default_system = NULL,
     .default_user = "{question}",
     .default_assistant = "{answer}",

@@ -72,10 +72,12 @@ static cop_status score_math(const char *response, size_t length, const json_t *
     cop_text extracted = {0};
     cop_text form = {0};
     bool found = false;
+    bool boxed = false;
     cop_status status = COP_OK;
     *score = (cop_score){0};
     COP_TRY_OUT(cop_math_append_reference(&reference, answer, err));
-    COP_TRY_OUT(cop_math_extract(response, length, &extracted, &found, err));
+    COP_TRY_OUT(cop_math_extract(response, length, &extracted, &found, &boxed, err));
+    score->form = cop_form_of(boxed);
     if (!found) goto out;
     COP_TRY_OUT(cop_math_is_equal(cop_slice_of(&extracted), cop_slice_of(&reference),
                                   &score->correct, err));
@@ -107,6 +109,7 @@ const cop_task cop_task_math = {
         "number or fraction to 1e-9, or the same numbers in the same order",
     .vote = "the answer without spaces, units and LaTeX's variants; numbers and fractions as "
             "decimals",
+    .form = "\\boxed{}",
     .default_system = NULL,
     .default_user =
         "{question}\n\nThink step by step, and put your final answer within \\boxed{{}}.",

@@ -27,11 +27,13 @@ static cop_status score_strict(const char *response, size_t length, const json_t
 {
     cop_text reference = {0};
     cop_text text = {0};
+    bool boxed = false;
     cop_status status = COP_OK;
     *score = (cop_score){0};
     COP_TRY_OUT(cop_math_append_reference(&reference, answer, err));
     COP_TRY_OUT(cop_characters_append(&text, (cop_slice){response, length}, err));
-    const cop_slice found = cop_strict_extract(cop_slice_of(&text));
+    const cop_slice found = cop_strict_extract(cop_slice_of(&text), &boxed);
+    score->form = cop_form_of(boxed);
     if (found.data != NULL) COP_TRY_OUT(judge(found, cop_slice_of(&reference), score, err));
 out:
     cop_text_free(&reference);
@@ -53,6 +55,7 @@ const cop_task cop_task_math_strict = {
         "it is rational), pairs and intervals in order and with their parentheses, sets and "
         "lists in no order; units and degrees aside, 50% is 0.5 and 50",
     .vote = "the value: numbers as fractions or decimals, sets and lists sorted",
+    .form = "\\boxed{}",
     .default_system = NULL,
     .default_user =
         "{question}\n\nThink step by step, and put your final answer within \\boxed{{}}.",

@@ -8,6 +8,7 @@
 #include "task/characters.h"
 #include "task/child_group.h"
 #include "task/program/program.h"
+#include "task/program/python_text.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -214,6 +215,9 @@ static cop_status ask(void *context, const cop_response *response, json_t **requ
     if (status == COP_OK)
         status = cop_program_find((cop_slice){response->text, response->length},
                                   cop_slice_of(&tests), &program, err);
+    score->form = cop_form_of(
+        program.length > 0 &&
+        cop_python_rank_of(cop_slice_of(&program), cop_slice_of(&tests)) != COP_PYTHON_NONE);
     if (status == COP_OK && program.length > 0) {
         score->extracted = cop_memory_copy_string(program.data, program.length, err);
         status = score->extracted == NULL ? COP_ERR_MEMORY
@@ -282,6 +286,7 @@ const cop_task cop_task_mbpp = {
         "blocks "
         "the last one, with those that it needs, else the lines that are Python",
     .vote = "the program's text",
+    .form = "a program that defines a name that the asserts use",
     .default_system = "You write correct, plain Python.",
     .default_user =
         "{text}\n\nThe code has to pass these tests:\n{tests}\n\nThink first, then give the "

@@ -295,7 +295,8 @@ static cop_status score_response(const char *response, size_t length, const json
     *score = (cop_score){0};
     COP_TRY(read_reference(answer, reference, err));
     const cop_slice text = {response != NULL ? response : "", length};
-    if (!find_order(text, order) || !find_places(order, places)) return COP_OK;
+    score->form = cop_form_of(find_order(text, order) && find_places(order, places));
+    if (score->form != COP_FORM_FOUND) return COP_OK;
     score->reward = score_order(order, places, reference);
     score->correct = memcmp(order, reference, SENTENCES) == 0;
     return cop_task_set_extracted((cop_slice){order, SENTENCES}, score, err);
@@ -352,6 +353,7 @@ const cop_task cop_task_order = {
         "the right order; 0 unless each letter A to E is there once",
     .correctness = "all five in their place",
     .vote = "the order, such as BCEDA",
+    .form = "the letters A to E, each once",
     .default_system = "You understand stories: what leads to what, and what must come first.",
     .default_user =
         "Here are the five sentences of a story in the wrong order.\n\n{story}\n\nPut them "

@@ -32,10 +32,12 @@ def check_rewards(rows):
     got = reward(lines)
     lib.check(len(got) == len(rows) and all(g["reward"] == 1 and g["correct"] for g in got), "a solution failed")
     lib.check([g["extracted"] for g in got] == [r["code"].strip() for r in rows], "other programs were found")
+    lib.check(all(g["form"] for g in got), "a program is not of the form")
     wrong = ["def f(x): return 3", "", "no program at all", "def f(x): return 2\nraise SystemExit(0)",
              attacks.ATTACKS["always equal"], attacks.ATTACKS["os._exit(0)"], attacks.OUT["kills its parent"]]
     got = reward([line(program, ["assert f(1) == 2"]) for program in wrong])
     lib.check(all(g["reward"] == 0 and not g["correct"] for g in got) and got[1]["extracted"] is None, f"{got}")
+    lib.check([g["form"] for g in got] == [True, False, False, True, True, False, False], f"forms: {got}")
 
 
 def check_malformed():

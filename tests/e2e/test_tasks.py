@@ -75,8 +75,8 @@ with scratch() as folder:
     renamed = write(path("renamed.jsonl"), [{"problem": row["question"], "meta": {"final": [row["answer"]]}, "number": row["answer"]} for row in ARITH])
     few = ["--task", "arith", "--limit", 40, "--max-new-tokens", 24]
     mapping = ["--field", "question=problem", "--field", "answer=meta.final.0"]
-    plain = evaluate("--data", DATA, "--responses", path("plain"), *few)
-    mapped = evaluate("--data", renamed, "--responses", path("mapped"), *few, *mapping)
+    plain = evaluate("--data", DATA, "--answers", path("plain"), *few)
+    mapped = evaluate("--data", renamed, "--answers", path("mapped"), *few, *mapping)
     check(plain["reward"] == mapped["reward"] and open(path("plain")).read() == open(path("mapped")).read(),
           "renamed fields give other scores")
     refuses(FORMAT, ["renamed.jsonl:1: ", "did you mean \"problem\""], "eval", "--model", MODEL, "--data", renamed,
@@ -87,7 +87,7 @@ with scratch() as folder:
 
     # Few-shot examples: the same answers as to the whole conversation, spelled out.
     shots = write(path("shots.jsonl"), ARITH[:5])
-    evaluate("--data", DATA, "--responses", path("few-shot"), *few, "--examples", shots, "--shots", 2, "--shot-seed", -1,
+    evaluate("--data", DATA, "--answers", path("few-shot"), *few, "--examples", shots, "--shots", 2, "--shot-seed", -1,
              "--assistant", "The answer is {answer}.")
     got = [json.loads(line)["response"] for line in open(path("few-shot"), encoding="utf-8")]
     prompts = []
@@ -126,7 +126,7 @@ with scratch() as folder:
              "sentence3": "Soon it began to whistle.", "sentence4": "Ann poured the tea.", "sentence5": "It was too hot to drink."}
     stories = write(path("stories.jsonl"), [dict(story, sentence1=f"Ann filled kettle {i}.") for i in range(6)])
     result = evaluate("--task", "order", "--data", stories, "--field", "title=storytitle", "--max-new-tokens", 8,
-                      "--responses", path("orders"))
+                      "--answers", path("orders"))
     check(result["examples"] == 6 and 0 <= result["reward"] <= 1, result)
 
     # Patterns that would never end are refused when the data are loaded, and by `reward`.

@@ -52,7 +52,8 @@ static inline void fuzz_one_reward(const cop_task *task, const char *response, s
     const bool in_range = one.reward >= 0.0 && one.reward <= task->max_reward + 1e-12;
     const bool same = one.reward == two.reward && !one.extracted == !two.extracted;
     const bool agrees = one.correct == (one.reward >= task->correct_at);
-    if (!in_range || !same || !agrees) abort();
+    const bool formed = one.form == two.form && (one.form == COP_FORM_NONE) == !task->form;
+    if (!in_range || !same || !agrees || !formed) abort();
     if (one.extracted && strcmp(one.extracted, two.extracted) != 0) abort();
     cop_score_free(&one);
     cop_score_free(&two);

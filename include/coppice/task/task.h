@@ -13,12 +13,26 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/** Whether a response has its answer in the form that its task wants, right or wrong. */
+typedef enum cop_form {
+    COP_FORM_NONE,    /**< the task wants none, or it is not known */
+    COP_FORM_MISSING, /**< not there */
+    COP_FORM_FOUND    /**< there: what is in it is what counts, and may be wrong */
+} cop_form;
+
+/** COP_FORM_FOUND or COP_FORM_MISSING. */
+static inline cop_form cop_form_of(bool found)
+{
+    return found ? COP_FORM_FOUND : COP_FORM_MISSING;
+}
+
 /** What a response earned. Free with cop_score_free(). */
 typedef struct cop_score {
     double reward;    /**< within the task's range */
     bool correct;     /**< counts as a right answer */
     char *extracted;  /**< the answer found in the response (what an ensemble votes on), NULL if
                            none; owned */
+    cop_form form;    /**< by what found the answer; a right one may lack it */
     const char *note; /**< why the response was not judged to the end, for a warning; NULL: it
                            was; constant */
 } cop_score;
@@ -51,8 +65,9 @@ typedef struct cop_task {
     const cop_task_field *fields; /**< up to the one without a name */
     const char *data;   /**< how published data fit: names, mappings; NULL: nothing to say */
     const char *reward; /**< what the reward is made of */
-    const char *correctness;    /**< when an example counts as correct */
-    const char *vote;           /**< what an ensemble votes on */
+    const char *correctness; /**< when an example counts as correct */
+    const char *vote;        /**< what an ensemble votes on */
+    const char *form;        /**< in which an answer is wanted: cop_score.form; NULL: in none */
     const char *default_system; /**< template, NULL for none */
     const char *default_user;   /**< template over the fields of the data */
     const char

@@ -11,9 +11,9 @@
 
 /* Appends the answer that a response [length] gives: what is in the last \boxed{}, or else what
  * follows "answer is", "therefore", "=" and the like; only the last 500 characters count.
- * *found: there is one (it may be empty). */
+ * *found: there is one (it may be empty). *boxed: it was in a box. */
 cop_status cop_math_extract(const char *response, size_t length, cop_text *answer, bool *found,
-                            cop_error *err);
+                            bool *boxed, cop_error *err);
 
 /* Whether an answer (valid UTF-8) passes for the reference: the same text once white space and
  * LaTeX's variants are evened out, the same number or fraction to 1e-9, or the same numbers in

@@ -92,16 +92,19 @@ static cop_status find_form(const form *forms, size_t count, cop_slice text, cop
     return COP_OK;
 }
 
-static cop_status find_answer(cop_slice text, cop_slice *answer, bool *found, cop_error *err)
+static cop_status find_answer(cop_slice text, cop_slice *answer, bool *found, bool *boxed_one,
+                              cop_error *err)
 {
     enum {
         BOXED_FORMS = sizeof boxed_forms / sizeof boxed_forms[0],
         PLAIN_FORMS = sizeof plain_forms / sizeof plain_forms[0]
     };
     *found = find_boxed(text, answer);
+    *boxed_one = *found;
     if (*found) return COP_OK;
     if (memmem(text.data, text.length, boxed, strlen(boxed)) != NULL)
         COP_TRY(find_form(boxed_forms, BOXED_FORMS, text, answer, found, err));
+    *boxed_one = *found;
     if (*found) return COP_OK;
     COP_TRY(find_form(plain_forms, PLAIN_FORMS, text, answer, found, err));
     *answer = cop_slice_strip(*answer);
@@ -109,15 +112,16 @@ static cop_status find_answer(cop_slice text, cop_slice *answer, bool *found, co
 }
 
 cop_status cop_math_extract(const char *response, size_t length, cop_text *answer, bool *found,
-                            cop_error *err)
+                            bool *boxed_one, cop_error *err)
 {
     cop_text text = {0};
     cop_slice slice = {"", 0};
     cop_status status = COP_OK;
     *found = false;
+    *boxed_one = false;
     COP_TRY_OUT(
         cop_characters_append(&text, cop_slice_tail(response, length, CLIP_CHARACTERS), err));
-    COP_TRY_OUT(find_answer(cop_slice_of(&text), &slice, found, err));
+    COP_TRY_OUT(find_answer(cop_slice_of(&text), &slice, found, boxed_one, err));
     COP_TRY_OUT(cop_text_append(answer, slice.data, slice.length, err));
 out:
     cop_text_free(&text);

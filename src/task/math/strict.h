@@ -210,7 +210,8 @@ bool cop_strict_is_equal(const cop_strict_tree *answer, const cop_strict_tree *r
 /* (strict_key.c) Appends what equal answers share, for a vote. */
 cop_status cop_strict_append_key(const cop_strict_tree *tree, cop_text *key, cop_error *err);
 
-/* (strict_extract.c) The answer that a response (valid UTF-8) gives; .data NULL for none. */
-cop_slice cop_strict_extract(cop_slice response);
+/* (strict_extract.c) The answer that a response (valid UTF-8) gives; .data NULL for none.
+ * *boxed: it is in a box. */
+cop_slice cop_strict_extract(cop_slice response, bool *boxed);
 
 #endif

@@ -123,10 +123,11 @@ static cop_slice find_number(cop_slice text)
     return start < end ? (cop_slice){text.data + start, end + percent - start} : (cop_slice){0};
 }
 
-cop_slice cop_strict_extract(cop_slice response)
+cop_slice cop_strict_extract(cop_slice response, bool *boxed)
 {
     const cop_slice text = cop_slice_tail(response.data, response.length, CLIP_CHARACTERS);
     cop_slice found = find_boxed(text);
+    *boxed = found.data != NULL;
     if (found.data == NULL) found = find_said(text);
     if (found.data == NULL) found = find_formula(text);
     if (found.data == NULL) found = find_number(text);

@@ -18,6 +18,7 @@ static void score_lines(void)
         (void)json_object_set(answer, "reward", json_object_get(request, "worth"));
         (void)json_object_set(answer, "correct", json_object_get(request, "right"));
         (void)json_object_set(answer, "extracted", json_object_get(request, "found"));
+        (void)json_object_set(answer, "form", json_object_get(request, "formed"));
         if (say != NULL) {
             (void)puts(say);
         } else {
@@ -121,6 +122,26 @@ static void test_groups(void **state)
     no_children_left();
 }
 
+static void test_form(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *example;
+        cop_form form;
+    } cases[] = {{"{\"worth\": 1}", COP_FORM_NONE},
+                 {"{\"worth\": 1, \"formed\": null}", COP_FORM_NONE},
+                 {"{\"worth\": 0, \"formed\": true}", COP_FORM_FOUND},
+                 {"{\"worth\": 1, \"formed\": false}", COP_FORM_MISSING}};
+    cop_scorer *scorer = make_scorer(60, 0);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        cop_score score = collect(scorer, submit(scorer, cases[i].example));
+        assert_int_equal(score.form, cases[i].form);
+        cop_score_free(&score);
+    }
+    cop_scorer_destroy(&scorer);
+    no_children_left();
+}
+
 static void test_correct_and_extracted(void **state)
 {
     (void)state;
@@ -161,6 +182,7 @@ static void test_bad_answers(void **state)
     fails(scorer, "{\"worth\": 1e39}", "\"reward\" is too large");
     fails(scorer, "{\"worth\": 1, \"right\": 1}", "\"correct\"");
     fails(scorer, "{\"worth\": 1, \"found\": []}", "\"extracted\"");
+    fails(scorer, "{\"worth\": 1, \"formed\": 1}", "\"form\"");
     fails(scorer, "{\"worth\": 1, \"say\": \"{\\\"reward\\\": 1e999}\"}",
           "without a whole number");
     const cop_score score = collect(scorer, submit(scorer, "{\"worth\": 3}"));
@@ -245,6 +267,7 @@ int main(int argc, char **argv)
     program = self;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_groups),
+        cmocka_unit_test(test_form),
         cmocka_unit_test(test_correct_and_extracted),
         cmocka_unit_test(test_bad_answers),
         cmocka_unit_test(test_failure_of_several),
