@@ -7,7 +7,8 @@
 static const cop_task *const tasks[] = {
     &cop_task_gsm8k,     &cop_task_arith, &cop_task_math,   &cop_task_math_strict,
     &cop_task_countdown, &cop_task_order, &cop_task_choice, &cop_task_exact,
-    &cop_task_contains,  &cop_task_regex, &cop_task_mbpp,   &cop_task_exec,
+    &cop_task_contains,  &cop_task_regex, &cop_task_json,   &cop_task_mbpp,
+    &cop_task_exec,
 };
 
 enum { TASK_COUNT = sizeof tasks / sizeof tasks[0] };

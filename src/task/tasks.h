@@ -14,6 +14,7 @@ extern const cop_task cop_task_choice;
 extern const cop_task cop_task_exact;
 extern const cop_task cop_task_contains;
 extern const cop_task cop_task_regex;
+extern const cop_task cop_task_json;
 extern const cop_task cop_task_mbpp;
 extern const cop_task cop_task_exec;
 

@@ -34,7 +34,7 @@ def evaluate(*arguments):
 # The list of tasks, and the help that is made from it.
 tasks = json.loads(coppice("tasks", "--json"))
 names = [task["name"] for task in tasks]
-check({"gsm8k", "math", "countdown", "order", "choice", "contains", "regex", "exact"} <= set(names), f"tasks: {names}")
+check({"gsm8k", "math", "countdown", "order", "choice", "contains", "regex", "exact", "json"} <= set(names), f"tasks: {names}")
 table, reward_help, eval_help = coppice("tasks"), coppice("reward", "--help"), coppice("eval", "--help")
 for task in tasks:
     check(all(f"\n  {task['name']} " in text for text in (reward_help, eval_help)), f"--help without {task['name']}")

@@ -27,6 +27,8 @@ static const char *const fuzz_answers[][2] = {
     {"choice", "0"},
     {"exact", "\"12\""},
     {"contains", "[\"12\", \"answer\"]"},
+    {"json", "{\"a\": 1, \"b\": [\"x\", 2.5, null]}"},
+    {"json", "\"{\\\"name\\\": \\\"Ada\\\"}\""},
     {"regex", "\"(?i)answer\\\\W+(\\\\d+)\""},
 };
 

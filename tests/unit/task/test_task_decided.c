@@ -20,7 +20,7 @@
 enum { ENDINGS = 6, MOST_BYTES = 1200 };
 
 /* The tasks that have a rule; the others look at the end of a response first. */
-static const char *const ruled[] = {"order", "exact", "contains"};
+static const char *const ruled[] = {"order", "exact", "contains", "json"};
 enum { RULED = sizeof ruled / sizeof ruled[0] };
 
 static const char *const pieces[] = {"A",          "B",
@@ -38,7 +38,10 @@ static const char *const pieces[] = {"A",          "B",
                                      "e",          "#### ",
                                      "\\boxed{B}", "</think>",
                                      "<answer>",   "-5",
-                                     "1,234"};
+                                     "1,234",      "{",
+                                     "}",          "\"",
+                                     "\": ",       "\\",
+                                     "{\"a\": 1}", "]"};
 enum { PIECES = sizeof pieces / sizeof pieces[0] };
 
 typedef struct tally {
@@ -177,6 +180,15 @@ static void what_is_decided(void **state)
         {"order", "B,C,E,D,", "\"B,C,E,D,A\"", COP_DECIDED_NOTHING},
         {"order", "B C E D A", "\"B,C,E,D,A\"", COP_DECIDED_NOTHING},
         {"order", "BCEDA and more", "\"B,C,E,D,A\"", COP_DECIDED_NOTHING},
+        {"json", "{\"a\": 1}", "{\"a\": 1}", COP_DECIDED_ALL},
+        {"json", "Here: {\"a\": {\"b\": [1]}} and", "{\"a\": 1}", COP_DECIDED_ALL},
+        {"json", "{name}", "{\"a\": 1}", COP_DECIDED_ALL},
+        {"json", "{\"a\": {\"b\": 1}", "{\"a\": 1}", COP_DECIDED_NOTHING},
+        {"json", "{\"a\": \"}\"", "{\"a\": 1}", COP_DECIDED_NOTHING},
+        {"json", "{\"a\": \"\\\"}", "{\"a\": 1}", COP_DECIDED_NOTHING},
+        {"json", "{\"a\": \"\\", "{\"a\": 1}", COP_DECIDED_NOTHING},
+        {"json", "} no", "{\"a\": 1}", COP_DECIDED_NOTHING},
+        {"json", "", "{\"a\": 1}", COP_DECIDED_NOTHING},
         {"order", "", "\"B,C,E,D,A\"", COP_DECIDED_NOTHING},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {

@@ -1,4 +1,4 @@
-/* The tasks choice, exact, contains and regex. */
+/* The tasks choice, exact, contains, regex and json. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -239,6 +239,78 @@ static void test_regex(void **state)
     CHECK_CASES("regex", cases);
 }
 
+#define ADA "{\"name\": \"Ada\", \"age\": 36}"
+#define ADA_TEXT "\"{\\\"age\\\": 36, \\\"name\\\": \\\"Ada\\\"}\""
+#define ADA_VOTE "{\"age\":36,\"name\":\"Ada\"}"
+
+static void test_json(void **state)
+{
+    (void)state;
+    static const reward_case cases[] = {
+        {"{\"name\": \"Ada\", \"age\": 36}", ADA, 1, ADA_VOTE},
+        {"{\"age\":36.0,\n \"name\":\"\\u0041da\"}", ADA, 1, ADA_VOTE},
+        {"{\"name\": \"Ada\", \"age\": 36}", ADA_TEXT, 1, ADA_VOTE},
+        {"Here it is:\n```json\n{\"name\": \"Ada\", \"age\": 36}\n```\nDone }", ADA, 1,
+         ADA_VOTE},
+        {"{\"name\": \"Ada\", \"age\": 36} {\"name\": 1}", ADA, 1, ADA_VOTE},
+        {"{\"name\": 1} {\"name\": \"Ada\", \"age\": 36}", ADA, 0, "{\"name\":1}"},
+        {"{\"name\": \"ada\", \"age\": 36}", ADA, 0, "{\"age\":36,\"name\":\"ada\"}"},
+        {"{\"name\": \"Ada\", \"age\": \"36\"}", ADA, 0, "{\"age\":\"36\",\"name\":\"Ada\"}"},
+        {"{\"Name\": \"Ada\", \"age\": 36}", ADA, 0, "{\"Name\":\"Ada\",\"age\":36}"},
+        {"{\"name\": \"Ada\"}", ADA, 0, "{\"name\":\"Ada\"}"},
+        {"{\"name\": \"Ada\", \"age\": 36, \"x\": null}", ADA, 0,
+         "{\"age\":36,\"name\":\"Ada\",\"x\":null}"},
+        {"{\"name\": \"Ada\", \"age\": 36, \"age\": 36}", ADA, 0, NULL},
+        {"{\"name\": \"Ada\", \"age\": 36,}", ADA, 0, NULL},
+        {"{'name': 'Ada', 'age': 36}", ADA, 0, NULL},
+        {"{name: \"Ada\", age: 36}", ADA, 0, NULL},
+        {"{\"name\": \"Ada\", \"age\": NaN}", ADA, 0, NULL},
+        {"{\"name\": \"Ada\", \"age\": 36", ADA, 0, NULL},
+        {"{\"name\": \"Ada\", \"age\": 36]", ADA, 0, NULL},
+        {"[36, \"Ada\"]", ADA, 0, NULL},
+        {"name: Ada", ADA, 0, NULL},
+        {"", ADA, 0, NULL},
+        {"{\"a\": \"\xff\"}", "{\"a\": \"x\"}", 0, NULL},
+        {"{\"a\": \"}\\\"{\"}", "{\"a\": \"}\\\"{\"}", 1, "{\"a\":\"}\\\"{\"}"},
+        {"{\"a\": [1, {\"b\": -0.0}, 2.5]}", "{\"a\": [1.0, {\"b\": 0}, 2.50]}", 1,
+         "{\"a\":[1,{\"b\":0},2.5]}"},
+        {"{\"a\": [2, 1]}", "{\"a\": [1, 2]}", 0, "{\"a\":[2,1]}"},
+        {"{\"a\": 9007199254740993}", "{\"a\": 9007199254740992}", 0,
+         "{\"a\":9007199254740993}"},
+        {"{\"a\": 1e3, \"b\": true}", "{\"a\": 1000, \"b\": true}", 1,
+         "{\"a\":1000,\"b\":true}"},
+        {"{}", "{}", 1, "{}"},
+    };
+    CHECK_CASES("json", cases);
+    expect_format_error("json", "\"\"", "JSON object");
+    expect_format_error("json", "\"{'a': 1}\"", "JSON object");
+    expect_format_error("json", "\"[1]\"", "no object");
+    expect_format_error("json", "[1]", "JSON object");
+    expect_format_error("json", "3", "JSON object");
+}
+
+/* A response of braces alone is judged too, and soon. */
+static void test_json_deep(void **state)
+{
+    (void)state;
+    enum { DEPTH = 100000 };
+    json_t *answer = json_pack("{s:i}", "a", 1);
+    char *deep = cop_memory_alloc(2 * DEPTH, 1, NULL);
+    assert_non_null(deep);
+    assert_non_null(answer);
+    memset(deep, '[', DEPTH);
+    memset(deep + DEPTH, ']', DEPTH);
+    deep[0] = '{';
+    deep[2 * DEPTH - 1] = '}';
+    for (size_t length = DEPTH; length <= 2 * (size_t)DEPTH; length += DEPTH) {
+        cop_score got = score("json", deep, length, answer);
+        assert_true(!got.correct && got.extracted == NULL);
+        cop_score_free(&got);
+    }
+    cop_memory_free(deep);
+    json_decref(answer);
+}
+
 /* Patterns that are refused: not valid, or without a bound on their cost. */
 static void test_hostile_patterns(void **state)
 {
@@ -324,7 +396,8 @@ int main(void)
         cmocka_unit_test(test_choice_labels), cmocka_unit_test(test_choice_blanks),
         cmocka_unit_test(test_exact),         cmocka_unit_test(test_contains),
         cmocka_unit_test(test_regex),         cmocka_unit_test(test_hostile_patterns),
-        cmocka_unit_test(test_costly_match),
+        cmocka_unit_test(test_costly_match),  cmocka_unit_test(test_json),
+        cmocka_unit_test(test_json_deep),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
