@@ -1,6 +1,7 @@
 /* coppice eval */
 #include "app/answers.h"
 #include "app/app.h"
+#include "app/eval_perplexity.h"
 #include "app/model_options.h"
 #include "app/task_options.h"
 
@@ -19,6 +20,7 @@ typedef struct arguments {
     cop_app_model model;
     const char *data, *system, *user, *assistant, *answers, *examples;
     const char *limit, *shots, *shot_seed; /* numbers, as text */
+    const char *perplexity, *window;       /* a file of text, and a number */
     const char *fields[MOST_FIELDS];
     size_t field_count;
     bool json;
@@ -35,7 +37,9 @@ enum {
     KEY_FIELD,
     KEY_EXAMPLES,
     KEY_SHOTS,
-    KEY_SHOT_SEED
+    KEY_SHOT_SEED,
+    KEY_PERPLEXITY,
+    KEY_WINDOW
 };
 
 static const struct argp_option options[] = {
@@ -55,6 +59,14 @@ static const struct argp_option options[] = {
      "Also write every answer, JSON lines: response, reward, correct, extracted, form, tokens",
      0},
     {"responses", 0, NULL, OPTION_ALIAS | OPTION_HIDDEN, NULL, 0},
+    {"perplexity", KEY_PERPLEXITY, "FILE", 0,
+     "Instead of a task: how likely the model finds text, plain (UTF-8) or, in a file whose "
+     "name ends in .jsonl, the field \"text\" of each line",
+     0},
+    {"window", KEY_WINDOW, "N", 0,
+     "With --perplexity: longer texts are cut into windows of N tokens (default: the model's "
+     "context)",
+     0},
     {"json", KEY_JSON, NULL, 0, "Print the result as JSON", 0},
     {0}};
 
@@ -101,6 +113,12 @@ static error_t parse(int key, char *text, struct argp_state *state)
     case KEY_ANSWERS:
         a->answers = text;
         return 0;
+    case KEY_PERPLEXITY:
+        a->perplexity = text;
+        return 0;
+    case KEY_WINDOW:
+        a->window = text;
+        return 0;
     default:
         return ARGP_ERR_UNKNOWN;
     }
@@ -113,12 +131,20 @@ static const struct argp argp = {
     options,
     parse,
     NULL,
-    "Generates greedy answers to the examples of a task and scores them.\v"
+    "Generates greedy answers to the examples of a task and scores them, or tells how likely "
+    "plain text is.\v"
     "  coppice eval --model jobs/demo/model --task gsm8k --data jobs/demo/arith.jsonl --limit "
     "400\n"
     "  coppice eval --model jobs/demo/model --recipe runs/demo --task gsm8k --data "
     "jobs/demo/arith.jsonl\n"
-    "  coppice eval --model M --task math --data MATH-500.jsonl --field question=problem",
+    "  coppice eval --model M --task math --data MATH-500.jsonl --field question=problem\n"
+    "  coppice eval --model M --recipe runs/demo --perplexity text.txt\n\n"
+    "Perplexity is e to the power of minus the mean natural logarithm of the probability that "
+    "each token has after those before it. A text's first token has none before it and does "
+    "not count; what the tokenizer puts before a text (begin-of-text) is such a first token. A "
+    "text longer than a window is cut into windows of that many tokens, each beginning with "
+    "the "
+    "token that the one before ended in, so that every other token counts once.",
     children,
     cop_app_help_tasks,
     NULL};
@@ -236,12 +262,44 @@ out:
     return status;
 }
 
+/* Options of a task have no meaning for plain text. */
+static cop_status measure_text(const arguments *a, cop_error *err)
+{
+    const struct {
+        const char *name;
+        const void *value;
+    } others[] = {{"task", a->task.name},
+                  {"data", a->data},
+                  {"field", a->field_count > 0 ? a->fields[0] : NULL},
+                  {"limit", a->limit},
+                  {"system", a->system},
+                  {"user", a->user},
+                  {"examples", a->examples},
+                  {"shots", a->shots},
+                  {"shot-seed", a->shot_seed},
+                  {"assistant", a->assistant},
+                  {"answers", a->answers},
+                  {"command", a->task.word_count > 0 ? a->task.words : NULL},
+                  {"timeout", a->task.timeout},
+                  {"max-new-tokens", a->model.tokens}};
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+        COP_CHECK(others[i].value == NULL, err, COP_ERR_USAGE,
+                  "--%s has no meaning with --perplexity: nothing is asked and answered",
+                  others[i].name);
+    }
+    const cop_app_perplexity wanted = {
+        .model = &a->model, .path = a->perplexity, .window = a->window, .json = a->json};
+    return cop_app_eval_perplexity(&wanted, err);
+}
+
 static cop_status run(const arguments *a, evaluation *e, cop_error *err)
 {
     int64_t limit = 0; /* none */
     int64_t shots = 0;
     int64_t shot_seed = 0;
     cop_app_answering how = {0};
+    if (a->perplexity != NULL) return measure_text(a, err);
+    COP_CHECK(a->window == NULL, err, COP_ERR_USAGE, "--window needs --perplexity FILE");
     if (a->limit != NULL)
         COP_TRY(cop_app_parse_int("limit", a->limit, 1, INT64_MAX, &limit, err));
     COP_TRY(cop_app_parse_like("shots", "task.shots", a->shots, &shots, err));

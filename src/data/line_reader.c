@@ -23,7 +23,8 @@ struct cop_line_reader {
     size_t at;         /* the next line begins here */
     char *own;         /* [capacity] */
     size_t capacity, max_bytes;
-    bool ended; /* the window ends where the file does */
+    bool ended;   /* the window ends where the file does */
+    bool newline; /* the last line that was given had one */
     cop_digest *digest;
 };
 
@@ -119,8 +120,14 @@ cop_status cop_line_reader_next(cop_line_reader *r, const char **line, size_t *l
     if (newline == NULL && searched == 0) return COP_OK;
     *line = r->bytes + r->at;
     *length = searched;
+    r->newline = newline != NULL;
     r->at += searched + (newline != NULL ? 1 : 0);
     return COP_OK;
+}
+
+bool cop_line_reader_had_newline(const cop_line_reader *r)
+{
+    return r->newline;
 }
 
 cop_status cop_line_reader_digest(cop_line_reader *r, char hex[COP_DIGEST_HEX_BYTES],

@@ -4,6 +4,8 @@
 
 #include "coppice/base/digest.h"
 
+#include <stdbool.h>
+
 typedef struct cop_line_reader cop_line_reader;
 
 /* Opens a regular file; a line longer than `max_bytes` will be an error. COP_ERR_FORMAT: there
@@ -18,6 +20,9 @@ cop_status cop_line_reader_create(const char *bytes, size_t length, size_t max_b
 /* The next line [length] without its newline, valid until the next call; NULL at the end. */
 cop_status cop_line_reader_next(cop_line_reader *reader, const char **line, size_t *length,
                                 cop_error *err);
+
+/* True if the line that was given last ends in a newline: all but a file's last one do. */
+bool cop_line_reader_had_newline(const cop_line_reader *reader);
 
 /* SHA-256 of all bytes, once the end was reached. */
 cop_status cop_line_reader_digest(cop_line_reader *reader, char hex[COP_DIGEST_HEX_BYTES],

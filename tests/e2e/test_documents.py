@@ -27,6 +27,7 @@ ELSEWHERE = [
     (r"slurm/mpirun\.sh -np 9 coppice run ", "tests/e2e/test_mpirun.py", "mpirun.sh"),
     (r"analysis/coppice-report ", "tests/e2e/test_report.py", "coppice-report"),
     (r"coppice bench --backend cuda$", "tests/e2e/test_bench_gpu.py", "bench"),
+    (r"coppice eval --model M .*--perplexity ", "tests/e2e/test_perplexity.py", '"--perplexity"'),
     (r"coppice status runs/demo$", "tests/e2e/test_status.py", '"status"'),  # its output: of a running job
     (r"coppice analyze runs/demo$", "tests/e2e/test_split_half.py", '"analyze"'),  # its output: of the whole demo
 ]
