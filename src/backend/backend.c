@@ -12,7 +12,7 @@
 const char *cop_backend_part_name(cop_backend_part part)
 {
     static const char *const names[COP_PART_COUNT] = {
-        "rebuild", "pack", "gemm", "attention", "norm", "rope", "swiglu", "embed", "logits"};
+        "rebuild", "pack", "gemm", "attention", "norm", "rope", "glu", "embed", "logits"};
     return (size_t)part < COP_PART_COUNT ? names[part] : "unknown";
 }
 

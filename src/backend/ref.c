@@ -145,14 +145,16 @@ static cop_status sum_noises(cop_backend *backend, cop_buffer *const *outs,
 }
 
 static cop_status widen(cop_backend *backend, cop_buffer *out, size_t offset,
-                        const cop_buffer *in, cop_dtype dtype, size_t count, cop_error *err)
+                        const cop_buffer *in, cop_dtype dtype, size_t count, float plus,
+                        cop_error *err)
 {
     (void)backend;
     COP_CHECK((offset + count) * sizeof(float) <= out->bytes &&
                   count * cop_dtype_size(dtype) <= in->bytes,
               err, COP_ERR_INTERNAL, "widen: %zu elements do not fit", count);
     for (size_t i = 0; i < count; i++)
-        ref_f32(out)[offset + i] = ref_element(in, dtype, i);
+        ref_f32(out)[offset + i] =
+            plus == 0.0F ? ref_element(in, dtype, i) : ref_element(in, dtype, i) + plus;
     return COP_OK;
 }
 
@@ -279,7 +281,7 @@ static const cop_backend_ops ref_ops = {
     .convert = cop_ref_convert,
     .gemm = cop_ref_gemm,
     .gemm_add = cop_ref_gemm_add,
-    .swiglu = cop_ref_swiglu,
+    .glu = cop_ref_glu,
     .rope_store = cop_ref_rope_store,
     .attention = cop_ref_attention,
     .gather = cop_ref_gather,

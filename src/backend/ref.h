@@ -72,7 +72,7 @@ cop_rmsnorm_add_fn cop_ref_rmsnorm_add;
 cop_convert_fn cop_ref_convert;
 cop_gemm_fn cop_ref_gemm;
 cop_gemm_add_fn cop_ref_gemm_add;
-cop_swiglu_fn cop_ref_swiglu;
+cop_glu_fn cop_ref_glu;
 cop_rope_store_fn cop_ref_rope_store;
 cop_attention_fn cop_ref_attention;
 cop_gather_fn cop_ref_gather;

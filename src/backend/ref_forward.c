@@ -16,7 +16,7 @@ static void add_time(cop_backend *backend, cop_backend_part part, double start)
 
 cop_status cop_ref_embed(cop_backend *backend, cop_buffer *residual, const cop_buffer *table,
                          cop_dtype dtype, const int32_t *ids, size_t rows, size_t width,
-                         cop_error *err)
+                         float scale, cop_error *err)
 {
     const double start = cop_timer_now_s();
     const size_t row_bytes = width * cop_dtype_size(dtype);
@@ -27,7 +27,7 @@ cop_status cop_ref_embed(cop_backend *backend, cop_buffer *residual, const cop_b
                   "embed: id %d is not below %zu", (int)ids[t], vocabulary);
         const size_t first = (size_t)ids[t] * width;
         for (size_t i = 0; i < width; i++) {
-            ref_f32(residual)[t * width + i] = ref_element(table, dtype, first + i);
+            ref_f32(residual)[t * width + i] = scale * ref_element(table, dtype, first + i);
         }
     }
     add_time(backend, COP_PART_EMBED, start);
@@ -145,19 +145,28 @@ cop_status cop_ref_gemm_add(cop_backend *backend, cop_buffer *residual, const co
     return COP_OK;
 }
 
-void cop_ref_swiglu(cop_backend *backend, cop_buffer *input, const cop_buffer *output,
-                    size_t rows, size_t width)
+/* (1 + tanh u) / 2 is 1 / (1 + e^-2u), from which nothing cancels. */
+static double activate(cop_activation activation, double x)
+{
+    static const double root = 0.797884560802865355879892; /* of 2 / pi */
+    const double exponent =
+        activation == COP_GELU_TANH ? 2.0 * root * (x + 0.044715 * x * x * x) : x;
+    return x / (1.0 + exp(-exponent));
+}
+
+void cop_ref_glu(cop_backend *backend, cop_buffer *input, const cop_buffer *output, size_t rows,
+                 size_t width, cop_activation activation)
 {
     const double start = cop_timer_now_s();
     for (size_t t = 0; t < rows; t++) {
         const float *const gate = ref_f32_const(output) + 2 * t * width;
         const float *const up = gate + width;
         for (size_t i = 0; i < width; i++) {
-            const double g = (double)gate[i];
-            ref_f32(input)[t * width + i] = (float)(g / (1.0 + exp(-g)) * up[i]);
+            ref_f32(input)[t * width + i] =
+                (float)(activate(activation, (double)gate[i]) * up[i]);
         }
     }
-    add_time(backend, COP_PART_SWIGLU, start);
+    add_time(backend, COP_PART_GLU, start);
 }
 
 cop_status cop_ref_gather(cop_backend *backend, cop_buffer *out, const cop_buffer *in,

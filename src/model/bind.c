@@ -14,6 +14,7 @@ typedef struct weight_spec {
     weight_kind kind;
     const char *suffix; /* "weight" or "bias" */
     size_t columns;     /* 0 for a vector */
+    float plus;         /* of a vector, as cop_weight has it */
     size_t part_count;
     const char *names[COP_WEIGHT_MAX_PARTS];
     size_t rows[COP_WEIGHT_MAX_PARTS];
@@ -77,8 +78,9 @@ static cop_status bind_weight(cop_model *model, const char *prefix, const weight
 {
     assert(model->weight_count < model->weight_capacity);
     cop_weight *const weight = &model->weights[model->weight_count];
-    *weight =
-        (cop_weight){.kind = spec->kind, .columns = spec->columns == 0 ? 1 : spec->columns};
+    *weight = (cop_weight){.kind = spec->kind,
+                           .columns = spec->columns == 0 ? 1 : spec->columns,
+                           .plus = spec->plus};
     for (size_t i = 0; i < spec->part_count; i++) {
         COP_TRY(bind_part(model, prefix, spec, i, weight, err));
     }
@@ -100,12 +102,23 @@ static cop_status bind_matrix(cop_model *model, const char *prefix, const char *
     return bind_weight(model, prefix, &spec, bound, err);
 }
 
-static cop_status bind_vector(cop_model *model, const char *prefix, const char *name,
-                              const char *suffix, size_t rows, const cop_weight **bound,
-                              cop_error *err)
+static cop_status bind_bias(cop_model *model, const char *prefix, const char *name, size_t rows,
+                            const cop_weight **bound, cop_error *err)
 {
     const weight_spec spec = {.kind = COP_WEIGHT_VECTOR,
-                              .suffix = suffix,
+                              .suffix = "bias",
+                              .part_count = 1,
+                              .names = {name},
+                              .rows = {rows}};
+    return bind_weight(model, prefix, &spec, bound, err);
+}
+
+static cop_status bind_norm(cop_model *model, const char *prefix, const char *name, size_t rows,
+                            const cop_weight **bound, cop_error *err)
+{
+    const weight_spec spec = {.kind = COP_WEIGHT_VECTOR,
+                              .suffix = "weight",
+                              .plus = model->config->norm_offset,
                               .part_count = 1,
                               .names = {name},
                               .rows = {rows}};
@@ -143,15 +156,14 @@ static cop_status bind_attention(cop_model *model, const char *prefix, model_lay
                        err));
     COP_TRY(bind_matrix(model, prefix, "self_attn.o_proj", width, q_rows, &layer->o, err));
     if (c->o_bias) {
-        COP_TRY(
-            bind_vector(model, prefix, "self_attn.o_proj", "bias", width, &layer->o_bias, err));
+        COP_TRY(bind_bias(model, prefix, "self_attn.o_proj", width, &layer->o_bias, err));
     }
     if (c->qk_norm == COP_QK_NORM_NONE) return COP_OK;
     const bool by_head = c->qk_norm == COP_QK_NORM_HEAD;
-    COP_TRY(bind_vector(model, prefix, "self_attn.q_norm", "weight", by_head ? size : q_rows,
-                        &layer->q_norm, err));
-    return bind_vector(model, prefix, "self_attn.k_norm", "weight", by_head ? size : kv_rows,
-                       &layer->k_norm, err);
+    COP_TRY(bind_norm(model, prefix, "self_attn.q_norm", by_head ? size : q_rows,
+                      &layer->q_norm, err));
+    return bind_norm(model, prefix, "self_attn.k_norm", by_head ? size : kv_rows,
+                     &layer->k_norm, err);
 }
 
 static cop_status bind_feed_forward(cop_model *model, const char *prefix, model_layer *layer,
@@ -170,7 +182,7 @@ static cop_status bind_feed_forward(cop_model *model, const char *prefix, model_
                        c->mlp_bias ? &layer->gate_up_bias : NULL, err));
     COP_TRY(bind_matrix(model, prefix, "mlp.down_proj", width, inner, &layer->down, err));
     if (!c->mlp_bias) return COP_OK;
-    return bind_vector(model, prefix, "mlp.down_proj", "bias", width, &layer->down_bias, err);
+    return bind_bias(model, prefix, "mlp.down_proj", width, &layer->down_bias, err);
 }
 
 /* What the names of all weights but the head begin with. */
@@ -179,20 +191,39 @@ static const char *trunk(const cop_model *model)
     return model->config->bare_names ? "" : "model.";
 }
 
+/* The norms of a block. By their placement post_attention_layernorm is that after attention, or
+ * that before the feed-forward part. */
+static cop_status bind_norms(cop_model *model, const char *prefix, model_layer *layer,
+                             cop_error *err)
+{
+    enum { NORMS = 4 };
+    static const char *const names[][NORMS] = {
+        [COP_NORM_BEFORE] = {"input_layernorm", NULL, "post_attention_layernorm", NULL},
+        [COP_NORM_AFTER] = {NULL, "post_attention_layernorm", NULL,
+                            "post_feedforward_layernorm"},
+        [COP_NORM_AROUND] = {"input_layernorm", "post_attention_layernorm",
+                             "pre_feedforward_layernorm", "post_feedforward_layernorm"}};
+    const cop_weight **const bound[NORMS] = {
+        &layer->norm_before_attention, &layer->norm_after_attention,
+        &layer->norm_before_feed_forward, &layer->norm_after_feed_forward};
+    const cop_model_config *const c = model->config;
+    for (size_t i = 0; i < NORMS; i++) {
+        const char *const name = names[c->norm_placement][i];
+        *bound[i] = NULL;
+        if (name != NULL)
+            COP_TRY(bind_norm(model, prefix, name, (size_t)c->width, bound[i], err));
+    }
+    return COP_OK;
+}
+
 static cop_status bind_layer(cop_model *model, int32_t index, cop_error *err)
 {
     char prefix[NAME_BYTES / 2];
     (void)snprintf(prefix, sizeof prefix, "%slayers.%d.", trunk(model), (int)index);
-    const size_t width = (size_t)model->config->width;
     model_layer *const layer = &model->layers[index];
-    const bool before = model->config->norm_placement == COP_NORM_BEFORE;
     COP_TRY(bind_attention(model, prefix, layer, err));
     COP_TRY(bind_feed_forward(model, prefix, layer, err));
-    COP_TRY(bind_vector(model, prefix, before ? "input_layernorm" : "post_attention_layernorm",
-                        "weight", width, &layer->norm_attention, err));
-    return bind_vector(model, prefix,
-                       before ? "post_attention_layernorm" : "post_feedforward_layernorm",
-                       "weight", width, &layer->norm_feed_forward, err);
+    return bind_norms(model, prefix, layer, err);
 }
 
 bool cop_model_uses(const cop_model *model, const cop_tensor_info *info)
@@ -232,7 +263,7 @@ static cop_status bind_table(cop_model *model, cop_error *err)
 
 cop_status cop_model_bind(cop_model *model, cop_text *unused, cop_error *err)
 {
-    enum { MOST_WEIGHTS_PER_LAYER = 12, OTHER_WEIGHTS = 3 };
+    enum { MOST_WEIGHTS_PER_LAYER = 14, OTHER_WEIGHTS = 3 };
     const cop_model_config *const c = model->config;
     const size_t width = (size_t)c->width;
     const size_t vocabulary = (size_t)c->vocabulary;
@@ -243,7 +274,7 @@ cop_status cop_model_bind(cop_model *model, cop_text *unused, cop_error *err)
     COP_TRY(bind_table(model, err));
     for (int32_t i = 0; i < c->layers; i++)
         COP_TRY(bind_layer(model, i, err));
-    COP_TRY(bind_vector(model, trunk(model), "norm", "weight", width, &model->final_norm, err));
+    COP_TRY(bind_norm(model, trunk(model), "norm", width, &model->final_norm, err));
     if (!c->tied_head) {
         COP_TRY(bind_matrix(model, "", "lm_head", vocabulary, width, &model->head, err));
     }

@@ -9,11 +9,13 @@
 #include "model/config_parse.h"
 #include "model/config_rope.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 /* Features of related architectures that would change the result if they were passed over. */
-static cop_status refuse_features(const json_reader *reader, cop_error *err)
+static cop_status refuse_features(const json_reader *reader, const cop_family *of,
+                                  cop_error *err)
 {
     static const char *const features[] = {"quantization_config",
                                            "compression_config",
@@ -24,23 +26,54 @@ static cop_status refuse_features(const json_reader *reader, cop_error *err)
                                            "n_routed_experts",
                                            "clip_qkv",
                                            "no_rope_layers",
-                                           "query_pre_attn_scalar",
+                                           "use_bidirectional_attention",
                                            "embedding_multiplier",
                                            "attention_multiplier",
                                            "residual_multiplier",
-                                           "logits_scaling"};
-    for (size_t i = 0; i < sizeof features / sizeof features[0]; i++) {
+                                           "logits_scaling",
+                                           "query_pre_attn_scalar"};
+    const size_t all = sizeof features / sizeof features[0];
+    const size_t count = of->query_scalar > 0.0 ? all - 1 : all;
+    for (size_t i = 0; i < count; i++) {
         const json_t *const value = cop_config_json_get(reader, features[i]);
         const bool off = value == NULL || json_is_false(value) ||
                          (json_is_number(value) && json_number_value(value) == 0.0);
         COP_CHECK(off, err, COP_ERR_UNSUPPORTED, "%s: %s is not implemented", reader->path,
                   features[i]);
     }
-    const char *activation = NULL;
-    COP_TRY(cop_config_json_string(reader, "hidden_act", "silu", &activation, err));
-    COP_CHECK(strcmp(activation, "silu") == 0 || strcmp(activation, "swish") == 0, err,
-              COP_ERR_UNSUPPORTED, "%s: hidden_act \"%s\" is not implemented (silu is)",
-              reader->path, activation);
+    return COP_OK;
+}
+
+static cop_status read_activation(const json_reader *reader, const cop_family *of,
+                                  cop_activation *activation, cop_error *err)
+{
+    static const struct {
+        const char *name;
+        cop_activation activation;
+    } known[] = {{"silu", COP_SILU}, {"swish", COP_SILU}, {"gelu_pytorch_tanh", COP_GELU_TANH}};
+    const char *name = NULL;
+    *activation = of->activation;
+    COP_TRY(cop_config_json_string(reader, of->activation_key, NULL, &name, err));
+    if (name == NULL) return COP_OK;
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
+        *activation = known[i].activation;
+        if (strcmp(name, known[i].name) == 0) return COP_OK;
+    }
+    return cop_error_set(err, COP_ERR_UNSUPPORTED,
+                         "%s: %s \"%s\" is not implemented (silu and gelu_pytorch_tanh are)",
+                         reader->path, of->activation_key, name);
+}
+
+/* What embeddings and scores are multiplied by. */
+static cop_status read_scales(const json_reader *reader, const cop_family *of,
+                              cop_model_config *config, cop_error *err)
+{
+    double scalar = 0.0;
+    if (of->scaled_embedding) config->embedding_scale = (float)sqrt((double)config->width);
+    if (of->query_scalar == 0.0) return COP_OK;
+    COP_TRY(cop_config_json_positive(reader, "query_pre_attn_scalar", of->query_scalar, &scalar,
+                                     err));
+    config->query_scalar = (float)scalar;
     return COP_OK;
 }
 
@@ -98,8 +131,8 @@ static cop_status read_biases(const json_reader *reader, const cop_family *of,
 {
     bool attention = false;
     bool mlp = false;
-    COP_TRY(
-        cop_config_json_bool(reader, "tie_word_embeddings", false, &config->tied_head, err));
+    COP_TRY(cop_config_json_bool(reader, "tie_word_embeddings", of->tied_head,
+                                 &config->tied_head, err));
     COP_TRY(cop_config_json_bool(reader, "attention_bias", false, &attention, err));
     COP_TRY(cop_config_json_bool(reader, "mlp_bias", false, &mlp, err));
     config->qkv_bias =
@@ -163,14 +196,16 @@ static cop_status read_config(const json_reader *reader, const cop_config_text *
     COP_TRY(cop_config_find_family(reader, &of, err));
     (void)snprintf(config->model_type, sizeof config->model_type, "%s", of->model_type);
     config->norm_placement = of->norm_placement;
+    config->norm_offset = of->norm_offset;
     config->qk_norm = of->qk_norm;
-    COP_TRY(refuse_features(reader, err));
+    COP_TRY(refuse_features(reader, of, err));
+    COP_TRY(read_activation(reader, of, &config->activation, err));
     COP_TRY(read_sizes(reader, of, config, err));
+    COP_TRY(read_scales(reader, of, config, err));
     COP_TRY(read_biases(reader, of, config, err));
     COP_TRY(cop_config_read_sliding(reader, of, config, err));
-    COP_TRY(cop_config_read_rope(reader, of->theta, config->max_positions, of->scale_full_only,
-                                 config->rope, err));
-    config->scaled_by_flat_yarn = of->scale_full_only &&
+    COP_TRY(cop_config_read_rope(reader, of, config->max_positions, config->rope, err));
+    config->scaled_by_flat_yarn = of->scale_full_only && of->local_theta == 0.0 &&
                                   config->rope[0].kind != COP_ROPE_DEFAULT &&
                                   config->rope[1].kind == COP_ROPE_DEFAULT && flat_rope(reader);
     return read_all_stops(reader, generation, config, err);

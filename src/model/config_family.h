@@ -23,7 +23,7 @@ typedef enum cop_window_rule {
     COP_WINDOW_NONE,
     COP_WINDOW_ALL,        /* all, if sliding_window is set */
     COP_WINDOW_FROM,       /* from max_window_layers on, if use_sliding_window */
-    COP_WINDOW_ALL_BUT_4TH /* all but every fourth */
+    COP_WINDOW_ALL_BUT_NTH /* all but every cop_family::full_every-th */
 } cop_window_rule;
 
 /* An architecture, with the defaults of keys that its files may leave out. */
@@ -33,12 +33,21 @@ typedef struct cop_family {
     bool o_bias_by_key, mlp_bias_by_key;
     cop_norm_placement norm_placement;
     cop_qk_norm qk_norm;
+    float norm_offset; /* added to a norm's weights as they are stored */
+    const char *activation_key;
+    cop_activation activation;
+    bool tied_head;
+    bool scaled_embedding; /* by the root of the width */
+    double query_scalar;   /* query_pre_attn_scalar; 0: no such key, the head size */
     cop_window_rule window;
-    int32_t head_size; /* 0: hidden_size / num_attention_heads */
-    int32_t kv_heads;  /* 0: num_attention_heads */
+    int32_t full_every;
+    const char *full_every_key; /* of another number; NULL: none */
+    int32_t head_size;          /* 0: hidden_size / num_attention_heads */
+    int32_t kv_heads;           /* 0: num_attention_heads */
     int32_t max_positions;
     double eps;
     double theta;
+    double local_theta;   /* of sliding layers, which have a key of their own; 0: theta */
     bool scale_full_only; /* rope scaling leaves sliding layers alone */
 } cop_family;
 

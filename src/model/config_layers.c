@@ -45,8 +45,13 @@ static cop_status read_window(const json_reader *reader, const cop_family *of,
         COP_TRY(cop_config_json_size(reader, "sliding_window", COP_MOST_POSITIONS,
                                      DEFAULT_WINDOW, &config->window, err));
     }
+    int32_t every = of->full_every;
+    if (of->full_every_key != NULL)
+        COP_TRY(cop_config_json_size(reader, of->full_every_key, COP_MODEL_MAX_LAYERS,
+                                     of->full_every, &every, err));
     for (int32_t i = 0; i < config->layers; i++) {
-        const bool rule = of->window == COP_WINDOW_ALL_BUT_4TH ? (i + 1) % 4 != 0 : windowed;
+        const bool rule =
+            of->window == COP_WINDOW_ALL_BUT_NTH ? (i + 1) % every != 0 : windowed;
         config->sliding[i] = use && i >= from && rule;
     }
     return COP_OK;

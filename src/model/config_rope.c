@@ -113,18 +113,17 @@ static cop_status find_object(const json_reader *reader, const char *key, const 
     return COP_OK;
 }
 
-static cop_status read_flat(const json_reader *reader, const rope_defaults *defaults,
-                            bool scale_full_only, cop_rope rope[2], cop_error *err)
+static cop_status read_flat(const json_reader *reader, const cop_family *of,
+                            const rope_defaults defaults[2], cop_rope rope[2], cop_error *err)
 {
-    COP_TRY(read_one(reader, defaults, &rope[0], err));
+    COP_TRY(read_one(reader, &defaults[0], &rope[0], err));
     rope[1] = rope[0];
-    if (scale_full_only) {
-        rope[1] = (cop_rope){.kind = COP_ROPE_DEFAULT, .theta = rope[0].theta, .factor = 1.0};
-    }
+    if (of->scale_full_only) rope[1] = (cop_rope){.theta = rope[0].theta, .factor = 1.0};
+    if (of->local_theta > 0.0) rope[1].theta = defaults[1].theta;
     return COP_OK;
 }
 
-static cop_status read_nested(const json_reader *reader, const rope_defaults *defaults,
+static cop_status read_nested(const json_reader *reader, const rope_defaults defaults[2],
                               cop_rope rope[2], cop_error *err)
 {
     static const char *const keys[] = {"full_attention", "sliding_attention"};
@@ -133,29 +132,62 @@ static cop_status read_nested(const json_reader *reader, const rope_defaults *de
     for (size_t i = 0; i < 2; i++) {
         json_reader inner = {.path = reader->path, .scope = scopes[i]};
         COP_TRY(find_object(reader, keys[i], &inner.object, err));
-        COP_TRY(read_one(&inner, defaults, &rope[i], err));
+        COP_TRY(read_one(&inner, &defaults[i], &rope[i], err));
     }
     return COP_OK;
 }
 
-cop_status cop_config_read_rope(const json_reader *reader, double default_theta,
-                                int32_t max_positions, bool scale_full_only, cop_rope rope[2],
+/* What the objects of full and sliding layers default to. */
+static cop_status read_defaults(const json_reader *reader, const cop_family *of,
+                                int32_t max_positions, rope_defaults defaults[2],
                                 cop_error *err)
 {
-    rope_defaults defaults = {0};
-    COP_TRY(refuse_partial(reader, err));
-    COP_TRY(
-        cop_config_json_positive(reader, "rope_theta", default_theta, &defaults.theta, err));
+    COP_TRY(cop_config_json_positive(reader, "rope_theta", of->theta, &defaults[0].theta, err));
     COP_TRY(cop_config_json_positive(reader, "original_max_position_embeddings",
-                                     (double)max_positions, &defaults.original_positions, err));
+                                     (double)max_positions, &defaults[0].original_positions,
+                                     err));
+    defaults[1] = defaults[0];
+    if (of->local_theta == 0.0) return COP_OK;
+    COP_TRY(cop_config_json_positive(reader, "rope_local_base_freq", of->local_theta,
+                                     &defaults[1].theta, err));
+    COP_CHECK(defaults[1].theta > 1.0, err, COP_ERR_FORMAT,
+              "%s: rope_local_base_freq is %g, not above 1", reader->path, defaults[1].theta);
+    return COP_OK;
+}
+
+/* Where kinds of layers have bases of their own, transformers passes over the values of a flat
+ * rope_parameters, and mixes what is given in both spellings. */
+static cop_status refuse_mixture(const json_reader *reader, const cop_family *of, bool scaled,
+                                 bool nested, cop_error *err)
+{
+    const json_t *const other = cop_config_json_get(reader, "rope_parameters");
+    if (of->local_theta == 0.0 || json_object_size(other) == 0) return COP_OK;
+    COP_CHECK(!scaled, err, COP_ERR_UNSUPPORTED,
+              "%s: rope_scaling beside rope_parameters is not implemented for %s", reader->path,
+              of->model_type);
+    COP_CHECK(nested, err, COP_ERR_UNSUPPORTED,
+              "%s: rope_parameters without full_attention and sliding_attention is not "
+              "implemented for %s",
+              reader->path, of->model_type);
+    return COP_OK;
+}
+
+cop_status cop_config_read_rope(const json_reader *reader, const cop_family *of,
+                                int32_t max_positions, cop_rope rope[2], cop_error *err)
+{
+    rope_defaults defaults[2];
+    COP_TRY(refuse_partial(reader, err));
+    COP_TRY(read_defaults(reader, of, max_positions, defaults, err));
     json_reader inner = {.path = reader->path, .scope = "rope_scaling."};
     COP_TRY(find_object(reader, "rope_scaling", &inner.object, err));
-    if (inner.object == NULL) {
+    const bool scaled = inner.object != NULL;
+    if (!scaled) {
         inner.scope = "rope_parameters.";
         COP_TRY(find_object(reader, "rope_parameters", &inner.object, err));
     }
     const bool nested = json_object_get(inner.object, "full_attention") != NULL ||
                         json_object_get(inner.object, "sliding_attention") != NULL;
-    return nested ? read_nested(&inner, &defaults, rope, err)
-                  : read_flat(&inner, &defaults, scale_full_only, rope, err);
+    COP_TRY(refuse_mixture(reader, of, scaled, nested, err));
+    return nested ? read_nested(&inner, defaults, rope, err)
+                  : read_flat(&inner, of, defaults, rope, err);
 }

@@ -17,6 +17,7 @@ typedef enum weight_kind {
 typedef struct cop_weight {
     weight_kind kind;
     size_t rows, columns; /* of the fused weight; a vector has one column */
+    float plus;           /* COP_WEIGHT_VECTOR: added to every element as it is widened */
     cop_dtype dtype;      /* storage type of all parts */
     const cop_tensor_info *tensors[COP_WEIGHT_MAX_PARTS]; /* borrowed from the checkpoint */
     cop_buffer *bases[COP_WEIGHT_MAX_PARTS];              /* wrapped */
@@ -34,7 +35,8 @@ typedef struct model_layer {
     const cop_weight *o, *o_bias;
     const cop_weight *gate_up, *gate_up_bias;
     const cop_weight *down, *down_bias;
-    const cop_weight *norm_attention, *norm_feed_forward;
+    const cop_weight *norm_before_attention, *norm_after_attention;
+    const cop_weight *norm_before_feed_forward, *norm_after_feed_forward;
     const cop_weight *q_norm, *k_norm;
 } model_layer;
 

@@ -128,7 +128,7 @@ static cop_status load_parts(cop_model *model, cop_weight *weight, const part_li
         /* Rounded to the storage type first: what runs is what an export would hold. */
         COP_TRY(rebuild_parts(model, weight, list, model->vector_stage, 0, err));
         return ops->widen(backend, weight->buffer, list->lane * weight->rows,
-                          model->vector_stage, weight->dtype, weight->rows, err);
+                          model->vector_stage, weight->dtype, weight->rows, weight->plus, err);
     case COP_WEIGHT_TABLE:
     default:
         return load_table(model, weight, list, err);

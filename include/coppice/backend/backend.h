@@ -68,6 +68,12 @@ static inline int32_t cop_batch_prefix_slot(const cop_batch *batch, int32_t slot
 /** Normalisation of queries and keys before rope. */
 typedef enum cop_qk_norm { COP_QK_NORM_NONE, COP_QK_NORM_HEAD, COP_QK_NORM_WIDTH } cop_qk_norm;
 
+/** What the gate of a gated unit goes through. */
+typedef enum cop_activation {
+    COP_SILU,     /**< x / (1 + e^-x) */
+    COP_GELU_TANH /**< x / 2 (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) */
+} cop_activation;
+
 /** Shape of an attention block, the same for the calls of one layer. */
 typedef struct cop_attention_shape {
     int32_t heads;     /**< H */
@@ -191,9 +197,10 @@ typedef cop_status cop_rebuild_fn(cop_backend *backend, cop_buffer *out, size_t 
 typedef cop_status cop_sums_fn(cop_backend *backend, cop_buffer *const *outs,
                                const cop_rebuild_sum *sums, size_t count, uint32_t tensor,
                                size_t elements, cop_error *err);
-/** Widens count elements of `in` (dtype) to binary32 in `out`, from element `offset`. */
+/** Widens count elements of `in` (dtype) to binary32 in `out`, from element `offset`, and adds
+ *  `plus` to each. */
 typedef cop_status cop_widen_fn(cop_backend *backend, cop_buffer *out, size_t offset,
-                                const cop_buffer *in, cop_dtype dtype, size_t count,
+                                const cop_buffer *in, cop_dtype dtype, size_t count, float plus,
                                 cop_error *err);
 /** A GEMM weight [n, k] whose elements are stored as `dtype`, in `lanes` copies. */
 typedef cop_status cop_matrix_create_fn(cop_backend *backend, size_t n, size_t k,
@@ -223,10 +230,10 @@ typedef cop_status cop_matrix_rebuild_fn(cop_backend *backend, cop_matrix *matri
 /* --- forward --- */
 
 /** residual [T, D] = rows ids [T] (host memory, or NULL as a step of decode has them) of
- *  table [lanes * V, D] (dtype): id i of lane l is row l * V + i. */
+ *  table [lanes * V, D] (dtype), times `scale`: id i of lane l is row l * V + i. */
 typedef cop_status cop_embed_fn(cop_backend *backend, cop_buffer *residual,
                                 const cop_buffer *table, cop_dtype dtype, const int32_t *ids,
-                                size_t rows, size_t width, cop_error *err);
+                                size_t rows, size_t width, float scale, cop_error *err);
 /** input [T, D] = residual * rsqrt(mean square + eps) * weight [D] (f32). */
 typedef void cop_rmsnorm_fn(cop_backend *backend, cop_buffer *input, const cop_buffer *residual,
                             const cop_buffer *weight, size_t rows, size_t width, float eps);
@@ -245,9 +252,9 @@ typedef cop_status cop_gemm_fn(cop_backend *backend, cop_buffer *output,
 typedef cop_status cop_gemm_add_fn(cop_backend *backend, cop_buffer *residual,
                                    const cop_buffer *input, const cop_matrix *matrix,
                                    const cop_buffer *bias, size_t rows, cop_error *err);
-/** input [T, F] = silu(output[:, :F]) * output[:, F:], output [T, 2 F]. */
-typedef void cop_swiglu_fn(cop_backend *backend, cop_buffer *input, const cop_buffer *output,
-                           size_t rows, size_t width);
+/** input [T, F] = activation(output[:, :F]) * output[:, F:], output [T, 2 F]. */
+typedef void cop_glu_fn(cop_backend *backend, cop_buffer *input, const cop_buffer *output,
+                        size_t rows, size_t width, cop_activation activation);
 /** In place on qkv [T, (H + 2 G) E] (a GEMM output): q/k norm (q_norm, k_norm: [E] or the
  *  width, f32, or NULL) and rotary embedding of queries and keys in the half-split form by
  *  rope [positions, E] (f32: E/2 cosines, then E/2 sines; a factor on them scales
@@ -327,7 +334,7 @@ typedef struct cop_backend_ops {
     cop_convert_fn *convert;
     cop_gemm_fn *gemm;
     cop_gemm_add_fn *gemm_add;
-    cop_swiglu_fn *swiglu;
+    cop_glu_fn *glu;
     cop_rope_store_fn *rope_store;
     cop_attention_fn *attention;
     cop_gather_fn *gather;
@@ -347,7 +354,7 @@ typedef enum cop_backend_part {
     COP_PART_ATTENTION,
     COP_PART_NORM,
     COP_PART_ROPE,
-    COP_PART_SWIGLU,
+    COP_PART_GLU,
     COP_PART_EMBED,
     COP_PART_LOGITS, /**< argmax, draws and log-probabilities */
     COP_PART_COUNT

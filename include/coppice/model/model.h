@@ -42,7 +42,8 @@ typedef struct cop_rope {
 /** Where the norms of a block stand. */
 typedef enum cop_norm_placement {
     COP_NORM_BEFORE, /**< x + f(norm(x)): Llama, Qwen, Mistral */
-    COP_NORM_AFTER   /**< x + norm(f(x)): OLMo 2 and 3 */
+    COP_NORM_AFTER,  /**< x + norm(f(x)): OLMo 2 and 3 */
+    COP_NORM_AROUND  /**< x + norm(f(norm(x))), each with weights of its own: Gemma 3 */
 } cop_norm_placement;
 
 enum { COP_RULES_MOST_IDS = 512 };
@@ -82,9 +83,16 @@ typedef struct cop_model_config {
     bool bare_names;     /**< names of tensors lack "model." */
     bool qkv_bias, o_bias, mlp_bias;
     cop_norm_placement norm_placement;
+    float
+        norm_offset; /**< norms multiply by their weights and this: Gemma's are stored less 1 */
     cop_qk_norm qk_norm;
-    cop_rope rope[2];                   /**< [0] full attention, [1] sliding window */
-    int32_t window;                     /**< of the sliding layers */
+    cop_activation activation; /**< of the gate */
+    /** Embeddings are multiplied by it, rounded to the type of the products, on their way into
+     * the stream (not in a tied head); 0: they are not. */
+    float embedding_scale;
+    float query_scalar; /**< scores are divided by its root; 0: by that of head_size */
+    cop_rope rope[2];   /**< [0] full attention, [1] sliding window */
+    int32_t window;     /**< of the sliding layers */
     bool sliding[COP_MODEL_MAX_LAYERS]; /**< [layers]: layer uses the window (and rope[1]) */
     int32_t stops[COP_MODEL_MAX_STOPS]; /**< [stop_count] ids that end an answer */
     int32_t stop_count;

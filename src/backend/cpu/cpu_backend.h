@@ -163,7 +163,7 @@ cop_rmsnorm_add_fn cop_cpu_rmsnorm_add;
 cop_convert_fn cop_cpu_convert;
 cop_gemm_fn cop_cpu_gemm;
 cop_gemm_add_fn cop_cpu_gemm_add;
-cop_swiglu_fn cop_cpu_swiglu;
+cop_glu_fn cop_cpu_glu;
 
 /* cpu_attention.c: */
 cop_rope_store_fn cop_cpu_rope_store;

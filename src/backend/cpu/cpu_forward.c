@@ -17,10 +17,12 @@ typedef struct row_work {
     const int32_t *ids;
     size_t width;
     float eps;
+    float scale;
+    cop_activation activation;
 } row_work;
 
 /* Elements that cost as much as one of a gated unit, relative to one that is copied. */
-enum { COPY_COST = 1, NORM_COST = 2, SWIGLU_COST = 4 };
+enum { COPY_COST = 1, NORM_COST = 2, GLU_COST = 4 };
 
 static void *out_row(const row_work *w, size_t row)
 {
@@ -44,13 +46,16 @@ static void embed_rows(const void *context, size_t begin, size_t end)
     const size_t bytes = w->width * cop_dtype_size(w->in_dtype);
     for (size_t r = begin; r < end; r++) {
         const char *const found = (const char *)w->in + (size_t)w->ids[r] * bytes;
-        w->kernels->widen(out_row(w, r), found, w->in_dtype, w->width);
+        float *const row = out_row(w, r);
+        w->kernels->widen(row, found, w->in_dtype, w->width);
+        for (size_t i = 0; w->scale != 1.0F && i < w->width; i++)
+            row[i] *= w->scale;
     }
 }
 
 cop_status cop_cpu_embed(cop_backend *backend, cop_buffer *residual, const cop_buffer *table,
                          cop_dtype dtype, const int32_t *ids, size_t rows, size_t width,
-                         cop_error *err)
+                         float scale, cop_error *err)
 {
     const cop_cpu *const cpu = cop_cpu_of_const(backend);
     const double start = cop_timer_now_s();
@@ -68,7 +73,8 @@ cop_status cop_cpu_embed(cop_backend *backend, cop_buffer *residual, const cop_b
                            .in = table->data,
                            .in_dtype = dtype,
                            .ids = ids,
-                           .width = width};
+                           .width = width,
+                           .scale = scale};
     cop_cpu_parallel_for(cpu->threads, rows, width * COPY_COST, embed_rows, &work);
     backend->seconds[COP_PART_EMBED] += cop_timer_now_s() - start;
     return COP_OK;
@@ -149,16 +155,17 @@ void cop_cpu_convert(cop_backend *backend, cop_buffer *input, const cop_buffer *
     backend->seconds[COP_PART_NORM] += cop_timer_now_s() - start;
 }
 
-static void swiglu_rows(const void *context, size_t begin, size_t end)
+static void glu_rows(const void *context, size_t begin, size_t end)
 {
     const row_work *const w = context;
     for (size_t r = begin; r < end; r++) {
-        w->kernels->swiglu(out_row(w, r), w->out_dtype, in_row(w, r, 2 * w->width), w->width);
+        w->kernels->glu(out_row(w, r), w->out_dtype, in_row(w, r, 2 * w->width), w->width,
+                        w->activation);
     }
 }
 
-void cop_cpu_swiglu(cop_backend *backend, cop_buffer *input, const cop_buffer *output,
-                    size_t rows, size_t width)
+void cop_cpu_glu(cop_backend *backend, cop_buffer *input, const cop_buffer *output, size_t rows,
+                 size_t width, cop_activation activation)
 {
     const cop_cpu *const cpu = cop_cpu_of_const(backend);
     const double start = cop_timer_now_s();
@@ -167,9 +174,10 @@ void cop_cpu_swiglu(cop_backend *backend, cop_buffer *input, const cop_buffer *o
                            .out = cop_cpu_write(input, rows * width, item),
                            .out_dtype = backend->input,
                            .in = cop_cpu_read(output, rows * 2 * width, sizeof(float)),
-                           .width = width};
-    cop_cpu_parallel_for(cpu->threads, rows, width * SWIGLU_COST, swiglu_rows, &work);
-    backend->seconds[COP_PART_SWIGLU] += cop_timer_now_s() - start;
+                           .width = width,
+                           .activation = activation};
+    cop_cpu_parallel_for(cpu->threads, rows, width * GLU_COST, glu_rows, &work);
+    backend->seconds[COP_PART_GLU] += cop_timer_now_s() - start;
 }
 
 /* A call whose rows are those of all lanes: one product for each. */

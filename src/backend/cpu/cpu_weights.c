@@ -106,7 +106,8 @@ cop_status cop_cpu_matrix_rebuild(cop_backend *backend, cop_matrix *matrix, size
 }
 
 cop_status cop_cpu_widen(cop_backend *backend, cop_buffer *out, size_t offset,
-                         const cop_buffer *in, cop_dtype dtype, size_t count, cop_error *err)
+                         const cop_buffer *in, cop_dtype dtype, size_t count, float plus,
+                         cop_error *err)
 {
     const cop_cpu *const cpu = cop_cpu_of_const(backend);
     const size_t item = cop_dtype_size(dtype);
@@ -114,7 +115,10 @@ cop_status cop_cpu_widen(cop_backend *backend, cop_buffer *out, size_t offset,
                   (offset + count) * sizeof(float) <= out->bytes,
               err, COP_ERR_INTERNAL, "widening %zu elements is out of bounds", count);
     const cop_gemm_options options = {.threads = cpu->threads, .kernels = cpu->kernels};
-    cop_gemm_widen(&options, (float *)out->owned + offset, in->data, dtype, count);
+    float *const wide = (float *)out->owned + offset;
+    cop_gemm_widen(&options, wide, in->data, dtype, count);
+    for (size_t i = 0; plus != 0.0F && i < count; i++)
+        wide[i] += plus;
     return COP_OK;
 }
 

@@ -250,7 +250,7 @@ cop_embed_fn cop_cuda_embed;
 cop_rmsnorm_fn cop_cuda_rmsnorm;
 cop_rmsnorm_add_fn cop_cuda_rmsnorm_add;
 cop_convert_fn cop_cuda_convert;
-cop_swiglu_fn cop_cuda_swiglu;
+cop_glu_fn cop_cuda_glu;
 cop_gather_fn cop_cuda_gather;
 /* out [rows, width] = bias [lanes, width] in every row, added to it if `add`. */
 void cop_cuda_spread_bias(cop_cuda *cuda, float *out, const float *bias, size_t rows,

@@ -252,30 +252,45 @@ typedef struct convert_arguments {
     const void *in;
     cop_dtype to, from;
     size_t count;
+    float plus;
 } convert_arguments;
 
 static __global__ void convert_kernel(const convert_arguments a)
 {
     const size_t i = (size_t)blockIdx.x * blockDim.x + threadIdx.x;
-    if (i < a.count) store_element(a.out, a.to, i, load_element(a.in, a.from, i));
+    if (i >= a.count) return;
+    const float value = load_element(a.in, a.from, i);
+    store_element(a.out, a.to, i, a.plus == 0.0F ? value : value + a.plus);
+}
+
+static void convert(cop_cuda *cuda, const convert_arguments &a)
+{
+    const cop_cuda_grid grid = {.blocks = (a.count + THREADS - 1) / THREADS,
+                                .threads = THREADS};
+    cop_cuda_launch(cuda, convert_kernel, grid, a, "converting elements");
 }
 
 void cop_cuda_convert_elements(cop_cuda *cuda, void *out, cop_dtype to, const void *in,
                                cop_dtype from, size_t count)
 {
-    const cop_cuda_grid grid = {.blocks = (count + THREADS - 1) / THREADS, .threads = THREADS};
     const convert_arguments a = {.out = out, .in = in, .to = to, .from = from, .count = count};
-    cop_cuda_launch(cuda, convert_kernel, grid, a, "converting elements");
+    convert(cuda, a);
 }
 
 cop_status cop_cuda_widen(cop_backend *backend, cop_buffer *out, size_t offset,
-                          const cop_buffer *in, cop_dtype dtype, size_t count, cop_error *err)
+                          const cop_buffer *in, cop_dtype dtype, size_t count, float plus,
+                          cop_error *err)
 {
     cop_cuda *const cuda = cop_cuda_of(backend);
     COP_CHECK(cop_cuda_holds(in, count, cop_dtype_size(dtype)) &&
                   cop_cuda_holds(out, offset + count, sizeof(float)),
               err, COP_ERR_INTERNAL, "widening %zu elements is out of bounds", count);
-    cop_cuda_convert_elements(cuda, (float *)out->data + offset, COP_F32, in->data, dtype,
-                              count);
+    const convert_arguments a = {.out = (float *)out->data + offset,
+                                 .in = in->data,
+                                 .to = COP_F32,
+                                 .from = dtype,
+                                 .count = count,
+                                 .plus = plus};
+    convert(cuda, a);
     return cop_cuda_check(cuda, err);
 }

@@ -17,6 +17,8 @@ typedef struct row_arguments {
     size_t table_rows;   /* to add to the ids of a lane, and once more for each after it */
     size_t width;
     float eps;
+    float scale; /* of the rows that are picked */
+    cop_activation activation;
     bool add;
 } row_arguments;
 
@@ -39,7 +41,8 @@ static __global__ void pick_kernel(const row_arguments a)
     const size_t first = blockIdx.x / a.lane_rows * a.table_rows;
     const size_t from = (first + (size_t)a.ids[blockIdx.x]) * a.width;
     for (size_t i = threadIdx.x; i < a.width; i += blockDim.x)
-        store_element(a.out, a.out_type, to + i, load_element(a.in, a.in_type, from + i));
+        store_element(a.out, a.out_type, to + i,
+                      a.scale * load_element(a.in, a.in_type, from + i));
 }
 
 /* The ids that a decode step feeds; they are below its vocabulary. */
@@ -68,10 +71,10 @@ static cop_status send_ids(cop_cuda *cuda, const int32_t *ids, size_t count, siz
 }
 
 /* out [count, width] (f32) = rows `ids` [count] (host memory, or NULL: those that a decode step
- * feeds) of in [., width]. */
+ * feeds) of in [., width], times `scale`. */
 static cop_status pick_rows(cop_backend *backend, cop_buffer *out, const cop_buffer *in,
                             cop_dtype dtype, const int32_t *ids, size_t count, size_t width,
-                            cop_error *err)
+                            float scale, cop_error *err)
 {
     cop_cuda *const cuda = cop_cuda_of(backend);
     COP_CHECK(width != 0 && cop_dtype_size(dtype) != 0 &&
@@ -90,22 +93,23 @@ static cop_status pick_rows(cop_backend *backend, cop_buffer *out, const cop_buf
                              .lane_rows = ids == NULL ? cop_cuda_lane_rows(backend, count)
                                                       : (uint32_t)count,
                              .table_rows = ids == NULL ? cuda->decoder.vocabulary : 0,
-                             .width = width};
+                             .width = width,
+                             .scale = scale};
     launch_rows(cuda, pick_kernel, count, a, "picking rows");
     return cop_cuda_check(cuda, err);
 }
 
 cop_status cop_cuda_embed(cop_backend *backend, cop_buffer *residual, const cop_buffer *table,
                           cop_dtype dtype, const int32_t *ids, size_t rows, size_t width,
-                          cop_error *err)
+                          float scale, cop_error *err)
 {
-    return pick_rows(backend, residual, table, dtype, ids, rows, width, err);
+    return pick_rows(backend, residual, table, dtype, ids, rows, width, scale, err);
 }
 
 cop_status cop_cuda_gather(cop_backend *backend, cop_buffer *out, const cop_buffer *in,
                            const int32_t *rows, size_t count, size_t width, cop_error *err)
 {
-    return pick_rows(backend, out, in, backend->residual, rows, count, width, err);
+    return pick_rows(backend, out, in, backend->residual, rows, count, width, 1.0F, err);
 }
 
 /* --- norms --- */
@@ -167,21 +171,33 @@ void cop_cuda_convert(cop_backend *backend, cop_buffer *input, const cop_buffer 
 
 /* --- gated unit, bias --- */
 
-static __global__ void swiglu_kernel(const row_arguments a)
+/* As scalar_math.h and glu.c have them for processors. */
+static __device__ __forceinline__ float activate(cop_activation activation, float x)
+{
+    const float linear = 1.59576912F;  /* 2 sqrt(2 / pi) */
+    const float cubic = 0.0713548163F; /* 0.044715 of it */
+    const float exponent = activation == COP_GELU_TANH ? x * (linear + cubic * (x * x)) : x;
+    return x / (1.0F + expf(-exponent));
+}
+
+static __global__ void glu_kernel(const row_arguments a)
 {
     const float *const gate = (const float *)a.in + (size_t)blockIdx.x * 2 * a.width;
     const float *const up = gate + a.width;
     const size_t to = (size_t)blockIdx.x * a.width;
     for (size_t i = threadIdx.x; i < a.width; i += blockDim.x)
-        store_element(a.out, a.out_type, to + i, gate[i] / (1.0F + expf(-gate[i])) * up[i]);
+        store_element(a.out, a.out_type, to + i, activate(a.activation, gate[i]) * up[i]);
 }
 
-void cop_cuda_swiglu(cop_backend *backend, cop_buffer *input, const cop_buffer *output,
-                     size_t rows, size_t width)
+void cop_cuda_glu(cop_backend *backend, cop_buffer *input, const cop_buffer *output,
+                  size_t rows, size_t width, cop_activation activation)
 {
-    const row_arguments a = {
-        .out = input->data, .out_type = backend->input, .in = output->data, .width = width};
-    launch_rows(cop_cuda_of(backend), swiglu_kernel, rows, a, "the gated unit");
+    const row_arguments a = {.out = input->data,
+                             .out_type = backend->input,
+                             .in = output->data,
+                             .width = width,
+                             .activation = activation};
+    launch_rows(cop_cuda_of(backend), glu_kernel, rows, a, "the gated unit");
 }
 
 static __global__ void bias_kernel(const row_arguments a)

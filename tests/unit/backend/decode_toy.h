@@ -140,7 +140,7 @@ static inline cop_status toy_step(void *context, const int32_t *ids, const cop_b
     cop_backend *const b = t->backend;
     const size_t v = t->shape.vocabulary;
     t->calls++;
-    COP_TRY(b->ops->embed(b, t->residual, t->table, COP_F32, ids, batch->rows, v, err));
+    COP_TRY(b->ops->embed(b, t->residual, t->table, COP_F32, ids, batch->rows, v, 1.0F, err));
     b->ops->convert(b, t->input, t->residual, batch->rows, v);
     COP_TRY(b->ops->gemm(b, t->output, t->input, t->qkv, NULL, batch->rows, err));
     b->ops->rope_store(b, t->output, t->kv, 0, batch, &t->attention, t->rope, NULL, NULL);

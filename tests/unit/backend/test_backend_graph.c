@@ -272,7 +272,7 @@ static void test_bounds(void **state)
     assert_int_equal(b->ops->decode(b, &decode, 1, ids, &err), COP_ERR_INTERNAL);
     /* Outside a decode step there are no ids on the device. */
     assert_int_equal(
-        b->ops->embed(b, t.residual, t.table, COP_F32, NULL, 1, shape.vocabulary, &err),
+        b->ops->embed(b, t.residual, t.table, COP_F32, NULL, 1, shape.vocabulary, 1.0F, &err),
         COP_ERR_INTERNAL);
     decode = toy_decode(&t, &good, 1, 0);
     must(b->ops->decode(b, &decode, 1, ids, &err), &err);

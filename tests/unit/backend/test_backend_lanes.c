@@ -125,7 +125,7 @@ static void run_embed(cop_backend *b, const lane_case *c, size_t first, size_t l
     cop_buffer *const table =
         make_buffer(b, c->table + first * WORDS * DEEP, lanes * WORDS * DEEP, COP_F32);
     cop_buffer *const out = make_buffer(b, NULL, lanes * c->rows * DEEP, b->residual);
-    must(b->ops->embed(b, out, table, COP_F32, ids, lanes * c->rows, DEEP, &err), &err);
+    must(b->ops->embed(b, out, table, COP_F32, ids, lanes * c->rows, DEEP, 1.5F, &err), &err);
     keep(b, c, 4, first, out);
     cop_buffer *const used[] = {table, out};
     drop_buffers(b, used, 2);

@@ -334,13 +334,14 @@ static void test_bounds(void **state)
     assert_int_equal(b->ops->download(b, buffer, 8, out, 9, &err), COP_ERR_INTERNAL);
     const int32_t ids[2] = {1, 2};
     const int32_t negative = -1;
-    assert_int_equal(b->ops->embed(b, buffer, base, COP_F32, ids, 2, 2, &err),
+    assert_int_equal(b->ops->embed(b, buffer, base, COP_F32, ids, 2, 2, 1.0F, &err),
                      COP_ERR_INTERNAL);
     assert_int_equal(b->ops->gather(b, buffer, base, &negative, 1, 2, &err), COP_ERR_INTERNAL);
     double score = 0;
     assert_int_equal(b->ops->log_probability(b, base, 1, 2, ids + 1, &score, &err),
                      COP_ERR_INTERNAL);
-    assert_int_equal(b->ops->widen(b, buffer, 0, base, COP_F32, 5, &err), COP_ERR_INTERNAL);
+    assert_int_equal(b->ops->widen(b, buffer, 0, base, COP_F32, 5, 0.0F, &err),
+                     COP_ERR_INTERNAL);
     const cop_weight_part part = {.base = base, .dtype = COP_F32, .count = 4};
     assert_int_equal(b->ops->rebuild(b, buffer, 1, &part, 1, NULL, 0, &err), COP_ERR_INTERNAL);
     cop_matrix *matrix = NULL;

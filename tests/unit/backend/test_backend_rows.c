@@ -97,18 +97,20 @@ static void test_convert(void **state)
     drop_pair(&s.p);
 }
 
-/* From small gates to such that e^-x would overflow. */
-static void test_swiglu(void **state)
+/* From small gates to such that e^-x would overflow. The exponent of GELU is rounded, which
+ * shows where little is left of a gate. */
+static void test_glu(void **state)
 {
     rows_setup s = {.p = make_pair(*state), .r = {14}};
-    for (size_t i = 0; i < SIZES * SIZES; i++) {
-        s.rows = row_counts[i % SIZES];
-        s.width = widths[i / SIZES];
+    for (size_t i = 0; i < 2 * SIZES * SIZES; i++) {
+        const cop_activation activation = i % 2 == 0 ? COP_SILU : COP_GELU_TANH;
+        s.rows = row_counts[i / 2 % SIZES];
+        s.width = widths[i / 2 / SIZES];
         begin(&s, i % 3 == 0 ? 1.0F : i % 3 == 1 ? 30.0F : 300.0F, true, false);
         for (int k = 0; k < 2; k++) {
-            s.p.b[k]->ops->swiglu(s.p.b[k], s.outs[k], s.ins[k], s.rows, s.width);
+            s.p.b[k]->ops->glu(s.p.b[k], s.outs[k], s.ins[k], s.rows, s.width, activation);
         }
-        end(&s, false, 1e-30, "swiglu");
+        end(&s, false, activation == COP_SILU ? 1e-30 : 1e-15, "glu");
     }
     drop_pair(&s.p);
 }
@@ -123,6 +125,7 @@ static void test_embed(void **state)
     for (size_t i = 0; i < T; i++) {
         ids[i] = (int32_t)rng_between(&r, 0, V - 1);
     }
+    static const float scales[] = {1.0F, 25.25F, 25.2982213F};
     for (int d = 0; d < 3; d++) {
         cop_buffer *outs[2];
         for (int k = 0; k < 2; k++) {
@@ -130,8 +133,10 @@ static void test_embed(void **state)
             cop_error err = {0};
             cop_buffer *const table = make_buffer(b, values, V * D, (cop_dtype)d);
             outs[k] = make_buffer(b, NULL, T * D, b->residual);
-            must(b->ops->embed(b, outs[k], table, (cop_dtype)d, ids, T, D, &err), &err);
-            must(b->ops->embed(b, outs[k], table, (cop_dtype)d, ids, 0, D, &err), &err);
+            must(b->ops->embed(b, outs[k], table, (cop_dtype)d, ids, T, D, scales[d], &err),
+                 &err);
+            must(b->ops->embed(b, outs[k], table, (cop_dtype)d, ids, 0, D, scales[d], &err),
+                 &err);
             drop_buffers(b, &table, 1);
         }
         const cop_dtype dtypes[2] = {p.b[0]->residual, p.b[1]->residual};
@@ -167,7 +172,8 @@ static void test_gather(void **state)
     drop_pair(&p);
 }
 
-/* Widening gives the exact value; more elements than fit one piece of a thread's work. */
+/* Widening gives the exact value, and one more rounded once; more elements than fit one piece
+ * of a thread's work. */
 static void test_widen(void **state)
 {
     pair p = make_pair(*state);
@@ -179,10 +185,13 @@ static void test_widen(void **state)
         cop_error err = {0};
         cop_buffer *const in = make_buffer(b, values, COUNT, (cop_dtype)d);
         cop_buffer *const out = make_buffer(b, NULL, COUNT, COP_F32);
-        must(b->ops->widen(b, out, 0, in, (cop_dtype)d, COUNT, &err), &err);
-        float *const got = read_buffer(b, out, COUNT, COP_F32);
-        assert_memory_equal(got, values, COUNT * sizeof *got);
-        free(got);
+        for (int plus = 0; plus < 2; plus++) {
+            must(b->ops->widen(b, out, 0, in, (cop_dtype)d, COUNT, (float)plus, &err), &err);
+            float *const got = read_buffer(b, out, COUNT, COP_F32);
+            for (size_t i = 0; i < COUNT; i++)
+                assert_true(got[i] == (float)plus + values[i]);
+            free(got);
+        }
         cop_buffer *const used[] = {in, out};
         drop_buffers(b, used, 2);
     }
@@ -204,7 +213,7 @@ static void test_wrap(void **state)
     cop_buffer *in = NULL;
     must(b->ops->buffer_wrap(b, table + 1, (3 * D - 1) * sizeof *table, &in, &err), &err);
     cop_buffer *const out = make_buffer(b, NULL, 2 * D, b->residual);
-    must(b->ops->embed(b, out, in, COP_BF16, ids, 2, D, &err), &err);
+    must(b->ops->embed(b, out, in, COP_BF16, ids, 2, D, 1.0F, &err), &err);
     float *const got = read_buffer(b, out, 2 * D, b->residual);
     expect_close(got, values + D + 1, D, 0, 0, "row 1");
     expect_close(got + D, values + 1, D, 0, 0, "row 0");
@@ -220,7 +229,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rmsnorm), cmocka_unit_test(test_rmsnorm_add),
-        cmocka_unit_test(test_convert), cmocka_unit_test(test_swiglu),
+        cmocka_unit_test(test_convert), cmocka_unit_test(test_glu),
         cmocka_unit_test(test_embed),   cmocka_unit_test(test_gather),
         cmocka_unit_test(test_widen),   cmocka_unit_test(test_wrap),
     };

@@ -125,15 +125,19 @@ static void test_gemm(void **state)
     assert_null(matrix);
 }
 
-static void test_swiglu(void **state)
+static void test_glu(void **state)
 {
     (void)state;
     const float x[] = {0, 1, 7, 3, -100, 100, 2, 0.5F};
     const float want[] = {0, (float)(3.0 / (1.0 + exp(-1.0))), 0, 50};
     cop_buffer *const output = buffer_of(x, sizeof x);
     cop_buffer *const input = buffer_of(NULL, sizeof want);
-    backend->ops->swiglu(backend, input, output, 2, 2);
+    backend->ops->glu(backend, input, output, 2, 2, COP_SILU);
     expect_floats(input, want, 4);
+    /* GELU(1) by tanh is 0.8411920: within 2e-4 of that by the normal distribution. */
+    const float gelu[] = {0, 3.0F * 0.84119199F, 0, 50};
+    backend->ops->glu(backend, input, output, 2, 2, COP_GELU_TANH);
+    expect_floats(input, gelu, 4);
     drop(output);
     drop(input);
 }
@@ -150,13 +154,20 @@ static void test_embed_gather(void **state)
     cop_buffer *const weights = buffer_of(table, sizeof table);
     cop_buffer *const stream = buffer_of(NULL, sizeof embedded);
     cop_buffer *const out = buffer_of(NULL, sizeof gathered);
-    assert_int_equal(backend->ops->embed(backend, stream, weights, COP_F32, ids, 3, 2, NULL),
-                     COP_OK);
+    assert_int_equal(
+        backend->ops->embed(backend, stream, weights, COP_F32, ids, 3, 2, 1.0F, NULL), COP_OK);
     expect_floats(stream, embedded, 6);
+    const float doubled[] = {10, 12, 2, 4, 10, 12};
+    assert_int_equal(
+        backend->ops->embed(backend, stream, weights, COP_F32, ids, 3, 2, 2.0F, NULL), COP_OK);
+    expect_floats(stream, doubled, 6);
+    assert_int_equal(
+        backend->ops->embed(backend, stream, weights, COP_F32, ids, 3, 2, 1.0F, NULL), COP_OK);
     assert_int_equal(backend->ops->gather(backend, out, stream, rows, 2, 2, NULL), COP_OK);
     expect_floats(out, gathered, 4);
-    assert_int_equal(backend->ops->embed(backend, stream, weights, COP_F32, beyond, 1, 2, NULL),
-                     COP_ERR_INTERNAL);
+    assert_int_equal(
+        backend->ops->embed(backend, stream, weights, COP_F32, beyond, 1, 2, 1.0F, NULL),
+        COP_ERR_INTERNAL);
     drop(weights);
     drop(stream);
     drop(out);
@@ -325,7 +336,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_argmax),    cmocka_unit_test(test_log_probability),
         cmocka_unit_test(test_norms),     cmocka_unit_test(test_gemm),
-        cmocka_unit_test(test_swiglu),    cmocka_unit_test(test_embed_gather),
+        cmocka_unit_test(test_glu),       cmocka_unit_test(test_embed_gather),
         cmocka_unit_test(test_attention), cmocka_unit_test(test_rope),
         cmocka_unit_test(test_rebuild),   cmocka_unit_test(test_plan_and_names)};
     return cmocka_run_group_tests(tests, open_backend, close_backend);

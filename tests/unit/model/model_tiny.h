@@ -141,6 +141,29 @@ static inline void tiny_create(tiny_model *tiny, cop_dtype matrices, cop_dtype v
     if (!tied) tiny_add(tiny, "lm_head.weight", matrices, c->vocabulary, c->width);
 }
 
+/* Makes it Gemma-like: norms around the blocks and of heads, with weights less 1, scaled
+ * embeddings, GELU. */
+static inline void tiny_make_gemma(tiny_model *tiny, cop_dtype vectors)
+{
+    static const char *const names[] = {"pre_feedforward_layernorm",
+                                        "post_feedforward_layernorm", "self_attn.q_norm",
+                                        "self_attn.k_norm"};
+    cop_model_config *const c = &tiny->config;
+    c->norm_placement = COP_NORM_AROUND;
+    c->norm_offset = 1.0F;
+    c->qk_norm = COP_QK_NORM_HEAD;
+    c->activation = COP_GELU_TANH;
+    c->embedding_scale = 25.2982213F;
+    c->query_scalar = 24.0F;
+    for (int32_t i = 0; i < c->layers; i++) {
+        for (size_t k = 0; k < sizeof names / sizeof names[0]; k++) {
+            char name[TINY_NAME_BYTES];
+            (void)snprintf(name, sizeof name, "model.layers.%d.%s.weight", (int)i, names[k]);
+            tiny_add(tiny, name, vectors, k < 2 ? c->width : c->head_size, 0);
+        }
+    }
+}
+
 static inline void tiny_destroy(tiny_model *tiny)
 {
     for (size_t i = 0; i < tiny->count; i++) {

@@ -75,14 +75,19 @@ static void test_defaults(void **state)
         cop_qk_norm qk_norm;
         cop_norm_placement placement;
         int32_t sliding;
-        double eps, theta;
+        double eps, theta, local_theta;
+        bool tied_head;
     } rows[] = {
-        {"qwen2", 16, 32768, true, COP_QK_NORM_NONE, COP_NORM_BEFORE, 0, 1e-6, 1e4},
-        {"qwen3", 128, 32768, false, COP_QK_NORM_HEAD, COP_NORM_BEFORE, 0, 1e-6, 1e4},
-        {"llama", 16, 2048, false, COP_QK_NORM_NONE, COP_NORM_BEFORE, 0, 1e-6, 1e4},
-        {"mistral", 16, 131072, false, COP_QK_NORM_NONE, COP_NORM_BEFORE, 8, 1e-6, 1e4},
-        {"olmo2", 16, 2048, false, COP_QK_NORM_WIDTH, COP_NORM_AFTER, 0, 1e-5, 1e4},
-        {"olmo3", 16, 2048, false, COP_QK_NORM_WIDTH, COP_NORM_AFTER, 6, 1e-5, 5e5},
+        {"qwen2", 16, 32768, true, COP_QK_NORM_NONE, COP_NORM_BEFORE, 0, 1e-6, 1e4, 1e4, false},
+        {"qwen3", 128, 32768, false, COP_QK_NORM_HEAD, COP_NORM_BEFORE, 0, 1e-6, 1e4, 1e4,
+         false},
+        {"llama", 16, 2048, false, COP_QK_NORM_NONE, COP_NORM_BEFORE, 0, 1e-6, 1e4, 1e4, false},
+        {"mistral", 16, 131072, false, COP_QK_NORM_NONE, COP_NORM_BEFORE, 8, 1e-6, 1e4, 1e4,
+         false},
+        {"olmo2", 16, 2048, false, COP_QK_NORM_WIDTH, COP_NORM_AFTER, 0, 1e-5, 1e4, 1e4, false},
+        {"olmo3", 16, 2048, false, COP_QK_NORM_WIDTH, COP_NORM_AFTER, 6, 1e-5, 5e5, 5e5, false},
+        {"gemma3_text", 256, 131072, false, COP_QK_NORM_HEAD, COP_NORM_AROUND, 7, 1e-6, 1e6,
+         1e4, true},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         const cop_model_config c = load(rows[i].model_type, "{}");
@@ -96,7 +101,8 @@ static void test_defaults(void **state)
         assert_int_equal(c.max_positions, rows[i].positions);
         assert_int_equal(c.stop_count, 0); /* as transformers 5: no family stops by itself */
         assert_int_equal(c.qkv_bias, rows[i].qkv_bias);
-        assert_false(c.o_bias || c.mlp_bias || c.tied_head);
+        assert_false(c.o_bias || c.mlp_bias);
+        assert_int_equal(c.tied_head, rows[i].tied_head);
         assert_int_equal(c.qk_norm, rows[i].qk_norm);
         assert_int_equal(c.norm_placement, rows[i].placement);
         assert_int_equal(count_sliding(&c), rows[i].sliding);
@@ -104,8 +110,13 @@ static void test_defaults(void **state)
         assert_float_equal(c.norm_eps, rows[i].eps, 1e-12);
         for (size_t r = 0; r < 2; r++) {
             assert_int_equal(c.rope[r].kind, COP_ROPE_DEFAULT);
-            assert_float_equal(c.rope[r].theta, rows[i].theta, 0.0);
+            assert_true(c.rope[r].theta == (r == 0 ? rows[i].theta : rows[i].local_theta));
         }
+        const bool gemma = c.norm_placement == COP_NORM_AROUND;
+        assert_true(c.norm_offset == (gemma ? 1.0F : 0.0F));
+        assert_true(c.embedding_scale == (gemma ? 8.0F : 0.0F)); /* root of 64 */
+        assert_true(c.query_scalar == (gemma ? 256.0F : 0.0F));
+        assert_int_equal(c.activation, gemma ? COP_GELU_TANH : COP_SILU);
     }
 }
 
@@ -138,9 +149,10 @@ static void test_biases(void **state)
     static const struct {
         const char *model_type;
         bool qkv, o, mlp;
-    } rows[] = {{"qwen2", true, false, false}, {"qwen3", true, true, false},
-                {"llama", true, true, true},   {"mistral", false, false, false},
-                {"olmo2", true, true, false},  {"olmo3", true, true, false}};
+    } rows[] = {{"qwen2", true, false, false},     {"qwen3", true, true, false},
+                {"llama", true, true, true},       {"mistral", false, false, false},
+                {"olmo2", true, true, false},      {"olmo3", true, true, false},
+                {"gemma3_text", true, true, false}};
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         const cop_model_config c = load(rows[i].model_type, all);
         assert_int_equal(c.qkv_bias, rows[i].qkv);
@@ -181,6 +193,14 @@ static void test_windows(void **state)
     assert_int_equal(count_sliding(&c), 0);
     c = load("llama", "{\"sliding_window\": 100}");
     assert_int_equal(count_sliding(&c), 0);
+    c = load("gemma3_text", "{\"sliding_window\": 9, \"sliding_window_pattern\": 3,"
+                            " \"_sliding_window_pattern\": 5}");
+    for (int32_t i = 0; i < 8; i++)
+        assert_int_equal(c.sliding[i], i % 3 != 2);
+    assert_int_equal(c.window, 9);
+    c = load("gemma3_text", "{\"sliding_window_pattern\": 1, \"num_hidden_layers\": 2,"
+                            " \"layer_types\": [\"full_attention\", \"sliding_attention\"]}");
+    assert_true(!c.sliding[0] && c.sliding[1]);
 }
 
 static void check_llama3(const cop_rope *rope, double original)
@@ -252,6 +272,90 @@ static void test_rope_olmo3(void **state)
     assert_false(c.rope[0].truncate);
     assert_int_equal(c.rope[1].kind, COP_ROPE_DEFAULT);
     assert_float_equal(c.rope[1].theta, 77.0, 0.0);
+}
+
+static void check_gemma(const char *changes, cop_rope_kind kind, double factor, double theta,
+                        double local_theta)
+{
+    const cop_model_config c = load("gemma3_text", changes);
+    assert_int_equal(c.rope[0].kind, kind);
+    assert_float_equal(c.rope[0].factor, factor, 0.0);
+    assert_float_equal(c.rope[0].theta, theta, 0.0);
+    assert_int_equal(c.rope[1].kind, COP_ROPE_DEFAULT);
+    assert_float_equal(c.rope[1].factor, 1.0, 0.0);
+    assert_float_equal(c.rope[1].theta, local_theta, 0.0);
+    assert_false(c.scaled_by_flat_yarn);
+}
+
+/* The bases of full and sliding layers, in the spellings of transformers 4 and 5. */
+static void test_rope_gemma3(void **state)
+{
+    (void)state;
+    check_gemma("{\"rope_theta\": 77, \"rope_local_base_freq\": 88}", COP_ROPE_DEFAULT, 1.0,
+                77.0, 88.0);
+    check_gemma("{\"rope_scaling\": {\"rope_type\": \"linear\", \"factor\": 8.0}}",
+                COP_ROPE_LINEAR, 8.0, 1e6, 1e4);
+    check_gemma("{\"rope_scaling\": {\"rope_type\": \"linear\", \"factor\": 2,"
+                " \"rope_theta\": 33.0}, \"rope_theta\": 44.0}",
+                COP_ROPE_LINEAR, 2.0, 33.0, 1e4);
+    check_gemma("{\"rope_parameters\": {\"full_attention\": {\"rope_type\": \"linear\","
+                " \"factor\": 3.0, \"rope_theta\": 9.0}, \"sliding_attention\":"
+                " {\"rope_type\": \"default\", \"rope_theta\": 5}}}",
+                COP_ROPE_LINEAR, 3.0, 9.0, 5.0);
+    check_gemma("{\"rope_parameters\": {\"full_attention\": {\"rope_type\": \"default\"}},"
+                " \"rope_theta\": 77.0, \"rope_local_base_freq\": 88.0}",
+                COP_ROPE_DEFAULT, 1.0, 77.0, 88.0);
+    static const char *const refused[] = {
+        "{\"rope_parameters\": {\"rope_type\": \"linear\", \"factor\": 4.0}}",
+        "{\"rope_parameters\": {\"full_attention\": {}, \"sliding_attention\": {}},"
+        " \"rope_scaling\": {\"rope_type\": \"linear\", \"factor\": 4.0}}"};
+    for (size_t i = 0; i < 2; i++) {
+        cop_model_config none;
+        cop_error err = {0};
+        write_config("gemma3_text", refused[i], NULL);
+        assert_int_equal(cop_model_config_load(folder, &none, &err), COP_ERR_UNSUPPORTED);
+        assert_non_null(strstr(err.message, "rope_parameters"));
+    }
+}
+
+/* Keys of Gemma 3 that change the result, and what of them is not there. */
+static void test_gemma3(void **state)
+{
+    (void)state;
+    cop_model_config c =
+        load("gemma3_text", "{\"query_pre_attn_scalar\": 168, \"hidden_size\": 640,"
+                            " \"hidden_act\": \"silu\", \"attn_logit_softcapping\": null,"
+                            " \"final_logit_softcapping\": null, \"attention_bias\": false,"
+                            " \"use_bidirectional_attention\": false}");
+    assert_float_equal(c.query_scalar, 168.0F, 0.0);
+    assert_float_equal(c.embedding_scale, 25.2982213F, 0.0);
+    assert_int_equal(c.activation, COP_GELU_TANH);
+    c = load("gemma3_text",
+             "{\"hidden_activation\": \"silu\", \"tie_word_embeddings\": false}");
+    assert_int_equal(c.activation, COP_SILU);
+    assert_false(c.tied_head);
+    c = load("llama", "{\"hidden_act\": \"gelu_pytorch_tanh\"}");
+    assert_int_equal(c.activation, COP_GELU_TANH);
+    static const char *const refused[][2] = {
+        {"{\"final_logit_softcapping\": 30.0}", "final_logit_softcapping"},
+        {"{\"attn_logit_softcapping\": 50}", "attn_logit_softcapping"},
+        {"{\"use_bidirectional_attention\": true}", "use_bidirectional_attention"},
+        {"{\"hidden_activation\": \"gelu\"}", "hidden_activation \"gelu\""}};
+    for (size_t i = 0; i < 4; i++) {
+        cop_error err = {0};
+        write_config("gemma3_text", refused[i][0], NULL);
+        assert_int_equal(cop_model_config_load(folder, &c, &err), COP_ERR_UNSUPPORTED);
+        assert_non_null(strstr(err.message, refused[i][1]));
+    }
+    static const char *const bad[] = {
+        "{\"query_pre_attn_scalar\": 0}", "{\"query_pre_attn_scalar\": \"x\"}",
+        "{\"sliding_window_pattern\": 0}", "{\"rope_local_base_freq\": 1}",
+        "{\"sliding_window\": null}"};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        cop_error err = {0};
+        write_config("gemma3_text", bad[i], NULL);
+        assert_int_equal(cop_model_config_load(folder, &c, &err), COP_ERR_FORMAT);
+    }
 }
 
 /* What counts as not given in transformers does here. */
@@ -553,6 +657,7 @@ int main(void)
         cmocka_unit_test(test_defaults),       cmocka_unit_test(test_heads),
         cmocka_unit_test(test_biases),         cmocka_unit_test(test_windows),
         cmocka_unit_test(test_rope_spellings), cmocka_unit_test(test_rope_olmo3),
+        cmocka_unit_test(test_rope_gemma3),    cmocka_unit_test(test_gemma3),
         cmocka_unit_test(test_rope_zeros),     cmocka_unit_test(test_olmo3_notes),
         cmocka_unit_test(test_rules),          cmocka_unit_test(test_stops),
         cmocka_unit_test(test_unsupported),    cmocka_unit_test(test_hostile),

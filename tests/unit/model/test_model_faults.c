@@ -39,8 +39,8 @@ FAULTY(rebuild,
        (b, out, at, parts, count, components, component_count, err))
 FAULTY(widen,
        (cop_backend * b, cop_buffer *out, size_t at, const cop_buffer *in, cop_dtype dtype,
-        size_t count, cop_error *err),
-       (b, out, at, in, dtype, count, err))
+        size_t count, float plus, cop_error *err),
+       (b, out, at, in, dtype, count, plus, err))
 FAULTY(matrix_create,
        (cop_backend * b, size_t n, size_t k, cop_dtype dtype, size_t lanes, cop_matrix **out,
         cop_error *err),
@@ -53,8 +53,8 @@ FAULTY(matrix_commit,
        (b, matrix, lane, from, err))
 FAULTY(embed,
        (cop_backend * b, cop_buffer *out, const cop_buffer *table, cop_dtype dtype,
-        const int32_t *ids, size_t rows, size_t width, cop_error *err),
-       (b, out, table, dtype, ids, rows, width, err))
+        const int32_t *ids, size_t rows, size_t width, float scale, cop_error *err),
+       (b, out, table, dtype, ids, rows, width, scale, err))
 FAULTY(gemm,
        (cop_backend * b, cop_buffer *out, const cop_buffer *in, const cop_matrix *matrix,
         const cop_buffer *bias, size_t rows, cop_error *err),
@@ -142,7 +142,7 @@ static cop_status run_all(const tiny_model *tiny, const cop_checkpoint *checkpoi
     return status;
 }
 
-static void check_faults(bool after_norm)
+static void check_faults(cop_norm_placement placement)
 {
     static const cop_component component = {.seed = 5, .amplitude = 0.01F};
     tiny_model tiny;
@@ -151,8 +151,9 @@ static void check_faults(bool after_norm)
     cop_recipe *recipe = NULL;
     cop_error err = {0};
     tiny_create(&tiny, COP_BF16, COP_BF16, true);
-    tiny.config.norm_placement = after_norm ? COP_NORM_AFTER : COP_NORM_BEFORE;
-    for (size_t i = 0; i < 2 && after_norm; i++) {
+    tiny.config.norm_placement = placement;
+    if (placement == COP_NORM_AROUND) tiny_make_gemma(&tiny, COP_BF16);
+    for (size_t i = 0; i < 2 && placement == COP_NORM_AFTER; i++) {
         tiny_add(&tiny,
                  i == 0 ? "model.layers.0.post_feedforward_layernorm.weight"
                         : "model.layers.1.post_feedforward_layernorm.weight",
@@ -185,8 +186,9 @@ static void check_faults(bool after_norm)
 static void test_faults(void **state)
 {
     (void)state;
-    check_faults(false);
-    check_faults(true);
+    check_faults(COP_NORM_BEFORE);
+    check_faults(COP_NORM_AFTER);
+    check_faults(COP_NORM_AROUND);
 }
 
 int main(void)

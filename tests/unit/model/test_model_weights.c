@@ -199,7 +199,7 @@ static void rebuild_all(tiny_model *tiny, const cop_recipe *recipe)
 /* A candidate's logits are bit for bit those of its exported weights, and the base comes back.
  */
 static void check_apply(const test_backend *backend, cop_dtype matrices, cop_dtype vectors,
-                        bool tied, const char *scope)
+                        bool tied, bool gemma, const char *scope)
 {
     static const cop_component components[] = {{.seed = 12345, .amplitude = 0.02F},
                                                {.seed = UINT64_MAX, .amplitude = -0.01F}};
@@ -209,6 +209,7 @@ static void check_apply(const test_backend *backend, cop_dtype matrices, cop_dty
     cop_recipe *recipe = NULL;
     cop_error err = {0};
     tiny_create(&tiny, matrices, vectors, tied);
+    if (gemma) tiny_make_gemma(&tiny, vectors);
     tiny_open(&test, &tiny, backend, limits);
     assert_ok(cop_recipe_create(&recipe, &err), &err);
     assert_ok(cop_recipe_set_components(recipe, components, 2, &err), &err);
@@ -243,13 +244,56 @@ static void test_apply(void **state)
     (void)state;
     for (size_t b = 0; b < TEST_BACKEND_COUNT; b++) {
         const test_backend *const backend = &test_backends[b];
-        check_apply(backend, COP_BF16, COP_BF16, true, "*");
-        check_apply(backend, COP_BF16, COP_F32, false, "*");
-        check_apply(backend, COP_F32, COP_F16, true, "*");
-        check_apply(backend, COP_F16, COP_F16, false, "*.mlp.*");
-        check_apply(backend, COP_F32, COP_F32, false, "model.layers.1.self_attn.k_proj.*");
-        check_apply(backend, COP_BF16, COP_BF16, true, "model.embed_tokens.weight");
+        check_apply(backend, COP_BF16, COP_BF16, true, false, "*");
+        check_apply(backend, COP_BF16, COP_F32, false, false, "*");
+        check_apply(backend, COP_F32, COP_F16, true, false, "*");
+        check_apply(backend, COP_F16, COP_F16, false, false, "*.mlp.*");
+        check_apply(backend, COP_F32, COP_F32, false, false,
+                    "model.layers.1.self_attn.k_proj.*");
+        check_apply(backend, COP_BF16, COP_BF16, true, false, "model.embed_tokens.weight");
+        check_apply(backend, COP_BF16, COP_BF16, true, true, "*");
+        check_apply(backend, COP_F32, COP_F32, false, true, "*norm*");
     }
+}
+
+static float scale_seen;
+static const cop_backend_ops *real_ops;
+
+static cop_status seeing_embed(cop_backend *backend, cop_buffer *residual,
+                               const cop_buffer *table, cop_dtype dtype, const int32_t *ids,
+                               size_t rows, size_t width, float scale, cop_error *err)
+{
+    scale_seen = scale;
+    return real_ops->embed(backend, residual, table, dtype, ids, rows, width, scale, err);
+}
+
+static float scale_on(cop_status (*create)(cop_backend **backend, cop_error *err), bool gemma)
+{
+    const test_backend backend = {"", create};
+    tiny_model tiny;
+    test_model test;
+    tiny_create(&tiny, COP_BF16, COP_BF16, true);
+    if (gemma) tiny_make_gemma(&tiny, COP_BF16);
+    tiny_open(&test, &tiny, &backend, limits);
+    real_ops = test.backend->ops;
+    cop_backend_ops seeing = *real_ops;
+    seeing.embed = seeing_embed;
+    test.backend->ops = &seeing;
+    cop_memory_free(logits_of(test.model));
+    test.backend->ops = real_ops;
+    test_model_close(&test);
+    tiny_destroy(&tiny);
+    return scale_seen;
+}
+
+/* The scale of embeddings is rounded to the type of products, as transformers does. */
+static void test_embedding_scale(void **state)
+{
+    (void)state;
+    assert_true(scale_on(cop_backend_create_ref, false) == 1.0F);
+    assert_true(scale_on(cop_backend_create_ref, true) == 25.2982213F);
+    assert_true(scale_on(test_create_openblas, true) == 25.2982213F);
+    assert_true(scale_on(test_create_defined, true) == 25.25F);
 }
 
 /* One recipe of a search: `shared` components of the centre, then own ones. */
@@ -459,6 +503,7 @@ int main(void)
                                        cmocka_unit_test(test_memory_plan),
                                        cmocka_unit_test(test_limits),
                                        cmocka_unit_test(test_apply),
+                                       cmocka_unit_test(test_embedding_scale),
                                        cmocka_unit_test(test_centre_keeps_the_bits),
                                        cmocka_unit_test(test_sums_keep_the_bits),
                                        cmocka_unit_test(test_sums_take_what_room_there_is)};

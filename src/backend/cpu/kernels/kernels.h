@@ -3,6 +3,7 @@
 #ifndef COP_BACKEND_CPU_KERNELS_KERNELS_H
 #define COP_BACKEND_CPU_KERNELS_KERNELS_H
 
+#include "coppice/backend/backend.h"
 #include "coppice/base/cpu.h"
 #include "coppice/base/dtype.h"
 
@@ -79,8 +80,9 @@ typedef void cop_kernel_rmsnorm_fn(void *out, cop_dtype dtype, const float *in,
 /* residual [width] += norm of in. */
 typedef void cop_kernel_rmsnorm_add_fn(float *residual, const float *in, const float *weight,
                                        size_t width, float eps);
-/* out [width] of dtype = silu(in[:width]) * in[width:]. */
-typedef void cop_kernel_swiglu_fn(void *out, cop_dtype dtype, const float *in, size_t width);
+/* out [width] of dtype = activation(in[:width]) * in[width:]. */
+typedef void cop_kernel_glu_fn(void *out, cop_dtype dtype, const float *in, size_t width,
+                               cop_activation activation);
 /* Rotates heads [count, size] in place by table [size]: cosines, then sines. */
 typedef void cop_kernel_rope_fn(float *heads, size_t count, size_t size, const float *table);
 /* Puts key [size] at index `position` of a slot's keys of dtype. */
@@ -106,7 +108,7 @@ typedef struct cop_kernels {
     cop_kernel_narrow_fn *narrow;
     cop_kernel_rmsnorm_fn *rmsnorm;
     cop_kernel_rmsnorm_add_fn *rmsnorm_add;
-    cop_kernel_swiglu_fn *swiglu;
+    cop_kernel_glu_fn *glu;
     cop_kernel_rope_fn *rope;
     cop_kernel_store_key_fn *store_key;
     cop_kernel_store_value_fn *store_value;

@@ -17,7 +17,7 @@ cop_kernel_widen_fn COP_KERNEL(cop_kernel_widen);
 cop_kernel_narrow_fn COP_KERNEL(cop_kernel_narrow);
 cop_kernel_rmsnorm_fn COP_KERNEL(cop_kernel_rmsnorm);
 cop_kernel_rmsnorm_add_fn COP_KERNEL(cop_kernel_rmsnorm_add);
-cop_kernel_swiglu_fn COP_KERNEL(cop_kernel_swiglu);
+cop_kernel_glu_fn COP_KERNEL(cop_kernel_glu);
 cop_kernel_rope_fn COP_KERNEL(cop_kernel_rope);
 cop_kernel_store_key_fn COP_KERNEL(cop_kernel_store_key);
 cop_kernel_store_value_fn COP_KERNEL(cop_kernel_store_value);
