@@ -7,18 +7,20 @@ from .style import BLACK, BLUE, GREY, ORANGE, SERIES, figure
 
 
 def rewards_by_sigma(run):
-    """Mean score of every candidate on the support examples by its sigma; bars are means, dashes the base."""
+    """Mean score of every candidate on the support examples by its sigma; bars are means, dashes the base. Candidates
+    that left a race have none, and where some did no mean is drawn: it would be that of the best."""
     population = run.population()
     if population is None:
         return None
     sigma, reward, scores = population
-    values, spread = np.unique(sigma), np.random.default_rng(0)
+    values, spread, left = np.unique(sigma), np.random.default_rng(0), np.isnan(reward)
     drawn, axes = figure()
     for place, value in enumerate(values):
-        chosen = reward[sigma == value]
+        chosen = reward[(sigma == value) & ~left]
         axes.plot(place + spread.uniform(-0.28, 0.28, len(chosen)), chosen, "o", markersize=3.5, color="0.35",
                   alpha=0.6, markeredgewidth=0)
-        axes.plot([place - 0.38, place + 0.38], [chosen.mean()] * 2, "-", color=BLACK, linewidth=2)
+        if not left.any():
+            axes.plot([place - 0.38, place + 0.38], [chosen.mean()] * 2, "-", color=BLACK, linewidth=2)
     base = run.base_support()
     axes.axhline(base, color=BLUE, linestyle="--", linewidth=1.5)
     axes.annotate(f"base {base:.3f}", (1, base), xycoords=("axes fraction", "data"), color=BLUE, va="bottom", ha="right")
@@ -28,7 +30,7 @@ def rewards_by_sigma(run):
             "modular": "norm of the model's noise"}.get(run.key("population.scaling"), "weight units")
     axes.set_xlabel(f"sigma of the perturbation ({unit})")
     axes.set_ylabel(f"mean score (reward)\non {scores.shape[1]} support examples")
-    axes.set_title(f"Population of {len(reward)} candidates")
+    axes.set_title(f"Population of {len(reward)} candidates" + (f", {left.sum()} left a race" if left.any() else ""))
     return drawn
 
 

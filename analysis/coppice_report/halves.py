@@ -21,8 +21,8 @@ def reward_halves(run):
     """Rewards on one random half of the support examples against the other half, one dot a candidate: a cloud along
     the dashed diagonal is real, a round one is luck."""
     population = run.population()
-    if population is None or population[2].shape[1] < 4:
-        return None
+    if population is None or population[2].shape[1] < 4 or run.array("population/left_after") is not None:
+        return None  # who stayed in a race is no sample of the population
     scores = population[2][np.isfinite(population[2]).all(axis=1)]
     half, spread = scores.shape[1] // 2, np.random.default_rng(2)
     correlation, one, other = _typical_halving(scores)

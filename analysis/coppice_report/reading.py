@@ -220,7 +220,7 @@ class Run:
         return sorted(found, key=lambda item: place(item[0]))
 
     def races(self):
-        """Groups whose proposals raced: (path, left_after of each, answers generated, answers without the race)."""
+        """Groups whose rows raced: (path, left_after of each, answers generated, answers without the race)."""
         found = []
 
         def visit(path, node):

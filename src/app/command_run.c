@@ -144,7 +144,7 @@ static cop_status print_job(const cop_job *job, cop_error *err)
 
 /* Appends how a race goes, as a comment to the keys. */
 static void print_race(const char *key, int64_t stages, const char *split, int64_t examples,
-                       int64_t batch)
+                       int64_t batch, const char *leader)
 {
     if (stages == 0 || examples == 0) return;
     const cop_race_plan plan =
@@ -159,19 +159,21 @@ static void print_race(const char *key, int64_t stages, const char *split, int64
                  (long long)examples, split, plan.stages, stage);
     for (size_t k = 2; k < plan.stages; k++)
         (void)printf(", %zu", k * stage);
-    (void)printf("; a proposal leaves that is %.2f standard errors behind the best\n", plan.z);
+    (void)printf("; who is %.2f standard errors behind %s leaves\n", plan.z, leader);
 }
 
 static cop_status print_races(const cop_job *job, cop_error *err)
 {
     const cop_method *method = NULL;
     COP_TRY(cop_method_find(job->method, &method, err));
+    print_race("population.race", job->population.race, "support", job->splits.support,
+               job->backend.batch, "the last of the largest ensemble");
     if (method->proposes)
         print_race("consolidate.race", job->consolidate.race, "probe", job->splits.probe,
-                   job->backend.batch);
+                   job->backend.batch, "the best");
     if (method->recentres && job->recenter.rounds > 0)
         print_race("recenter.race", job->recenter.race, "support", job->splits.support,
-                   job->backend.batch);
+                   job->backend.batch, "the best");
     return cop_app_flush(err);
 }
 

@@ -53,6 +53,19 @@ static const cop_job_key keys[] = {
      .most = INT64_MAX,
      .meaning = "Seed of the run: the candidates' seeds and sigmas, and the local ones of "
                 "recentring, follow from it."},
+    {.name = "population.race",
+     .type = COP_JOB_INTEGER,
+     .offset = FIELD(population.race),
+     .initial = "off",
+     .word = "off",
+     .least = 2,
+     .most = 64,
+     .unit = "stages",
+     .meaning =
+         "Method randopt: candidates race as proposals do (consolidate.race), on support, for "
+         "the places that the largest ensemble of baselines.randopt has. Those who leave have "
+         "no mean of all support, so what needs one is refused: another method, "
+         "analysis.split_half, splits.drop_uninformative."},
     {.name = "population.antithetic",
      .type = COP_JOB_BOOLEAN,
      .offset = FIELD(population.antithetic),

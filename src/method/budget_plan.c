@@ -143,15 +143,34 @@ static cop_status check_least(const planner *p, cop_error *err)
     return COP_OK;
 }
 
+/* What does not go together. */
+static cop_status check_together(const cop_method *method, const cop_job *job,
+                                 const cop_budget *budget, cop_error *err)
+{
+    COP_CHECK(
+        !job->splits.drop_uninformative || !cop_budget_is_set(budget), err, COP_ERR_CONFIG,
+        "splits.drop_uninformative: what replacing examples takes is not planned within a "
+        "budget; leave it out, or budget.answers and budget.tokens");
+    if (job->population.race == 0) return COP_OK;
+    COP_CHECK(!method->is_gated, err, COP_ERR_CONFIG,
+              "population.race: method %s needs all scores of its candidates; leave it out, or "
+              "set method: randopt (consolidate.race and recenter.race are for proposals)",
+              method->name);
+    COP_CHECK(!job->analysis.split_half, err, COP_ERR_CONFIG,
+              "population.race: the split-half analysis needs all scores of the candidates; "
+              "set analysis.split_half: false");
+    COP_CHECK(!job->splits.drop_uninformative, err, COP_ERR_CONFIG,
+              "population.race: candidates that decide about examples answer all of support; "
+              "leave splits.drop_uninformative out");
+    return COP_OK;
+}
+
 cop_status cop_plan_make(const cop_method *method, const cop_job *job, const cop_budget *budget,
                          cop_plan *plan, cop_error *err)
 {
     planner p = {.method = method, .job = job, .budget = *budget, .plan = plan};
     *plan = (cop_plan){0};
-    COP_CHECK(
-        !job->splits.drop_uninformative || !cop_budget_is_set(budget), err, COP_ERR_CONFIG,
-        "splits.drop_uninformative: what replacing examples takes is not planned within a "
-        "budget; leave it out, or budget.answers and budget.tokens");
+    COP_TRY(check_together(method, job, budget, err));
     COP_TRY(check_least(&p, err));
     spend_base(&p);
     spend_populations(&p);

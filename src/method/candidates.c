@@ -6,6 +6,7 @@
 #include "coppice/base/memory.h"
 #include "coppice/method/method.h"
 #include "coppice/noise/noise.h"
+#include "method/race.h"
 #include "method/spend.h"
 
 #include <assert.h>
@@ -106,13 +107,16 @@ static cop_status add_rows(cop_search *search, cop_candidates *c, size_t first, 
     return status;
 }
 
-/* Seeds, signs, sigmas and rewards beside the scores. */
-static cop_status record(const cop_search *search, const cop_candidates *c, cop_error *err)
+/* Seeds, signs, sigmas and rewards beside the scores, and who left the race. */
+static cop_status record(const cop_search *search, const cop_candidates *c,
+                         const cop_phase_race *race, cop_error *err)
 {
-    COP_TRY(cop_phase_column(search->phases, c->phase, "reward", COP_STORE_F64, c->reward,
-                             "reward", "mean score of each candidate on support", err));
+    COP_TRY(cop_phase_column(
+        search->phases, c->phase, "reward", COP_STORE_F64, c->reward, "reward",
+        "mean score of each candidate on support; NaN: it left the race", err));
     COP_TRY(cop_phase_column(search->phases, c->phase, "sigma", COP_STORE_F64, c->sigma,
                              "weight", "standard deviation of each candidate's noise", err));
+    COP_TRY(cop_phase_race_record(search, race, c->phase, err));
     if (c->seed_index == NULL) return COP_OK;
     uint64_t *const seeds = cop_memory_alloc(c->count, sizeof *seeds, err);
     if (seeds == NULL) return COP_ERR_MEMORY;
@@ -128,26 +132,27 @@ static cop_status record(const cop_search *search, const cop_candidates *c, cop_
     return status;
 }
 
-static cop_status open_phase(cop_search *search, cop_candidates *c,
+static cop_status open_phase(cop_search *search, cop_candidates *c, cop_phase_race *race,
                              const cop_candidates_phase *of, cop_error *err)
 {
     c->first_row = of->with_centre ? 1 : 0;
-    COP_TRY(cop_phase_create(search->phases, of->path, of->title, of->examples, of->count,
-                             &c->phase, err));
+    COP_TRY(cop_phase_race_create(search, of->path, of->title, of->examples, of->count, race,
+                                  &c->phase, err));
     return of->with_centre ? cop_search_add_centre(search, c->phase, err) : COP_OK;
 }
 
 cop_status cop_candidates_open(cop_search *search, cop_candidates *candidates,
                                const cop_candidates_phase *of, cop_error *err)
 {
-    COP_TRY(open_phase(search, candidates, of, err));
+    cop_phase_race none = {0};
+    COP_TRY(open_phase(search, candidates, &none, of, err));
     return add_rows(search, candidates, 0, candidates->count, err);
 }
 
 /* Scores as many of the candidates as the budget has room for: all at once, or the first ones
  * and then those that shorter answers leave room for. Their number is then the count. */
-static cop_status run_rows(cop_search *search, cop_candidates *c, const cop_round *round,
-                           cop_error *err)
+static cop_status run_rows(cop_search *search, cop_candidates *c, cop_phase_race *race,
+                           const cop_round *round, cop_error *err)
 {
     const size_t wanted = c->count;
     const uint64_t left = cop_budget_left(&search->budget);
@@ -157,39 +162,43 @@ static cop_status run_rows(cop_search *search, cop_candidates *c, const cop_roun
     while (next > 0) {
         COP_TRY(add_rows(search, c, c->count, c->count + next, err));
         c->count += next;
-        COP_TRY(cop_search_run_phase(search, c->phase, err));
+        COP_TRY(cop_phase_race_score(search, race, c->phase, err));
         next = cop_round_candidates(round, cop_budget_left(&search->budget), reserve, c->count);
     }
     return cop_search_note_step(search, c->phase->path, "candidates", wanted, c->count, left,
                                 err);
 }
 
-cop_status cop_candidates_score(cop_search *search, cop_candidates *candidates,
-                                const cop_round *round, const char *path, const char *title,
-                                cop_error *err)
+/* For the places of the largest ensemble, by the mean that candidates are ranked by. */
+static cop_race_rules rules_of(const cop_job *job)
 {
-    cop_candidates *const c = candidates;
-    const bool with_centre = round->first > 0;
-    const cop_candidates_phase whole = {.path = path,
-                                        .title = title,
-                                        .examples = search->support,
-                                        .count = search->support_count,
-                                        .with_centre = with_centre};
-    assert(c->count == round->candidates);
+    cop_race_rules rules = {.racers = "candidates",
+                            .stages = (size_t)job->population.race,
+                            .places = 1,
+                            .measure = {.on_reward = true}};
+    for (size_t k = 0; k < job->baselines.randopt.count; k++) {
+        if ((size_t)job->baselines.randopt.data[k] > rules.places)
+            rules.places = (size_t)job->baselines.randopt.data[k];
+    }
+    rules.keep = rules.places;
+    return rules;
+}
+
+/* Rewards, of those who did not leave the race, and the best candidate. */
+static void rank_by_reward(cop_candidates *c, const cop_phase_race *race)
+{
     c->usable = 0;
-    if (c->phase == NULL) {
-        COP_TRY(open_phase(search, c, &whole, err));
-        COP_TRY(run_rows(search, c, round, err));
-        if (c->count == 0) return COP_OK;
-    } else {
-        COP_TRY(cop_search_run_phase(search, c->phase, err));
-    }
     for (size_t i = 0; i < c->count; i++) {
-        c->reward[i] = cop_phase_mean(c->phase, c->first_row + i);
-        c->valid[i] = cop_phase_row_valid(c->phase, c->first_row + i);
+        const size_t row = c->first_row + i;
+        c->reward[i] = cop_phase_race_has_left(race, row) ? NAN : cop_phase_mean(c->phase, row);
+        c->valid[i] = cop_phase_row_valid(c->phase, row);
         if (c->valid[i]) c->usable++;
-        if (c->reward[i] > c->reward[c->best]) c->best = i;
+        if (isnan(c->reward[c->best]) || c->reward[i] > c->reward[c->best]) c->best = i;
     }
+}
+
+static void tell(const cop_search *search, const cop_candidates *c, bool with_centre)
+{
     char text[96];
     if (with_centre) {
         (void)snprintf(text, sizeof text, "centre %.3f, best %.3f on support",
@@ -199,7 +208,37 @@ cop_status cop_candidates_score(cop_search *search, cop_candidates *candidates,
                        c->reward[c->best], c->best, c->count);
     }
     cop_progress_end(search->phases->progress, text);
-    return with_centre ? COP_OK : record(search, c, err);
+}
+
+cop_status cop_candidates_score(cop_search *search, cop_candidates *candidates,
+                                const cop_round *round, const char *path, const char *title,
+                                cop_error *err)
+{
+    cop_candidates *const c = candidates;
+    cop_phase_race race = {.rules = rules_of(search->job)};
+    const bool with_centre = round->first > 0;
+    const cop_candidates_phase whole = {.path = path,
+                                        .title = title,
+                                        .examples = search->support,
+                                        .count = search->support_count,
+                                        .with_centre = with_centre};
+    assert(c->count == round->candidates);
+    c->usable = 0;
+    cop_status status = COP_OK;
+    if (c->phase == NULL) {
+        status = open_phase(search, c, &race, &whole, err);
+        if (status == COP_OK) status = run_rows(search, c, &race, round, err);
+    } else {
+        status = cop_search_run_phase(search, c->phase, err);
+    }
+    if (status == COP_OK && c->count > 0) {
+        rank_by_reward(c, &race);
+        tell(search, c, with_centre);
+        cop_phase_race_describe(&race, c->phase, search->phases->progress);
+        if (!with_centre) status = record(search, c, &race, err);
+    }
+    cop_phase_race_free(&race);
+    return status;
 }
 
 /* Scores of all candidates, [N, M]. */
@@ -289,7 +328,8 @@ cop_status cop_candidates_rank(const cop_candidates *candidates, size_t *members
     ranked *const all = cop_memory_alloc(candidates->count, sizeof *all, err);
     if (all == NULL) return COP_ERR_MEMORY;
     for (size_t i = 0; i < candidates->count; i++) {
-        all[i] = (ranked){candidates->valid[i], candidates->reward[i], i};
+        const double reward = candidates->reward[i];
+        all[i] = (ranked){candidates->valid[i], isnan(reward) ? -INFINITY : reward, i};
     }
     qsort(all, candidates->count, sizeof *all, compare_ranked);
     for (size_t k = 0; k < count; k++)

@@ -15,7 +15,6 @@ typedef struct mover {
     const cop_move *move;
     cop_proposals proposals;
     cop_phase *probe;
-    cop_proposals_race race;
     cop_round round; /* as the job wants it */
     size_t best;     /* proposal */
     size_t tries;    /* at the gate */
@@ -65,7 +64,7 @@ static bool better(const cop_proposal *a, const cop_proposal *b)
  * among equals. */
 static cop_status score_proposals(mover *s, cop_error *err)
 {
-    COP_TRY(cop_proposals_score(s->search, &s->race, &s->proposals, s->probe, err));
+    COP_TRY(cop_phase_race_score(s->search, &s->proposals.race, s->probe, err));
     s->best = SIZE_MAX;
     for (size_t i = 0; i < s->proposals.count; i++) {
         cop_proposal *const p = &s->proposals.items[i];
@@ -87,7 +86,7 @@ static cop_status score_proposals(mover *s, cop_error *err)
                    s->search->job->consolidate.operators.count > 1 ? ", " : "", merge,
                    top->scale);
     cop_progress_end(s->search->phases->progress, text);
-    cop_proposals_describe_race(&s->proposals, s->probe, s->search->phases->progress);
+    cop_phase_race_describe(&s->proposals.race, s->probe, s->search->phases->progress);
     return COP_OK;
 }
 
@@ -186,7 +185,6 @@ cop_status cop_move_run(cop_search *search, const cop_move *move,
 {
     mover s = {.search = search,
                .move = move,
-               .race = {.stages = (size_t)search->job->consolidate.race},
                .round = cop_round_of_population(search->method, search->job)};
     size_t winner = SIZE_MAX;
     *moved = false;
@@ -198,8 +196,12 @@ cop_status cop_move_run(cop_search *search, const cop_move *move,
                       move->title);
         goto out;
     }
+    s.proposals.race.rules = (cop_race_rules){.racers = "proposals",
+                                              .stages = (size_t)search->job->consolidate.race,
+                                              .keep = (size_t)search->job->gate.tries,
+                                              .measure = search->measure};
     COP_TRY_OUT(cop_proposals_create_phase(search, move->path, move->title, COP_SPLIT_PROBE,
-                                           &s.race, &s.proposals, &s.probe, err));
+                                           &s.proposals, &s.probe, err));
     COP_TRY_OUT(search_grid(&s, err));
     COP_TRY_OUT(record(&s, candidates, err));
     COP_TRY_OUT(pass_gate(&s, &winner, err));

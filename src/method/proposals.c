@@ -107,6 +107,29 @@ cop_status cop_proposals_add_row(cop_search *search, const cop_proposals *propos
                                proposals->items[index].step, err);
 }
 
+cop_status cop_proposals_create_phase(cop_search *search, const char *path, const char *title,
+                                      cop_split split, cop_proposals *proposals,
+                                      cop_phase **phase, cop_error *err)
+{
+    size_t count = 0;
+    const size_t *const examples = cop_search_examples(search, split, &count);
+    return cop_phase_race_create(search, path, title, examples, count, &proposals->race, phase,
+                                 err);
+}
+
+bool cop_proposals_has_left(const cop_proposals *proposals, size_t index)
+{
+    return cop_phase_race_has_left(&proposals->race, index);
+}
+
+size_t cop_proposals_count_left(const cop_proposals *proposals, size_t most)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < proposals->count && count < most; i++)
+        count += !cop_proposals_has_left(proposals, i);
+    return count;
+}
+
 /* Who left the race comes after all who did not. */
 static bool precedes(const cop_proposals *proposals, size_t a, size_t b,
                      bool (*better)(const cop_proposal *, const cop_proposal *))
@@ -169,7 +192,8 @@ cop_status cop_proposals_record(cop_search *search, const cop_proposals *proposa
     }
     cop_memory_free(names);
     cop_memory_free(values);
-    return status == COP_OK ? cop_proposals_record_race(search, proposals, phase, err) : status;
+    return status == COP_OK ? cop_phase_race_record(search, &proposals->race, phase, err)
+                            : status;
 }
 
 cop_status cop_proposals_pass_gate(cop_search *search, const cop_proposals *proposals,
@@ -206,5 +230,6 @@ void cop_proposals_free(cop_proposals *proposals)
     cop_memory_free(proposals->sequence);
     cop_memory_free(proposals->items);
     cop_memory_free(proposals->order);
+    cop_phase_race_free(&proposals->race);
     *proposals = (cop_proposals){0};
 }

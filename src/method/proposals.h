@@ -4,8 +4,7 @@
 #define COP_METHOD_PROPOSALS_H
 
 #include "method/gate.h"
-
-#include "coppice/search/race.h"
+#include "method/race.h"
 
 /* A direction over the run's seeds, of unit norm where candidates are orthogonal. */
 typedef struct cop_proposed_direction {
@@ -24,7 +23,6 @@ typedef struct cop_proposal {
     double merit, accuracy, reward;
     cop_paired paired; /* against the centre on support, where scored there */
     size_t turn;       /* who comes first among equals: the least */
-    cop_race_row race; /* as its race left it; all zero: it ran all of the way, or none */
 } cop_proposal;
 
 typedef struct cop_proposals {
@@ -34,9 +32,8 @@ typedef struct cop_proposals {
     size_t tried;        /* the first ones of it */
     cop_proposal *items; /* [count] */
     size_t count, capacity;
-    size_t *order;      /* [count] best first, after cop_proposals_rank() */
-    cop_race_plan race; /* of cop_proposals_score(); stages 0: there was none */
-    size_t racing;      /* proposals of the race, the first ones */
+    size_t *order;       /* [count] best first, after cop_proposals_rank() */
+    cop_phase_race race; /* whose rows are the first proposals */
 } cop_proposals;
 
 /* Runs the job's operators on scored candidates. `reward` [N] is what they rank by. */
@@ -66,39 +63,17 @@ const double *cop_proposals_vector(const cop_proposals *proposals, size_t index)
 cop_status cop_proposals_add_row(cop_search *search, const cop_proposals *proposals,
                                  size_t index, cop_phase *phase, cop_error *err);
 
-/* What a race is about: examples are worth what the measure says or, with `centre` [examples],
- * their gain over it, a loss counting `weight` times (cop_paired_compare()). */
-typedef struct cop_proposals_race {
-    size_t stages; /* 0: no race, all are scored on everything */
-    const float *centre;
-    double weight;
-} cop_proposals_race;
-
-/* A phase of proposals on a split, whose rows are the first proposals. Its units end where the
- * stages of the race do. */
+/* A phase of proposals on a split, whose rows are the first proposals; they race by the rules
+ * in proposals->race. */
 cop_status cop_proposals_create_phase(cop_search *search, const char *path, const char *title,
-                                      cop_split split, const cop_proposals_race *race,
-                                      cop_proposals *proposals, cop_phase **phase,
-                                      cop_error *err);
-
-/* Scores what the phase holds of the proposals: all of it, or by a race that ends with all
- * scores of those who stay. Proposals of an earlier call are not raced again. */
-cop_status cop_proposals_score(cop_search *search, const cop_proposals_race *race,
-                               cop_proposals *proposals, cop_phase *phase, cop_error *err);
+                                      cop_split split, cop_proposals *proposals,
+                                      cop_phase **phase, cop_error *err);
 
 /* True if a proposal left its race: its scores are a part, and it takes part in nothing. */
 bool cop_proposals_has_left(const cop_proposals *proposals, size_t index);
 
 /* Proposals that have not left, at most `most`: they are the first in the order. */
 size_t cop_proposals_count_left(const cop_proposals *proposals, size_t most);
-
-/* Tells the user what the race saved. */
-void cop_proposals_describe_race(const cop_proposals *proposals, const cop_phase *phase,
-                                 cop_progress *progress);
-
-/* Who left the race, when and why, beside the phase's scores; nothing where there was none. */
-cop_status cop_proposals_record_race(const cop_search *search, const cop_proposals *proposals,
-                                     const cop_phase *phase, cop_error *err);
 
 /* Sorts: best first, equals in their order, those who left their race last. */
 cop_status cop_proposals_rank(cop_proposals *proposals,

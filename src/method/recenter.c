@@ -97,15 +97,14 @@ static cop_status add_proposals(round_state *r, size_t first, cop_phase *phase, 
 
 /* Scores what the operators made of the local candidates, all at once or as the budget leaves
  * room. */
-static cop_status score_proposals(round_state *r, const cop_proposals_race *race,
-                                  cop_phase *phase, cop_error *err)
+static cop_status score_proposals(round_state *r, cop_phase *phase, cop_error *err)
 {
     const uint64_t left = cop_budget_left(&r->search->budget);
     size_t more = 0;
     COP_TRY(cop_proposals_choose(r->search, &r->round, &r->proposals, &more, err));
     while (more > 0) {
         COP_TRY(add_proposals(r, r->proposals.tried - more, phase, err));
-        COP_TRY(cop_proposals_score(r->search, race, &r->proposals, phase, err));
+        COP_TRY(cop_phase_race_score(r->search, &r->proposals.race, phase, err));
         COP_TRY(cop_proposals_choose(r->search, &r->round, &r->proposals, &more, err));
     }
     return cop_proposals_close(r->search, &r->round, &r->proposals, phase, left, &r->tries,
@@ -146,17 +145,21 @@ static cop_status rank_proposals(round_state *r, cop_error *err)
     char title[32];
     (void)snprintf(path, sizeof path, "/recenter/round_%zu/proposals", r->number + 1);
     (void)snprintf(title, sizeof title, "recenter %zu steps", r->number + 1);
-    const cop_proposals_race race = {.stages = (size_t)search->job->recenter.race,
-                                     .centre = cop_phase_scores(r->local.phase, 0),
-                                     .weight = search->job->recenter.regression_weight};
+    const float *const centre = cop_phase_scores(r->local.phase, 0);
     cop_phase *phase = NULL;
-    cop_status status = cop_proposals_create_phase(search, path, title, COP_SPLIT_SUPPORT,
-                                                   &race, list, &phase, err);
-    if (status == COP_OK) status = score_proposals(r, &race, phase, err);
+    list->race.rules = (cop_race_rules){.racers = "proposals",
+                                        .stages = (size_t)search->job->recenter.race,
+                                        .keep = (size_t)search->job->gate.tries,
+                                        .measure = search->measure,
+                                        .centre = centre,
+                                        .weight = search->job->recenter.regression_weight};
+    cop_status status =
+        cop_proposals_create_phase(search, path, title, COP_SPLIT_SUPPORT, list, &phase, err);
+    if (status == COP_OK) status = score_proposals(r, phase, err);
     for (size_t i = 0; i < list->count && status == COP_OK; i++) {
         if (cop_proposals_has_left(list, i)) continue;
         list->items[i].paired =
-            cop_paired_compare(cop_phase_scores(phase, i), race.centre, count, &search->measure,
+            cop_paired_compare(cop_phase_scores(phase, i), centre, count, &search->measure,
                                search->job->recenter.regression_weight);
     }
     if (status == COP_OK) status = cop_proposals_rank(list, better, err);
@@ -166,7 +169,7 @@ static cop_status rank_proposals(round_state *r, cop_error *err)
         (void)snprintf(text, sizeof text, "best constructive score %+.3f",
                        list->items[list->order[0]].paired.constructive);
         cop_progress_end(search->phases->progress, text);
-        cop_proposals_describe_race(list, phase, search->phases->progress);
+        cop_phase_race_describe(&list->race, phase, search->phases->progress);
     }
     cop_phase_destroy(&phase);
     return status;

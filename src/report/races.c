@@ -67,7 +67,7 @@ cop_status cop_races_print(const cop_store *store, cop_text *text, cop_error *er
     for (size_t i = 0; i < cop_store_count(store); i++) {
         race r;
         if (!read_race(store, cop_store_path_at(store, i), &r)) continue;
-        if (first) COP_TRY(cop_text_format(text, err, "\n  races of proposals\n"));
+        if (first) COP_TRY(cop_text_format(text, err, "\n  races\n"));
         first = false;
         COP_TRY(print_race(&r, text, err));
     }

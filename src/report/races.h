@@ -1,4 +1,4 @@
-/* Races of proposals in a run file, for people. Private to report/. */
+/* Races in a run file, for people. Private to report/. */
 #ifndef COP_REPORT_RACES_H
 #define COP_REPORT_RACES_H
 

@@ -141,6 +141,8 @@ static double memory_bytes(const cop_method *method, const cop_job *job)
     if (method->recentres)
         working = fmax(working, local * seeds * (component + (double)sizeof(double)));
     if (method->proposes) working = fmax(working, grid * seeds * component);
+    /* What the scores of candidates that race are worth. */
+    if (job->population.race > 0) working += size * support * (double)sizeof(double);
     /* The tree of the run file holds every phase, a write has one more copy and its encoding.
      */
     return 3 * kept + working + seeds * 4 * (double)sizeof(double);

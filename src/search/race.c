@@ -1,4 +1,5 @@
-/* Racing: who is behind the best beyond doubt after a part of the examples. */
+/* Racing: who is behind the best, or the last of them, beyond doubt after a part of the
+ * examples. */
 #include "coppice/search/race.h"
 
 #include "coppice/base/memory.h"
@@ -6,6 +7,7 @@
 
 #include <assert.h>
 #include <math.h>
+#include <stdlib.h>
 
 static size_t divide_up(size_t a, size_t b)
 {
@@ -43,17 +45,55 @@ static double sum_of(const cop_race_look *look, size_t row)
     return sum;
 }
 
-/* The row with the highest sum of those with `seen` examples, the first among equals; the
- * number of rows if there is none. From `first` on. */
-static size_t find_best(const cop_race_look *look, const cop_race_row *row, const double *sum,
-                        size_t first, size_t seen)
+/* The row with the highest sum of those that leave now, the first among equals; the number of
+ * rows if there is none. */
+static size_t find_spared(const cop_race_look *look, const cop_race_row *row, const double *sum)
 {
     size_t best = look->rows;
-    for (size_t i = first; i < look->rows; i++) {
-        if (row[i].seen != seen) continue;
+    for (size_t i = look->first; i < look->rows; i++) {
+        if (row[i].seen != look->seen) continue;
         if (best == look->rows || sum[i] > sum[best]) best = i;
     }
     return best;
+}
+
+/* A row in the race, with what it is ranked by. */
+typedef struct standing {
+    double sum;
+    size_t row;
+} standing;
+
+static int compare_standings(const void *a, const void *b)
+{
+    const standing *const x = a;
+    const standing *const y = b;
+    if (x->sum != y->sum) return x->sum > y->sum ? -1 : 1;
+    return (x->row > y->row) - (x->row < y->row);
+}
+
+/* The row that has the last of the places, the number of rows if there is none in the race. A
+ * row that is not finite has one only where no other row is. */
+static cop_status find_leader(const cop_race_look *look, const cop_race_row *row,
+                              const double *sum, size_t *leader, cop_error *err)
+{
+    *leader = look->rows;
+    standing *const all = cop_memory_alloc(look->rows, sizeof *all, err);
+    if (all == NULL) return COP_ERR_MEMORY;
+    size_t count = 0;
+    size_t finite = 0;
+    for (size_t i = 0; i < look->rows; i++) {
+        if (row[i].seen > 0) continue;
+        all[count++] = (standing){sum[i], i};
+        finite += isfinite(sum[i]) != 0;
+    }
+    if (count > 0) {
+        size_t place = look->places > 1 ? look->places : 1;
+        if (place > finite) place = finite > 0 ? finite : 1;
+        qsort(all, count, sizeof *all, compare_standings);
+        *leader = all[place - 1].row;
+    }
+    cop_memory_free(all);
+    return COP_OK;
 }
 
 /* Row `i` against the leader. */
@@ -89,7 +129,12 @@ cop_status cop_race_run_look(const cop_race_look *look, cop_race_row *row, cop_e
         sum[i] = sum_of(look, i);
         left++;
     }
-    const size_t leader = find_best(look, row, sum, 0, 0);
+    size_t leader = 0;
+    const cop_status status = find_leader(look, row, sum, &leader, err);
+    if (status != COP_OK) {
+        cop_memory_free(sum);
+        return status;
+    }
     for (size_t i = look->first; i < look->rows; i++) {
         if (row[i].seen > 0 || i == leader) continue;
         cop_race_row found = {.seen = look->seen, .behind = leader, .gap = NAN, .error = NAN};
@@ -100,7 +145,7 @@ cop_status cop_race_run_look(const cop_race_look *look, cop_race_row *row, cop_e
     }
     /* The best of those that would leave now stay where too few would be left. */
     while (left < look->keep) {
-        const size_t spared = find_best(look, row, sum, look->first, look->seen);
+        const size_t spared = find_spared(look, row, sum);
         if (spared == look->rows) break;
         row[spared] = (cop_race_row){0};
         left++;

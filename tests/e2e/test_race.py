@@ -12,6 +12,8 @@ from lib import DEMO, ENV, QUICK, TOP, check, coppice, inspect, read, run_comman
 
 SHORT = [*QUICK, "splits.test=16", "recenter.rounds=1", "analysis.split_half=false", "baselines.randopt=[]",
          "baselines.self_consistency=[]", "checkpoint.interval=0.1"]
+VOTERS = [*SHORT, "method=randopt", "population.race=3", "backend.batch=16", "splits.test=24", "baselines.randopt=[1, 3]",
+          "analysis.split_half=false"]
 RACE = [*SHORT, "consolidate.race=4", "recenter.race=4", "backend.batch=16"]
 COLUMNS = ("left_after", "left_behind", "left_gap", "left_error", "race_z")
 
@@ -73,7 +75,7 @@ with scratch() as folder:
 
     page = coppice("inspect", out["one"])
     known, whole = answers[0]
-    check("races of proposals" in page and f"{known} of {whole} answers" in page, f"inspect says nothing of it:\n{page}")
+    check("\n  races\n" in page and f"{known} of {whole} answers" in page, f"inspect says nothing of it:\n{page}")
     check("left out" in page and "stayed" in page, f"inspect does not say what was left out:\n{page}")
     coppice("status", out["one"])
 
@@ -82,14 +84,34 @@ with scratch() as folder:
     check("# consolidate.race: 24 examples of probe in 4 stages, looks after 6, 12, 18;" in plan, plan)
     check("# recenter.race: 48 examples of support in 4 stages, looks after 12, 24, 36;" in plan, plan)
 
+    # Candidates of RandOpt race for the places of its largest ensemble: one rank as three, and as a job that is killed.
+    voters = {name: os.path.join(folder, "voters-" + name) for name in ("one", "three")}
+    run_job(1, voters["one"], VOTERS)
+    run_job(3, voters["three"], VOTERS)
+    same_result(voters["one"], voters["three"], "candidates that race on one rank and on three")
+    tree = inspect(voters["one"])
+    population = tree["population"]
+    known, whole = check_race("population", population)
+    check([reward is None for reward in population["reward"]] == [after > 0 for after in population["left_after"]],
+          "who left has a reward, or who stayed has none")
+    check(tree["baselines"]["randopt_k3"]["test_evaluations"] == 3 * 24, "not the ensemble that was asked for")
+    for column in COLUMNS:
+        check(population[column] == inspect(voters["three"])["population"][column], f"{column} of candidates differs")
+    check("\n  races\n" in coppice("inspect", voters["one"]), "inspect says nothing of the candidates' race")
+    check("analysis.split_half: false" in coppice("run", DEMO, "--check", "-s", "method=randopt", "-s", "population.race=4", code=3),
+          "a race that the split-half analysis needs whole is not refused")
+    answers.append((known, whole))
+    trees["one"]["candidates"] = population
+
     # Without the keys none of the columns is there: test_schema.py.
     check("# consolidate.race" not in coppice("run", DEMO, "--check"), "a race is planned that the job does not have")
     coppice("run", DEMO, "--check", "-s", "consolidate.race=1", code=3)
 
     if subprocess.run(["/usr/bin/python3", "-c", "import h5py, matplotlib"], stderr=subprocess.DEVNULL).returncode == 0:
-        target = os.path.join(folder, "report")
-        subprocess.run([os.path.join(TOP, "analysis", "coppice-report"), out["one"], "-o", target], check=True,
-                       stdout=subprocess.DEVNULL, env=ENV)
-        check("race of proposals" in read(os.path.join(target, "report.html"), "r"), "the report says nothing of the races")
+        for name, of in (("proposals", out["one"]), ("candidates", voters["one"])):
+            target = os.path.join(folder, "report-" + name)
+            subprocess.run([os.path.join(TOP, "analysis", "coppice-report"), of, "-o", target], check=True,
+                           stdout=subprocess.DEVNULL, env=ENV)
+            check("without the race" in read(os.path.join(target, "report.html"), "r"), f"the report says nothing of {name}")
     print(f"* {kills} kills; " + "; ".join(f"{name} {known} of {whole} answers"
                                            for name, (known, whole) in zip(trees["one"], answers)))

@@ -20,7 +20,7 @@ import h5py  # noqa: E402
 DOCUMENT = os.path.join(TOP, "analysis", "SCHEMA.md")
 HOLES = {"n": r"\d+", "file": r"[a-z_.]+", "k": r"\d+", "key": r"[a-z0-9_.]+", "sigma": r"[0-9.e-]+"}
 CONDITIONS = {"always", "corp", "rounds", "es", "merging", "antithetic", "test", "candidates", "ensemble", "self-consistency",
-              "analysis", "skipped", "race", "screen", "budget"}
+              "analysis", "skipped", "race", "candidate-race", "screen", "budget"}
 SMALL = [*QUICK, "population.size=12", "splits.support=16", "splits.probe=8", "splits.validate=16", "splits.test=8"]
 
 # What each job is, and which conditions of the table it meets.
@@ -36,6 +36,7 @@ JOBS = [
      "es merging antithetic test self-consistency analysis"),
     (1, [*SMALL, "method=randopt", "splits.test=0", "splits.drop_uninformative=true", "splits.drop_after=3",
          "analysis.split_half=false"], "screen"),
+    (1, [*SMALL, "method=randopt", "splits.test=0", "population.race=2", "analysis.split_half=false"], "candidate-race"),
     (1, [*SMALL, "method=randopt", "population.size=3", "baselines.self_consistency=[]", "budget.answers=1000"],
      "test candidates ensemble skipped budget"),
 ]

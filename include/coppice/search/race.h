@@ -4,7 +4,8 @@
  * as those of search.h; what they decide follows from values by index alone.
  *
  * The rule. After n of M examples let b be the row in the race with the highest sum of values,
- * the first among equals, and for another row i
+ * the first among equals (or, where K places are raced for, with the K-th highest), and for
+ * another row i
  *
  *     d_j = value of b on example j - value of i on it,   m = mean of d over n
  *     s^2 = (sum (d_j - m)^2 + max d_j^2) / n
@@ -65,15 +66,16 @@ typedef struct cop_race_row {
 typedef struct cop_race_look {
     const double *values; /**< [rows, examples]; of a row only the first `seen` are looked at */
     size_t rows, examples;
-    size_t seen;  /**< n, 1 .. examples - 1 */
-    size_t first; /**< rows below have run all of the way: they may lead, and do not leave */
-    size_t keep;  /**< no fewer than so many are left, the best ones, if there are so many */
+    size_t seen;   /**< n, 1 .. examples - 1 */
+    size_t first;  /**< rows below have run all of the way: they may lead, and do not leave */
+    size_t keep;   /**< no fewer than so many are left, the best ones, if there are so many */
+    size_t places; /**< K: who is behind the K-th best leaves; 0 and 1: behind the best */
     double z;
 } cop_race_look;
 
 /** Decides after `seen` examples who leaves: what was 0 in row [rows].seen is set for those. A
- *  row one of whose values is not finite is behind all others, whose values are. The best row
- *  so far never leaves. */
+ *  row one of whose values is not finite is behind all others, whose values are. The best
+ *  rows so far, one or K, never leave. */
 cop_status cop_race_run_look(const cop_race_look *look, cop_race_row *row, cop_error *err);
 
 #endif

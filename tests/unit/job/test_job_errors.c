@@ -200,6 +200,7 @@ static void test_out_of_range(void **state)
         {"budget.tokens: -1", "j.yaml:3: budget.tokens: -1 is out of range (none | >= 1)"},
         {"consolidate.race: 1",
          "j.yaml:3: consolidate.race: 1 is out of range (off | 2 .. 64)"},
+        {"population.race: 1", "j.yaml:3: population.race: 1 is out of range (off | 2 .. 64)"},
         {"recenter.race: 65", "j.yaml:3: recenter.race: 65 is out of range (off | 2 .. 64)"},
         {"recenter.lambda: 1.01", "j.yaml:3: recenter.lambda: 1.01 is out of range (0 .. 1)"},
         {"recenter.rounds: -1", "j.yaml:3: recenter.rounds: -1 is out of range"},

@@ -102,6 +102,7 @@ static void test_defaults(void **state)
     assert_numbers(&job->consolidate.scale, NUMBERS(.5, 1, 2, 4, 8, 16));
     assert_true(job->consolidate.max_scale == 128);
     assert_int_equal(job->consolidate.rank, 8);
+    assert_int_equal(job->population.race, 0);
     assert_int_equal(job->consolidate.race, 0);
     assert_int_equal(job->recenter.race, 0);
     assert_int_equal(job->recenter.rounds, 3);

@@ -68,7 +68,7 @@ static uint64_t draw(uint64_t *state, uint64_t below)
     return (*state >> 33) % below;
 }
 
-enum { SETTINGS = 16, SETTING_BYTES = 64 };
+enum { SETTINGS = 20, SETTING_BYTES = 64 };
 
 typedef struct settings {
     char text[SETTINGS][SETTING_BYTES];
@@ -84,7 +84,7 @@ static void set(settings *s, const char *key, unsigned long long value)
     s->count++;
 }
 
-static void draw_job(uint64_t *chance, settings *s)
+static void draw_job(uint64_t *chance, const char *method, settings *s)
 {
     *s = (settings){0};
     set(s, "population.seed", draw(chance, 50));
@@ -97,6 +97,10 @@ static void draw_job(uint64_t *chance, settings *s)
     set(s, "generation.max_new_tokens", 1 + draw(chance, 100));
     if (draw(chance, 2) == 1) set(s, "consolidate.race", 2 + draw(chance, 4));
     if (draw(chance, 2) == 1) set(s, "recenter.race", 2 + draw(chance, 4));
+    if (strcmp(method, "randopt") == 0 && draw(chance, 2) == 1) {
+        set(s, "population.race", 2 + draw(chance, 4));
+        s->list[s->count++] = "analysis.split_half=false";
+    }
     if (draw(chance, 3) == 1) set(s, "consolidate.max_scale", 2 + draw(chance, 60));
     s->list[s->count] = draw(chance, 3) == 0 ? "population.antithetic=true" : "gate.z=0.1";
     s->count++;
@@ -162,7 +166,7 @@ static void no_search_exceeds_its_budget(void **state)
         settings s;
         toy t;
         counter c;
-        draw_job(&chance, &s);
+        draw_job(&chance, method, &s);
         draw_budget(&chance, method, &s);
         toy_set_up(&t, method, s.list, s.count, NULL);
         t.length = lengths[draw(&chance, 5)];

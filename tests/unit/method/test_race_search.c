@@ -7,6 +7,15 @@
 
 #include <math.h>
 
+/* Candidates of RandOpt, for the places of its largest ensemble. */
+static const char *const candidates_racing[] = {
+    "population.race=4", "analysis.split_half=false", "baselines.randopt=[1, 5]",
+    "consolidate.race=3"};
+enum {
+    CANDIDATES_RACING = sizeof candidates_racing / sizeof candidates_racing[0],
+    MEMBERS = 5
+};
+
 static const char *const racing[] = {"consolidate.race=3", "recenter.race=5"};
 enum { RACING = sizeof racing / sizeof racing[0] };
 
@@ -17,7 +26,7 @@ static void finish(toy *t)
     const cop_status status = toy_run(t, &improved, &err);
     if (status != COP_OK) print_error("%s\n", err.message);
     assert_int_equal(status, COP_OK);
-    assert_true(improved);
+    assert_int_equal(improved, strcmp(t->job->method, "randopt") != 0);
 }
 
 static const cop_store_array *array_at(const toy *t, const char *group, const char *name)
@@ -130,11 +139,84 @@ static void rounds_race_too(void **state)
     toy_take_down(&t);
 }
 
+/* The first `count` candidates in the order of their rewards. */
+static void best_candidates(const char *const *settings, size_t count, toy *t, size_t *members)
+{
+    const cop_method *method = NULL;
+    cop_base_scores base = {0};
+    cop_candidates population = {0};
+    cop_error err = {0};
+    toy_set_up(t, "randopt", settings, settings == NULL ? 0 : CANDIDATES_RACING, NULL);
+    assert_int_equal(cop_method_find("randopt", &method, &err), COP_OK);
+    assert_int_equal(
+        cop_search_create(method, t->job, &t->splits, &t->phases, 1, &t->search, &err), COP_OK);
+    assert_int_equal(cop_search_score_base(&t->search, false, &base, &err), COP_OK);
+    assert_int_equal(cop_search_score_population(&t->search, &population, &err), COP_OK);
+    assert_int_equal(cop_candidates_rank(&population, members, count, &err), COP_OK);
+    assert_int_equal(population.best, members[0]);
+    cop_candidates_free(&population);
+    cop_phase_destroy(&base.phase);
+}
+
+/* Who leaves has no reward; the ensemble that all answers choose stays and is ranked alike. */
+static void candidates_race_for_the_ensemble(void **state)
+{
+    (void)state;
+    toy all;
+    toy t;
+    size_t wanted[MEMBERS];
+    size_t got[MEMBERS];
+    best_candidates(NULL, MEMBERS, &all, wanted);
+    best_candidates(candidates_racing, MEMBERS, &t, got);
+    assert_memory_equal(got, wanted, sizeof got);
+    const size_t left = check_race(&t, "/population", 4);
+    const cop_store_array *const after = array_at(&t, "/population", "left_after");
+    const double *const reward = array_at(&t, "/population", "reward")->data;
+    const double *const whole = array_at(&all, "/population", "reward")->data;
+    assert_null(array_at(&all, "/population", "left_after"));
+    for (size_t i = 0; i < after->shape[0]; i++) {
+        const bool gone = ((const int64_t *)after->data)[i] > 0;
+        assert_int_equal(isnan(reward[i]) != 0, gone);
+        if (!gone) assert_true(reward[i] == whole[i]);
+    }
+    print_message("%zu of %zu candidates left\n", left, (size_t)after->shape[0]);
+    assert_true(left > after->shape[0] / 4);
+    assert_true(after->shape[0] - left >= MEMBERS);
+    toy_take_down(&t);
+    toy_take_down(&all);
+}
+
+/* What needs all scores of the candidates is refused, with what to do. */
+static void races_of_candidates_are_refused_elsewhere(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *method, *setting, *says;
+    } cases[] = {{"corp", "analysis.split_half=false", "method: randopt"},
+                 {"randopt", "analysis.split_half=true", "analysis.split_half: false"},
+                 {"randopt", "splits.drop_uninformative=true", "splits.drop_uninformative"}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const char *const settings[] = {"population.race=4", "analysis.split_half=false",
+                                        cases[i].setting};
+        const cop_method *method = NULL;
+        cop_plan plan;
+        cop_error err = {0};
+        toy t;
+        toy_set_up(&t, cases[i].method, settings, 3, NULL);
+        const cop_budget none = cop_budget_of(t.job);
+        assert_int_equal(cop_method_find(cases[i].method, &method, &err), COP_OK);
+        assert_int_equal(cop_plan_make(method, t.job, &none, &plan, &err), COP_ERR_CONFIG);
+        assert_non_null(strstr(err.message, "population.race"));
+        assert_non_null(strstr(err.message, cases[i].says));
+        toy_take_down(&t);
+    }
+}
+
 static void assert_same_tree(const toy *a, const toy *b)
 {
-    static const char *const names[] = {"/scores",     "/status",      "/tokens",
-                                        "/left_after", "/left_behind", "/left_gap",
-                                        "/left_error", "/accepted",    "/row_digest"};
+    static const char *const names[] = {
+        "/scores",   "/status",     "/tokens",   "/left_after", "/left_behind",
+        "/left_gap", "/left_error", "/accepted", "/row_digest", "/reward"};
     size_t compared = 0;
     assert_int_equal(cop_store_count(a->store), cop_store_count(b->store));
     for (size_t i = 0; i < cop_store_count(a->store); i++) {
@@ -168,10 +250,16 @@ static void an_interrupted_race_ends_alike(void **state)
 {
     (void)state;
     static const long pieces[] = {1, 3, 7, 29, 64};
-    static const char *const methods[] = {"corp", "rounds"};
-    for (size_t m = 0; m < 2; m++) {
+    static const struct {
+        const char *method;
+        const char *const *settings;
+        size_t count;
+    } jobs[] = {{"corp", racing, RACING},
+                {"rounds", racing, RACING},
+                {"randopt", candidates_racing, CANDIDATES_RACING}};
+    for (size_t m = 0; m < sizeof jobs / sizeof jobs[0]; m++) {
         toy whole;
-        toy_set_up(&whole, methods[m], racing, RACING, NULL);
+        toy_set_up(&whole, jobs[m].method, jobs[m].settings, jobs[m].count, NULL);
         finish(&whole);
         for (size_t k = 0; k < sizeof pieces / sizeof pieces[0]; k++) {
             if (pieces[k] == 1 && m > 0) continue; /* slow, and the same for all */
@@ -180,12 +268,12 @@ static void an_interrupted_race_ends_alike(void **state)
             size_t scored = 0;
             size_t starts = 1;
             cop_error err = {0};
-            toy_set_up(&t, methods[m], racing, RACING, NULL);
+            toy_set_up(&t, jobs[m].method, jobs[m].settings, jobs[m].count, NULL);
             t.left = pieces[k];
             while (toy_run(&t, &improved, &err) == COP_INTERRUPTED) {
                 toy next;
                 scored += t.scored;
-                toy_set_up(&next, methods[m], racing, RACING, t.store);
+                toy_set_up(&next, jobs[m].method, jobs[m].settings, jobs[m].count, t.store);
                 toy_take_down(&t);
                 t = next;
                 t.phases.unsaved = &t.unsaved;
@@ -288,6 +376,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(who_leaves_is_scored_no_further),
         cmocka_unit_test(a_longer_grid_races_on),
+        cmocka_unit_test(candidates_race_for_the_ensemble),
+        cmocka_unit_test(races_of_candidates_are_refused_elsewhere),
         cmocka_unit_test(rounds_race_too),
         cmocka_unit_test(an_interrupted_race_ends_alike),
         cmocka_unit_test(the_order_of_work_decides_nothing),

@@ -169,6 +169,66 @@ static void ties_go_to_the_first(void **state)
     assert_int_equal(row[2].behind, 1);
 }
 
+/* Five places: who is behind the fifth beyond doubt leaves, never who is ahead of it. */
+static void several_places_are_raced_for(void **state)
+{
+    (void)state;
+    size_t left = 0;
+    for (uint64_t seed = 0; seed < 50; seed++) {
+        double values[ROWS * EXAMPLES];
+        fill(values, seed);
+        cop_race_look look = {.values = values,
+                              .rows = ROWS,
+                              .examples = EXAMPLES,
+                              .seen = EXAMPLES / 2,
+                              .places = 5,
+                              .z = 1.5};
+        cop_race_row row[ROWS] = {{0}};
+        cop_race_row one[ROWS] = {{0}};
+        run(&look, row);
+        look.places = 1;
+        run(&look, one);
+        size_t stayed = 0;
+        for (size_t i = 0; i < ROWS; i++) {
+            if (row[i].seen == 0) {
+                stayed++;
+                continue;
+            }
+            left++;
+            assert_int_equal(one[i].seen, look.seen); /* behind the best all the more */
+            size_t ahead = 0;
+            double behind = 0;
+            for (size_t k = 0; k < ROWS; k++) {
+                double gap = 0;
+                for (size_t j = 0; j < look.seen; j++)
+                    gap += values[k * EXAMPLES + j] - values[row[i].behind * EXAMPLES + j];
+                ahead += gap > 0 || (gap == 0 && k < row[i].behind);
+            }
+            for (size_t j = 0; j < look.seen; j++)
+                behind += values[row[i].behind * EXAMPLES + j] - values[i * EXAMPLES + j];
+            assert_int_equal(ahead, 4);
+            assert_true(behind > 0);
+        }
+        assert_true(stayed >= 5);
+    }
+    assert_true(left > 100);
+}
+
+/* Places that rows without finite values would have are not theirs. */
+static void places_go_to_finite_rows(void **state)
+{
+    (void)state;
+    const double values[4][8] = {{1, 1, 1, 1, 1, 1}, {NAN}, {0, 1, 1, 1, 1, 1}, {INFINITY, 1}};
+    cop_race_look look = {
+        .values = values[0], .rows = 4, .examples = 8, .seen = 6, .places = 3, .z = 0.1};
+    cop_race_row row[4] = {{0}};
+    run(&look, row);
+    assert_int_equal(row[0].seen + row[2].seen, 0);
+    assert_int_equal(row[1].seen, 6);
+    assert_int_equal(row[3].seen, 6);
+    assert_int_equal(row[1].behind, 2);
+}
+
 static void equal_rows_stay(void **state)
 {
     (void)state;
@@ -342,6 +402,8 @@ int main(void)
         cmocka_unit_test(examples_seen_are_part_of_those_asked_about),
         cmocka_unit_test(the_order_of_rows_does_not_matter),
         cmocka_unit_test(ties_go_to_the_first),
+        cmocka_unit_test(several_places_are_raced_for),
+        cmocka_unit_test(places_go_to_finite_rows),
         cmocka_unit_test(equal_rows_stay),
         cmocka_unit_test(a_row_alone_stays),
         cmocka_unit_test(rows_that_are_not_finite_leave),
