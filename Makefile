@@ -147,7 +147,7 @@ help:
 	@echo 'make check-debian13  the tests on Debian 13 in a folder, runs that both systems compute (root); REDUCED=1: a part'
 	@echo 'make check-isa     tests of kernels on an emulated processor with AVX-512 and AMX (builds the emulator; PROGRAMS=...)'
 	@echo 'make check-gpu     the tests of backends and models on the GPU of this machine'
-	@echo 'make check-real    compares answers with transformers on a public model (fetches 0.7 GB)'
+	@echo 'make check-real    compares answers with transformers on a public model (fetches 0.7 GB; COPPICE_REAL_MODEL=gemma3)'
 	@echo 'make check-planted the split-half analysis on 1,200 planted populations (minutes)'
 	@echo 'make bench         measures this machine: noise, rebuild, GEMM, generation'
 	@echo 'make lint          clang-format, clang-tidy, cppcheck'

@@ -47,7 +47,7 @@ static const char *const names[COP_CHAT_FAMILY_COUNT] = {
     [COP_CHAT_MISTRAL] = "mistral",     [COP_CHAT_LLAMA31] = "llama31",
     [COP_CHAT_OLMO3] = "olmo3",         [COP_CHAT_SMOLLM2] = "smollm2",
     [COP_CHAT_ASSISTANT] = "assistant", [COP_CHAT_QWEN2_MATH] = "qwen2-math",
-    [COP_CHAT_ZEPHYR] = "zephyr"};
+    [COP_CHAT_ZEPHYR] = "zephyr",       [COP_CHAT_GEMMA] = "gemma"};
 
 const char *cop_chat_family_name(cop_chat_family family)
 {
@@ -277,18 +277,46 @@ static cop_status render_zephyr(const conversation *self)
     return put(self, "<|assistant|>\n");
 }
 
-static cop_status render_mistral(const conversation *self)
+/* User and assistant, in turn, from message `first` on. */
+static cop_status check_turns(const conversation *self, size_t first)
 {
-    const size_t first = has_role(self, 0, "system") ? 1 : 0;
-    COP_TRY(put(self, "<s>"));
     for (size_t i = first; i < self->count; i++) {
-        const char *const expected = (i - first) % 2 == 0 ? "user" : "assistant";
         COP_CHECK(
-            has_role(self, i, expected), self->err, COP_ERR_FORMAT,
+            has_role(self, i, (i - first) % 2 == 0 ? "user" : "assistant"), self->err,
+            COP_ERR_FORMAT,
             "message %zu is of the role \"%s\": after an optional system message, user and "
             "assistant must take turns in this chat family",
             i + 1, self->messages[i].role);
-        if (strcmp(expected, "assistant") == 0) {
+    }
+    return COP_OK;
+}
+
+/* A system message stands at the head of the first user's. */
+static cop_status render_gemma(const conversation *self)
+{
+    const size_t first = has_role(self, 0, "system") ? 1 : 0;
+    COP_TRY(check_turns(self, first));
+    COP_TRY(put(self, "<bos>"));
+    for (size_t i = first; i < self->count; i++) {
+        COP_TRY(put(self, has_role(self, i, "user") ? "<start_of_turn>user\n"
+                                                    : "<start_of_turn>model\n"));
+        if (first == 1 && i == 1) {
+            COP_TRY(put(self, self->messages[0].content));
+            COP_TRY(put(self, "\n\n"));
+        }
+        COP_TRY(put_trimmed(self, self->messages[i].content));
+        COP_TRY(put(self, "<end_of_turn>\n"));
+    }
+    return put(self, "<start_of_turn>model\n");
+}
+
+static cop_status render_mistral(const conversation *self)
+{
+    const size_t first = has_role(self, 0, "system") ? 1 : 0;
+    COP_TRY(check_turns(self, first));
+    COP_TRY(put(self, "<s>"));
+    for (size_t i = first; i < self->count; i++) {
+        if (has_role(self, i, "assistant")) {
             COP_TRY(put(self, " "));
             COP_TRY(put_trimmed(self, self->messages[i].content));
             COP_TRY(put(self, "</s>"));
@@ -335,6 +363,8 @@ static cop_status render_family(const conversation *self, cop_chat_family family
         return render_zephyr(self);
     case COP_CHAT_MISTRAL:
         return render_mistral(self);
+    case COP_CHAT_GEMMA:
+        return render_gemma(self);
     case COP_CHAT_CHATML:
     case COP_CHAT_QWEN2:
     case COP_CHAT_QWEN2_MATH:

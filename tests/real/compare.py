@@ -51,7 +51,13 @@ class Judge:
         stops = self.model.generation_config.eos_token_id
         self.stops = stops if isinstance(stops, list) else [stops]
 
+    def has_template(self):
+        return self.tokenizer.chat_template is not None
+
     def prompt_ids(self, messages):
+        """By the model's template; of one that has none the contents as they are."""
+        if not self.has_template():
+            return self.tokenizer("".join(message["content"] for message in messages))["input_ids"]
         text = self.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
         return self.tokenizer(text, add_special_tokens=False)["input_ids"]
 
@@ -131,7 +137,7 @@ def compare_prompts(tally, program, folder, judge, conversations):
     by_ids = program.generate(folder, [{"ids": ids} for ids in prompts], 0, "--logits")
     by_chat = program.generate(folder, [{"messages": m} for m in conversations], 0, "--logits")
     wrong = [i for i, (a, b) in enumerate(zip(by_ids, by_chat)) if a != b]
-    tally.check(not wrong, f"{len(prompts)} chat prompts as by transformers", wrong)
+    tally.check(not wrong, f"{len(prompts)} {'chat' if judge.has_template() else 'plain'} prompts as by transformers", wrong)
     errors = []
     for ids, answer in zip(prompts, by_ids):
         want, got = judge.logits(ids), torch.tensor(answer["logits"])
@@ -205,7 +211,7 @@ def main():
     answers = program.generate(options.model, [{"messages": m} for m in users], options.tokens)
     compare_answers(tally, "base model", judge, prompts, answers, options)
     compare_export(tally, program, options, prompts)
-    figures.print_all(tally, program, options, questions[0], english)
+    figures.print_all(tally, program, options, questions[0], english, judge.has_template())
     print(f"{tally.passed} passed, {tally.failed} failed, 0 skipped")
     return 1 if tally.failed else 0
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A GGUF file of a Llama-shaped model -> a Hugging Face directory. Needs gguf and numpy.
+"""A GGUF file of a Llama-shaped or Gemma 3 model -> a Hugging Face directory. Needs gguf and numpy.
 
   python gguf_to_hf.py MODEL.gguf OUT [--dtype bf16|f16|f32]
 
@@ -22,7 +22,8 @@ SPLITS = {
                "pretokenizers": [{"type": "Digits", "individual_digits": True}, BYTE_LEVEL]},
     "gpt-2": BYTE_LEVEL,
 }
-CONTROL, USER_DEFINED = 3, 4  # values of tokenizer.ggml.token_type
+NORMAL, CONTROL, USER_DEFINED = 1, 3, 4  # values of tokenizer.ggml.token_type
+SPACE = "\u2581"  # what stands for a space in SentencePiece's tokens
 
 TENSORS = {"token_embd.weight": "model.embed_tokens.weight",
            "output_norm.weight": "model.norm.weight",
@@ -31,6 +32,10 @@ BLOCK_TENSORS = {"attn_norm": "input_layernorm", "ffn_norm": "post_attention_lay
                  "attn_q": "self_attn.q_proj", "attn_k": "self_attn.k_proj",
                  "attn_v": "self_attn.v_proj", "attn_output": "self_attn.o_proj",
                  "ffn_gate": "mlp.gate_proj", "ffn_up": "mlp.up_proj", "ffn_down": "mlp.down_proj"}
+GEMMA3_TENSORS = {**BLOCK_TENSORS, "ffn_norm": "pre_feedforward_layernorm",
+                  "post_attention_norm": "post_attention_layernorm",
+                  "post_ffw_norm": "post_feedforward_layernorm",
+                  "attn_q_norm": "self_attn.q_norm", "attn_k_norm": "self_attn.k_norm"}
 
 
 def refuse(message):
@@ -42,29 +47,31 @@ class Fields:
 
     def __init__(self, reader):
         self.fields = reader.fields
+        self.family = self.get("general.architecture")
 
     def get(self, key, default=None):
+        """`key` may begin with a dot: then it is one of the architecture's own."""
+        key = self.family + key if key.startswith(".") else key
         return self.fields[key].contents() if key in self.fields else default
 
     def need(self, key):
-        if key not in self.fields:
-            refuse(f"{key} is missing")
-        return self.get(key)
+        value = self.get(key)
+        return refuse(f"{key} is missing") if value is None else value
 
 
 # --- weights -----------------------------------------------------------------------------------
 
-def hf_name(name):
+def hf_name(name, block_tensors):
     if name in TENSORS:
         return TENSORS[name]
     parts = name.split(".")
-    if len(parts) == 4 and parts[0] == "blk" and parts[2] in BLOCK_TENSORS:
-        return f"model.layers.{parts[1]}.{BLOCK_TENSORS[parts[2]]}.{parts[3]}"
+    if len(parts) == 4 and parts[0] == "blk" and parts[2] in block_tensors:
+        return f"model.layers.{parts[1]}.{block_tensors[parts[2]]}.{parts[3]}"
     return refuse(f"tensor {name} has no counterpart")
 
 
 def undo_rope_order(rows, heads):
-    """GGUF keeps the two halves of a head's q and k rows interleaved, Hugging Face apart."""
+    """Of Llama GGUF keeps the two halves of a head's q and k rows interleaved, Hugging Face apart."""
     pairs = rows.reshape(heads, rows.shape[0] // heads // 2, 2, *rows.shape[1:])
     return pairs.swapaxes(1, 2).reshape(rows.shape)
 
@@ -80,14 +87,16 @@ def round_to(values, dtype):
 
 def weights(reader, fields, dtype):
     """{Hugging Face name: array of the dtype's bits}"""
-    heads = fields.need("llama.attention.head_count")
-    kv_heads = fields.get("llama.attention.head_count_kv", heads)
-    found = {}
+    heads = fields.need(".attention.head_count")
+    kv_heads = fields.get(".attention.head_count_kv", heads)
+    gemma, found = fields.family == "gemma3", {}
     for tensor in reader.tensors:
-        name = hf_name(tensor.name)
+        name = hf_name(tensor.name, GEMMA3_TENSORS if gemma else BLOCK_TENSORS)
         values = gguf.quants.dequantize(tensor.data, tensor.tensor_type).astype(numpy.float32)
         values = values.reshape([int(n) for n in reversed(tensor.shape)])
-        if ".q_proj." in name or ".k_proj." in name:
+        if gemma and "norm." in name:
+            values = values - 1  # GGUF has what a norm multiplies by, Hugging Face that less one
+        if not gemma and (".q_proj." in name or ".k_proj." in name):
             values = undo_rope_order(values, heads if ".q_proj." in name else kv_heads)
         found[name] = round_to(values, dtype)
     return found
@@ -109,22 +118,47 @@ def write_safetensors(path, tensors, dtype):
 
 # --- everything else ---------------------------------------------------------------------------
 
+# Of each architecture: its class, its model_type, the size of a head, keys of the block, keys of the rope.
+
+def llama(fields, width, heads):
+    return ("LlamaForCausalLM", "llama", fields.get(".rope.dimension_count", width // heads),
+            {"hidden_act": "silu", "attention_bias": False, "mlp_bias": False},
+            {"rope_theta": fields.get(".rope.freq_base", 10000.0), "rope_scaling": None})
+
+
+def gemma3(fields, *_):
+    """What GGUF does not say is fixed for its readers too: a window in all but every sixth layer, 10000
+    as the base of the rope there, scores divided by the root of a head (but for the 27B)."""
+    for key in (".attention.scale", ".attention.sliding_window_pattern", ".rope.freq_base_swa",
+                ".final_logit_softcapping"):
+        if fields.get(key) is not None:
+            refuse(f"{key} is not known here")
+    if fields.need(".block_count") == 62:
+        refuse("the 27B is not known here")
+    size = fields.need(".attention.key_length")
+    return ("Gemma3ForCausalLM", "gemma3_text", size,
+            {"hidden_activation": "gelu_pytorch_tanh", "attention_bias": False, "query_pre_attn_scalar": size,
+             "sliding_window": fields.need(".attention.sliding_window"), "sliding_window_pattern": 6},
+            {"rope_theta": fields.need(".rope.freq_base"), "rope_local_base_freq": 10000.0, "rope_scaling": None})
+
+
+FAMILIES = {"llama": llama, "gemma3": gemma3}
+
+
 def config(fields, tied, dtype):
-    for key in ("llama.rope.scaling.type", "llama.expert_count"):
+    for key in (".rope.scaling.type", ".expert_count"):
         if fields.get(key, "none") not in ("none", 0):
             refuse(f"{key} is not known here")
-    width, heads = fields.need("llama.embedding_length"), fields.need("llama.attention.head_count")
-    return {"architectures": ["LlamaForCausalLM"], "model_type": "llama",
+    width, heads = fields.need(".embedding_length"), fields.need(".attention.head_count")
+    name, model_type, head_size, block, rope = FAMILIES[fields.family](fields, width, heads)
+    return {"architectures": [name], "model_type": model_type,
             "vocab_size": len(fields.need("tokenizer.ggml.tokens")), "hidden_size": width,
-            "intermediate_size": fields.need("llama.feed_forward_length"),
-            "num_hidden_layers": fields.need("llama.block_count"), "num_attention_heads": heads,
-            "num_key_value_heads": fields.get("llama.attention.head_count_kv", heads),
-            "head_dim": fields.get("llama.rope.dimension_count", width // heads),
-            "hidden_act": "silu", "attention_bias": False, "mlp_bias": False,
-            "max_position_embeddings": fields.need("llama.context_length"),
-            "rms_norm_eps": float(f'{fields.need("llama.attention.layer_norm_rms_epsilon"):.6g}'),
-            "rope_theta": fields.get("llama.rope.freq_base", 10000.0), "rope_scaling": None,
-            "tie_word_embeddings": tied,
+            "intermediate_size": fields.need(".feed_forward_length"),
+            "num_hidden_layers": fields.need(".block_count"), "num_attention_heads": heads,
+            "num_key_value_heads": fields.get(".attention.head_count_kv", heads), "head_dim": head_size,
+            **block, "max_position_embeddings": fields.need(".context_length"),
+            "rms_norm_eps": float(f'{fields.need(".attention.layer_norm_rms_epsilon"):.6g}'),
+            **rope, "tie_word_embeddings": tied,
             "torch_dtype": {"bf16": "bfloat16", "f16": "float16", "f32": "float32"}[dtype],
             **special_ids(fields)}
 
@@ -135,25 +169,75 @@ def special_ids(fields):
     return {key: int(value) for key, value in ids.items() if value is not None}
 
 
-def tokenizer(fields):
-    if fields.need("tokenizer.ggml.model") != "gpt2":
-        refuse(f'tokenizer {fields.need("tokenizer.ggml.model")} is not known here (gpt2 is)')
+def added_tokens(tokens, types):
+    return [{"id": i, "content": tokens[i], "single_word": False, "lstrip": False, "rstrip": False,
+             "normalized": False, "special": types[i] == CONTROL}
+            for i in range(len(tokens)) if types[i] in (CONTROL, USER_DEFINED)]
+
+
+def tokenizer_file(added, vocab, merges, unknown, **parts):
+    return {"version": "1.0", "truncation": None, "padding": None, "added_tokens": added, **parts,
+            "model": {"type": "BPE", "dropout": None, "unk_token": unknown, "continuing_subword_prefix": None,
+                      "end_of_word_suffix": None, "fuse_unk": unknown is not None,
+                      "byte_fallback": unknown is not None, "ignore_merges": False, "vocab": vocab,
+                      "merges": merges}}
+
+
+def byte_level_tokenizer(fields, tokens, types):
     split = fields.need("tokenizer.ggml.pre")
     if split not in SPLITS:
         refuse(f"pre-tokenizer {split} is not known here ({', '.join(SPLITS)} are)")
     if fields.get("tokenizer.ggml.add_bos_token", False):
         refuse("tokenizer.ggml.add_bos_token is not known here")
-    tokens, types = fields.need("tokenizer.ggml.tokens"), fields.need("tokenizer.ggml.token_type")
-    added = [{"id": i, "content": tokens[i], "single_word": False, "lstrip": False, "rstrip": False,
-              "normalized": False, "special": types[i] == CONTROL}
-             for i in range(len(tokens)) if types[i] in (CONTROL, USER_DEFINED)]
-    model = {"type": "BPE", "dropout": None, "unk_token": None, "continuing_subword_prefix": None,
-             "end_of_word_suffix": None, "fuse_unk": False, "byte_fallback": False,
-             "ignore_merges": False, "vocab": {token: i for i, token in enumerate(tokens)},
-             "merges": [merge.split(" ") for merge in fields.need("tokenizer.ggml.merges")]}
-    return {"version": "1.0", "truncation": None, "padding": None, "added_tokens": added,
-            "normalizer": None, "pre_tokenizer": SPLITS[split], "post_processor": None,
-            "decoder": {**BYTE_LEVEL, "add_prefix_space": True}, "model": model}
+    vocab = {token: i for i, token in enumerate(tokens)}
+    merges = [merge.split(" ") for merge in fields.need("tokenizer.ggml.merges")]
+    return tokenizer_file(added_tokens(tokens, types), vocab, merges, None, normalizer=None,
+                          pre_tokenizer=SPLITS[split], post_processor=None,
+                          decoder={**BYTE_LEVEL, "add_prefix_space": True})
+
+
+def merges_by_score(vocab, types, scores):
+    """SentencePiece joins the two neighbours whose token has the best score: every way to cut a token in
+    two others is a merge of its rank. Runs that users defined come before all, the longest at last."""
+    found = []
+    for token, i in vocab.items():
+        if types[i] not in (NORMAL, USER_DEFINED):
+            continue
+        score = 1.0 if types[i] == USER_DEFINED else scores[i]
+        for cut in range(1, len(token)):
+            if token[:cut] in vocab and token[cut:] in vocab:
+                found.append((-score, vocab[token[:cut]], vocab[token[cut:]], token[:cut], token[cut:]))
+    return [[left, right] for _, _, _, left, right in sorted(found)]
+
+
+def scored_tokenizer(fields, tokens, types):
+    """As SentencePiece's BPE with byte fallback; GGUF writes the spaces of defined runs as such."""
+    if fields.get("tokenizer.ggml.add_space_prefix", True):
+        refuse("tokenizer.ggml.add_space_prefix is not known here")
+    tokens = [token.replace(" ", SPACE) if kind == USER_DEFINED else token for token, kind in zip(tokens, types)]
+    vocab = {token: i for i, token in enumerate(tokens)}
+    unknown, bos = (tokens[fields.need(f"tokenizer.ggml.{word}_token_id")] for word in ("unknown", "bos"))
+    one = {"id": "A", "type_id": 0}
+    before = [{"SpecialToken": {"id": bos, "type_id": 0}}] * bool(fields.get("tokenizer.ggml.add_bos_token"))
+    merges = merges_by_score(vocab, types, fields.need("tokenizer.ggml.scores"))
+    return tokenizer_file(
+        added_tokens(tokens, types), vocab, merges, unknown,
+        normalizer={"type": "Replace", "pattern": {"String": " "}, "content": SPACE},
+        pre_tokenizer={"type": "Split", "pattern": {"String": " "}, "behavior": "MergedWithPrevious", "invert": False},
+        post_processor={"type": "TemplateProcessing", "single": before + [{"Sequence": one}],
+                        "pair": before + [{"Sequence": one}, {"Sequence": {"id": "B", "type_id": 1}}],
+                        "special_tokens": {bos: {"id": bos, "ids": [vocab[bos]], "tokens": [bos]}}},
+        decoder={"type": "Sequence", "decoders": [
+            {"type": "Replace", "pattern": {"String": SPACE}, "content": " "},
+            {"type": "ByteFallback"}, {"type": "Fuse"}]})
+
+
+def tokenizer(fields):
+    kinds = {"gpt2": byte_level_tokenizer, "llama": scored_tokenizer}
+    kind = fields.need("tokenizer.ggml.model")
+    if kind not in kinds:
+        refuse(f"tokenizer {kind} is not known here ({', '.join(kinds)} are)")
+    return kinds[kind](fields, fields.need("tokenizer.ggml.tokens"), fields.need("tokenizer.ggml.token_type"))
 
 
 def tokenizer_config(fields):
@@ -161,8 +245,8 @@ def tokenizer_config(fields):
     names = {key[:-3]: tokens[i] for key, i in special_ids(fields).items()}
     return {"tokenizer_class": "PreTrainedTokenizerFast", "add_prefix_space": False,
             "clean_up_tokenization_spaces": False, **names,
-            "model_max_length": fields.need("llama.context_length"),
-            "chat_template": fields.need("tokenizer.chat_template")}
+            "model_max_length": fields.need(".context_length"),
+            "chat_template": fields.get("tokenizer.chat_template")}
 
 
 def main():
@@ -173,8 +257,8 @@ def main():
     options = parser.parse_args()
     reader = gguf.GGUFReader(options.gguf)
     fields = Fields(reader)
-    if fields.need("general.architecture") != "llama":
-        refuse(f'architecture {fields.need("general.architecture")} is not known here (llama is)')
+    if fields.family not in FAMILIES:
+        refuse(f"architecture {fields.family} is not known here ({', '.join(FAMILIES)} are)")
     os.makedirs(options.out, exist_ok=True)
     tensors = weights(reader, fields, options.dtype)
     files = {"config.json": config(fields, "lm_head.weight" not in tensors, options.dtype),

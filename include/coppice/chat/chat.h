@@ -28,6 +28,7 @@ typedef enum cop_chat_family {
     COP_CHAT_ASSISTANT,  /**< ChatML with "You are a helpful assistant." by default (Qwen2) */
     COP_CHAT_QWEN2_MATH, /**< ChatML with Qwen2.5-Math's default system message */
     COP_CHAT_ZEPHYR,     /**< <|user|>\n...</s>\n (TinyLlama) */
+    COP_CHAT_GEMMA,      /**< <start_of_turn>user\n...<end_of_turn>\n (Gemma 2 and 3) */
     COP_CHAT_FAMILY_COUNT
 } cop_chat_family;
 

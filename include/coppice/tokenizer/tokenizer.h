@@ -1,7 +1,7 @@
 /** \file tokenizer.h
  * Hugging Face tokenizer.json: byte-level BPE (GPT-2, Qwen, Llama 3, OLMo, SmolLM) and
- * SentencePiece-style BPE with byte fallback (Mistral, TinyLlama, Gemma). The splitting pattern is
- * read from the file and run by PCRE2. "truncation" and "padding" are not applied.
+ * SentencePiece-style BPE with byte fallback (Mistral, TinyLlama, Gemma). The splitting pattern
+ * is read from the file and run by PCRE2. "truncation" and "padding" are not applied.
  */
 #ifndef COPPICE_TOKENIZER_TOKENIZER_H
 #define COPPICE_TOKENIZER_TOKENIZER_H

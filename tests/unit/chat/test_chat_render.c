@@ -83,6 +83,10 @@ static void test_families(void **state)
         [COP_CHAT_MISTRAL] = "<s>[INST]  u1 [/INST] a1</s>[INST]  S\n\n\nu2[/INST]",
         [COP_CHAT_ZEPHYR] = "<|system|>\n S\n</s>\n<|user|>\n u1 </s>\n<|assistant|>\n a1 \n"
                             "</s>\n<|user|>\nu2</s>\n<|assistant|>\n",
+        [COP_CHAT_GEMMA] =
+            "<bos><start_of_turn>user\n S\n\n\nu1<end_of_turn>\n<start_of_turn>model"
+            "\na1<end_of_turn>\n<start_of_turn>user\nu2<end_of_turn>\n"
+            "<start_of_turn>model\n",
     };
     static const cop_chat_family like_chatml[] = {COP_CHAT_QWEN2,     COP_CHAT_QWEN3,
                                                   COP_CHAT_OLMO3,     COP_CHAT_SMOLLM2,
@@ -129,6 +133,8 @@ static void test_default_systems(void **state)
                  "<|start_header_id|>user<|end_header_id|>\n\nu2<|eot_id|><|start_header_id|>"
                  "assistant<|end_header_id|>\n\n");
     check_render(COP_CHAT_MISTRAL, talk + 3, 1, "<s>[INST] u2[/INST]");
+    check_render(COP_CHAT_GEMMA, talk + 3, 1,
+                 "<bos><start_of_turn>user\nu2<end_of_turn>\n<start_of_turn>model\n");
     check_render(COP_CHAT_OLMO, talk + 3, 1, "<|endoftext|><|user|>\nu2\n<|assistant|>\n");
 }
 
@@ -184,9 +190,12 @@ static void test_roles(void **state)
         check_refused((cop_chat_family)i, tool, 2, "message 2 is of the role \"tool\"");
         check_refused((cop_chat_family)i, tool, 0, "needs a message");
     }
-    check_refused(COP_CHAT_MISTRAL, late, 2, "message 2 is of the role \"system\"");
-    check_refused(COP_CHAT_MISTRAL, twice, 3, "message 3 is of the role \"user\"");
-    check_refused(COP_CHAT_MISTRAL, first, 1, "take turns");
+    static const cop_chat_family strict[] = {COP_CHAT_MISTRAL, COP_CHAT_GEMMA};
+    for (size_t i = 0; i < sizeof strict / sizeof strict[0]; i++) {
+        check_refused(strict[i], late, 2, "message 2 is of the role \"system\"");
+        check_refused(strict[i], twice, 3, "message 3 is of the role \"user\"");
+        check_refused(strict[i], first, 1, "take turns");
+    }
 }
 
 static void test_names(void **state)
