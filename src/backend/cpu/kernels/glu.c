@@ -15,40 +15,51 @@ static inline float gelu_tanh(float x)
     return x / (1.0F + exp_f32(-x * (linear + cubic * (x * x))));
 }
 
-static void narrow_row(uint16_t *out, const float *gate, const float *up, size_t width,
-                       cop_activation activation)
+static void silu_narrow(uint16_t *out, const float *gate, const float *up, size_t width)
 {
-    if (activation == COP_GELU_TANH) {
 #pragma omp simd
-        for (size_t i = 0; i < width; i++)
-            out[i] = narrow_bf16(gelu_tanh(gate[i]) * up[i]);
-    } else {
-#pragma omp simd
-        for (size_t i = 0; i < width; i++)
-            out[i] = narrow_bf16(silu(gate[i]) * up[i]);
-    }
+    for (size_t i = 0; i < width; i++)
+        out[i] = narrow_bf16(silu(gate[i]) * up[i]);
 }
 
-static void wide_row(float *out, const float *gate, const float *up, size_t width,
-                     cop_activation activation)
+static void silu_wide(float *out, const float *gate, const float *up, size_t width)
 {
-    if (activation == COP_GELU_TANH) {
 #pragma omp simd
-        for (size_t i = 0; i < width; i++)
-            out[i] = gelu_tanh(gate[i]) * up[i];
-    } else {
+    for (size_t i = 0; i < width; i++)
+        out[i] = silu(gate[i]) * up[i];
+}
+
+static void gelu_narrow(uint16_t *out, const float *gate, const float *up, size_t width)
+{
 #pragma omp simd
-        for (size_t i = 0; i < width; i++)
-            out[i] = silu(gate[i]) * up[i];
-    }
+    for (size_t i = 0; i < width; i++)
+        out[i] = narrow_bf16(gelu_tanh(gate[i]) * up[i]);
+}
+
+static void gelu_wide(float *out, const float *gate, const float *up, size_t width)
+{
+#pragma omp simd
+    for (size_t i = 0; i < width; i++)
+        out[i] = gelu_tanh(gate[i]) * up[i];
 }
 
 void COP_KERNEL(cop_kernel_glu)(void *out, cop_dtype dtype, const float *in, size_t width,
                                 cop_activation activation)
 {
-    if (dtype == COP_BF16) {
-        narrow_row(out, in, in + width, width, activation);
-    } else {
-        wide_row(out, in, in + width, width, activation);
+    const float *const up = in + width;
+    const bool narrow = dtype == COP_BF16;
+    switch (activation) {
+    case COP_SILU:
+        if (narrow)
+            silu_narrow(out, in, up, width);
+        else
+            silu_wide(out, in, up, width);
+        break;
+    case COP_GELU_TANH:
+        if (narrow)
+            gelu_narrow(out, in, up, width);
+        else
+            gelu_wide(out, in, up, width);
+        break;
     }
 }
