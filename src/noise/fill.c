@@ -19,5 +19,11 @@ const cop_noise_kernels *cop_noise_kernels_get(cop_isa isa)
 void cop_noise_fill(float *out, uint64_t seed, uint32_t tensor, uint64_t first, size_t count,
                     cop_isa isa)
 {
-    cop_noise_kernels_get(isa)->fill(out, seed, tensor, first, count);
+    cop_noise_stream_fill(out, seed, COP_STREAM_WEIGHTS, tensor, first, count, isa);
+}
+
+void cop_noise_stream_fill(float *out, uint64_t seed, cop_noise_stream stream, uint32_t tensor,
+                           uint64_t first, size_t count, cop_isa isa)
+{
+    cop_noise_kernels_get(isa)->fill(out, seed, stream, tensor, first, count);
 }

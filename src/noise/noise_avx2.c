@@ -77,17 +77,17 @@ INLINE floats choose(choice set, floats clear, floats other)
 
 #include "noise/noise_vector.h"
 
-void cop_noise_fill_avx2(float *out, uint64_t seed, uint32_t tensor, uint64_t first,
-                         size_t count)
+void cop_noise_fill_avx2(float *out, uint64_t seed, cop_noise_stream stream, uint32_t tensor,
+                         uint64_t first, size_t count)
 {
-    const philox_key key = philox_key_of(seed, tensor);
+    const philox_key key = philox_key_of(seed, tensor, (uint32_t)stream);
     run(out, &key, first, count, NULL);
 }
 
 void cop_noise_accumulate_avx2(float *sums, uint64_t seed, uint32_t tensor, uint64_t first,
                                size_t count, float factor)
 {
-    const philox_key key = philox_key_of(seed, tensor);
+    const philox_key key = philox_key_of(seed, tensor, (uint32_t)COP_STREAM_WEIGHTS);
     run(sums, &key, first, count, &factor);
 }
 #endif

@@ -31,7 +31,7 @@ INLINE void philox_rounds(const philox_key *key, ints block, ints words[4])
     ints c0 = block;
     ints c1 = V(srli_epi64)(block, 32);
     ints c2 = set_word(key->tensor);
-    ints c3 = set_word((uint32_t)COP_STREAM_WEIGHTS);
+    ints c3 = set_word(key->stream);
 #pragma GCC unroll 10
     for (int round = 0; round < PHILOX_ROUNDS; round++) {
         const ints product0 = V(mul_epu32)(c0, set_word(PHILOX_MULTIPLIER_0));

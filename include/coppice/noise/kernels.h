@@ -5,15 +5,16 @@
 #define COPPICE_NOISE_KERNELS_H
 
 #include "coppice/base/cpu.h"
+#include "coppice/noise/noise.h"
 
 #include <stddef.h>
 #include <stdint.h>
 
-/** out [count] = noise of the elements from `first` on. */
-typedef void cop_noise_fill_fn(float *out, uint64_t seed, uint32_t tensor, uint64_t first,
-                               size_t count);
+/** out [count] = the numbers of a stream from `first` on. */
+typedef void cop_noise_fill_fn(float *out, uint64_t seed, cop_noise_stream stream,
+                               uint32_t tensor, uint64_t first, size_t count);
 
-/** sums [count] += factor * noise, by fma. */
+/** sums [count] += factor * noise of weights, by fma. */
 typedef void cop_noise_accumulate_fn(float *sums, uint64_t seed, uint32_t tensor,
                                      uint64_t first, size_t count, float factor);
 

@@ -22,14 +22,16 @@ enum { COP_NOISE_VERSION = 1 };
 
 /** Last word of the Philox counter: independent streams. */
 typedef enum cop_noise_stream {
-    COP_STREAM_WEIGHTS = 0,     /**< perturbations of weights */
-    COP_STREAM_SAMPLING = 1,    /**< token sampling */
-    COP_STREAM_SPLITS = 2,      /**< permutation of a data set */
-    COP_STREAM_POPULATION = 3,  /**< seeds and sigmas of candidates */
-    COP_STREAM_CLOUD = 4,       /**< coordinates in the principal directions of a cloud */
-    COP_STREAM_BOOTSTRAP = 5,   /**< resampling for intervals */
-    COP_STREAM_HALVINGS = 6,    /**< division of the support examples into halves */
-    COP_STREAM_PERMUTATIONS = 7 /**< scores permuted over candidates */
+    COP_STREAM_WEIGHTS = 0,      /**< perturbations of weights */
+    COP_STREAM_SAMPLING = 1,     /**< token sampling */
+    COP_STREAM_SPLITS = 2,       /**< permutation of a data set */
+    COP_STREAM_POPULATION = 3,   /**< seeds and sigmas of candidates */
+    COP_STREAM_CLOUD = 4,        /**< coordinates in the principal directions of a cloud */
+    COP_STREAM_BOOTSTRAP = 5,    /**< resampling for intervals */
+    COP_STREAM_HALVINGS = 6,     /**< division of the support examples into halves */
+    COP_STREAM_PERMUTATIONS = 7, /**< scores permuted over candidates */
+    COP_STREAM_LEFT = 8,         /**< rows' factors of noise of low rank */
+    COP_STREAM_RIGHT = 9         /**< columns' factors of noise of low rank */
 } cop_noise_stream;
 
 /** Tensor id: 32-bit FNV-1a of the tensor's Hugging Face name (unfused). */
@@ -57,5 +59,9 @@ float cop_noise_stream_at(uint64_t seed, cop_noise_stream stream, uint32_t tenso
  *  implementations give the same bits. `isa` must not exceed the processor's. */
 void cop_noise_fill(float *out, uint64_t seed, uint32_t tensor, uint64_t first, size_t count,
                     cop_isa isa);
+
+/** As cop_noise_fill() in another stream. */
+void cop_noise_stream_fill(float *out, uint64_t seed, cop_noise_stream stream, uint32_t tensor,
+                           uint64_t first, size_t count, cop_isa isa);
 
 #endif

@@ -50,14 +50,16 @@ PHILOX_FUNCTION void philox_words(const uint32_t counter[4], const uint32_t key[
     words[3] = c3;
 }
 
-/** What all blocks of a tensor share: both key words of every round, and the tensor. */
+/** What all blocks of a tensor in a stream share: both key words of every round, and the last
+ *  two of the counter. */
 typedef struct philox_key {
     uint32_t low[PHILOX_ROUNDS];
     uint32_t high[PHILOX_ROUNDS];
     uint32_t tensor;
+    uint32_t stream;
 } philox_key;
 
-PHILOX_FUNCTION philox_key philox_key_of(uint64_t seed, uint32_t tensor)
+PHILOX_FUNCTION philox_key philox_key_of(uint64_t seed, uint32_t tensor, uint32_t stream)
 {
     philox_key key;
     for (uint32_t round = 0; round < PHILOX_ROUNDS; round++) {
@@ -65,6 +67,7 @@ PHILOX_FUNCTION philox_key philox_key_of(uint64_t seed, uint32_t tensor)
         key.high[round] = (uint32_t)(seed >> 32) + round * PHILOX_STEP_1;
     }
     key.tensor = tensor;
+    key.stream = stream;
     return key;
 }
 

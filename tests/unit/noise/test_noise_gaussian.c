@@ -204,7 +204,7 @@ static void test_pinned_answers(void **state)
         count++;
     }
     assert_int_equal(fclose(file), 0);
-    assert_int_equal(count, 128);
+    assert_int_equal(count, 144);
 }
 
 int main(void)

@@ -64,8 +64,9 @@ static void test_uniform_is_inside_and_even(void **state)
     (void)state;
     enum { COUNT = 1 << 18, BINS = 64 };
     static const cop_noise_stream streams[] = {
-        COP_STREAM_SAMPLING,  COP_STREAM_SPLITS,   COP_STREAM_POPULATION,  COP_STREAM_CLOUD,
-        COP_STREAM_BOOTSTRAP, COP_STREAM_HALVINGS, COP_STREAM_PERMUTATIONS};
+        COP_STREAM_SAMPLING,     COP_STREAM_SPLITS,    COP_STREAM_POPULATION,
+        COP_STREAM_CLOUD,        COP_STREAM_BOOTSTRAP, COP_STREAM_HALVINGS,
+        COP_STREAM_PERMUTATIONS, COP_STREAM_LEFT,      COP_STREAM_RIGHT};
     for (size_t s = 0; s < sizeof streams / sizeof streams[0]; s++) {
         int bins[BINS] = {0};
         for (uint64_t i = 0; i < COUNT; i++) {

@@ -76,9 +76,10 @@ static void test_random_pieces_equal_the_definition(void **state)
         const size_t count = a % (trial % 2 == 0 ? MOST + 1 : 20);
         float *const out = z + MARGIN + (a >> 32) % MARGIN;
         memcpy(z, guarded, sizeof z);
-        cop_noise_fill(out, seed, tensor, first, count, isa);
+        const cop_noise_stream stream = (cop_noise_stream)((a >> 40) % (COP_STREAM_RIGHT + 1));
+        cop_noise_stream_fill(out, seed, stream, tensor, first, count, isa);
         for (size_t i = 0; i < count; i++) {
-            const float expected = cop_noise_at(seed, tensor, first + i);
+            const float expected = cop_noise_stream_at(seed, stream, tensor, first + i);
             assert_memory_equal(&out[i], &expected, sizeof expected);
         }
         const size_t before = (size_t)(out - z);

@@ -145,15 +145,16 @@ typedef struct source {
 } source;
 
 /* Correlation of two stretches, and of their squares, which share a radius if anything does. */
-static void check_unrelated(source a, source b, const char *what)
+static void check_streams(source a, cop_noise_stream in_a, source b, cop_noise_stream in_b,
+                          const char *what)
 {
     enum { COUNT = 1 << 20 };
     float *const x = cop_memory_alloc_raw(COUNT, sizeof *x, NULL);
     float *const y = cop_memory_alloc_raw(COUNT, sizeof *y, NULL);
     assert_non_null(x);
     assert_non_null(y);
-    cop_noise_fill(x, a.seed, a.tensor, a.first, COUNT, cop_cpu_isa());
-    cop_noise_fill(y, b.seed, b.tensor, b.first, COUNT, cop_cpu_isa());
+    cop_noise_stream_fill(x, a.seed, in_a, a.tensor, a.first, COUNT, cop_cpu_isa());
+    cop_noise_stream_fill(y, b.seed, in_b, b.tensor, b.first, COUNT, cop_cpu_isa());
     double product = 0;
     double squares = 0;
     for (size_t i = 0; i < COUNT; i++) {
@@ -170,6 +171,11 @@ static void check_unrelated(source a, source b, const char *what)
     }
     cop_memory_free(x);
     cop_memory_free(y);
+}
+
+static void check_unrelated(source a, source b, const char *what)
+{
+    check_streams(a, COP_STREAM_WEIGHTS, b, COP_STREAM_WEIGHTS, what);
 }
 
 static void test_tensors_and_seeds_are_unrelated(void **state)
@@ -189,6 +195,16 @@ static void test_tensors_and_seeds_are_unrelated(void **state)
     for (size_t i = 1; i < sizeof names / sizeof names[0]; i++) {
         check_unrelated((source){1, 0, cop_noise_tensor_id(names[0])},
                         (source){1, 0, cop_noise_tensor_id(names[i])}, names[i]);
+    }
+}
+
+static void test_streams_are_unrelated(void **state)
+{
+    (void)state;
+    const source base = {1, 0, 7};
+    for (int a = COP_STREAM_WEIGHTS; a <= COP_STREAM_RIGHT; a++) {
+        for (int b = a + 1; b <= COP_STREAM_RIGHT; b++)
+            check_streams(base, (cop_noise_stream)a, base, (cop_noise_stream)b, "streams");
     }
 }
 
@@ -235,6 +251,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_draws_are_gaussian),
         cmocka_unit_test(test_tensors_and_seeds_are_unrelated),
+        cmocka_unit_test(test_streams_are_unrelated),
         cmocka_unit_test(test_neighbours_are_unrelated),
         cmocka_unit_test(test_the_two_of_a_pair_are_unrelated),
     };
