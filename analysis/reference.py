@@ -121,13 +121,28 @@ def rms(values):
     return f32(math.sqrt(total / len(values)))
 
 
-def add_noise(values, component, scale, name):
+def add_products(values, seed, factor, name, shape, rank):
+    """The products of noise of a rank, one by one."""
+    columns = shape[-1]
+    rows = len(values) // columns
+    factor = f32(factor / f32(math.sqrt(rank)))
+    left = [f32(factor * z) for z in noise(seed, tensor_id(name), 0, rank * rows, 8)]
+    right = noise(seed, tensor_id(name), 0, rank * columns, 9)
+    for k in range(rank):
+        values = [fma(left[k * rows + i // columns], right[k * columns + i % columns], value)
+                  for i, value in enumerate(values)]
+    return values
+
+
+def add_noise(values, component, scale, name, shape, rank):
     factor = f32(f32(component["amplitude"]) * scale)
+    if rank > 0 and len(shape) > 1:
+        return add_products(values, int(component["seed"]), factor, name, shape, rank)
     drawn = noise(int(component["seed"]), tensor_id(name), 0, len(values))
     return [fma(factor, z, value) for z, value in zip(drawn, values)]
 
 
-def rebuild(recipe, name, dtype, data):
+def rebuild(recipe, name, dtype, shape, data):
     """The bytes of a tensor that the model uses, rebuilt by a recipe (as json.load gives it)."""
     values = widen(data, dtype)
     scale = 0.0
@@ -135,15 +150,16 @@ def rebuild(recipe, name, dtype, data):
         scale = rms(values) if recipe["scaling"] == "rms" else f32(recipe.get("scales", {name: 1.0}).get(name, 0.0))
     if scale == 0 or not recipe["components"]:
         return data
+    rank = int(recipe.get("noise", "rank-0")[5:])
     for component in recipe["components"]:
         if "sum" in component:
             own = [0.0] * len(values)
             for part in component["sum"]:
-                own = add_noise(own, part, 1.0, name)
+                own = add_noise(own, part, 1.0, name, shape, rank)
             factor = f32(f32(component["factor"]) * scale)
             values = [fma(factor, z, value) for z, value in zip(own, values)]
         else:
-            values = add_noise(values, component, scale, name)
+            values = add_noise(values, component, scale, name, shape, rank)
     return narrow(values, dtype)
 
 
@@ -193,7 +209,7 @@ def main(arguments):
             recipe = json.load(file)
         tensors = read_tensors(arguments[2])
         for name in arguments[3:]:
-            print(name, rebuild(recipe, name, tensors[name][0], tensors[name][2]).hex())
+            print(name, rebuild(recipe, name, *tensors[name]).hex())
     else:
         print(__doc__.strip(), file=sys.stderr)
         return 2

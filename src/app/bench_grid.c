@@ -78,7 +78,8 @@ static cop_status rebuild_grid(grid *g, size_t together, cop_error *err)
         const size_t count = DIRECTIONS - d < together ? DIRECTIONS - d : together;
         for (size_t k = 0; k < count; k++)
             lists[k] = (cop_rebuild_sum){.components = g->directions[d + k], .count = SEEDS};
-        COP_TRY(ops->sums(g->backend, g->sums, lists, count, 1, (size_t)ROWS * WIDTH, err));
+        COP_TRY(ops->sums(g->backend, g->sums, lists, count, 1, (cop_low_rank){0},
+                          (size_t)ROWS * WIDTH, err));
         for (size_t i = 0; i < count * STEPS; i++) {
             const cop_weight_part part = part_of(g, g->sums[i / STEPS], i % STEPS);
             COP_TRY(ops->matrix_rebuild(g->backend, g->matrix, 0, &part, 1, NULL, 0, err));

@@ -196,14 +196,18 @@ static double count_changed(const cop_recipe *recipe, const cop_checkpoint *base
 void cop_app_announce_rebuild(const char *command, const cop_recipe *recipe,
                               const cop_checkpoint *base)
 {
-    enum { PIECE = 1 << 15, TERMS = 64 };
+    enum { PIECE = 1 << 15, ROWS = 1 << 7, TERMS = 64 };
     static const double patience_s = 5;
     if (recipe->component_count < TERMS) return;
     float *const sums = cop_memory_alloc(PIECE, sizeof *sums, NULL);
     if (sums == NULL) return;
     const int threads = cop_affinity_core_count();
-    const cop_rebuild_piece piece = {
-        .base = sums, .out = sums, .dtype = COP_F32, .count = PIECE, .scale = 1.0F};
+    const cop_rebuild_piece piece = {.base = sums,
+                                     .out = sums,
+                                     .dtype = COP_F32,
+                                     .count = PIECE,
+                                     .scale = 1.0F,
+                                     .low = {recipe->noise_rank, ROWS, PIECE / ROWS}};
     cop_rebuild_run(&piece, recipe->components, 1, threads, cop_cpu_isa()); /* starts threads */
     const double start_s = cop_timer_now_s();
     cop_rebuild_run(&piece, recipe->components, TERMS, threads, cop_cpu_isa());

@@ -120,6 +120,7 @@ static cop_status rebuild(cop_backend *backend, cop_buffer *out, size_t offset,
                                          .scale = part->scale,
                                          .base_is_sums = part->base_is_sums,
                                          .keep_sums = part->keep_sums,
+                                         .low = part->low,
                                          .sum = part->sum == NULL ? NULL : part->sum->data,
                                          .factor = part->factor};
         cop_rebuild_run(&piece, components, component_count, 1, COP_ISA_SCALAR);
@@ -131,7 +132,7 @@ static cop_status rebuild(cop_backend *backend, cop_buffer *out, size_t offset,
 
 static cop_status sum_noises(cop_backend *backend, cop_buffer *const *outs,
                              const cop_rebuild_sum *sums, size_t count, uint32_t tensor,
-                             size_t elements, cop_error *err)
+                             cop_low_rank low, size_t elements, cop_error *err)
 {
     (void)backend;
     for (size_t k = 0; k < count; k++) {
@@ -139,7 +140,7 @@ static cop_status sum_noises(cop_backend *backend, cop_buffer *const *outs,
         COP_CHECK(outs[k]->bytes >= elements * sizeof(float), err, COP_ERR_INTERNAL,
                   "sum %zu does not fit its buffer", k);
         one.out = outs[k]->owned;
-        COP_TRY(cop_rebuild_sums(&one, 1, tensor, 0, elements, 1, COP_ISA_SCALAR, err));
+        COP_TRY(cop_rebuild_sums(&one, 1, tensor, low, 0, elements, 1, COP_ISA_SCALAR, err));
     }
     return COP_OK;
 }

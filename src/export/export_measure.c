@@ -42,7 +42,8 @@ static cop_export_report measure(const cop_tensor_info *info, const cop_recipe *
                                          .first = first,
                                          .count = look.length,
                                          .tensor = info->noise_id,
-                                         .scale = scale};
+                                         .scale = scale,
+                                         .low = cop_recipe_low_rank(recipe, info)};
         const uint64_t unmoved = cop_rebuild_count_unmoved(
             &piece, recipe->components, recipe->component_count, threads, cop_cpu_isa());
         assert(unmoved <= look.length);

@@ -59,7 +59,8 @@ static cop_status write_rebuilt(const cop_export_task *task, const cop_tensor_in
     cop_rebuild_piece piece = {.out = buffer,
                                .dtype = info->dtype,
                                .tensor = info->noise_id,
-                               .scale = cop_recipe_scale(task->recipe, task->base, info)};
+                               .scale = cop_recipe_scale(task->recipe, task->base, info),
+                               .low = cop_recipe_low_rank(task->recipe, info)};
     for (size_t first = 0; first < info->count; first += piece.count) {
         const size_t left = info->count - first;
         piece.base = (const char *)info->data + first * size;

@@ -32,7 +32,8 @@ typedef struct cop_job_key {
     const char *word; /* allowed besides, NULL: none; stands for 0 of an integer and for NaN of
                          a number */
     double low, high; /* numbers, or each of a list */
-    const char *const *choices; /* strings: NULL-terminated; NULL: any text */
+    const char *const *choices;     /* strings: NULL-terminated; NULL: any text */
+    bool (*fits)(const char *text); /* what decides where the choices are not to be listed */
     cop_status (*check)(const char *text, cop_error *err); /* strings: their form; NULL: any */
     const char *unit;                                      /* NULL: none */
     const char *meaning;                                   /* one sentence */

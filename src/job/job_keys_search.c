@@ -1,6 +1,14 @@
 /* Keys of a job file: the population, what becomes of it, and the gate. */
 #include "job/job_keys_table.h"
 
+#include "coppice/noise/noise.h"
+
+static bool is_noise(const char *text)
+{
+    size_t rank = 0;
+    return cop_noise_kind_parse(text, &rank);
+}
+
 static const cop_job_key keys[] = {
     {.name = "budget.answers",
      .type = COP_JOB_INTEGER,
@@ -71,6 +79,16 @@ static const cop_job_key keys[] = {
      .offset = FIELD(population.antithetic),
      .initial = "false",
      .meaning = "Candidates come in pairs: the same noise, added and subtracted."},
+    {.name = "population.noise",
+     .type = COP_JOB_STRING,
+     .offset = FIELD(population.noise),
+     .initial = "full",
+     .choices = CHOICES("full", "rank-1 to rank-64"),
+     .fits = is_noise,
+     .meaning = "What is drawn for a matrix: full, a number for each of its weights; rank-4, "
+                "say, a product of two thin matrices of so many columns, with the same root "
+                "mean square. Models of many candidates are put together many times faster "
+                "then. Norms and biases have full noise either way. On processor cores alone."},
     {.name = "population.scaling",
      .type = COP_JOB_STRING,
      .offset = FIELD(population.scaling),

@@ -157,9 +157,9 @@ static cop_status parse_boolean(const cop_job_key *key, const cop_job_item *item
 
 static cop_status check_choice(const cop_job_key *key, const cop_job_item *item, cop_error *err)
 {
-    if (key->choices == NULL) return COP_OK;
+    if (key->choices == NULL || (key->fits != NULL && key->fits(item->text))) return COP_OK;
     size_t count = 0;
-    for (; key->choices[count] != NULL; count++) {
+    for (; key->fits == NULL && key->choices[count] != NULL; count++) {
         if (strcmp(item->text, key->choices[count]) == 0) return COP_OK;
     }
     cop_text range = {0};

@@ -48,8 +48,9 @@ static cop_status reserve(cop_model *model, const cop_recipe *recipe, cop_error 
 }
 
 /* Brings the sums from `from` components (0: the base) to the first `count`. */
-static cop_status accumulate(cop_model *model, const cop_component *components, size_t from,
-                             size_t count, cop_error *err)
+static cop_status accumulate(cop_model *model, const cop_recipe *recipe,
+                             const cop_component *components, size_t from, size_t count,
+                             cop_error *err)
 {
     model_centre *const centre = &model->centre;
     assert(centre->scale != NULL); /* reserve() */
@@ -63,6 +64,8 @@ static cop_status accumulate(cop_model *model, const cop_component *components, 
                                           .count = weight->tensors[p]->count,
                                           .tensor = weight->tensors[p]->noise_id,
                                           .scale = centre->scale[w * COP_WEIGHT_MAX_PARTS + p],
+                                          .low =
+                                              cop_recipe_low_rank(recipe, weight->tensors[p]),
                                           .base_is_sums = from > 0,
                                           .keep_sums = true};
             COP_TRY(model->backend->ops->rebuild(model->backend, sums, 0, &part, 1,
@@ -103,7 +106,7 @@ static cop_status keep(cop_model *model, const cop_recipe *recipe, size_t count,
     if (copy == NULL) return COP_ERR_MEMORY;
     memcpy(copy, recipe->components, count * sizeof *copy);
     centre->count = 0; /* until the sums are whole */
-    const cop_status status = accumulate(model, copy, from, count, err);
+    const cop_status status = accumulate(model, recipe, copy, from, count, err);
     cop_memory_free(centre->components);
     centre->components = copy;
     if (status == COP_OK) centre->count = count;

@@ -113,6 +113,7 @@ struct cop_model {
     cop_kv *kv;
     model_scratch scratch;
     cop_model_counters counters;
+    size_t noise_rank; /* of centre and sums */
     model_centre centre;
     model_sums sums;
 };

@@ -106,7 +106,8 @@ static size_t find_kept(const model_sums *sums, const cop_rebuild_sum *wanted)
 }
 
 /* Adds up sums [count], which have their places already. */
-static cop_status add_up(cop_model *model, model_sum *const *made, size_t count, cop_error *err)
+static cop_status add_up(cop_model *model, const cop_recipe *recipe, model_sum *const *made,
+                         size_t count, cop_error *err)
 {
     cop_buffer *outs[MODEL_MOST_SUMS];
     cop_rebuild_sum lists[MODEL_MOST_SUMS];
@@ -119,7 +120,8 @@ static cop_status add_up(cop_model *model, model_sum *const *made, size_t count,
             for (size_t k = 0; k < count; k++)
                 outs[k] = cop_model_kept_part(&made[k]->memory, w, p);
             COP_TRY(model->backend->ops->sums(model->backend, outs, lists, count,
-                                              info->noise_id, info->count, err));
+                                              info->noise_id, cop_recipe_low_rank(recipe, info),
+                                              info->count, err));
         }
     }
     return COP_OK;
@@ -157,7 +159,7 @@ static cop_status make(cop_model *model, const cop_recipe *recipe,
             status =
                 take_place(model, recipe, &sums->announced[i].sum, since, made, &count, err);
     }
-    if (status == COP_OK && count > 0) status = add_up(model, made, count, err);
+    if (status == COP_OK && count > 0) status = add_up(model, recipe, made, count, err);
     for (size_t k = 0; k < count && status != COP_OK; k++)
         free_terms(&made[k]->terms); /* its memory stays */
     return status;

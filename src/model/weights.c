@@ -156,6 +156,8 @@ static void list_parts(const cop_model *model, size_t index, const addition *add
         const cop_tensor_info *const info = weight->tensors[i];
         const float scale =
             recipe == NULL ? 0.0F : cop_recipe_scale(recipe, model->checkpoint, info);
+        const cop_low_rank low =
+            recipe == NULL ? (cop_low_rank){0} : cop_recipe_low_rank(recipe, info);
         const cop_buffer *const sums =
             added->held > 0 ? cop_model_centre_sums(model, index, i) : NULL;
         list->parts[i] = (cop_weight_part){.base = sums != NULL ? sums : weight->bases[i],
@@ -163,6 +165,7 @@ static void list_parts(const cop_model *model, size_t index, const addition *add
                                            .count = info->count,
                                            .tensor = info->noise_id,
                                            .scale = scale,
+                                           .low = low,
                                            .base_is_sums = sums != NULL};
         if (added->sum != SIZE_MAX) {
             list->parts[i].sum = cop_model_sum_part(model, added->sum, index, i);
@@ -194,6 +197,11 @@ cop_status cop_model_apply(cop_model *model, size_t lane, const cop_recipe *reci
     addition added = {.recipe = recipe, .sum = SIZE_MAX};
     size_t first = 0;
     assert(lane < model->lanes);
+    if (recipe != NULL && recipe->noise_rank != model->noise_rank) { /* sums are of one kind */
+        cop_model_destroy_centre(model);
+        cop_model_destroy_sums(model);
+        model->noise_rank = recipe->noise_rank;
+    }
     COP_TRY(cop_model_follow_centre(model, recipe, &added.held, err));
     if (recipe != NULL) added.end = recipe->component_count;
     if (added.held < added.end)

@@ -4,6 +4,8 @@
 #include "coppice/noise/gaussian.h"
 #include "coppice/noise/philox.h"
 
+#include <string.h>
+
 uint32_t cop_noise_tensor_id(const char *name)
 {
     uint32_t hash = 2166136261U; /* FNV-1a */
@@ -55,4 +57,19 @@ float cop_noise_stream_at(uint64_t seed, cop_noise_stream stream, uint32_t tenso
 float cop_noise_at(uint64_t seed, uint32_t tensor, uint64_t index)
 {
     return cop_noise_stream_at(seed, COP_STREAM_WEIGHTS, tensor, index);
+}
+
+bool cop_noise_kind_parse(const char *text, size_t *rank)
+{
+    static const char prefix[] = "rank-";
+    *rank = 0;
+    if (strcmp(text, "full") == 0) return true;
+    if (strncmp(text, prefix, sizeof prefix - 1) != 0) return false;
+    const char *const digits = text + sizeof prefix - 1;
+    const size_t length = strlen(digits);
+    if (length == 0 || length > 2 || digits[0] == '0') return false;
+    if (strspn(digits, "0123456789") != length) return false;
+    for (const char *c = digits; *c != '\0'; c++)
+        *rank = 10 * *rank + (size_t)(*c - '0');
+    return *rank <= COP_MOST_RANK;
 }

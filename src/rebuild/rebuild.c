@@ -3,6 +3,8 @@
 #include "coppice/rebuild/rebuild.h"
 
 #include "coppice/noise/kernels.h"
+#include "rebuild/low_rank.h"
+#include "rebuild/piece.h"
 #include "rebuild/storage.h"
 
 #include <assert.h>
@@ -60,16 +62,6 @@ static bool is_identity(const cop_rebuild_piece *piece, size_t component_count)
            piece->base_is_sums == piece->keep_sums;
 }
 
-static cop_dtype base_type(const cop_rebuild_piece *piece)
-{
-    return piece->base_is_sums ? COP_F32 : piece->dtype;
-}
-
-static cop_dtype out_type(const cop_rebuild_piece *piece)
-{
-    return piece->keep_sums ? COP_F32 : piece->dtype;
-}
-
 /* Adds component j to the elements of one range, or to the sum that it belongs to, and that sum
  * when it is whole. */
 static void add_component(const job *work, range part, size_t j, float *sums, float *own)
@@ -95,16 +87,16 @@ static void rebuild_range(const job *work, range part, void *out)
 {
     const cop_rebuild_piece *const piece = work->piece;
     const char *const base =
-        (const char *)piece->base + part.start * cop_dtype_size(base_type(piece));
+        (const char *)piece->base + part.start * cop_dtype_size(rebuild_base_type(piece));
     _Alignas(64) float sums[BLOCK];
     _Alignas(64) float own[BLOCK];
-    work->storage->widen(sums, base, base_type(piece), part.count);
+    work->storage->widen(sums, base, rebuild_base_type(piece), part.count);
     for (size_t j = 0; j < work->component_count && piece->scale != 0.0F; j++)
         add_component(work, part, j, sums, own);
     if (piece->sum != NULL && piece->scale != 0.0F)
         work->storage->add(sums, piece->sum + part.start, piece->factor * piece->scale,
                            part.count);
-    work->storage->narrow(out, sums, out_type(piece), part.count);
+    work->storage->narrow(out, sums, rebuild_out_type(piece), part.count);
 }
 
 static void rebuild_block(const job *work, size_t block, size_t size)
@@ -116,12 +108,16 @@ static void rebuild_block(const job *work, size_t block, size_t size)
 void cop_rebuild_run(const cop_rebuild_piece *piece, const cop_component *components,
                      size_t component_count, int threads, cop_isa isa)
 {
-    const size_t size = cop_dtype_size(out_type(piece));
+    const size_t size = cop_dtype_size(rebuild_out_type(piece));
     assert(size > 0 && threads > 0);
     if (is_identity(piece, component_count)) {
         if (piece->out != piece->base && piece->count > 0) {
             memcpy(piece->out, piece->base, piece->count * size);
         }
+        return;
+    }
+    if (piece->low.rank > 0) {
+        cop_low_rank_run(piece, components, component_count, threads, isa);
         return;
     }
     const job work = job_of(piece, components, component_count, isa);
@@ -135,20 +131,33 @@ void cop_rebuild_run(const cop_rebuild_piece *piece, const cop_component *compon
         rebuild_block(&work, block, size);
 }
 
-/* Elements of `size` bytes whose bits agree; memcmp of a constant size is one comparison. */
-static uint64_t count_equal(const char *a, const char *b, size_t size, size_t count)
+/* The part of a rectangle's row that lies in one run of the piece. */
+static cop_rebuild_piece row_of(const cop_rebuild_piece *piece,
+                                const cop_rebuild_rectangle *rectangle, size_t row)
 {
-    uint64_t equal = 0;
-    if (size == sizeof(uint16_t)) {
-        for (size_t i = 0; i < count; i++) {
-            equal += memcmp(a + 2 * i, b + 2 * i, 2) == 0;
-        }
-    } else {
-        for (size_t i = 0; i < count; i++) {
-            equal += memcmp(a + 4 * i, b + 4 * i, 4) == 0;
-        }
+    const size_t start = (rectangle->row + row) * rectangle->width + rectangle->column;
+    cop_rebuild_piece part = *piece;
+    part.base = (const char *)piece->base + start * cop_dtype_size(rebuild_base_type(piece));
+    part.out =
+        (char *)piece->out + row * rectangle->stride * cop_dtype_size(rebuild_out_type(piece));
+    part.first = piece->first + start;
+    part.count = rectangle->columns;
+    if (piece->sum != NULL) part.sum = piece->sum + start;
+    return part;
+}
+
+void cop_rebuild_run_rectangle(const cop_rebuild_piece *piece, const cop_component *components,
+                               size_t component_count, const cop_rebuild_rectangle *rectangle,
+                               cop_isa isa)
+{
+    if (piece->low.rank > 0 && !is_identity(piece, component_count)) {
+        cop_low_rank_run_rectangle(piece, components, component_count, rectangle, isa);
+        return;
     }
-    return equal;
+    for (size_t row = 0; row < rectangle->rows; row++) {
+        const cop_rebuild_piece part = row_of(piece, rectangle, row);
+        cop_rebuild_run(&part, components, component_count, 1, isa);
+    }
 }
 
 uint64_t cop_rebuild_count_unmoved(const cop_rebuild_piece *piece,
@@ -158,6 +167,8 @@ uint64_t cop_rebuild_count_unmoved(const cop_rebuild_piece *piece,
     const size_t size = cop_dtype_size(piece->dtype);
     assert(size > 0 && threads > 0 && !piece->base_is_sums && !piece->keep_sums);
     if (is_identity(piece, component_count)) return piece->count;
+    if (piece->low.rank > 0)
+        return cop_low_rank_count_unmoved(piece, components, component_count, threads, isa);
     const job work = job_of(piece, components, component_count, isa);
     uint64_t unmoved = 0;
 #pragma omp parallel for num_threads(threads) schedule(static) reduction(+ : unmoved)
@@ -165,8 +176,8 @@ uint64_t cop_rebuild_count_unmoved(const cop_rebuild_piece *piece,
         const range part = range_of(piece, block);
         _Alignas(64) char rebuilt[BLOCK * sizeof(float)];
         rebuild_range(&work, part, rebuilt);
-        unmoved += count_equal(rebuilt, (const char *)piece->base + part.start * size, size,
-                               part.count);
+        unmoved += rebuild_count_equal(rebuilt, (const char *)piece->base + part.start * size,
+                                       size, part.count);
     }
     return unmoved;
 }

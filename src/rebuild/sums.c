@@ -4,6 +4,7 @@
 #include "coppice/base/memory.h"
 #include "coppice/noise/kernels.h"
 #include "coppice/rebuild/rebuild.h"
+#include "rebuild/low_rank.h"
 #include "rebuild/storage.h"
 
 #include <assert.h>
@@ -126,7 +127,8 @@ static void sum_block(const merged *m, const block_range *b, cop_isa isa)
                               b->count, amplitudes[only]);
             continue;
         }
-        if (users > 0) noise->fill(drawn, m->seeds[j], b->tensor, b->first, b->count);
+        if (users > 0)
+            noise->fill(drawn, m->seeds[j], COP_STREAM_WEIGHTS, b->tensor, b->first, b->count);
         for (size_t k = 0; k < m->sum_count && users > 0; k++) {
             if (amplitudes[k] != 0.0F)
                 storage->add(m->sums[k].out + b->start, drawn, amplitudes[k], b->count);
@@ -134,12 +136,32 @@ static void sum_block(const merged *m, const block_range *b, cop_isa isa)
     }
 }
 
+/* Factors are drawn so fast that each sum may have its own. */
+static void sum_low_rank(const cop_rebuild_sum *sums, size_t count, cop_rebuild_piece piece,
+                         int threads, cop_isa isa)
+{
+    for (size_t k = 0; k < count; k++) {
+        piece.out = sums[k].out;
+        cop_low_rank_sum(&piece, sums[k].components, sums[k].count, threads, isa);
+    }
+}
+
 cop_status cop_rebuild_sums(const cop_rebuild_sum *sums, size_t count, uint32_t tensor,
-                            uint64_t first, size_t elements, int threads, cop_isa isa,
-                            cop_error *err)
+                            cop_low_rank low, uint64_t first, size_t elements, int threads,
+                            cop_isa isa, cop_error *err)
 {
     merged m;
     assert(threads > 0);
+    if (low.rank > 0) {
+        const cop_rebuild_piece piece = {.dtype = COP_F32,
+                                         .first = first,
+                                         .count = elements,
+                                         .tensor = tensor,
+                                         .scale = 1,
+                                         .low = low};
+        sum_low_rank(sums, count, piece, threads, isa);
+        return COP_OK;
+    }
     const cop_status status = merge(sums, count, &m, err);
     const size_t blocks = status == COP_OK ? (elements + BLOCK - 1) / BLOCK : 0;
 #pragma omp parallel for num_threads(threads) schedule(static) if (threads > 1)

@@ -2,6 +2,7 @@
 
 #include "coppice/base/memory.h"
 #include "coppice/base/text.h"
+#include "coppice/noise/noise.h"
 
 #include <assert.h>
 #include <jansson.h>
@@ -85,6 +86,7 @@ cop_status cop_recipe_set_components(cop_recipe *recipe, const cop_component *co
 
 bool cop_recipe_is_valid(const cop_recipe *recipe)
 {
+    if (recipe->noise_rank > COP_MOST_RANK) return false;
     if (recipe->scope_count == 0 || recipe->scope == NULL) return false;
     for (size_t i = 0; i < recipe->scope_count; i++) {
         if (recipe->scope[i] == NULL || recipe->scope[i][0] == '\0') return false;

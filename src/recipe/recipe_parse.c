@@ -157,6 +157,23 @@ static cop_status parse_scales(json_t *root, cop_recipe *recipe, cop_error *err)
     return COP_OK;
 }
 
+/* One spelling for each recipe: full noise goes without saying. */
+static cop_status parse_noise(const json_t *root, cop_recipe *recipe, cop_error *err)
+{
+    const json_t *const value = json_object_get(root, "noise");
+    if (value == NULL) return COP_OK;
+    COP_CHECK(json_integer_value(json_object_get(root, "version")) >= COP_RECIPE_VERSION_RANK,
+              err, COP_ERR_FORMAT, "unknown field \"noise\", which is of version %d",
+              COP_RECIPE_VERSION_RANK);
+    COP_CHECK(cop_json_is_text(value) &&
+                  cop_noise_kind_parse(json_string_value(value), &recipe->noise_rank) &&
+                  recipe->noise_rank > 0,
+              err, COP_ERR_UNSUPPORTED,
+              "\"noise\" is not \"rank-1\" to \"rank-%d\", which this program knows",
+              COP_MOST_RANK);
+    return COP_OK;
+}
+
 /* Decimal digits without sign, space or leading zeros: one spelling for each number. */
 static cop_status parse_seed(const json_t *value, uint64_t *seed, cop_error *err)
 {
@@ -283,11 +300,11 @@ static cop_status parse_root(json_t *root, const char *json, size_t length, cop_
                              cop_error *err)
 {
     static const char *const known[] = {
-        "version", "noise_version", "base_sha256", "scope",      "scaling",
-        "scales",  "files",         "untied_head", "components", "metrics"};
+        "version", "noise_version", "base_sha256", "scope",      "scaling", "scales",
+        "files",   "untied_head",   "noise",       "components", "metrics"};
     COP_CHECK(json_is_object(root), err, COP_ERR_FORMAT, "not a JSON object");
     /* The version first: another one may well have other fields. */
-    COP_TRY(check_version(root, "version", COP_RECIPE_VERSION_SUMS, err));
+    COP_TRY(check_version(root, "version", COP_RECIPE_VERSION_RANK, err));
     COP_TRY(check_version(root, "noise_version", COP_NOISE_VERSION, err));
     COP_TRY(check_fields(root, known, sizeof known / sizeof known[0], err));
     COP_TRY(parse_digest(root, recipe, err));
@@ -296,6 +313,7 @@ static cop_status parse_root(json_t *root, const char *json, size_t length, cop_
     COP_TRY(parse_scales(root, recipe, err));
     COP_TRY(parse_files(root, recipe, err));
     COP_TRY(parse_untied(root, recipe, err));
+    COP_TRY(parse_noise(root, recipe, err));
     COP_TRY(parse_components(root, recipe, err));
     return parse_metrics(root, json, length, recipe, err);
 }

@@ -69,8 +69,10 @@ static cop_status print_files(const cop_recipe *recipe, cop_text *text, cop_erro
         first = false;
     }
     if (!first) COP_TRY(cop_text_append(text, "\n  },\n", 6, err));
-    return recipe->untied_head ? cop_text_format(text, err, "  \"untied_head\": true,\n")
-                               : COP_OK;
+    if (recipe->untied_head) COP_TRY(cop_text_format(text, err, "  \"untied_head\": true,\n"));
+    return recipe->noise_rank == 0
+               ? COP_OK
+               : cop_text_format(text, err, "  \"noise\": \"rank-%zu\",\n", recipe->noise_rank);
 }
 
 /* Components [count], one a line, `indent` spaces in. */
@@ -130,6 +132,7 @@ static cop_status print_metrics(const char *metrics, cop_text *text, cop_error *
 /* The lowest version that has all that the recipe says. */
 static int version_of(const cop_recipe *recipe)
 {
+    if (recipe->noise_rank > 0) return COP_RECIPE_VERSION_RANK;
     for (size_t i = 0; i < recipe->component_count; i++) {
         if (recipe->components[i].factor != 0.0F) return COP_RECIPE_VERSION_SUMS;
     }

@@ -5,7 +5,9 @@
  * The norm of Gaussian noise of a shape is known without drawing it. A matrix [m, n] has the
  * spectral norm sqrt(m) + sqrt(n) (Davidson and Szarek 2001, theorem II.13: its expectation is
  * at most that, and close). Of the rows [m, n] of an embedding, of which a token sees one, the
- * longest has sqrt(n) + sqrt(ln m); of a vector [n] the largest number is sqrt(2 ln n).
+ * longest has sqrt(n) + sqrt(ln m); of a vector [n] the largest number is sqrt(2 ln n). Noise
+ * of a low rank r has all of its size in few directions, and a larger norm: see product_norm(),
+ * and sqrt(n) + sqrt(ln m) (1 + sqrt(n / r)) for the longest row.
  *
  * spectral: every tensor's noise has the norm sigma. modular (after Modular Norm RandOpt, 2026:
  * masses of modules): the norm sigma is shared out over the modules by their masses, and over
@@ -76,15 +78,37 @@ static module_kind module_of(const cop_tensor_info *tensor)
     return strstr(tensor->name, "mlp") != NULL ? MODULE_MLP : MODULE_ATTENTION;
 }
 
+/* The largest singular value of a product of Gaussian factors [m, r] and [r, n]: the edge of
+ * the spectrum of such products as they grow (Akemann, Ipsen and Kieburg 2013), sqrt(min over x
+ * > 0 of (m + x) (n + x) (r + x) / x). At the minimum 1 / (m + x) + 1 / (n + x) + 1 / (r + x)
+ * is 1 / x; the difference changes its sign once, between 0 and the mean of the three. */
+static double product_norm(double m, double n, double r)
+{
+    double low = 0;
+    double high = m + n + r;
+    for (int step = 0; step < 100; step++) {
+        const double x = (low + high) / 2;
+        if (1 / (m + x) + 1 / (n + x) + 1 / (r + x) < 1 / x) {
+            low = x;
+        } else {
+            high = x;
+        }
+    }
+    return sqrt((m + low) * (n + low) * ((r + low) / low));
+}
+
 /* The norm of noise of standard deviation 1; `rows` of an embedding are looked up one by one.
  */
-static double norm_of(const cop_tensor_info *tensor, bool rows)
+static double norm_of(const cop_tensor_info *tensor, size_t rank, bool rows)
 {
     if (tensor->rank == 0 || tensor->count < 2) return 1;
     if (tensor->rank == 1) return sqrt(2 * cop_math_log((double)tensor->count));
     const double m = (double)tensor->shape[0];
     const double n = (double)tensor->count / m;
-    return sqrt(n) + (rows ? sqrt(cop_math_log(m)) : sqrt(m));
+    if (rank == 0) return sqrt(n) + (rows ? sqrt(cop_math_log(m)) : sqrt(m));
+    const double r = (double)rank;
+    if (!rows) return product_norm(m, n, r) / sqrt(r);
+    return sqrt(n) + sqrt(cop_math_log(m)) * (1 + sqrt(n / r));
 }
 
 /* Whether it gets noise at all. */
@@ -98,7 +122,7 @@ static float scale_of(const cop_recipe *recipe, const cop_tensor_info *tensor,
                       const size_t counts[MODULE_COUNT])
 {
     const module_kind module = module_of(tensor);
-    const double norm = norm_of(tensor, module == MODULE_EMBEDDING);
+    const double norm = norm_of(tensor, recipe->noise_rank, module == MODULE_EMBEDDING);
     if (recipe->scaling == COP_SCALING_SPECTRAL) return (float)(1 / norm);
     double total = 0;
     for (size_t k = 0; k < MODULE_COUNT; k++)
@@ -159,6 +183,14 @@ float cop_recipe_find_scale(const cop_recipe *recipe, const char *name)
         }
     }
     return 0.0F;
+}
+
+cop_low_rank cop_recipe_low_rank(const cop_recipe *recipe, const cop_tensor_info *tensor)
+{
+    if (recipe->noise_rank == 0 || tensor->rank < 2 || tensor->count == 0)
+        return (cop_low_rank){0};
+    const size_t columns = (size_t)tensor->shape[tensor->rank - 1];
+    return (cop_low_rank){recipe->noise_rank, tensor->count / columns, columns};
 }
 
 float cop_recipe_scale(const cop_recipe *recipe, const cop_checkpoint *base,

@@ -143,7 +143,13 @@ cop_status cop_arithmetic_decide(const cop_job *job, const cop_recorded *recorde
     choice->compute = compute_of(job);
     choice->arithmetic = arithmetic_of(job);
     /* Only processor cores have it. */
-    if (choice->kind == COP_BACKEND_AUTO && choice->arithmetic == COP_ARITHMETIC_DEFINED)
+    const bool full = strcmp(job->population.noise, "full") == 0;
+    COP_CHECK(full || choice->kind != COP_BACKEND_CUDA, err, COP_ERR_UNSUPPORTED,
+              "population.noise: %s is drawn on processor cores alone; take backend.kind: cpu, "
+              "or population.noise: full",
+              job->population.noise);
+    if (choice->kind == COP_BACKEND_AUTO &&
+        (choice->arithmetic == COP_ARITHMETIC_DEFINED || !full))
         choice->kind = COP_BACKEND_CPU;
     if (job->backend.mixed) return COP_OK;
     COP_TRY(check_recorded(recorded->arithmetic, choice->arithmetic, err));

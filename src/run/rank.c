@@ -1,6 +1,8 @@
 /* What every rank works out for itself. */
 #include "run/context.h"
 
+#include "coppice/noise/noise.h"
+
 /* Who of the node computes: all but rank 0, if there are others. */
 void cop_rank_count_computing(cop_rank *rank)
 {
@@ -17,6 +19,8 @@ cop_status cop_rank_create_recipe(const cop_job *job, const cop_checkpoint *base
     COP_TRY(cop_recipe_create(recipe, err));
     if (!cop_scaling_find(job->population.scaling, &(*recipe)->scaling))
         (*recipe)->scaling = COP_SCALING_ABSOLUTE;
+    (void)cop_noise_kind_parse(job->population.noise,
+                               &(*recipe)->noise_rank); /* a checked key */
     cop_status status =
         cop_recipe_set_scope(*recipe, (const char *const *)job->population.scope.data,
                              job->population.scope.count, err);

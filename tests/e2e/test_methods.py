@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Every way to use a population - operators, antithetic pairs, scaling, rounds, es - gives the same
+"""Every way to use a population - operators, antithetic pairs, scaling, noise of low rank, rounds, es - gives the same
 bytes with 1 and 3 ranks and after a kill, and another result than the others; what scaling found
 survives an export."""
 # Takes long.
@@ -19,6 +19,7 @@ WAYS = {
     "antithetic": ["population.antithetic=true", "recenter.rounds=1"],
     "scaling": ["population.scaling=modular", "population.sigma=[0.4, 0.8]", "recenter.rounds=1"],
     "rounds": RMS + SMALL + ["method=rounds", "rounds.count=3", "consolidate.operators=[precision]"],
+    "low rank": RMS + SMALL + ["population.noise=rank-3", "recenter.rounds=1"],
     "es": RMS + SMALL + ["method=es", "es.iterations=4", "population.antithetic=true"],
 }
 
@@ -52,17 +53,20 @@ with scratch() as folder:
         wanted = [setting[len("population.scaling="):] for setting in settings if setting.startswith("population.scaling=")]
         check(recipe["scaling"] == (wanted or ["absolute"])[0],
               f"{name}: the recipe's scaling is {recipe['scaling']}")
+        kinds = [setting[len("population.noise="):] for setting in settings if setting.startswith("population.noise=")]
+        check(recipe.get("noise") == (kinds or [None])[0], f"{name}: the recipe's noise is {recipe.get('noise')}")
         recipes[name] = json.dumps(recipe["components"])
         accuracy = json.load(open(os.path.join(alone, "summary.json"), encoding="utf-8"))["test"]["consolidated"]
         print(f"* {name}: {len(recipe['components'])} components, test accuracy {accuracy['accuracy']:.3f}, {seconds:.0f} s")
-    check(all(recipes[name] != "[]" for name in ("scaling", "rounds", "es")), "a method found nothing, so nothing is shown")
+    check(all(recipes[name] != "[]" for name in ("scaling", "rounds", "low rank", "es")), "a method found nothing, so nothing is shown")
     check(len(set(recipes.values())) == len(recipes), "two ways gave the same recipe")
 
     # The exported model says what the recipe on the base says.
-    run = os.path.join(folder, "es-1")
-    model = os.path.join(folder, "model")
-    coppice("export", run, "--model", MODEL, "--out", model)
-    prompt = json.dumps({"messages": [{"role": "user", "content": "A shop has 3 boxes with 12 pens each. How many pens?"}]})
-    by_recipe = coppice("generate", "--model", MODEL, "--recipe", run, text_in=prompt + "\n")
-    by_export = coppice("generate", "--model", model, text_in=prompt + "\n")
-    check(json.loads(by_recipe)["ids"] and by_recipe == by_export, f"recipe and export differ: {by_recipe} {by_export}")
+    for way in ("es", "low rank"):
+        run = os.path.join(folder, f"{way}-1")
+        model = os.path.join(folder, f"{way}-model")
+        coppice("export", run, "--model", MODEL, "--out", model)
+        prompt = json.dumps({"messages": [{"role": "user", "content": "A shop has 3 boxes with 12 pens each. How many pens?"}]})
+        by_recipe = coppice("generate", "--model", MODEL, "--recipe", run, text_in=prompt + "\n")
+        by_export = coppice("generate", "--model", model, text_in=prompt + "\n")
+        check(json.loads(by_recipe)["ids"] and by_recipe == by_export, f"recipe and export differ: {by_recipe} {by_export}")

@@ -57,8 +57,11 @@ def check_noise():
 def check_recipe(folder):
     text = read(RECIPE, "r")
     recipe = json.loads(re.search(r"\n    (\{\n.*?\n    \})\n", text, re.S)[1])
-    for scaling in ("absolute", "rms", "sums", "modular"):
-        recipe["scaling"] = "rms" if scaling == "sums" else scaling
+    for scaling in ("absolute", "rms", "sums", "modular", "rank-3"):
+        if not scaling.startswith("rank-"):
+            recipe["scaling"] = "rms" if scaling == "sums" else scaling
+        else:
+            recipe.update({"version": 3, "noise": scaling})
         if scaling == "sums":
             recipe["version"] = 2
             recipe["components"].insert(1, {"factor": 0.7, "sum": [{"seed": str(s), "amplitude": 0.01 * (s - 4.5)} for s in range(9)]})
@@ -70,8 +73,8 @@ def check_recipe(folder):
         coppice("export", path, "--model", MODEL, "--out", out)
         exported = reference.read_tensors(os.path.join(out, "model.safetensors"))
         for name in TENSORS:
-            dtype, _, data = BASE[name]
-            rebuilt = reference.rebuild(recipe, name, dtype, data)
+            dtype, shape, data = BASE[name]
+            rebuilt = reference.rebuild(recipe, name, dtype, shape, data)
             check(rebuilt == exported[name][2] and rebuilt != data, f"{name} differs ({scaling})")
         start = [f"{value:04x}" for value in struct.unpack("<4H", exported[TENSORS[0]][2][:8])]
         if scaling == "absolute":

@@ -93,6 +93,7 @@ typedef struct cop_weight_part {
     uint32_t tensor;              /**< cop_noise_tensor_id() */
     float scale;                  /**< 0: not perturbed */
     bool base_is_sums, keep_sums; /**< as in cop_rebuild_piece */
+    cop_low_rank low;             /**< likewise */
     const cop_buffer *sum;        /**< [count] binary32, cop_sums_fn(); NULL: none */
     float factor;                 /**< of `sum`, as in cop_rebuild_piece */
 } cop_weight_part;
@@ -196,7 +197,7 @@ typedef cop_status cop_rebuild_fn(cop_backend *backend, cop_buffer *out, size_t 
  *  [elements] binary32, as cop_rebuild_sums() has them; sums[k].out is of no concern. */
 typedef cop_status cop_sums_fn(cop_backend *backend, cop_buffer *const *outs,
                                const cop_rebuild_sum *sums, size_t count, uint32_t tensor,
-                               size_t elements, cop_error *err);
+                               cop_low_rank low, size_t elements, cop_error *err);
 /** Widens count elements of `in` (dtype) to binary32 in `out`, from element `offset`, and adds
  *  `plus` to each. */
 typedef cop_status cop_widen_fn(cop_backend *backend, cop_buffer *out, size_t offset,

@@ -58,6 +58,7 @@ typedef struct cop_job {
         cop_job_numbers sigma;
         int64_t seed;
         bool antithetic; /**< candidates in pairs of opposite sign */
+        char *noise;     /**< cop_noise_kind_parse() */
         char *scaling;   /**< what sigma is a multiple of: cop_scaling_find() */
         int64_t race;    /**< stages of candidates on support; 0: all at once */
         cop_job_strings scope;

@@ -15,6 +15,7 @@
 #include "coppice/base/cpu.h"
 #include "coppice/base/dtype.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -63,5 +64,12 @@ void cop_noise_fill(float *out, uint64_t seed, uint32_t tensor, uint64_t first, 
 /** As cop_noise_fill() in another stream. */
 void cop_noise_stream_fill(float *out, uint64_t seed, cop_noise_stream stream, uint32_t tensor,
                            uint64_t first, size_t count, cop_isa isa);
+
+/** The highest rank that noise of low rank may have. */
+enum { COP_MOST_RANK = 64 };
+
+/** Reads a kind of noise: "full" is rank 0, and "rank-1" to "rank-64" are what they say.
+ * \return false for anything else. */
+bool cop_noise_kind_parse(const char *text, size_t *rank);
 
 #endif

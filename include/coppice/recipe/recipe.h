@@ -8,7 +8,8 @@
  * number), amplitudes have nine significant digits, so that binary32 survives the round trip.
  * The scalings "spectral" and "modular" have "scales": {"tensor": 0.00123} behind them.
  * Version 2 is the same with sums among the components: {"factor": 0.00123, "sum": [...]}.
- * jobs/RECIPE.md defines both.
+ * Version 3 adds "noise": "rank-4" before the components, for noise of low rank. jobs/RECIPE.md
+ * defines them all.
  */
 #ifndef COPPICE_RECIPE_RECIPE_H
 #define COPPICE_RECIPE_RECIPE_H
@@ -24,7 +25,7 @@
 #include <stddef.h>
 
 /** Versions that are read; a recipe is written as the lowest that can say it. */
-enum { COP_RECIPE_VERSION = 1, COP_RECIPE_VERSION_SUMS = 2 };
+enum { COP_RECIPE_VERSION = 1, COP_RECIPE_VERSION_SUMS = 2, COP_RECIPE_VERSION_RANK = 3 };
 
 /** How scale(tensor) is chosen. */
 typedef enum cop_scaling {
@@ -54,6 +55,7 @@ typedef struct cop_recipe {
     cop_tensor_scale *scales;
     size_t scale_count;
     size_t scale_capacity;
+    size_t noise_rank;         /**< of the noise of matrices, up to COP_MOST_RANK; 0: full */
     cop_component *components; /**< [component_count], in the order of accumulation */
     size_t component_count;
     char *metrics_json; /**< a JSON object as text, or NULL */
@@ -86,6 +88,10 @@ cop_status cop_recipe_set_scales(cop_recipe *recipe, const cop_checkpoint *base,
  * used by the model. An alias has its original's. */
 float cop_recipe_scale(const cop_recipe *recipe, const cop_checkpoint *base,
                        const cop_tensor_info *tensor);
+
+/** What cop_rebuild_piece::low is for a tensor of the base: all zero where its noise is full,
+ * as that of a vector is in any recipe. The columns of a matrix are its last dimension. */
+cop_low_rank cop_recipe_low_rank(const cop_recipe *recipe, const cop_tensor_info *tensor);
 
 /** The scaling of that name ("absolute", "rms", "spectral", "modular") and the name of a
  * scaling; false for none. */

@@ -14,6 +14,7 @@ static cop_rebuild_piece piece_of(const cop_weight_part *part, void *out)
                                .scale = part->scale,
                                .base_is_sums = part->base_is_sums,
                                .keep_sums = part->keep_sums,
+                               .low = part->low,
                                .sum = part->sum == NULL ? NULL : part->sum->data,
                                .factor = part->factor};
 }
@@ -48,7 +49,7 @@ cop_status cop_cpu_rebuild(cop_backend *backend, cop_buffer *out, size_t offset,
 
 cop_status cop_cpu_sums(cop_backend *backend, cop_buffer *const *outs,
                         const cop_rebuild_sum *sums, size_t count, uint32_t tensor,
-                        size_t elements, cop_error *err)
+                        cop_low_rank low, size_t elements, cop_error *err)
 {
     const cop_cpu *const cpu = cop_cpu_of_const(backend);
     const double start = cop_timer_now_s();
@@ -63,8 +64,8 @@ cop_status cop_cpu_sums(cop_backend *backend, cop_buffer *const *outs,
                                    "a sum of %zu elements is out of bounds", elements);
     }
     if (status == COP_OK)
-        status =
-            cop_rebuild_sums(into, count, tensor, 0, elements, cpu->threads, cpu->isa, err);
+        status = cop_rebuild_sums(into, count, tensor, low, 0, elements, cpu->threads, cpu->isa,
+                                  err);
     cop_memory_free(into);
     backend->seconds[COP_PART_REBUILD] += cop_timer_now_s() - start;
     return status;
@@ -99,8 +100,16 @@ cop_status cop_cpu_matrix_rebuild(cop_backend *backend, cop_matrix *matrix, size
                                          component_count, err);
     const double start = cop_timer_now_s();
     cop_cpu_matrix_write(cpu, matrix, lane);
+    cop_rebuild_factors *factors[COP_CPU_MOST_PARTS];
+    for (size_t i = 0; i < count; i++) {
+        factors[i] = cop_rebuild_factors_create(&pieces[i], components, component_count,
+                                                cpu->threads, cpu->isa);
+        pieces[i].factors = factors[i];
+    }
     const cop_status status = ops->weight_rebuild(cpu->gemm, matrix->weights[lane], pieces,
                                                   count, components, component_count, err);
+    for (size_t i = 0; i < count; i++)
+        cop_rebuild_factors_destroy(&factors[i]);
     backend->seconds[COP_PART_REBUILD] += cop_timer_now_s() - start;
     return status;
 }

@@ -113,34 +113,60 @@ static const uint16_t *as_they_lie(const pack_work *w, const cop_rebuild_piece *
     return (moved && piece->scale != 0.0F) || !plain || !even ? NULL : piece->base;
 }
 
-/* Elements first .. first + count - 1 of a row as bf16: rebuilt to the type that they are
- * stored in, since that is what an export holds, and from there to bf16. In `out`, or where
- * they lie if all of `depth` do. */
-static const uint16_t *read_row(const pack_work *w, size_t row, size_t first, size_t count,
-                                size_t depth, uint16_t *out)
+/* Rows of a panel as bf16: where they are, and room for those that lie nowhere as such. */
+typedef struct panel_rows {
+    const uint16_t *at[COP_PANEL];
+    uint16_t room[COP_PANEL][TASK_DEPTH];
+} panel_rows;
+
+/* A rectangle of a piece as rows `to` and following of a panel: rebuilt to the type that it is
+ * stored in, since that is what an export holds, and from there to bf16. */
+static void read_rectangle(const pack_work *w, const cop_rebuild_piece *whole,
+                           const cop_rebuild_rectangle *rectangle, size_t to, panel_rows *out)
 {
-    const size_t k = w->weight->k;
-    const cop_rebuild_piece *whole = w->pieces;
-    while (row >= whole->count / k) {
-        row -= whole->count / k;
-        whole++;
-    }
-    const uint16_t *const lying = as_they_lie(w, whole);
-    if (lying != NULL && count == depth) return lying + row * k + first;
-    const size_t from = cop_dtype_size(whole->base_is_sums ? COP_F32 : whole->dtype);
-    float stored[TASK_DEPTH];
+    float stored[COP_PANEL][TASK_DEPTH];
     float wide[TASK_DEPTH];
     cop_rebuild_piece piece = *whole;
-    piece.base = (const char *)whole->base + (row * k + first) * from;
-    piece.first = whole->first + row * k + first;
-    if (whole->sum != NULL) piece.sum = whole->sum + row * k + first;
-    piece.count = count;
-    piece.out = piece.dtype == COP_BF16 ? (void *)out : (void *)stored;
-    cop_rebuild_run(&piece, w->components, w->component_count, 1, w->self->options.isa);
-    if (piece.dtype == COP_BF16) return out;
-    w->self->options.kernels->widen(wide, stored, piece.dtype, count);
-    w->self->options.kernels->narrow(out, COP_BF16, wide, count);
-    return out;
+    const bool straight = piece.dtype == COP_BF16;
+    piece.out = straight ? (void *)out->room[to] : (void *)stored;
+    cop_rebuild_run_rectangle(&piece, w->components, w->component_count, rectangle,
+                              w->self->options.isa);
+    const size_t stride = TASK_DEPTH * cop_dtype_size(piece.dtype);
+    for (size_t n = 0; n < rectangle->rows && !straight; n++) {
+        w->self->options.kernels->widen(wide, (const char *)stored + n * stride, piece.dtype,
+                                        rectangle->columns);
+        w->self->options.kernels->narrow(out->room[to + n], COP_BF16, wide, rectangle->columns);
+    }
+}
+
+/* Columns first .. first + count - 1 of a panel, whose rows may be of more than one piece. Rows
+ * are read where they lie if all of `depth` can be. */
+static void read_panel(const pack_work *w, size_t panel, size_t first, size_t count,
+                       size_t depth, panel_rows *out)
+{
+    const cop_gemm_weight *const weight = w->weight;
+    const size_t row = panel * COP_PANEL;
+    const size_t end = weight->n - row < COP_PANEL ? weight->n : row + COP_PANEL;
+    size_t start = 0; /* of the piece */
+    for (size_t n = 0; n < COP_PANEL; n++)
+        out->at[n] = out->room[n];
+    for (size_t i = 0; i < w->piece_count && start < end; i++) {
+        const cop_rebuild_piece *const piece = &w->pieces[i];
+        const uint16_t *const lying = count == depth ? as_they_lie(w, piece) : NULL;
+        const size_t stop = start + piece->count / weight->k;
+        const size_t from = start < row ? row : start;
+        const size_t to = stop < end ? stop : end;
+        const cop_rebuild_rectangle part = {.width = weight->k,
+                                            .row = from - start,
+                                            .rows = from < to ? to - from : 0,
+                                            .column = first,
+                                            .columns = count,
+                                            .stride = TASK_DEPTH};
+        if (lying == NULL && part.rows > 0) read_rectangle(w, piece, &part, from - row, out);
+        for (size_t n = 0; n < part.rows && lying != NULL; n++)
+            out->at[from - row + n] = lying + (part.row + n) * weight->k + first;
+        start = stop;
+    }
 }
 
 #if defined(__x86_64__)
@@ -192,8 +218,7 @@ static void pack_panels(const void *context, size_t begin, size_t end)
 {
     const pack_work *const w = context;
     const cop_gemm_weight *const weight = w->weight;
-    uint16_t room[COP_PANEL][TASK_DEPTH];
-    const uint16_t *rows[COP_PANEL];
+    panel_rows rows;
     for (size_t panel = begin; panel < end; panel++) {
         uint32_t *const out = weight->packed + panel * COP_PANEL * weight->depth / 2;
         for (size_t first = 0; first < weight->depth; first += TASK_DEPTH) {
@@ -201,12 +226,9 @@ static void pack_panels(const void *context, size_t begin, size_t end)
             const size_t depth = left < TASK_DEPTH ? left : TASK_DEPTH;
             const size_t count = weight->k - first < depth ? weight->k - first : depth;
             if (count < depth || (panel + 1) * COP_PANEL > weight->n)
-                memset(room, 0, sizeof room);
-            for (size_t n = 0; n < COP_PANEL; n++)
-                rows[n] = panel * COP_PANEL + n < weight->n
-                              ? read_row(w, panel * COP_PANEL + n, first, count, depth, room[n])
-                              : room[n];
-            interleave(rows, depth, out + first / 2 * COP_PANEL);
+                memset(rows.room, 0, sizeof rows.room);
+            read_panel(w, panel, first, count, depth, &rows);
+            interleave(rows.at, depth, out + first / 2 * COP_PANEL);
         }
     }
 }

@@ -167,10 +167,20 @@ static cop_status send_components(cop_cuda *cuda, const cop_component *component
     return COP_OK;
 }
 
+/* Noise of low rank is not drawn here yet. */
+static cop_status check_full(cop_low_rank low, cop_error *err)
+{
+    COP_CHECK(low.rank == 0, err, COP_ERR_UNSUPPORTED,
+              "noise of low rank, of which this recipe is, is drawn on processor cores alone; "
+              "take the backend cpu");
+    return COP_OK;
+}
+
 static cop_status rebuild_part(cop_cuda *cuda, cop_buffer *out, size_t offset,
                                const cop_weight_part *part, size_t component_count,
                                cop_error *err)
 {
+    COP_TRY(check_full(part->low, err));
     const cop_dtype from = part->base_is_sums ? COP_F32 : part->dtype;
     const cop_dtype to = part->keep_sums ? COP_F32 : part->dtype;
     const size_t size = cop_dtype_size(to);
@@ -224,8 +234,9 @@ cop_status cop_cuda_rebuild(cop_backend *backend, cop_buffer *out, size_t offset
 /* One after the other: a GPU draws numbers faster than it reads sums. */
 cop_status cop_cuda_sums(cop_backend *backend, cop_buffer *const *outs,
                          const cop_rebuild_sum *sums, size_t count, uint32_t tensor,
-                         size_t elements, cop_error *err)
+                         cop_low_rank low, size_t elements, cop_error *err)
 {
+    COP_TRY(check_full(low, err));
     cop_cuda *const cuda = cop_cuda_of(backend);
     for (size_t k = 0; k < count; k++) {
         COP_CHECK(cop_cuda_holds(outs[k], elements, sizeof(float)) && !outs[k]->is_base, err,

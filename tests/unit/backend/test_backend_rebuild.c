@@ -194,7 +194,7 @@ static void test_known_sums(void **state)
         cop_buffer *outs[2] = {make_buffer(b, NULL, COUNT, COP_F32),
                                make_buffer(b, NULL, COUNT, COP_F32)};
         cop_buffer *const out = make_buffer(b, NULL, COUNT, dtype);
-        must(b->ops->sums(b, outs, sums, 2, 99, COUNT, &err), &err);
+        must(b->ops->sums(b, outs, sums, 2, 99, (cop_low_rank){0}, COUNT, &err), &err);
         for (size_t k = 0; k < 2; k++) {
             const cop_weight_part part = {.base = wrapped,
                                           .dtype = dtype,

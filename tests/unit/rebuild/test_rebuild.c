@@ -331,8 +331,8 @@ static void test_known_sums_equal_their_components(void **state)
         for (int isa = 0; isa <= (int)cop_cpu_isa(); isa++) {
             const cop_rebuild_sum known = {b->components + before, count - before, sum};
             cop_rebuild_run(&piece, b->components, count, 1, (cop_isa)isa);
-            assert_int_equal(cop_rebuild_sums(&known, 1, piece.tensor, piece.first, piece.count,
-                                              2, (cop_isa)isa, NULL),
+            assert_int_equal(cop_rebuild_sums(&known, 1, piece.tensor, piece.low, piece.first,
+                                              piece.count, 2, (cop_isa)isa, NULL),
                              COP_OK);
             cop_rebuild_piece with = piece;
             with.out = b->out;
@@ -373,12 +373,14 @@ static void test_sums_together_equal_each_alone(void **state)
         }
         const uint64_t first = next_bits(b) >> 30;
         const cop_isa isa = (cop_isa)next_below(b, (size_t)cop_cpu_isa() + 1);
-        assert_int_equal(cop_rebuild_sums(sums, SUMS, 6, first, ELEMENTS, 2, isa, NULL),
-                         COP_OK);
+        assert_int_equal(
+            cop_rebuild_sums(sums, SUMS, 6, (cop_low_rank){0}, first, ELEMENTS, 2, isa, NULL),
+            COP_OK);
         for (size_t k = 0; k < SUMS; k++) {
             const cop_rebuild_sum one = {lists[k], sums[k].count, alone};
-            assert_int_equal(
-                cop_rebuild_sums(&one, 1, 6, first, ELEMENTS, 1, COP_ISA_SCALAR, NULL), COP_OK);
+            assert_int_equal(cop_rebuild_sums(&one, 1, 6, (cop_low_rank){0}, first, ELEMENTS, 1,
+                                              COP_ISA_SCALAR, NULL),
+                             COP_OK);
             assert_memory_equal(sums[k].out, alone, ELEMENTS * sizeof(float));
         }
     }

@@ -269,6 +269,36 @@ static void test_round_trip(void **state)
     free(components);
 }
 
+/* The rank goes out and comes back, and asks for a version of its own. */
+static void test_low_rank(void **state)
+{
+    (void)state;
+    cop_recipe *recipe = NULL;
+    cop_recipe *back = NULL;
+    cop_text text = {0};
+    assert_int_equal(cop_recipe_create(&recipe, NULL), COP_OK);
+    recipe->noise_rank = 12;
+    assert_int_equal(cop_recipe_print(recipe, &text, NULL), COP_OK);
+    assert_non_null(strstr(text.data, "  \"version\": 3,\n"));
+    assert_non_null(strstr(text.data, "  \"noise\": \"rank-12\",\n"));
+    assert_int_equal(cop_recipe_parse(text.data, text.length, "r", &back, NULL), COP_OK);
+    assert_int_equal(back->noise_rank, 12);
+    const cop_tensor_info matrix = {.rank = 2, .shape = {6, 4}, .count = 24};
+    const cop_tensor_info stack = {.rank = 3, .shape = {3, 2, 4}, .count = 24};
+    const cop_tensor_info vector = {.rank = 1, .shape = {24}, .count = 24};
+    const cop_low_rank low = cop_recipe_low_rank(back, &matrix);
+    assert_int_equal(low.rank, 12);
+    assert_int_equal(low.rows, 6);
+    assert_int_equal(low.columns, 4);
+    assert_int_equal(cop_recipe_low_rank(back, &stack).rows, 6);
+    assert_int_equal(cop_recipe_low_rank(back, &vector).rank, 0);
+    back->noise_rank = 0;
+    assert_int_equal(cop_recipe_low_rank(back, &matrix).rank, 0);
+    cop_text_free(&text);
+    cop_recipe_destroy(&back);
+    cop_recipe_destroy(&recipe);
+}
+
 static void test_setters_refuse(void **state)
 {
     (void)state;
@@ -357,15 +387,23 @@ static void build(cop_text *text, const char *field, const char *replaced)
 
 static const replacement strict_cases[] = {
     {"version", "", COP_ERR_FORMAT, "version"},
-    {"version", "\"version\":3", COP_ERR_UNSUPPORTED,
-     "is 3; this program knows versions 1 to 2"},
+    {"version", "\"version\":4", COP_ERR_UNSUPPORTED,
+     "is 4; this program knows versions 1 to 3"},
     {"version", "\"version\":0", COP_ERR_UNSUPPORTED, "is 0"},
     {"version", "\"version\":1.0", COP_ERR_FORMAT, "version"},
     {"version", "\"version\":\"1\"", COP_ERR_FORMAT, "version"},
     {"version", "\"version\":1,\"version\":1", COP_ERR_FORMAT, "duplicate"},
     {"version", "\"version\":1,\"other\":1", COP_ERR_FORMAT, "unknown field \"other\""},
-    {"version", "\"version\":3,\"other\":1", COP_ERR_UNSUPPORTED, "is 3"},
+    {"version", "\"version\":4,\"other\":1", COP_ERR_UNSUPPORTED, "is 4"},
     {"version", "\"version\":2,\"other\":1", COP_ERR_FORMAT, "unknown field \"other\""},
+    {"version", "\"version\":1,\"noise\":\"rank-1\"", COP_ERR_FORMAT,
+     "unknown field \"noise\""},
+    {"version", "\"version\":2,\"noise\":\"rank-1\"", COP_ERR_FORMAT, "of version 3"},
+    {"version", "\"version\":3,\"noise\":\"full\"", COP_ERR_UNSUPPORTED, "\"rank-64\""},
+    {"version", "\"version\":3,\"noise\":\"rank-0\"", COP_ERR_UNSUPPORTED, "\"rank-64\""},
+    {"version", "\"version\":3,\"noise\":\"rank-65\"", COP_ERR_UNSUPPORTED, "\"rank-64\""},
+    {"version", "\"version\":3,\"noise\":\"rank-04\"", COP_ERR_UNSUPPORTED, "\"rank-64\""},
+    {"version", "\"version\":3,\"noise\":4", COP_ERR_UNSUPPORTED, "\"rank-64\""},
     {"noise_version", "", COP_ERR_FORMAT, "noise_version"},
     {"noise_version", "\"noise_version\":2", COP_ERR_UNSUPPORTED, "knows version 1"},
     {"base_sha256", "", COP_ERR_FORMAT, "base_sha256"},
@@ -539,17 +577,12 @@ static void test_files(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_create),
-        cmocka_unit_test(test_print),
-        cmocka_unit_test(test_round_trip),
-        cmocka_unit_test(test_setters_refuse),
-        cmocka_unit_test(test_scale),
-        cmocka_unit_test(test_strict),
-        cmocka_unit_test(test_strict_sums),
-        cmocka_unit_test(test_sums),
-        cmocka_unit_test(test_sums_that_add_nothing),
-        cmocka_unit_test(test_lenient),
-        cmocka_unit_test(test_files),
+        cmocka_unit_test(test_create),         cmocka_unit_test(test_print),
+        cmocka_unit_test(test_round_trip),     cmocka_unit_test(test_low_rank),
+        cmocka_unit_test(test_setters_refuse), cmocka_unit_test(test_scale),
+        cmocka_unit_test(test_strict),         cmocka_unit_test(test_strict_sums),
+        cmocka_unit_test(test_sums),           cmocka_unit_test(test_sums_that_add_nothing),
+        cmocka_unit_test(test_lenient),        cmocka_unit_test(test_files),
         cmocka_unit_test(test_base_files),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -152,6 +152,35 @@ static void test_norms_of_noise(void **state)
     }
 }
 
+/* The same of noise of low rank, and of the table of scales that is made of it. */
+static void test_norms_of_low_rank(void **state)
+{
+    const bench *const b = *state;
+    static const size_t ranks[] = {1, 4, COP_MOST_RANK};
+    enum { M = 24, N = 8 }; /* of the first tensor, a matrix */
+    float noise[M * N];
+    for (size_t i = 0; i < sizeof ranks / sizeof ranks[0]; i++) {
+        double norm = 0;
+        enum { SEEDS = 20 };
+        for (uint64_t seed = 0; seed < SEEDS; seed++) {
+            const cop_component one = {.seed = seed, .amplitude = 1};
+            const cop_rebuild_sum sum = {&one, 1, noise};
+            const cop_low_rank low = {ranks[i], M, N};
+            assert_int_equal(
+                cop_rebuild_sums(&sum, 1, 3, low, 0, (size_t)M * N, 1, cop_cpu_isa(), NULL),
+                COP_OK);
+            norm += largest_singular(noise, M, N) / SEEDS;
+        }
+        b->recipe->noise_rank = ranks[i];
+        set(b, COP_SCALING_SPECTRAL);
+        const double ratio = norm * scale_of(b, 0);
+        assert_true(ratio > 0.65 &&
+                    ratio < 1.1); /* so small a matrix is well below its limit */
+        assert_near(scale_of(b, 3), 1 / sqrt(2 * log(8))); /* a vector's is what it was */
+    }
+    b->recipe->noise_rank = 0;
+}
+
 static void test_modular(void **state)
 {
     const bench *const b = *state;
@@ -255,6 +284,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_spectral, setup, teardown),
         cmocka_unit_test(test_norms_of_noise),
+        cmocka_unit_test_setup_teardown(test_norms_of_low_rank, setup, teardown),
         cmocka_unit_test_setup_teardown(test_modular, setup, teardown),
         cmocka_unit_test_setup_teardown(test_without_a_table, setup, teardown),
         cmocka_unit_test_setup_teardown(test_round_trip, setup, teardown),
