@@ -227,7 +227,7 @@ static void run_tiles(job *work, int threads)
     const cut c = cut_piece(piece);
     const size_t tiles = c.tiles[0] + c.tiles[1] + c.tiles[2];
     cop_rebuild_factors *made = keep_factors(work, &c, threads);
-#pragma omp parallel for num_threads(threads) schedule(static) if (threads > 1)
+#pragma omp parallel for num_threads(threads) schedule(static) if (threads > 1 && tiles > 1)
     for (size_t t = 0; t < tiles; t++) {
         const span tile = tile_at(&c, t);
         const size_t start = (size_t)(tile.row * (uint64_t)width + tile.column - piece->first);
@@ -278,7 +278,7 @@ uint64_t cop_low_rank_count_unmoved(const cop_rebuild_piece *piece,
     const size_t tiles = c.tiles[0] + c.tiles[1] + c.tiles[2];
     cop_rebuild_factors *made = keep_factors(&work, &c, threads);
     uint64_t unmoved = 0;
-#pragma omp parallel for num_threads(threads) schedule(static) reduction(+ : unmoved)
+#pragma omp parallel for num_threads(threads) schedule(static) reduction(+ : unmoved) if (threads > 1 && tiles > 1)
     for (size_t t = 0; t < tiles; t++) {
         const span tile = tile_at(&c, t);
         _Alignas(64) char rebuilt[TILE * sizeof(float)];
