@@ -48,7 +48,7 @@ INLINE void add_strip(float *sums, const float *left, const float *right, size_t
 INLINE void add_tile(float *sums, const float *left, const float *right, size_t panel,
                      size_t depth, size_t rows, size_t columns)
 {
-    for (size_t j = 0; j < columns; j += MOST_VECTORS * LANES) {
+    for (size_t j = 0; j < columns; j += MOST_VECTORS * (size_t)LANES) {
         const float *const from = right + j / LANES * panel;
         for (size_t i = 0; i < rows; i += STRIP) {
             float *const to = sums + i * OUTER_COLUMNS + j;
