@@ -10,7 +10,7 @@
 #include <string.h>
 
 typedef struct arguments {
-    const char *seed, *tensor, *count, *offset;
+    const char *seed, *tensor, *count, *offset, *stream;
 } arguments;
 
 static error_t parse(int key, char *text, struct argp_state *state)
@@ -29,6 +29,9 @@ static error_t parse(int key, char *text, struct argp_state *state)
     case 'i':
         a->offset = text;
         return 0;
+    case 'k':
+        a->stream = text;
+        return 0;
     default:
         return ARGP_ERR_UNKNOWN;
     }
@@ -39,6 +42,9 @@ static const struct argp_option options[] = {
     {"tensor", 't', "NAME", 0, "Tensor, by its Hugging Face name", 0},
     {"count", 'n', "N", 0, "How many numbers", 0},
     {"offset", 'i', "I", 0, "Index of the first (default 0)", 0},
+    {"stream", 'k', "K", 0,
+     "Stream (default 0, weights; 8 and 9: rows' and columns' factors of noise of low rank)",
+     0},
     {0}};
 
 static const struct argp argp = {
@@ -72,17 +78,22 @@ cop_status cop_command_noise(int argc, char **argv, cop_error *err)
     uint64_t seed = 0;
     uint64_t count = 0;
     uint64_t first = 0;
+    uint64_t stream = COP_STREAM_WEIGHTS;
     COP_TRY(cop_app_require("noise", "--seed S", a.seed, err));
     COP_TRY(cop_app_require("noise", "--tensor NAME", a.tensor, err));
     COP_TRY(cop_app_require("noise", "--count N", a.count, err));
     COP_TRY(parse_u64("seed", a.seed, &seed, err));
     COP_TRY(parse_u64("count", a.count, &count, err));
     if (a.offset != NULL) COP_TRY(parse_u64("offset", a.offset, &first, err));
+    if (a.stream != NULL) COP_TRY(parse_u64("stream", a.stream, &stream, err));
+    COP_CHECK(stream <= COP_STREAM_RIGHT, err, COP_ERR_USAGE, "--stream %s: must be 0 to %d",
+              a.stream, COP_STREAM_RIGHT);
     const uint32_t tensor = cop_noise_tensor_id(a.tensor);
     float block[BLOCK];
     for (uint64_t done = 0; done < count; done += BLOCK) {
         const size_t n = count - done < BLOCK ? (size_t)(count - done) : BLOCK;
-        cop_noise_fill(block, seed, tensor, first + done, n, cop_cpu_isa());
+        cop_noise_stream_fill(block, seed, (cop_noise_stream)stream, tensor, first + done, n,
+                              cop_cpu_isa());
         for (size_t i = 0; i < n; i++) {
             uint32_t bits = 0;
             memcpy(&bits, &block[i], sizeof bits);

@@ -75,9 +75,10 @@ static cop_status accumulate(cop_model *model, const cop_recipe *recipe,
     return COP_OK;
 }
 
-/* True if the sums are of this recipe's scope and scaling. */
+/* True if the sums are of this recipe's noise, scope and scaling. */
 static bool fits(const cop_model *model, const cop_recipe *recipe)
 {
+    if (model->centre.sums.noise_rank != recipe->noise_rank) return false;
     for (size_t w = 0; w < model->weight_count; w++) {
         for (size_t p = 0; p < model->weights[w].part_count; p++) {
             const float scale =

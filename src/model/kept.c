@@ -41,6 +41,7 @@ cop_status cop_model_keep(cop_model *model, const cop_recipe *recipe, model_kept
     COP_CHECK(cop_model_has_spare(model, need), err, COP_ERR_MEMORY,
               "there are no %llu bytes to spare", (unsigned long long)need);
     kept->bytes = need;
+    kept->noise_rank = recipe->noise_rank;
     model->kept_bytes += need;
     const cop_status status = create_parts(model, recipe, kept, err);
     if (status != COP_OK) cop_model_drop_kept(model, kept);

@@ -4,7 +4,8 @@
 
 #include "model/model_internal.h"
 
-/* Takes memory for one set of them, if there is so much to spare; on failure there is none. */
+/* Takes memory for one set of them, for this recipe's noise, if there is so much to spare; on
+ * failure there is none. */
 cop_status cop_model_keep(cop_model *model, const cop_recipe *recipe, model_kept *kept,
                           cop_error *err);
 

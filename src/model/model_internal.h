@@ -52,6 +52,7 @@ typedef struct model_scratch {
 typedef struct model_kept {
     cop_buffer **parts; /* [weight_count, COP_WEIGHT_MAX_PARTS] binary32, NULL: no such part */
     uint64_t bytes;     /* that they take */
+    size_t noise_rank;  /* of the recipe that they are for */
 } model_kept;
 
 /* Sums of the components that many candidates begin with: see centre.h. */
@@ -113,7 +114,6 @@ struct cop_model {
     cop_kv *kv;
     model_scratch scratch;
     cop_model_counters counters;
-    size_t noise_rank; /* of centre and sums */
     model_centre centre;
     model_sums sums;
 };

@@ -60,9 +60,10 @@ static void free_kept(cop_model *model, model_sum *kept)
     *kept = (model_sum){0};
 }
 
-/* True if a sum is of the tensors that the recipe's scope has. */
+/* True if a sum is of the recipe's noise and of the tensors that its scope has. */
 static bool fits(const cop_model *model, const model_sum *kept, const cop_recipe *recipe)
 {
+    if (kept->memory.noise_rank != recipe->noise_rank) return false;
     for (size_t w = 0; w < model->weight_count; w++) {
         for (size_t p = 0; p < model->weights[w].part_count; p++) {
             const float scale =

@@ -197,11 +197,6 @@ cop_status cop_model_apply(cop_model *model, size_t lane, const cop_recipe *reci
     addition added = {.recipe = recipe, .sum = SIZE_MAX};
     size_t first = 0;
     assert(lane < model->lanes);
-    if (recipe != NULL && recipe->noise_rank != model->noise_rank) { /* sums are of one kind */
-        cop_model_destroy_centre(model);
-        cop_model_destroy_sums(model);
-        model->noise_rank = recipe->noise_rank;
-    }
     COP_TRY(cop_model_follow_centre(model, recipe, &added.held, err));
     if (recipe != NULL) added.end = recipe->component_count;
     if (added.held < added.end)

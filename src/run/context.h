@@ -102,7 +102,11 @@ cop_status cop_traffic_note(cop_lead *lead, cop_error *err);
  * rank->computing_rank. */
 void cop_rank_count_computing(cop_rank *rank);
 
-/* An empty recipe with the job's scope and scaling on the base, which is settled. */
+/* Fails if the job's noise of low rank is of a higher rank than a matrix in its scope has
+ * (COP_ERR_CONFIG). Settles the base. */
+cop_status cop_rank_check_noise(const cop_job *job, cop_checkpoint *base, cop_error *err);
+
+/* An empty recipe with the job's noise, scope and scaling on the base, which is settled. */
 cop_status cop_rank_create_recipe(const cop_job *job, const cop_checkpoint *base,
                                   cop_recipe **recipe, cop_error *err);
 

@@ -112,6 +112,7 @@ static cop_status claim(cop_lead *lead, cop_error *err)
             "were put into one split, or left out where it was full",
             job->task.data, rank->splits.repeated, cop_dataset_count(rank->dataset));
     }
+    COP_TRY(cop_rank_check_noise(job, rank->base, err));
     COP_TRY(cop_inputs_check_budget(rank, err));
     COP_TRY(cop_inputs_check_memory(rank, err));
     lead->dir.times = (cop_rundir_times){.interval_s = job->checkpoint.interval,

@@ -183,6 +183,7 @@ cop_status cop_run_check(const cop_job *job, size_t *pool, cop_error *err)
         status = cop_evaluator_check(&options, err);
     }
     if (status == COP_OK) status = cop_checkpoint_open(job->model, &base, err);
+    if (status == COP_OK) status = cop_rank_check_noise(job, base, err);
     if (status == COP_OK) status = cop_inputs_check_budget(&rank, err);
     if (status == COP_OK) status = cop_inputs_check_memory(&rank, err);
     cop_checkpoint_close(&base);

@@ -1,6 +1,7 @@
 /* What every rank works out for itself. */
 #include "run/context.h"
 
+#include "coppice/model/model.h"
 #include "coppice/noise/noise.h"
 
 /* Who of the node computes: all but rank 0, if there are others. */
@@ -11,6 +12,42 @@ void cop_rank_count_computing(cop_rank *rank)
         cop_world_size(rank->world) > 1 && cop_world_node_first(rank->world) == 0;
     rank->computing_ranks = cop_world_local_size(rank->world) - (has_idle ? 1 : 0);
     rank->computing_rank = cop_world_local_rank(rank->world) - (has_idle && !idle ? 1 : 0);
+}
+
+/* Matrices that take noise and have fewer rows or columns than its rank. */
+static cop_status check_ranks(const cop_recipe *recipe, const cop_checkpoint *base,
+                              cop_error *err)
+{
+    for (size_t i = 0; i < cop_checkpoint_count(base); i++) {
+        const cop_tensor_info *const info = cop_checkpoint_at(base, i);
+        const cop_low_rank low = cop_recipe_low_rank(recipe, info);
+        const size_t most = low.rows < low.columns ? low.rows : low.columns;
+        if (low.rank <= most || cop_recipe_scale(recipe, base, info) == 0.0F) continue;
+        return cop_error_set(
+            err, COP_ERR_CONFIG,
+            "population.noise: rank-%zu is no low rank for %s [%zu, %zu]; take rank-%zu or "
+            "less, or leave the tensor out of population.scope",
+            low.rank, info->name, low.rows, low.columns, most);
+    }
+    return COP_OK;
+}
+
+cop_status cop_rank_check_noise(const cop_job *job, cop_checkpoint *base, cop_error *err)
+{
+    size_t rank = 0;
+    cop_model_config config;
+    cop_recipe *recipe = NULL;
+    if (!cop_noise_kind_parse(job->population.noise, &rank) || rank == 0) return COP_OK;
+    COP_TRY(cop_model_config_load(job->model, &config, err));
+    COP_TRY(cop_model_settle(&config, base, err));
+    COP_TRY(cop_recipe_create(&recipe, err));
+    recipe->noise_rank = rank;
+    cop_status status =
+        cop_recipe_set_scope(recipe, (const char *const *)job->population.scope.data,
+                             job->population.scope.count, err);
+    if (status == COP_OK) status = check_ranks(recipe, base, err);
+    cop_recipe_destroy(&recipe);
+    return status;
 }
 
 cop_status cop_rank_create_recipe(const cop_job *job, const cop_checkpoint *base,

@@ -41,6 +41,7 @@ with scratch() as folder:
     refuses(USAGE, ["unrecognized option"], "eval", "--modle", MODEL)
     refuses(USAGE, ["f64"], "generate", "--model", MODEL, "--compute", "f64", text_in=prompt)
     refuses(USAGE, ["-3"], "noise", "--seed", "-3", "--tensor", "x", "--count", 1)
+    refuses(USAGE, ["--stream 10", "0 to 9"], "noise", "--seed", 3, "--tensor", "x", "--count", 1, "--stream", 10)
     refuses(USAGE, ["--only noise"], "bench", "--only", "noise", "--model", MODEL)
     refuses(CONFIG, ["gsm9k", "gsm8k"], "reward", "--task", "gsm9k", text_in="")
 
@@ -94,6 +95,7 @@ with scratch() as folder:
     # Job files.
     refuses_job(CONFIG, ["population.sgima", "population.sigma"], ["population.sgima=1"], out)
     refuses_job(CONFIG, ["population.size"], ["population.size=0"], out)
+    refuses_job(CONFIG, ["population.noise", "rank-1 to rank-64"], ["population.noise=rank-0"], out)
     refuses_job(CONFIG, ["support", "arith.jsonl"], ["splits.support=100000"], out)
     refuses_job(FORMAT, ["missing.jsonl"], ["task.data=missing.jsonl"], out)
     check(not os.path.exists(os.path.join(out, "run.h5")), "a refused job left a run file")

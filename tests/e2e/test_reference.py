@@ -8,7 +8,7 @@ import re
 import struct
 import sys
 
-from lib import DATA, MODEL, TOP, check, coppice, read, run_job, scratch
+from lib import DATA, ENV, MODEL, TOP, check, coppice, read, run_job, scratch
 
 sys.path.insert(0, os.path.join(TOP, "analysis"))
 import reference  # noqa: E402
@@ -37,10 +37,10 @@ def check_noise():
             check(bits(z) == [wanted], f"noise vector {line}: {bits(z)}")
             count += 1
     check(count > 100, "the noise vectors were not read")
-    for seed, name, first, length in ((1, "model.norm.weight", 0, 4000), (2**64 - 1, "lm_head.weight", 2**34 - 3, 4000),
-                                      (2**32, "model.layers.11.mlp.up_proj.weight", 5, 2001)):
-        said = coppice("noise", "--seed", seed, "--tensor", name, "--offset", first, "--count", length).split()
-        z = reference.noise(seed, reference.tensor_id(name), first, length)
+    for seed, name, first, length, stream in ((1, "model.norm.weight", 0, 4000, 0), (2**64 - 1, "lm_head.weight", 2**34 - 3, 4000, 0),
+                                              (2**32, "model.layers.11.mlp.up_proj.weight", 5, 2001, 8), (7, "a", 0, 99, 9)):
+        said = coppice("noise", "--seed", seed, "--tensor", name, "--offset", first, "--count", length, "--stream", stream).split()
+        z = reference.noise(seed, reference.tensor_id(name), first, length, stream)
         check(bits(z) == said, f"noise of seed {seed}, {name} from {first} differs")
     text = read(NOISE, "r")
     for name, value in re.findall(r"^\| `([\w.]+)` \| (0x[0-9a-f]{8}) \|$", text, re.M):
@@ -77,6 +77,10 @@ def check_recipe(folder):
             rebuilt = reference.rebuild(recipe, name, dtype, shape, data)
             check(rebuilt == exported[name][2] and rebuilt != data, f"{name} differs ({scaling})")
         start = [f"{value:04x}" for value in struct.unpack("<4H", exported[TENSORS[0]][2][:8])]
+        if scaling == "rank-3":
+            for isa in ("scalar", "avx2", "avx512"):  # a higher one than this processor has is what it has
+                coppice("export", path, "--model", MODEL, "--out", f"{out}-{isa}", env=dict(ENV, COPPICE_ISA=isa))
+                check(reference.read_tensors(os.path.join(f"{out}-{isa}", "model.safetensors")) == exported, f"{isa} differs")
         if scaling == "absolute":
             check(start == re.findall(r"\((\w{4})\)", "|".join(table(RECIPE, "result"))), "RECIPE.md: the example")
         elif scaling == "rms":

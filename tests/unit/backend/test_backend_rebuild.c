@@ -44,6 +44,7 @@ static void expect_part(const void *got, const void *base, const cop_weight_part
                                      .count = part->count,
                                      .tensor = part->tensor,
                                      .scale = part->scale,
+                                     .low = part->low,
                                      .base_is_sums = part->base_is_sums,
                                      .keep_sums = part->keep_sums};
     cop_rebuild_run(&piece, components, count, 1, COP_ISA_SCALAR);
@@ -216,6 +217,66 @@ static void test_known_sums(void **state)
     cop_backend_destroy(&b);
 }
 
+/* Noise of low rank: the bits of the scalar kernel, component by component and by sums that are
+ * added up first; GPUs say that they have none. */
+static void check_low_rank(const backend_case *c, rng *r, cop_dtype dtype, cop_low_rank low)
+{
+    cop_backend *b = make_backend(c);
+    cop_error err = {0};
+    enum { ALL = 20 };
+    const size_t count = low.rows * low.columns;
+    const size_t bytes = count * cop_dtype_size(dtype);
+    cop_component components[ALL];
+    make_components(r, components, ALL);
+    for (size_t j = 1; j < ALL; j++)
+        components[j].factor = j + 1 < ALL ? COP_IN_SUM : -0.75F;
+    const cop_rebuild_sum sum = {.components = components + 1, .count = ALL - 1};
+    void *const base = make_stored(r, count, dtype);
+    char *const got = malloc(bytes);
+    assert_non_null(got);
+    cop_buffer *wrapped = NULL;
+    must(b->ops->buffer_wrap(b, base, bytes, &wrapped, &err), &err);
+    cop_buffer *own = make_buffer(b, NULL, count, COP_F32);
+    cop_buffer *out = make_buffer(b, NULL, count, dtype);
+    cop_weight_part part = {.base = wrapped,
+                            .dtype = dtype,
+                            .count = count,
+                            .tensor = 99,
+                            .scale = 0.3F,
+                            .low = low};
+    const cop_status status = b->ops->rebuild(b, out, 0, &part, 1, components, ALL, &err);
+    if (c->create == create_cuda) {
+        assert_int_equal(status, COP_ERR_UNSUPPORTED);
+        assert_non_null(strstr(err.message, "noise of low rank"));
+        assert_int_equal(b->ops->sums(b, &own, &sum, 1, 99, low, count, &err),
+                         COP_ERR_UNSUPPORTED);
+    } else {
+        must(status, &err);
+        must(b->ops->download(b, out, 0, got, bytes, &err), &err);
+        expect_part(got, base, &part, components, ALL);
+        must(b->ops->sums(b, &own, &sum, 1, 99, low, count, &err), &err);
+        part.sum = own;
+        part.factor = -0.75F;
+        must(b->ops->rebuild(b, out, 0, &part, 1, components, 1, &err), &err);
+        must(b->ops->download(b, out, 0, got, bytes, &err), &err);
+        expect_part(got, base, &part, components, ALL);
+    }
+    free(got);
+    free(base);
+    drop_buffers(b, &wrapped, 1);
+    drop_buffers(b, &own, 1);
+    drop_buffers(b, &out, 1);
+    cop_backend_destroy(&b);
+}
+
+static void test_low_rank(void **state)
+{
+    rng r = {57};
+    check_low_rank(*state, &r, COP_BF16, (cop_low_rank){1, 1, 7});
+    check_low_rank(*state, &r, COP_F32, (cop_low_rank){4, 61, 67});
+    check_low_rank(*state, &r, COP_F16, (cop_low_rank){3, 40, 1030});
+}
+
 /* Every bit pattern of a stored half, and binary32 with all its special cases: infinities, NaN
  * of every kind, subnormals, rounding that overflows. */
 static void test_all_patterns(void **state)
@@ -306,9 +367,10 @@ static void test_components_change(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_parts),      cmocka_unit_test(test_two_steps),
-        cmocka_unit_test(test_known_sums), cmocka_unit_test(test_all_patterns),
-        cmocka_unit_test(test_digests),    cmocka_unit_test(test_components_change),
+        cmocka_unit_test(test_low_rank),          cmocka_unit_test(test_parts),
+        cmocka_unit_test(test_two_steps),         cmocka_unit_test(test_known_sums),
+        cmocka_unit_test(test_all_patterns),      cmocka_unit_test(test_digests),
+        cmocka_unit_test(test_components_change),
     };
     return run_backend_tests("backend rebuild", tests, sizeof tests / sizeof tests[0]);
 }

@@ -91,6 +91,7 @@ static void test_defaults(void **state)
     assert_numbers(&job->population.sigma, NUMBERS(5e-4, 1e-3, 2e-3));
     assert_int_equal(job->population.seed, 1);
     assert_false(job->population.antithetic);
+    assert_string_equal(job->population.noise, "full");
     assert_int_equal(job->population.scope.count, 1);
     assert_string_equal(job->population.scope.data[0], "*");
     assert_int_equal(job->generation.max_new_tokens, 256);
@@ -166,6 +167,7 @@ static void test_every_key(void **state)
     assert_int_equal(job->population.size, 34);
     assert_numbers(&job->population.sigma, NUMBERS(1e-3, 2.5e-4, .5, 7));
     assert_true(job->population.seed == INT64_MAX);
+    assert_string_equal(job->population.noise, "rank-12");
     assert_int_equal(job->population.scope.count, 2);
     assert_string_equal(job->population.scope.data[0], "model.layers.*");
     assert_string_equal(job->population.scope.data[1], "lm_head.weight");

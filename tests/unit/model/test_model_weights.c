@@ -191,15 +191,22 @@ static void rebuild_all(tiny_model *tiny, const cop_recipe *recipe)
                                          .dtype = info->dtype,
                                          .count = info->count,
                                          .tensor = info->noise_id,
-                                         .scale = cop_recipe_scale(recipe, NULL, info)};
+                                         .scale = cop_recipe_scale(recipe, NULL, info),
+                                         .low = cop_recipe_low_rank(recipe, info)};
         cop_rebuild_run(&piece, recipe->components, recipe->component_count, 1, COP_ISA_SCALAR);
     }
+}
+
+/* Of the noise on this backend: GPUs have full noise alone (test_backend_rebuild.c). */
+static size_t rank_on(const test_backend *backend, size_t noise_rank)
+{
+    return backend == &test_backends[TEST_BACKEND_CUDA] ? 0 : noise_rank;
 }
 
 /* A candidate's logits are bit for bit those of its exported weights, and the base comes back.
  */
 static void check_apply(const test_backend *backend, cop_dtype matrices, cop_dtype vectors,
-                        bool tied, bool gemma, const char *scope)
+                        bool tied, bool gemma, const char *scope, size_t noise_rank)
 {
     static const cop_component components[] = {{.seed = 12345, .amplitude = 0.02F},
                                                {.seed = UINT64_MAX, .amplitude = -0.01F}};
@@ -214,6 +221,7 @@ static void check_apply(const test_backend *backend, cop_dtype matrices, cop_dty
     assert_ok(cop_recipe_create(&recipe, &err), &err);
     assert_ok(cop_recipe_set_components(recipe, components, 2, &err), &err);
     assert_ok(cop_recipe_set_scope(recipe, &scope, 1, &err), &err);
+    recipe->noise_rank = rank_on(backend, noise_rank);
     float *const base = logits_of(test.model);
     assert_ok(cop_model_apply(test.model, 0, recipe, &err), &err);
     float *const candidate = logits_of(test.model);
@@ -244,15 +252,17 @@ static void test_apply(void **state)
     (void)state;
     for (size_t b = 0; b < TEST_BACKEND_COUNT; b++) {
         const test_backend *const backend = &test_backends[b];
-        check_apply(backend, COP_BF16, COP_BF16, true, false, "*");
-        check_apply(backend, COP_BF16, COP_F32, false, false, "*");
-        check_apply(backend, COP_F32, COP_F16, true, false, "*");
-        check_apply(backend, COP_F16, COP_F16, false, false, "*.mlp.*");
+        check_apply(backend, COP_BF16, COP_BF16, true, false, "*", 0);
+        check_apply(backend, COP_BF16, COP_F32, false, false, "*", 0);
+        check_apply(backend, COP_F32, COP_F16, true, false, "*", 1);
+        check_apply(backend, COP_F16, COP_F16, false, false, "*.mlp.*", 0);
         check_apply(backend, COP_F32, COP_F32, false, false,
-                    "model.layers.1.self_attn.k_proj.*");
-        check_apply(backend, COP_BF16, COP_BF16, true, false, "model.embed_tokens.weight");
-        check_apply(backend, COP_BF16, COP_BF16, true, true, "*");
-        check_apply(backend, COP_F32, COP_F32, false, true, "*norm*");
+                    "model.layers.1.self_attn.k_proj.*", 3);
+        check_apply(backend, COP_BF16, COP_BF16, true, false, "model.embed_tokens.weight", 0);
+        check_apply(backend, COP_BF16, COP_BF16, true, false, "*", 5);
+        check_apply(backend, COP_F16, COP_F32, false, false, "*", 2);
+        check_apply(backend, COP_BF16, COP_BF16, true, true, "*", 3);
+        check_apply(backend, COP_F32, COP_F32, false, true, "*norm*", 0);
     }
 }
 
@@ -296,6 +306,17 @@ static void test_embedding_scale(void **state)
     assert_true(scale_on(test_create_defined, true) == 25.25F);
 }
 
+/* The project's own kernels pack panels that they rebuild as rectangles. */
+static void test_low_rank_by_own_kernels(void **state)
+{
+    (void)state;
+    const test_backend own = {"own kernels", test_create_defined};
+    check_apply(&own, COP_BF16, COP_BF16, true, false, "*", 0);
+    check_apply(&own, COP_BF16, COP_F32, false, false, "*", 1);
+    check_apply(&own, COP_BF16, COP_BF16, true, false, "*", 5);
+    check_apply(&own, COP_BF16, COP_BF16, false, false, "*.self_attn.*", 3);
+}
+
 /* One recipe of a search: `shared` components of the centre, then own ones. */
 typedef struct search_step {
     size_t shared; /* components of the centre `which` */
@@ -335,6 +356,7 @@ static void test_centre_keeps_the_bits(void **state)
         {30, 1, 1, "*", COP_SCALING_ABSOLUTE},  {30, 1, 4, "*.mlp.*", COP_SCALING_ABSOLUTE},
         {30, 1, 1, "*.mlp.*", COP_SCALING_RMS}, {60, 1, 1, "*.mlp.*", COP_SCALING_RMS},
         {60, 1, 1, "*.mlp.*", COP_SCALING_RMS}, {60, 1, 2, "*", COP_SCALING_ABSOLUTE}};
+    enum { COUNT = sizeof steps / sizeof steps[0] };
     for (size_t b = 0; b < TEST_BACKEND_COUNT; b++) {
         tiny_model tiny;
         test_model kept;
@@ -342,11 +364,14 @@ static void test_centre_keeps_the_bits(void **state)
         tiny_create(&tiny, COP_BF16, COP_F32, true);
         tiny_open(&kept, &tiny, &test_backends[b], limits);
         const size_t bytes = (size_t)tiny.config.vocabulary * sizeof(float);
-        for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
+        for (size_t i = 0; i < 2 * COUNT; i++) { /* again with noise of low rank */
             cop_recipe *recipe = NULL;
             test_model fresh;
             assert_ok(cop_recipe_create(&recipe, &err), &err);
-            set_step(recipe, &steps[i], i);
+            set_step(recipe, &steps[i % COUNT], i);
+            recipe->noise_rank = rank_on(&test_backends[b], i < COUNT        ? 0
+                                                            : i < COUNT + 12 ? 2
+                                                                             : 3);
             tiny_open(&fresh, &tiny, &test_backends[b], limits);
             assert_ok(cop_model_apply(kept.model, 0, recipe, &err), &err);
             assert_ok(cop_model_apply(fresh.model, 0, recipe, &err), &err);
@@ -372,6 +397,7 @@ typedef struct sum_step {
     int which;
     float factor;
     const char *scope;
+    size_t noise_rank;
 } sum_step;
 
 enum { DIRECTION = 40, DIRECTIONS = 12, MOST_ROW = 100 };
@@ -406,6 +432,7 @@ static cop_recipe *make_step(const sum_step *step)
     assert_ok(cop_recipe_set_components(recipe, components, list_step(step, components), &err),
               &err);
     assert_ok(cop_recipe_set_scope(recipe, &step->scope, 1, &err), &err);
+    recipe->noise_rank = step->noise_rank;
     return recipe;
 }
 
@@ -416,7 +443,7 @@ static void announce(cop_model *model, int which, size_t count)
     size_t start[DIRECTIONS + 1] = {0};
     cop_error err = {0};
     for (size_t i = 0; i < count; i++) {
-        const sum_step step = {0, (which + (int)i) % DIRECTIONS, 1, "*"};
+        const sum_step step = {0, (which + (int)i) % DIRECTIONS, 1, "*", 0};
         start[i + 1] = start[i] + list_step(&step, rows + start[i]);
     }
     assert_ok(cop_model_expect(model, rows, start, count, &err), &err);
@@ -440,7 +467,7 @@ static void leave_room(cop_model *model, double sums)
  * half at most. \return how many were kept. */
 static size_t check_sums(const test_backend *backend, double room)
 {
-    enum { STEPS = 40 };
+    enum { STEPS = 50 };
     size_t most = 0;
     tiny_model tiny;
     test_model kept;
@@ -455,7 +482,9 @@ static size_t check_sums(const test_backend *backend, double room)
                                                   : 25,
                                .which = i / 3 % DIRECTIONS,
                                .factor = i % 3 == 2 ? -0.5F : 1.0F + (float)i,
-                               .scope = i < 35 ? "*" : "*.mlp.*"};
+                               .scope = i < 35 || i >= 40 ? "*" : "*.mlp.*",
+                               .noise_rank =
+                                   rank_on(backend, i < 40 ? 0 : 1 + (size_t)(i / 46))};
         if (i % 7 == 0) announce(kept.model, i / 3, (size_t)(i % 5) * 2);
         cop_recipe *recipe = make_step(&step);
         test_model fresh;
@@ -504,6 +533,7 @@ int main(void)
                                        cmocka_unit_test(test_limits),
                                        cmocka_unit_test(test_apply),
                                        cmocka_unit_test(test_embedding_scale),
+                                       cmocka_unit_test(test_low_rank_by_own_kernels),
                                        cmocka_unit_test(test_centre_keeps_the_bits),
                                        cmocka_unit_test(test_sums_keep_the_bits),
                                        cmocka_unit_test(test_sums_take_what_room_there_is)};
