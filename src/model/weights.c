@@ -154,10 +154,12 @@ static void list_parts(const cop_model *model, size_t index, const addition *add
     list->moved = false;
     for (size_t i = 0; i < weight->part_count; i++) {
         const cop_tensor_info *const info = weight->tensors[i];
-        const float scale =
-            recipe == NULL ? 0.0F : cop_recipe_scale(recipe, model->checkpoint, info);
-        const cop_low_rank low =
-            recipe == NULL ? (cop_low_rank){0} : cop_recipe_low_rank(recipe, info);
+        float scale = 0.0F;
+        cop_low_rank low = {0};
+        if (recipe != NULL) {
+            scale = cop_recipe_scale(recipe, model->checkpoint, info);
+            low = cop_recipe_low_rank(recipe, info);
+        }
         const cop_buffer *const sums =
             added->held > 0 ? cop_model_centre_sums(model, index, i) : NULL;
         list->parts[i] = (cop_weight_part){.base = sums != NULL ? sums : weight->bases[i],
