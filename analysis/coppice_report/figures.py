@@ -110,6 +110,27 @@ def gate(run):
     return drawn
 
 
+def guards(run):
+    """What each guard said of proposals that passed the gate: the mean's change from the base, and its lower bound.
+    Filled dots were let pass; the line is what is allowed to be lost."""
+    found = run.guards()
+    if not found:
+        return None
+    drawn, every = figure(height=0.6 + 1.8 * len(found), rows=len(found), squeeze=False)
+    for axes, (name, said) in zip(every[:, 0], found):
+        for place, (_, change, bound, _, accepted) in enumerate(said):
+            color = BLUE if accepted else GREY
+            axes.plot([place, place], [bound, change], "-", linewidth=2, color=color)
+            axes.plot([place - 0.15, place + 0.15], [bound] * 2, "-", linewidth=2, color=color)
+            axes.plot(place, change, "o" if accepted else "x", markersize=7, color=color)
+        axes.axhline(-said[0][3], color=BLACK, linewidth=0.8)
+        axes.set_xticks(range(len(said)), [label for label, *_ in said])
+        axes.set_ylabel("change")
+        axes.set_title(name)
+    every[-1, 0].set_xlabel("round.try")
+    return drawn
+
+
 MEASURES = {"accuracy": "share of right examples", "reward": "mean reward"}
 
 
@@ -201,7 +222,7 @@ def ranks(run):
 
 
 ONE_RUN = [methods, course, rewards_by_sigma, halves.reward_halves, halves.canonical_correlations, halves.spectrum,
-           halves.directions, proposals, gate, cost, ranks]
+           halves.directions, proposals, gate, guards, cost, ranks]
 
 
 def compare_accuracy(runs):

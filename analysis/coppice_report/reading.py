@@ -201,7 +201,20 @@ class Run:
         group = self.file.get("gate/decisions")
         if group is None:
             return []
-        return [{key: scalar(group[name], key) for key in group[name]} for name in sorted(group)]
+        return [{key: scalar(group[name], key) for key, item in group[name].items() if isinstance(item, h5py.Dataset)}
+                for name in sorted(group)]
+
+    def guards(self):
+        """What guards said: for each a name and, for every decision that they were asked about, its label with change,
+        bound, loss and whether it was let pass."""
+        found = {}
+        for name, decision in sorted(self.file.get("gate/decisions", {}).items()):
+            for key in sorted(key for key in decision if key.startswith("guard_")):
+                task = text(self.file[f"gate/{key}/task"][()])
+                label = f"{int(scalar(decision, 'round'))}.{int(scalar(decision, 'try'))}"
+                numbers = [float(scalar(decision[key], each)) for each in ("change", "bound", "loss", "accepted")]
+                found.setdefault(f"guard {key[6:]}, {task}", []).append((label, *numbers))
+        return list(found.items())
 
     def proposals(self):
         """Groups with proposals: (path, columns, mean score of each on its examples; NaN: it left a race)."""

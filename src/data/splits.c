@@ -210,9 +210,29 @@ cop_status cop_splits_create(size_t total, const size_t counts[COP_SPLIT_COUNT],
     return status;
 }
 
+static size_t count_guarded(const cop_splits *splits)
+{
+    return splits->guard_count == 0 ? 0 : splits->guard_start[splits->guard_count];
+}
+
+cop_status cop_splits_add_guard(cop_splits *splits, const size_t *examples, size_t count,
+                                size_t first, cop_error *err)
+{
+    const size_t before = count_guarded(splits);
+    size_t capacity = before;
+    size_t starts = splits->guard_start == NULL ? 0 : splits->guard_count + 1;
+    COP_GROW(splits->guarded, capacity, before + count, err);
+    COP_GROW(splits->guard_start, starts, splits->guard_count + 2, err);
+    for (size_t i = 0; i < count; i++)
+        splits->guarded[before + i] = first + examples[i];
+    splits->guard_start[0] = 0;
+    splits->guard_start[++splits->guard_count] = before + count;
+    return COP_OK;
+}
+
 size_t *cop_splits_list(const cop_splits *splits, size_t *count, cop_error *err)
 {
-    *count = splits->pool_count;
+    *count = splits->pool_count + count_guarded(splits);
     for (int s = 0; s < COP_SPLIT_COUNT; s++)
         *count += splits->counts[s];
     size_t *const list = cop_memory_alloc(*count, sizeof *list, err);
@@ -225,6 +245,9 @@ size_t *cop_splits_list(const cop_splits *splits, size_t *count, cop_error *err)
     }
     if (splits->pool_count > 0)
         memcpy(list + at, splits->pool, splits->pool_count * sizeof *list);
+    at += splits->pool_count;
+    if (splits->guard_count > 0)
+        memcpy(list + at, splits->guarded, count_guarded(splits) * sizeof *list);
     return list;
 }
 
@@ -233,5 +256,7 @@ void cop_splits_free(cop_splits *splits)
     for (size_t s = 0; s < COP_SPLIT_COUNT; s++)
         cop_memory_free(splits->examples[s]);
     cop_memory_free(splits->pool);
+    cop_memory_free(splits->guarded);
+    cop_memory_free(splits->guard_start);
     *splits = (cop_splits){0};
 }

@@ -22,8 +22,7 @@ static bool holds(const evaluator_lane *lane, const cop_recipe *recipe)
            (count == 0 || memcmp(lane->components, recipe->components, bytes) == 0);
 }
 
-/* Rebuilds the weights unless the lane already holds this recipe. */
-static cop_status apply_recipe(cop_evaluator *evaluator, size_t index, const cop_recipe *recipe,
+cop_status cop_evaluator_apply(cop_evaluator *evaluator, size_t index, const cop_recipe *recipe,
                                cop_error *err)
 {
     evaluator_lane *const lane = &evaluator->lanes[index];
@@ -84,6 +83,7 @@ static bool reached_stop(const cop_evaluator *evaluator, const cop_ids *ids)
 /* What the model asks after each token: whose answer it is, and what is wanted of it. */
 typedef struct asking {
     const cop_evaluator *evaluator;
+    const cop_task *task;   /* of the examples */
     const size_t *examples; /* of the prompts */
     bool rewards_only;
 } asking;
@@ -105,14 +105,15 @@ static size_t find_possible_stop(const cop_evaluator_options *options, const cop
 static bool is_decided(const asking *a, size_t index, const cop_ids *ids)
 {
     const cop_evaluator_options *const options = &a->evaluator->options;
+    const cop_task *const task = a->task;
     const json_t *answer = NULL;
     cop_text text = {0};
     cop_decided decided = COP_DECIDED_NOTHING;
     if (cop_tokenizer_decode_settled(a->evaluator->tokenizer, ids->data, ids->count, &text,
                                      NULL) == COP_OK &&
-        options->task->answer(cop_dataset_at(options->dataset, a->examples[index]), &answer,
-                              NULL) == COP_OK)
-        decided = options->task->decided(text.data, find_possible_stop(options, &text), answer);
+        task->answer(cop_evaluator_example(a->evaluator, a->examples[index]), &answer, NULL) ==
+            COP_OK)
+        decided = task->decided(text.data, find_possible_stop(options, &text), answer);
     cop_text_free(&text);
     return decided == COP_DECIDED_ALL || (decided == COP_DECIDED_REWARD && a->rewards_only);
 }
@@ -129,8 +130,19 @@ static bool is_over(void *context, size_t index, const cop_ids *ids)
     const asking *const a = context;
     const cop_evaluator_options *const options = &a->evaluator->options;
     if (options->stop_count > 0 && reached_stop(a->evaluator, ids)) return true;
-    return options->stop_decided && options->task->decided != NULL && is_due(ids->count) &&
+    return options->stop_decided && a->task->decided != NULL && is_due(ids->count) &&
            is_decided(a, index, ids);
+}
+
+void cop_evaluator_list_prompts(cop_evaluator *evaluator, const cop_unit *unit)
+{
+    const prompt_set *const prompts = &evaluator->prompts;
+    for (size_t i = 0; i < unit->count; i++) {
+        const size_t start = prompts->start[unit->examples[i]];
+        evaluator->batch_prompts[i] =
+            (cop_prompt){.ids = prompts->ids.data + start,
+                         .count = prompts->start[unit->examples[i] + 1] - start};
+    }
 }
 
 cop_status cop_evaluator_answer(cop_evaluator *evaluator, const cop_unit *units, size_t count,
@@ -138,10 +150,13 @@ cop_status cop_evaluator_answer(cop_evaluator *evaluator, const cop_unit *units,
 {
     const cop_unit *const first = &units[0];
     const cop_evaluator_options *const own = &evaluator->options;
-    asking all = {evaluator, first->examples, true};
+    const cop_task *const task = first->count > 0
+                                     ? cop_evaluator_set_of(evaluator, first->examples[0])->task
+                                     : own->task;
+    asking all = {evaluator, task, first->examples, true};
     for (size_t i = 0; i < count; i++)
         all.rewards_only = all.rewards_only && units[i].rewards_only;
-    const bool asks = own->stop_count > 0 || (own->stop_decided && own->task->decided != NULL);
+    const bool asks = own->stop_count > 0 || (own->stop_decided && task->decided != NULL);
     const cop_generate_options options = {.max_new_tokens = evaluator->options.max_new_tokens,
                                           .sampling = first->sampling,
                                           .examples = first->examples,
@@ -151,17 +166,11 @@ cop_status cop_evaluator_answer(cop_evaluator *evaluator, const cop_unit *units,
                                           .stop_context = &all,
                                           .cancelled = cancelled,
                                           .cancelled_context = context};
-    const prompt_set *const prompts = &evaluator->prompts;
     for (size_t i = 0; i < count; i++) {
-        COP_TRY(apply_recipe(evaluator, i, units[i].recipe, err));
+        COP_TRY(cop_evaluator_apply(evaluator, i, units[i].recipe, err));
         evaluator->samples[i] = units[i].sampling.sample;
     }
-    for (size_t i = 0; i < first->count; i++) {
-        const size_t start = prompts->start[first->examples[i]];
-        evaluator->batch_prompts[i] =
-            (cop_prompt){.ids = prompts->ids.data + start,
-                         .count = prompts->start[first->examples[i] + 1] - start};
-    }
+    cop_evaluator_list_prompts(evaluator, first);
     return cop_model_generate(evaluator->model, evaluator->batch_prompts, first->count,
                               &options, evaluator->generations, err);
 }

@@ -68,13 +68,16 @@ static cop_status load_model(cop_evaluator *evaluator, cop_error *err)
     cop_evaluator_options *const options = &evaluator->options;
     COP_TRY(load_prompts(evaluator, err));
     const size_t longest = evaluator->prompts.longest;
+    const size_t window = cop_evaluator_window(evaluator);
+    const size_t text =
+        evaluator->prompts.longest_text < window ? evaluator->prompts.longest_text : window;
     COP_TRY(cop_checkpoint_open(options->model_dir, &evaluator->checkpoint, err));
     COP_TRY(cop_model_settle(&evaluator->config, evaluator->checkpoint, err));
     COP_TRY(cop_model_config_notes(&evaluator->config, &evaluator->notes, err));
     options->backend.storage = cop_model_storage(evaluator->checkpoint);
     COP_TRY(cop_backend_create(&options->backend, &evaluator->backend, err));
     const cop_model_limits limits = {.batch = options->batch,
-                                     .prompt_tokens = longest,
+                                     .prompt_tokens = longest > text ? longest : text,
                                      .new_tokens = options->max_new_tokens,
                                      .lanes = options->lanes,
                                      .fit_lanes = options->fit_lanes,
@@ -107,7 +110,7 @@ cop_status cop_evaluator_create(const cop_evaluator_options *options, cop_evalua
     cop_evaluator *created = cop_memory_alloc(1, sizeof *created, err);
     if (created == NULL) return COP_ERR_MEMORY;
     created->options = *options;
-    cop_status status = cop_scorer_create(options->task, options->setup, &created->scorer, err);
+    cop_status status = cop_evaluator_make_sets(created, err);
     if (status == COP_OK) status = load_model(created, err);
     if (status == COP_OK) status = make_room(created, err);
     if (status != COP_OK) {
@@ -126,6 +129,16 @@ cop_status cop_evaluator_check(const cop_evaluator_options *options, cop_error *
     const cop_status status = load_prompts(tried, err);
     cop_evaluator_destroy(&tried);
     return status;
+}
+
+bool cop_evaluator_overlaps(const cop_evaluator *evaluator)
+{
+    bool overlaps = false;
+    for (size_t s = 0; s <= evaluator->options.guard_count; s++) {
+        const cop_task *const task = evaluator->sets[s].task;
+        overlaps = overlaps || (task != NULL && task->scorer != NULL);
+    }
+    return overlaps;
 }
 
 const char *cop_evaluator_unused_tensors(const cop_evaluator *evaluator)
@@ -169,7 +182,7 @@ void cop_evaluator_destroy(cop_evaluator **evaluator)
     cop_evaluator *const e = *evaluator;
     for (size_t l = 0; e->lanes != NULL && l < cop_evaluator_lanes(e); l++)
         cop_memory_free(e->lanes[l].components);
-    cop_scorer_destroy(&e->scorer);
+    cop_evaluator_free_sets(e);
     cop_model_destroy(&e->model);
     cop_backend_destroy(&e->backend);
     cop_checkpoint_close(&e->checkpoint);

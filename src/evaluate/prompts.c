@@ -1,6 +1,7 @@
 #include "evaluate/prompts.h"
 
 #include "coppice/base/memory.h"
+#include "coppice/data/passages.h"
 #include "evaluate/shots.h"
 
 #include <string.h>
@@ -58,11 +59,14 @@ static cop_status check_end(const prompter *p, const cop_tokenizer *tokenizer,
     return COP_OK;
 }
 
-static cop_status encode_all(const prompter *p, const cop_tokenizer *tokenizer,
+/* The prompts of a data set, behind those of others. */
+static cop_status encode_all(const prompter *p, const cop_tokenizer *tokenizer, size_t first,
                              prompt_set *prompts, cop_text *text, cop_error *err)
 {
-    for (size_t i = 0; i < prompts->count; i++) {
-        const json_t *const example = cop_dataset_at(p->options->dataset, i);
+    const cop_dataset *const dataset = p->options->dataset;
+    for (size_t n = 0; n < cop_dataset_count(dataset); n++) {
+        const json_t *const example = cop_dataset_at(dataset, n);
+        const size_t i = first + n;
         prompts->start[i + 1] = prompts->start[i];
         if (example == NULL) continue; /* not wanted */
         cop_text_clear(text);
@@ -75,10 +79,60 @@ static cop_status encode_all(const prompter *p, const cop_tokenizer *tokenizer,
         if (status == COP_OK && prompts->ids.count == prompts->start[i]) {
             status = cop_error_set(err, COP_ERR_CONFIG, "the prompt is empty");
         }
-        if (status != COP_OK) return cop_error_prefix(err, "example %zu", i + 1);
+        if (status != COP_OK) return cop_error_prefix(err, "example %zu", n + 1);
         prompts->start[i + 1] = prompts->ids.count;
         const size_t length = prompts->start[i + 1] - prompts->start[i];
         if (length > prompts->longest) prompts->longest = length;
+    }
+    return COP_OK;
+}
+
+/* The same of texts. */
+static cop_status encode_texts(const cop_dataset *dataset, const cop_tokenizer *tokenizer,
+                               size_t first, prompt_set *prompts, cop_error *err)
+{
+    for (size_t n = 0; n < cop_dataset_count(dataset); n++) {
+        const json_t *const example = cop_dataset_at(dataset, n);
+        const size_t start = prompts->start[first + n];
+        const char *text = NULL;
+        size_t length = 0;
+        prompts->start[first + n + 1] = start;
+        if (example == NULL) continue; /* not wanted */
+        cop_status status = cop_passage_of(example, &text, &length, err);
+        if (status == COP_OK)
+            status = cop_tokenizer_encode(tokenizer, text, length, true, &prompts->ids, err);
+        if (status == COP_OK && prompts->ids.count < start + 2)
+            status =
+                cop_error_set(err, COP_ERR_FORMAT,
+                              "the text has no second token, and the first does not count");
+        if (status != COP_OK) return cop_error_prefix(err, "example %zu", n + 1);
+        prompts->start[first + n + 1] = prompts->ids.count;
+        if (prompts->ids.count - start > prompts->longest_text)
+            prompts->longest_text = prompts->ids.count - start;
+    }
+    return COP_OK;
+}
+
+/* Those of guards, by the templates of their tasks and without few-shot examples. */
+static cop_status encode_guards(const prompter *p, const cop_tokenizer *tokenizer,
+                                prompt_set *prompts, cop_text *text, cop_error *err)
+{
+    size_t first = cop_dataset_count(p->options->dataset);
+    for (size_t g = 0; g < p->options->guard_count; g++) {
+        const cop_evaluator_guard *const guard = &p->options->guards[g];
+        cop_evaluator_options own = *p->options;
+        prompter alone = *p;
+        own.task = guard->task;
+        own.dataset = guard->dataset;
+        own.system = own.user = own.assistant = NULL;
+        own.shots = 0;
+        alone.options = &own;
+        alone.shots = NULL;
+        const cop_status status =
+            guard->task == NULL ? encode_texts(guard->dataset, tokenizer, first, prompts, err)
+                                : encode_all(&alone, tokenizer, first, prompts, text, err);
+        if (status != COP_OK) return cop_error_prefix(err, "guard %zu", g + 1);
+        first += cop_dataset_count(guard->dataset);
     }
     return COP_OK;
 }
@@ -91,6 +145,8 @@ cop_status cop_prompts_create(const cop_evaluator_options *options,
     cop_text text = {0};
     cop_status status = COP_OK;
     *prompts = (prompt_set){.count = cop_dataset_count(options->dataset)};
+    for (size_t g = 0; g < options->guard_count; g++)
+        prompts->count += cop_dataset_count(options->guards[g].dataset);
     prompts->start = cop_memory_alloc(prompts->count + 1, sizeof *prompts->start, err);
     p.messages = cop_memory_alloc(2 + 2 * options->shots, sizeof *p.messages, err);
     if (prompts->start == NULL || p.messages == NULL) {
@@ -102,7 +158,8 @@ cop_status cop_prompts_create(const cop_evaluator_options *options,
     COP_TRY_OUT(cop_chat_create(&chat, &p.chat, err));
     COP_TRY_OUT(check_end(&p, tokenizer, config, prompts, err));
     COP_TRY_OUT(cop_shots_create(options, &p.shots, err));
-    COP_TRY_OUT(encode_all(&p, tokenizer, prompts, &text, err));
+    COP_TRY_OUT(encode_all(&p, tokenizer, 0, prompts, &text, err));
+    COP_TRY_OUT(encode_guards(&p, tokenizer, prompts, &text, err));
 out:
     cop_text_free(&text);
     cop_shots_destroy(&p.shots);

@@ -12,7 +12,9 @@ struct cop_unit_pending {
     size_t count;
     cop_text *responses;  /* [count] */
     cop_ids *ids;         /* [count] that they were generated as */
-    cop_scoring *scoring; /* NULL where status is not COP_OK */
+    cop_scoring *scoring; /* NULL where status is not COP_OK, and for texts */
+    const evaluator_set *set;
+    float *scores; /* [count] of texts; else NULL */
     cop_status status;
     uint64_t generated_tokens;
     double seconds;        /* of the beginning, its part of what was done together included */
@@ -27,6 +29,7 @@ static void free_pending(cop_unit_pending *pending)
         cop_ids_free(&pending->ids[i]);
     cop_memory_free(pending->responses);
     cop_memory_free(pending->ids);
+    cop_memory_free(pending->scores);
     cop_memory_free(pending);
 }
 
@@ -45,11 +48,12 @@ static cop_status decode_response(const cop_evaluator *evaluator, const cop_ids 
 static cop_status fill_response(cop_evaluator *evaluator, const cop_text *text, size_t example,
                                 cop_text *prompt, cop_response *response, cop_error *err)
 {
+    const evaluator_set *const set = cop_evaluator_set_of(evaluator, example);
     *response = (cop_response){.id = example,
-                               .example = cop_dataset_at(evaluator->options.dataset, example),
+                               .example = cop_evaluator_example(evaluator, example),
                                .text = text->data,
                                .length = text->length};
-    const cop_task *const task = evaluator->options.task;
+    const cop_task *const task = set->task;
     if (task->scorer != NULL) { /* functions have no use for the prompt */
         const prompt_set *const prompts = &evaluator->prompts;
         const size_t start = prompts->start[example];
@@ -58,7 +62,7 @@ static cop_status fill_response(cop_evaluator *evaluator, const cop_text *text, 
         response->prompt = prompt->data;
     }
     if (task->answer(response->example, &response->answer, err) != COP_OK)
-        return cop_error_prefix(err, "example %zu", example + 1);
+        return cop_error_prefix(err, "example %zu", example - set->first + 1);
     return COP_OK;
 }
 
@@ -74,8 +78,8 @@ static cop_status submit_unit(cop_evaluator *evaluator, const cop_unit *unit,
                                &prompts[i], &responses[i], err);
     }
     if (status == COP_OK) {
-        status = cop_scorer_submit(evaluator->scorer, responses, unit->count, &pending->scoring,
-                                   err);
+        status = cop_scorer_submit(pending->set->scorer, responses, unit->count,
+                                   &pending->scoring, err);
     }
     for (size_t i = 0; prompts != NULL && i < unit->count; i++)
         cop_text_free(&prompts[i]);
@@ -100,6 +104,13 @@ static cop_status take_generations(cop_evaluator *evaluator, cop_generation *gen
     return COP_OK;
 }
 
+/* The set of a unit's examples; the task's for a unit of none. */
+static const evaluator_set *set_of(const cop_evaluator *evaluator, const cop_unit *unit)
+{
+    return unit->count > 0 ? cop_evaluator_set_of(evaluator, unit->examples[0])
+                           : &evaluator->sets[0];
+}
+
 /* Hands what was generated for a unit to the scorer. `together_s` is its part of the time that
  * the generation took. */
 static cop_status hand_over(cop_evaluator *evaluator, const cop_unit *unit,
@@ -111,6 +122,7 @@ static cop_status hand_over(cop_evaluator *evaluator, const cop_unit *unit,
     cop_unit_pending *const begun = cop_memory_alloc(1, sizeof *begun, err);
     if (begun == NULL) return COP_ERR_MEMORY;
     begun->count = unit->count;
+    begun->set = set_of(evaluator, unit);
     begun->responses = cop_memory_alloc(unit->count, sizeof *begun->responses, err);
     begun->ids = cop_memory_alloc(unit->count, sizeof *begun->ids, err);
     if (begun->responses == NULL || begun->ids == NULL) goto out;
@@ -151,6 +163,32 @@ static cop_status begin_together(cop_evaluator *evaluator, const cop_unit *units
     return failure.status;
 }
 
+/* Scores a unit of texts, which is all that there is to do for it. */
+static cop_status begin_text(cop_evaluator *evaluator, const cop_unit *unit,
+                             bool (*cancelled)(void *), void *context,
+                             cop_unit_pending **pending, cop_error *err)
+{
+    const double start_s = cop_timer_now_s();
+    bool finite = true;
+    cop_unit_pending *const begun = cop_memory_alloc(1, sizeof *begun, err);
+    if (begun == NULL) return COP_ERR_MEMORY;
+    begun->count = unit->count;
+    begun->set = set_of(evaluator, unit);
+    begun->scores = cop_memory_alloc(unit->count, sizeof *begun->scores, err);
+    cop_status status = begun->scores == NULL
+                            ? COP_ERR_MEMORY
+                            : cop_evaluator_measure(evaluator, unit, cancelled, context,
+                                                    begun->scores, &finite, err);
+    begun->status = finite ? COP_OK : COP_ERR_NUMERIC;
+    begun->seconds = cop_timer_now_s() - start_s;
+    if (status == COP_OK) {
+        *pending = begun;
+    } else {
+        free_pending(begun);
+    }
+    return status;
+}
+
 /* All but the number of the sample. */
 static bool draws_alike(const cop_sampling *a, const cop_sampling *b)
 {
@@ -175,6 +213,10 @@ static cop_status check_units(const cop_evaluator *evaluator, const cop_unit *un
         COP_CHECK(same_examples && draws_alike(&units[u].sampling, &first->sampling), err,
                   COP_ERR_INTERNAL, "units side by side are not of the same examples");
     }
+    for (size_t i = 1; i < first->count; i++)
+        COP_CHECK(cop_evaluator_set_of(evaluator, first->examples[i]) ==
+                      cop_evaluator_set_of(evaluator, first->examples[0]),
+                  err, COP_ERR_INTERNAL, "a unit of examples of several sets");
     return COP_OK;
 }
 
@@ -190,6 +232,12 @@ void cop_evaluator_begin(cop_evaluator *evaluator, const cop_unit *units, size_t
         failures[u] = wrong;
     }
     if (wrong.status != COP_OK) return;
+    if (set_of(evaluator, &units[0])->task == NULL) {
+        for (size_t u = 0; u < count; u++)
+            failures[u].status =
+                begin_text(evaluator, &units[u], cancelled, context, &pending[u], &failures[u]);
+        return;
+    }
     cop_status status =
         begin_together(evaluator, units, count, cancelled, context, pending, failures);
     if (status == COP_OK || status == COP_INTERRUPTED || count == 1) return;
@@ -208,7 +256,8 @@ void cop_evaluator_begin(cop_evaluator *evaluator, const cop_unit *units, size_t
 /* --- finishing --- */
 
 /* Warns once of responses that were not judged to the end. */
-static void tell_notes(cop_evaluator *evaluator, const cop_score *scores, size_t count)
+static void tell_notes(cop_evaluator *evaluator, const cop_task *task, const cop_score *scores,
+                       size_t count)
 {
     for (size_t i = 0; i < count && !evaluator->noted; i++) {
         if (scores[i].note == NULL) continue;
@@ -217,7 +266,7 @@ static void tell_notes(cop_evaluator *evaluator, const cop_score *scores, size_t
             stderr,
             "coppice: warning: task %s: a response could not be judged to the end: %s "
             "(said once)\n",
-            evaluator->options.task->name, scores[i].note);
+            task->name, scores[i].note);
     }
 }
 
@@ -225,7 +274,8 @@ static void tell_notes(cop_evaluator *evaluator, const cop_score *scores, size_t
 static void give_scores(cop_score *scores, cop_unit_pending *pending, cop_unit_result *result)
 {
     for (size_t i = 0; i < pending->count; i++) {
-        result->rewards[i] = (float)scores[i].reward;
+        const float *const text = pending->status == COP_OK ? pending->scores : NULL;
+        result->rewards[i] = text != NULL ? text[i] : (float)scores[i].reward;
         if (result->correct != NULL) result->correct[i] = scores[i].correct;
         if (result->forms != NULL) result->forms[i] = scores[i].form;
         if (result->extracted != NULL) {
@@ -233,10 +283,12 @@ static void give_scores(cop_score *scores, cop_unit_pending *pending, cop_unit_r
             scores[i].extracted = NULL;
         }
         if (result->responses != NULL) {
+            result->responses[i] = NULL;
+            if (pending->responses == NULL) continue;
             result->responses[i] = pending->responses[i].data;
             pending->responses[i] = (cop_text){0};
         }
-        if (result->ids != NULL) {
+        if (result->ids != NULL && pending->ids != NULL) {
             result->ids[i] = pending->ids[i];
             pending->ids[i] = (cop_ids){0};
         }
@@ -257,12 +309,13 @@ cop_status cop_evaluator_finish(cop_evaluator *evaluator, cop_unit_pending **pen
     if (taken->scoring != NULL) {
         cop_score *const wanted = result != NULL ? scores : NULL;
         const cop_status collected =
-            cop_scorer_collect(evaluator->scorer, &taken->scoring, wanted, cancelled, context,
+            cop_scorer_collect(taken->set->scorer, &taken->scoring, wanted, cancelled, context,
                                status == COP_OK ? err : NULL);
         if (status == COP_OK) status = collected;
     }
     if (status == COP_OK && result != NULL) {
-        tell_notes(evaluator, scores, taken->count);
+        if (taken->set->task != NULL)
+            tell_notes(evaluator, taken->set->task, scores, taken->count);
         give_scores(scores, taken, result);
         result->status = taken->status;
         result->generated_tokens = taken->generated_tokens;

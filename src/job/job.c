@@ -2,6 +2,7 @@
 #include "coppice/job/job.h"
 
 #include "coppice/base/memory.h"
+#include "job/job_guard.h"
 #include "job/job_keys.h"
 #include "job/job_parse.h"
 #include "job/job_value.h"
@@ -75,6 +76,8 @@ static cop_status take_key(job_loader *loader, size_t index, const cop_job_entry
     if (key->type == COP_JOB_FIELDS && loader->pair_lines.count > 0 &&
         entry->shape == COP_JOB_GROUP)
         return COP_OK;
+    if (key->type == COP_JOB_GUARDS)
+        return cop_job_guards_set(&loader->job->guard, key, entry, loader->directory, err);
     return cop_job_value_set(loader->job, key, entry, loader->directory, err);
 }
 
@@ -292,6 +295,7 @@ void cop_job_destroy(cop_job **job)
     if (job == NULL || *job == NULL) return;
     for (size_t i = 0; i < cop_job_key_count(); i++)
         cop_job_value_free(*job, cop_job_key_at(i));
+    cop_job_guards_free(&(*job)->guard);
     cop_memory_free((*job)->source);
     cop_memory_free((*job)->path);
     cop_memory_free(*job);

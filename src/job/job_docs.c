@@ -23,6 +23,7 @@ const char *cop_job_type_name(cop_job_type type)
         [COP_JOB_INTEGERS] = "a list of integers",
         [COP_JOB_STRINGS] = "a list of texts",
         [COP_JOB_FIELDS] = "a mapping of names",
+        [COP_JOB_GUARDS] = "a list of mappings",
     };
     return names[type];
 }
@@ -58,6 +59,7 @@ cop_status cop_job_key_print_range(const cop_job_key *key, cop_text *text, cop_e
     case COP_JOB_PATH:
     case COP_JOB_STRINGS:
     case COP_JOB_FIELDS:
+    case COP_JOB_GUARDS:
         break;
     }
     return print_choices(key, text, err);

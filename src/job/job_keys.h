@@ -18,12 +18,13 @@ typedef enum cop_job_type {
     COP_JOB_NUMBERS,  /* cop_job_numbers */
     COP_JOB_INTEGERS, /* cop_job_integers */
     COP_JOB_STRINGS,  /* cop_job_strings */
-    COP_JOB_FIELDS    /* cop_fields */
+    COP_JOB_FIELDS,   /* cop_fields */
+    COP_JOB_GUARDS    /* cop_job_guards */
 } cop_job_type;
 
 typedef struct cop_job_key {
     const char *name;    /* dotted */
-    size_t offset;       /* of the field in cop_job */
+    size_t offset;       /* of the field in cop_job; of a guard's key in cop_job_guard */
     const char *initial; /* default as YAML; "null": absent is allowed; NULL: required */
     const char *before;  /* what programs did that did not know the key; NULL: its default */
     const char *example; /* value to show where a required key is missing */

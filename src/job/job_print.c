@@ -1,5 +1,5 @@
 /* Values of a job as YAML text that reads back as the same. */
-#include "job/job_keys.h"
+#include "job/job_guard.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -130,11 +130,12 @@ static cop_status print_fields(const cop_fields *fields, cop_text *text, cop_err
     return cop_text_append(text, "}", 1, err);
 }
 
-cop_status cop_job_print_value(const cop_job *job, size_t index, cop_text *text, cop_error *err)
+static cop_status print_guards(const cop_job_guards *guards, cop_text *text, cop_error *err);
+
+/* The value of a key at its place. */
+static cop_status print_field(const void *field, const cop_job_key *key, cop_text *text,
+                              cop_error *err)
 {
-    const cop_job_key *const key = cop_job_key_at(index);
-    COP_CHECK(key != NULL, err, COP_ERR_INTERNAL, "a job has no key number %zu", index);
-    const void *const field = (const char *)job + key->offset;
     switch (key->type) {
     case COP_JOB_INTEGER:
         if (key->word != NULL && *(const int64_t *)field == 0)
@@ -157,6 +158,32 @@ cop_status cop_job_print_value(const cop_job *job, size_t index, cop_text *text,
         return print_strings(field, text, err);
     case COP_JOB_FIELDS:
         return print_fields(field, text, err);
+    case COP_JOB_GUARDS:
+        return print_guards(field, text, err);
     }
     return cop_error_set(err, COP_ERR_INTERNAL, "%s has an unknown type", key->name);
+}
+
+static cop_status print_guards(const cop_job_guards *guards, cop_text *text, cop_error *err)
+{
+    size_t count = 0;
+    const cop_job_key *const keys = cop_job_guard_keys(&count);
+    COP_TRY(cop_text_append(text, "[", 1, err));
+    for (size_t i = 0; i < guards->count; i++) {
+        COP_TRY(print_separator(i, text, err));
+        for (size_t k = 0; k < count; k++) {
+            COP_TRY(cop_text_format(text, err, "%s%s: ", k == 0 ? "{" : ", ", keys[k].name));
+            COP_TRY(print_field((const char *)&guards->data[i] + keys[k].offset, &keys[k], text,
+                                err));
+        }
+        COP_TRY(cop_text_append(text, "}", 1, err));
+    }
+    return cop_text_append(text, "]", 1, err);
+}
+
+cop_status cop_job_print_value(const cop_job *job, size_t index, cop_text *text, cop_error *err)
+{
+    const cop_job_key *const key = cop_job_key_at(index);
+    COP_CHECK(key != NULL, err, COP_ERR_INTERNAL, "a job has no key number %zu", index);
+    return print_field((const char *)job + key->offset, key, text, err);
 }

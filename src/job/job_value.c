@@ -327,6 +327,28 @@ cop_status cop_job_value_set_pair(cop_job *job, const cop_job_key *key, const ch
 
 /* --- fields --- */
 
+cop_status cop_job_value_set_item(void *field, const cop_job_key *key, const cop_job_item *item,
+                                  const char *directory, cop_error *err)
+{
+    char *text = NULL;
+    switch (key->type) {
+    case COP_JOB_INTEGER:
+        return parse_integer(key, item, field, err);
+    case COP_JOB_NUMBER:
+        return parse_number(key, item, field, err);
+    case COP_JOB_BOOLEAN:
+        return parse_boolean(key, item, field, err);
+    case COP_JOB_STRING:
+    case COP_JOB_PATH:
+        COP_TRY(parse_text(key, item, directory, &text, err));
+        cop_memory_free(*(char **)field);
+        *(char **)field = text;
+        return COP_OK;
+    default:
+        return cop_error_set(err, COP_ERR_INTERNAL, "%s holds no single value", key->name);
+    }
+}
+
 static bool is_list(const cop_job_key *key)
 {
     return key->type == COP_JOB_NUMBERS || key->type == COP_JOB_INTEGERS ||
@@ -347,6 +369,10 @@ static cop_status check_shape(const cop_job_key *key, const cop_job_entry *entry
     COP_CHECK(entry->shape != COP_JOB_LIST || is_list(key), err, COP_ERR_CONFIG,
               "%s takes %s, not a list%s", key->name, type,
               text ? "; put text with brackets in quotes" : "");
+    COP_CHECK(entry->shape != COP_JOB_RECORDS, err, COP_ERR_CONFIG,
+              "%s: a list holds plain values, not lists or mappings (text "
+              "with a colon or brackets needs quotes)",
+              key->name);
     COP_CHECK(text || entry->shape == COP_JOB_LIST || !cop_job_item_is_null(&entry->items[0]),
               err, COP_ERR_CONFIG, "%s has no value", key->name);
     return COP_OK;
@@ -358,20 +384,13 @@ cop_status cop_job_value_set(cop_job *job, const cop_job_key *key, const cop_job
     void *const field = field_of(job, key);
     if (key->type == COP_JOB_FIELDS) return begin_mapping(field, key, entry, err);
     COP_TRY(check_shape(key, entry, err));
-    char *text = NULL;
     switch (key->type) {
     case COP_JOB_INTEGER:
-        return parse_integer(key, &entry->items[0], field, err);
     case COP_JOB_NUMBER:
-        return parse_number(key, &entry->items[0], field, err);
     case COP_JOB_BOOLEAN:
-        return parse_boolean(key, &entry->items[0], field, err);
     case COP_JOB_STRING:
     case COP_JOB_PATH:
-        COP_TRY(parse_text(key, &entry->items[0], directory, &text, err));
-        cop_job_value_free(job, key);
-        *(char **)field = text;
-        return COP_OK;
+        return cop_job_value_set_item(field, key, &entry->items[0], directory, err);
     case COP_JOB_NUMBERS:
         return set_numbers(field, key, entry, err);
     case COP_JOB_INTEGERS:
@@ -379,6 +398,7 @@ cop_status cop_job_value_set(cop_job *job, const cop_job_key *key, const cop_job
     case COP_JOB_STRINGS:
         return set_strings(field, key, entry, directory, err);
     case COP_JOB_FIELDS:
+    case COP_JOB_GUARDS:
         break;
     }
     return cop_error_set(err, COP_ERR_INTERNAL, "%s has an unknown type", key->name);

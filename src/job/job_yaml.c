@@ -50,8 +50,10 @@ bool cop_job_item_is_null(const cop_job_item *item)
 
 static void draft_free(entry_draft *draft)
 {
-    for (size_t i = 0; i < draft->entry.count; i++)
+    for (size_t i = 0; i < draft->entry.count; i++) {
         cop_memory_free(draft->entry.items[i].text);
+        cop_memory_free(draft->entry.items[i].name);
+    }
     cop_memory_free(draft->entry.items);
 }
 
@@ -135,6 +137,7 @@ static cop_status add_item(entry_draft *draft, const yaml_event_t *event, cop_er
     COP_CHECK(memchr(text, '\0', length) == NULL, err, COP_ERR_CONFIG,
               "%s: a text must not have a NUL character", entry->name);
     cop_job_item *const item = &entry->items[entry->count];
+    *item = (cop_job_item){.of = entry->records};
     item->text = cop_memory_copy_string(text, length, err);
     if (item->text == NULL) return COP_ERR_MEMORY;
     item->length = length;
@@ -143,22 +146,70 @@ static cop_status add_item(entry_draft *draft, const yaml_event_t *event, cop_er
     return COP_OK;
 }
 
-/* Reads the items of a list up to its end. */
-static cop_status read_items(yaml_reader *reader, entry_draft *draft, cop_error *err)
+static cop_status fail_list(const entry_draft *draft, cop_error *err)
+{
+    return cop_error_set(err, COP_ERR_CONFIG,
+                         "%s: a list holds plain values, not lists or mappings (text "
+                         "with a colon or brackets needs quotes)",
+                         cop_job_show(draft->entry.name, strlen(draft->entry.name)).text);
+}
+
+/* Adds the value of a key of a mapping in a list. */
+static cop_status add_named(yaml_reader *reader, entry_draft *draft, const yaml_event_t *key,
+                            cop_error *err)
+{
+    yaml_event_t value;
+    if (key->type != YAML_SCALAR_EVENT) return fail_list(draft, err);
+    char *name = cop_memory_copy_string((const char *)key->data.scalar.value,
+                                        key->data.scalar.length, err);
+    if (name == NULL) return COP_ERR_MEMORY;
+    cop_status status = next_event(reader, &value, err);
+    if (status == COP_OK) {
+        status = value.type == YAML_SCALAR_EVENT ? add_item(draft, &value, err)
+                                                 : fail_list(draft, err);
+        yaml_event_delete(&value);
+    }
+    if (status == COP_OK) {
+        draft->entry.items[draft->entry.count - 1].name = name;
+        name = NULL;
+    }
+    cop_memory_free(name);
+    return status;
+}
+
+/* Reads a mapping in a list up to its end. */
+static cop_status read_record(yaml_reader *reader, entry_draft *draft, cop_error *err)
 {
     for (;;) {
         yaml_event_t event;
         COP_TRY(next_event(reader, &event, err));
+        const bool at_end = event.type == YAML_MAPPING_END_EVENT;
+        const cop_status status = at_end ? COP_OK : add_named(reader, draft, &event, err);
+        yaml_event_delete(&event);
+        if (status != COP_OK) return status;
+        if (at_end) break;
+    }
+    draft->entry.records++;
+    return COP_OK;
+}
+
+/* Reads the items of a list up to its end: plain values, or mappings of such. */
+static cop_status read_items(yaml_reader *reader, entry_draft *draft, cop_error *err)
+{
+    for (bool first = true;; first = false) {
+        yaml_event_t event;
+        COP_TRY(next_event(reader, &event, err));
         const yaml_event_type_t type = event.type;
+        const bool record = type == YAML_MAPPING_START_EVENT;
         cop_status status = COP_OK;
-        if (type == YAML_SCALAR_EVENT) {
+        if (record && first) draft->entry.shape = COP_JOB_RECORDS;
+        const bool records = draft->entry.shape == COP_JOB_RECORDS;
+        if (record && records) {
+            status = read_record(reader, draft, err);
+        } else if (type == YAML_SCALAR_EVENT && !records) {
             status = add_item(draft, &event, err);
         } else if (type != YAML_SEQUENCE_END_EVENT) {
-            status =
-                cop_error_set(err, COP_ERR_CONFIG,
-                              "%s: a list holds plain values, not lists or mappings (text "
-                              "with a colon or brackets needs quotes)",
-                              cop_job_show(draft->entry.name, strlen(draft->entry.name)).text);
+            status = fail_list(draft, err);
         }
         yaml_event_delete(&event);
         if (status != COP_OK || type == YAML_SEQUENCE_END_EVENT) return status;

@@ -63,12 +63,21 @@ void cop_budget_of_base(const cop_job *job, uint64_t *answers, uint64_t *tokens)
     const uint64_t search =
         (uint64_t)(job->splits.support + job->splits.probe + job->splits.validate);
     const uint64_t units = (search + batch - 1) / batch;
-    *answers = search;
-    *tokens = least_of(units * batch, search + (uint64_t)job->splits.test) *
+    const uint64_t guards = cop_budget_of_guards(job);
+    *answers = search + guards;
+    *tokens = (least_of(units * batch, search + (uint64_t)job->splits.test) + guards) *
               (uint64_t)job->generation.max_new_tokens;
 }
 
 /* --- rounds as the job wants them --- */
+
+uint64_t cop_budget_of_guards(const cop_job *job)
+{
+    uint64_t count = 0;
+    for (size_t g = 0; g < job->guard.count; g++)
+        count += (uint64_t)job->guard.data[g].examples;
+    return count;
+}
 
 /* Most directions that the job's operators find in one population. */
 static size_t count_directions(const cop_job *job)
@@ -108,10 +117,10 @@ cop_round cop_round_of_population(const cop_method *method, const cop_job *job)
         round.directions = count_directions(job);
         round.doubling = probe;
         round.doublings = count_doublings(job, &job->consolidate.scale, 0);
-        round.gate = validate;
+        round.gate = validate + cop_budget_of_guards(job);
         round.tries = (size_t)job->gate.tries;
     } else if (method->is_gated) { /* the iterate on probe, and at the end the gate */
-        round.rest = probe + validate;
+        round.rest = probe + validate + cop_budget_of_guards(job);
     }
     return round;
 }
@@ -120,7 +129,7 @@ cop_round cop_round_of_recentring(const cop_job *job)
 {
     const uint64_t support = (uint64_t)job->splits.support;
     const uint64_t probe = (uint64_t)job->splits.probe;
-    const uint64_t validate = (uint64_t)job->splits.validate;
+    const uint64_t validate = (uint64_t)job->splits.validate + cop_budget_of_guards(job);
     const size_t steps = job->recenter.step.count;
     return (cop_round){.first = support,
                        .candidate = support,

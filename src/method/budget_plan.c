@@ -33,7 +33,17 @@ static void spend_base(planner *p)
     uint64_t tokens = 0;
     cop_budget_of_base(p->job, &answers, &tokens);
     cop_budget_spend(&p->budget, answers, tokens);
-    p->plan->base = answers;
+    p->plan->guards = cop_budget_of_guards(p->job);
+    p->plan->base = answers - p->plan->guards;
+}
+
+/* Takes the answers of so many tries at the gate; gives those that guards have no part in. */
+static uint64_t spend_gate(planner *p, size_t tries)
+{
+    const uint64_t guards = tries * cop_budget_of_guards(p->job);
+    p->plan->guards += guards;
+    (void)spend(p, guards);
+    return spend(p, tries * (uint64_t)p->job->splits.validate);
 }
 
 /* Candidates of a round, 0: it is not made. */
@@ -58,7 +68,7 @@ static uint64_t spend_proposals(planner *p, const cop_round *round, cop_plan_par
         doubled++;
     }
     const size_t passed = cop_round_tries(round, left(p));
-    answers += spend(p, passed * round->gate);
+    answers += spend_gate(p, passed);
     *directions = (cop_plan_part){round->directions, tried};
     *doublings = (cop_plan_part){round->doublings, doubled};
     *tries = (cop_plan_part){round->tries, passed};
@@ -90,8 +100,7 @@ static void spend_populations(planner *p)
             plan->consolidation += spend(p, (uint64_t)p->job->splits.probe);
         }
     }
-    if (p->method->is_gated && !p->method->proposes)
-        plan->consolidation += spend(p, (uint64_t)p->job->splits.validate);
+    if (p->method->is_gated && !p->method->proposes) plan->consolidation += spend_gate(p, 1);
 }
 
 static void spend_recentring(planner *p)
@@ -111,7 +120,7 @@ static void spend_recentring(planner *p)
         for (size_t i = 0; i < round.line_steps && cop_round_may_extend_line(&round, left(p));
              i++)
             plan->recentring += spend(p, round.line);
-        plan->recentring += spend(p, round.gate);
+        plan->recentring += spend_gate(p, 1);
     }
 }
 
@@ -133,12 +142,12 @@ static cop_status check_least(const planner *p, cop_error *err)
         !short_of_answers && (b->tokens == 0 || b->tokens >= tokens), err, COP_ERR_CONFIG,
         "budget.%s: %" PRIu64 " are too few: this search needs %" PRIu64
         " at least, for %" PRIu64 " answers of the base, %zu candidates of %" PRIu64
-        " each%s and %" PRIu64 " answers on probe and validate%s; give more, or make "
+        " each%s and %" PRIu64 " answers on probe and validate%s%s; give more, or make "
         "splits smaller",
         short_of_answers ? "answers" : "tokens", short_of_answers ? b->answers : b->tokens,
         short_of_answers ? answers : tokens, base, candidates, round.candidate,
         candidates < round.candidates ? ", fewer being no population," : "",
-        least - candidates * round.candidate,
+        least - candidates * round.candidate, p->job->guard.count > 0 ? " and for guards" : "",
         short_of_answers ? "" : ", all as long as generation.max_new_tokens lets them be");
     return COP_OK;
 }
@@ -221,23 +230,25 @@ cop_status cop_plan_print_work(const cop_job *job, uint64_t test, cop_text *text
                                 plan.consolidation));
     if (method->recentres)
         COP_TRY(cop_text_format(text, err, ", recentring %" PRIu64, plan.recentring));
+    if (plan.guards > 0) COP_TRY(cop_text_format(text, err, ", guards %" PRIu64, plan.guards));
     const uint64_t spare = count_spare(&plan.spent, &whole.spent);
     if (spare > 0) COP_TRY(cop_text_format(text, err, ", spare %" PRIu64, spare));
     return cop_text_format(text, err, ", test %" PRIu64 "\n", test);
 }
 
-static cop_status print_limits(const cop_budget *b, const cop_budget *whole, cop_text *text,
-                               cop_error *err)
+static cop_status print_limits(const cop_budget *b, const cop_budget *whole, bool guarded,
+                               cop_text *text, cop_error *err)
 {
     COP_TRY(cop_text_append(text, "budget:", 7, err));
     if (b->answers > 0) COP_TRY(cop_text_format(text, err, " %" PRIu64 " answers", b->answers));
     if (b->tokens > 0)
         COP_TRY(cop_text_format(text, err, "%s %" PRIu64 " tokens", b->answers > 0 ? "," : "",
                                 b->tokens));
-    COP_TRY(cop_text_format(text, err,
-                            " for support, probe and validate; all of the search takes %" PRIu64
-                            " answers at most",
-                            whole->spent_answers));
+    COP_TRY(
+        cop_text_format(text, err,
+                        " for support, probe and validate%s; all of the search takes %" PRIu64
+                        " answers at most",
+                        guarded ? ", and for guards" : "", whole->spent_answers));
     if (b->tokens > 0)
         COP_TRY(cop_text_format(text, err, ", %" PRIu64 " tokens", whole->spent_tokens));
     return cop_text_append(text, "\n", 1, err);
@@ -279,7 +290,7 @@ cop_status cop_plan_print_budget(const cop_job *job, cop_text *text, cop_error *
     COP_TRY(cop_method_find(job->method, &method, err));
     COP_TRY(cop_plan_make(method, job, &budget, &plan, err));
     COP_TRY(cop_plan_make(method, job, &none, &whole, err));
-    COP_TRY(print_limits(&budget, &whole.spent, text, err));
+    COP_TRY(print_limits(&budget, &whole.spent, job->guard.count > 0, text, err));
     if (plan.spent.spent_answers == whole.spent.spent_answers)
         return cop_text_format(text, err, "budget: there is room for all of it\n");
     COP_TRY(print_parts(method, &plan, text, err));

@@ -2,6 +2,7 @@
  * of a fresh population, asking nobody. The iterate that is best on probe, the last among
  * equals, faces the gate. */
 #include "method/gate.h"
+#include "method/guards.h"
 #include "method/methods.h"
 #include "method/spend.h"
 
@@ -114,6 +115,7 @@ static cop_status pass_gate(strategy *s, bool *improved, cop_error *err)
     memset(search->centre, 0, search->seed_count * sizeof *search->centre);
     COP_TRY(cop_gate_pass(search, &request, search->centre_validate, &winner, err));
     *improved = winner != SIZE_MAX;
+    if (*improved) cop_guards_commit(search);
     if (*improved) memcpy(search->centre, s->best, search->seed_count * sizeof *s->best);
     return COP_OK;
 }

@@ -3,6 +3,7 @@
  * population. */
 #include "coppice/base/memory.h"
 #include "coppice/method/method.h"
+#include "method/guards.h"
 #include "method/screen.h"
 #include "method/spend.h"
 
@@ -100,7 +101,8 @@ cop_status cop_search_score_base(cop_search *search, bool graded, cop_base_score
                    accuracy_of(search, scores + base->start[COP_SPLIT_VALIDATE],
                                search->splits->counts[COP_SPLIT_VALIDATE]));
     cop_progress_end(search->phases->progress, text);
-    return choose_measure(search, graded, scores, base->start[COP_SPLIT_TEST], err);
+    COP_TRY(choose_measure(search, graded, scores, base->start[COP_SPLIT_TEST], err));
+    return cop_guards_score_base(search, err);
 }
 
 cop_status cop_search_score_population(cop_search *search, cop_candidates *population,

@@ -1,6 +1,7 @@
 /* The gate. A candidate passes if the mean of its paired gains on validate, over the centre,
  * lies above 0 by z standard errors, z being raised for the number of tries. */
 #include "method/gate.h"
+#include "method/guards.h"
 #include "method/spend.h"
 
 #include "coppice/base/memory.h"
@@ -43,20 +44,27 @@ static cop_status keep_decision(const cop_search *search, const cop_gate_record 
     COP_TRY(cop_store_set_i64(search->phases->store, path, d->accepted ? 1 : 0, NULL,
                               "1: the update was taken", err));
     (void)snprintf(path, sizeof path, "%s/operator", group);
-    return cop_store_set_text(search->phases->store, path, record->source,
-                              "that found the direction", err);
+    COP_TRY(cop_store_set_text(search->phases->store, path, record->source,
+                               "that found the direction", err));
+    return record->guards == NULL ? COP_OK
+                                  : cop_guards_note(search, group, record->guards, err);
 }
 
-/* Notes a decision: run file, log, screen. */
+/* Notes a decision: run file, log, screen. What the record owns is the search's then. */
 static cop_status note_decision(cop_search *search, const cop_gate_record *record,
                                 cop_error *err)
 {
     void *items = search->gate;
-    COP_TRY(cop_memory_grow(&items, &search->gate_capacity, search->gate_count + 1,
-                            sizeof *search->gate, err));
+    const cop_status grown = cop_memory_grow(&items, &search->gate_capacity,
+                                             search->gate_count + 1, sizeof *search->gate, err);
+    if (grown != COP_OK) cop_memory_free(record->guards);
+    COP_TRY(grown);
     search->gate = items;
     search->gate[search->gate_count++] = *record;
     const cop_gate_decision *const d = &record->decision;
+    const char *const said = d->accepted              ? "accepted"
+                             : record->guards != NULL ? "a guard is against it"
+                                                      : "rejected";
     cop_progress_print(search->phases->progress,
                        "  gate %s try %lld: %zu %s, %zu %s of %zu; mean %+.3f, lower "
                        "bound %+.3f: %s",
@@ -64,14 +72,29 @@ static cop_status note_decision(cop_search *search, const cop_gate_record *recor
                        (long long)record->attempt, d->paired.fixes,
                        search->measure.on_reward ? "better" : "fixed", d->paired.regressions,
                        search->measure.on_reward ? "worse" : "broken", d->count, d->paired.mean,
-                       d->bound, d->accepted ? "accepted" : "rejected");
+                       d->bound, said);
     cop_log_write(search->phases->log, COP_LOG_INFO,
                   "gate round %lld try %lld step %g: %zu fixed, %zu broken of %zu, "
                   "mean %+.4f, z %.3f, lower bound %+.4f: %s",
                   (long long)record->round, (long long)record->attempt, record->step,
                   d->paired.fixes, d->paired.regressions, d->count, d->paired.mean, d->z,
-                  d->bound, d->accepted ? "accepted" : "rejected");
+                  d->bound, said);
     return keep_decision(search, record, err);
+}
+
+/* Puts who has passed by the task's examples to the guards. */
+static cop_status ask_guards(cop_search *search, const cop_gate_candidate *c,
+                             cop_gate_record *note, bool *accepted, cop_error *err)
+{
+    note->guards = cop_memory_alloc(search->guard_count, sizeof *note->guards, err);
+    if (note->guards == NULL) return COP_ERR_MEMORY;
+    const cop_status status = cop_guards_ask(search, c->vector, c->step, note->decision.z,
+                                             note->guards, accepted, err);
+    note->decision.accepted = *accepted;
+    if (status == COP_OK) return COP_OK;
+    cop_memory_free(note->guards);
+    note->guards = NULL;
+    return status;
 }
 
 /* Decides on row t of the gate's phase. */
@@ -80,7 +103,7 @@ static cop_status decide(cop_search *search, const cop_gate_request *request,
 {
     const cop_job *const job = search->job;
     const cop_gate_candidate *const c = &request->candidates[t];
-    const cop_gate_record note = {
+    cop_gate_record note = {
         .round = request->round,
         .attempt = request->first_attempt + (int64_t)t,
         .source = c->source,
@@ -92,6 +115,8 @@ static cop_status decide(cop_search *search, const cop_gate_request *request,
                                     job->recenter.regression_weight,
                                     cop_gate_raise_z(job->gate.z, (size_t)job->gate.tries))};
     *accepted = note.decision.accepted && cop_phase_row_valid(phase, t);
+    if (*accepted && search->guard_count > 0)
+        COP_TRY(ask_guards(search, c, &note, accepted, err));
     return note_decision(search, &note, err);
 }
 

@@ -1,6 +1,7 @@
 /* Moving the centre by what operators make of scored candidates: a grid of steps on probe, the
  * best of them through the gate against the centre. CoRP's stage 1 is this around the base. */
 #include "method/move.h"
+#include "method/guards.h"
 #include "method/proposals.h"
 
 #include "coppice/base/memory.h"
@@ -175,6 +176,7 @@ static cop_status pass_gate(mover *s, size_t *winner, cop_error *err)
 /* Moves the centre along proposal `winner`. */
 static cop_status commit(mover *s, size_t winner, cop_error *err)
 {
+    cop_guards_commit(s->search);
     return cop_search_move(s->search, cop_proposals_vector(&s->proposals, winner),
                            s->proposals.items[winner].step, err);
 }

@@ -1,5 +1,6 @@
 /* Stage 2: local search around the accepted model, gated at every step. */
 #include "method/recenter.h"
+#include "method/guards.h"
 #include "method/spend.h"
 
 #include "coppice/base/memory.h"
@@ -277,6 +278,7 @@ static cop_status commit(round_state *r, size_t winner, size_t chosen, cop_error
         COP_TRY(pass_gate(r, "_step", &chosen, 1, &passed, err));
         if (passed != SIZE_MAX) taken = passed;
     }
+    cop_guards_commit(search);
     COP_TRY(cop_search_move(search, cop_proposals_vector(&r->proposals, taken),
                             r->proposals.items[taken].step, err));
     memcpy(search->centre_validate, r->gated,

@@ -181,7 +181,12 @@ void cop_search_free(cop_search *search)
     cop_memory_free(search->centre_validate);
     cop_memory_free(search->support);
     cop_memory_free(search->base_support);
+    for (size_t i = 0; i < search->gate_count; i++)
+        cop_memory_free(search->gate[i].guards);
     cop_memory_free(search->gate);
+    for (size_t g = 0; g < search->guard_count; g++)
+        cop_phase_destroy(&search->guards[g].phase);
+    cop_memory_free(search->guards);
     cop_memory_free(search->steps);
     *search = (cop_search){0};
 }

@@ -7,6 +7,7 @@
 #include "coppice/report/split_analysis.h"
 #include "coppice/store/store.h"
 #include "report/burnt.h"
+#include "report/guards.h"
 #include "report/moved.h"
 #include "report/races.h"
 #include "report/run_file.h"
@@ -232,6 +233,7 @@ static cop_status print_gate(const cop_store *store, cop_text *text, cop_error *
             number(store, group, "fixes"), number(store, group, "regressions"),
             number(store, group, "mean"), number(store, group, "bound"),
             accepted ? "accepted" : "rejected"));
+        COP_TRY(cop_guards_print_decision(store, group, text, err));
     }
 }
 

@@ -5,6 +5,7 @@
 #include "coppice/base/memory.h"
 #include "coppice/base/timer.h"
 #include "report/burnt.h"
+#include "report/guards.h"
 #include "report/screen.h"
 #include "report/spending.h"
 
@@ -46,13 +47,15 @@ static json_t *gate_json(const cop_report *report)
     for (size_t i = 0; i < report->search->gate_count; i++) {
         const cop_gate_record *const g = &report->search->gate[i];
         const cop_gate_decision *const d = &g->decision;
+        json_t *const guards = cop_guards_decision_json(report->search, g);
         (void)json_array_append_new(
             list,
-            json_pack("{s:I, s:I, s:f, s:I, s:I, s:I, s:f, s:f, s:f, s:b}", "round",
+            json_pack("{s:I, s:I, s:f, s:I, s:I, s:I, s:f, s:f, s:f, s:b, s:o*}", "round",
                       (json_int_t)g->round, "try", (json_int_t)g->attempt, "step", g->step,
                       "examples", (json_int_t)d->count, "fixes", (json_int_t)d->paired.fixes,
                       "regressions", (json_int_t)d->paired.regressions, "mean", d->paired.mean,
-                      "z", d->z, "lower_bound", d->bound, "accepted", d->accepted));
+                      "z", d->z, "lower_bound", d->bound, "accepted", d->accepted, "guards",
+                      guards));
     }
     return list;
 }
@@ -125,6 +128,15 @@ static cop_status print_budget(const cop_budget *b, cop_progress *out, cop_error
     return status;
 }
 
+static cop_status print_guards(const cop_search *search, cop_progress *out, cop_error *err)
+{
+    cop_text text = {0};
+    const cop_status status = cop_guards_print(search, &text, err);
+    if (status == COP_OK && text.length > 0) cop_progress_print(out, "%s", text.data);
+    cop_text_free(&text);
+    return status;
+}
+
 static cop_status print_end(const cop_report *report, cop_error *err)
 {
     cop_progress *const out = report->dir->progress;
@@ -153,6 +165,7 @@ static cop_status print_end(const cop_report *report, cop_error *err)
         : report->verdict == COP_VERDICT_PASSED
             ? "The consolidated model passed the gate on held-out examples."
             : "Nothing passed the gate, so the result is the base model.");
+    COP_TRY(print_guards(report->search, out, err));
     COP_TRY(print_budget(&report->search->budget, out, err));
     cop_progress_print(out, "%s, %llu tokens generated in this start.", spent,
                        (unsigned long long)report->dir->progress->all_tokens);
@@ -239,6 +252,8 @@ static cop_status write_summary(const cop_report *report, cop_error *err)
         "units", (json_int_t)spent.units, "base_sha256", report->recipe->base_sha256);
     json_t *const burnt = cop_burnt_json(report->dir->store);
     if (burnt != NULL) (void)json_object_set_new(summary, "destructive_candidates", burnt);
+    json_t *const guards = cop_guards_result_json(report->search);
+    if (guards != NULL) (void)json_object_set_new(summary, "guards", guards);
     json_t *const screen = cop_screen_json(report->dir->store);
     if (screen != NULL) (void)json_object_set_new(summary, "support_screen", screen);
     if (summary != NULL && cop_budget_is_set(&report->search->budget))

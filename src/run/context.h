@@ -15,6 +15,12 @@
 
 enum { COP_REASON_BYTES = 384 };
 
+/* A guard's examples. */
+typedef struct cop_rank_guard {
+    const cop_task *task; /* NULL: text */
+    cop_dataset *dataset;
+} cop_rank_guard;
+
 /* On every rank. */
 typedef struct cop_rank {
     cop_world *world;
@@ -25,7 +31,9 @@ typedef struct cop_rank {
     cop_task own_task;    /* the task, with what the job says about it */
     cop_task_setup setup; /* of the task */
     cop_dataset *dataset;
-    cop_dataset *examples; /* few-shot, NULL for none */
+    cop_dataset *examples;           /* few-shot, NULL for none */
+    cop_rank_guard *guards;          /* [job->guard.count] */
+    cop_evaluator_guard *guard_sets; /* [job->guard.count] the same for the evaluator */
     cop_splits splits;
     cop_checkpoint *base;     /* the base's tensors; NULL once a worker has loaded them */
     cop_evaluator *evaluator; /* NULL where rank 0 only coordinates */

@@ -2,6 +2,7 @@
 #include "coppice/report/baselines.h"
 #include "coppice/report/report.h"
 #include "run/context.h"
+#include "run/guards.h"
 #include "run/split_phase.h"
 
 #include "coppice/base/memory.h"
@@ -152,6 +153,7 @@ cop_status cop_driver_run(cop_lead *lead, cop_error *err)
     COP_TRY_OUT(cop_method_find(rank->job->method, &method, err));
     COP_TRY_OUT(cop_search_create(method, rank->job, &rank->splits, &lead->phases,
                                   rank->own_task.correct_at, search, err));
+    COP_TRY_OUT(cop_run_guards_give(rank, search, err));
     cop_baselines_print_plan(search);
     COP_TRY_OUT(print_budget(lead, err));
     COP_TRY_OUT(cop_search_score_base(search, rank->task->graded, &base, err));

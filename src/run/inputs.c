@@ -1,6 +1,7 @@
 /* What a job is made of before there are ranks: its task, its examples, its prompts, and what
  * rank 0 will hold of it. `coppice run --check` looks at the same. */
 #include "run/inputs.h"
+#include "run/guards.h"
 
 #include "coppice/base/memory.h"
 #include "coppice/base/timer.h"
@@ -65,6 +66,7 @@ cop_status cop_inputs_load(cop_rank *rank, cop_error *err)
     const cop_status status = split_data(rank, keys, total, err);
     cop_memory_free(keys);
     COP_TRY(status);
+    COP_TRY(cop_run_guards_load(rank, err));
     if (job->task.examples == NULL) return COP_OK;
     return cop_task_load(rank->task, job->task.examples, &job->task.fields, NULL,
                          &rank->examples, err);
@@ -72,6 +74,7 @@ cop_status cop_inputs_load(cop_rank *rank, cop_error *err)
 
 void cop_inputs_free(cop_rank *rank)
 {
+    cop_run_guards_free(rank);
     cop_splits_free(&rank->splits);
     cop_dataset_destroy(&rank->dataset);
     cop_dataset_destroy(&rank->examples);
@@ -85,6 +88,8 @@ cop_evaluator_options cop_inputs_prompt_options(const cop_rank *rank)
         .task = rank->task,
         .setup = &rank->setup,
         .dataset = rank->dataset,
+        .guards = rank->guard_sets,
+        .guard_count = job->guard.count,
         .system = job->task.system,
         .user = job->task.user,
         .assistant = job->task.assistant,

@@ -1,5 +1,6 @@
 /* What the run file says of the job: identity, checked at a resume, and surroundings. */
 #include "run/context.h"
+#include "run/guards.h"
 
 #include "coppice/base/build_info.h"
 #include "coppice/base/memory.h"
@@ -47,7 +48,10 @@ cop_status cop_run_identity_note(cop_lead *lead, cop_error *err)
     COP_TRY(cop_store_set_i64(lead->dir.store, "/job/threads", lead->rank->job->backend.threads,
                               "threads", "per rank, last start", err));
     cop_text value = {0};
-    cop_status status = COP_OK;
+    cop_status status = cop_run_guards_print(lead->rank, &value, err);
+    if (status == COP_OK && value.length > 0)
+        status = cop_store_set_text(lead->dir.store, "/base/guards", value.data,
+                                    "the guards, by the digests of their data", err);
     for (size_t key = 0; key < cop_job_key_count() && status == COP_OK; key++) {
         char path[160];
         key_path(path, sizeof path, key);
@@ -77,7 +81,7 @@ static cop_status check_digest(const cop_lead *lead, const char *path, const cha
 static bool compares_by_content(const char *key)
 {
     return strcmp(key, "model") == 0 || strcmp(key, "task.data") == 0 ||
-           strcmp(key, "task.examples") == 0;
+           strcmp(key, "task.examples") == 0 || strcmp(key, "guard") == 0;
 }
 
 /* The value of a key that the run was begun with, by a program that may not have known it. */
@@ -94,6 +98,22 @@ static cop_status read_value(const cop_lead *lead, size_t key, cop_text *value, 
         return cop_text_append(value, "auto", 4, err);
     return recorded == NULL ? cop_job_print_before(key, value, err)
                             : cop_text_append(value, recorded, strlen(recorded), err);
+}
+
+/* Whatever the paths of their data. */
+static cop_status check_guards(const cop_lead *lead, cop_error *err)
+{
+    cop_text mine = {0};
+    const char *const recorded = cop_store_get_text(lead->dir.store, "/base/guards");
+    const char *const theirs = recorded == NULL ? "" : recorded;
+    cop_status status = cop_run_guards_print(lead->rank, &mine, err);
+    if (status == COP_OK && strcmp(mine.data, theirs) != 0)
+        status = cop_error_set(err, COP_ERR_MISMATCH,
+                               "%s belongs to another job: guard was [%s] and is now [%s]; "
+                               "restore it, or choose another --out",
+                               lead->dir.run_path, theirs, mine.data);
+    cop_text_free(&mine);
+    return status;
 }
 
 cop_status cop_run_identity_check(const cop_lead *lead, cop_error *err)
@@ -119,6 +139,7 @@ out:
     cop_text_free(&value);
     cop_text_free(&theirs);
     COP_TRY(status);
+    COP_TRY(check_guards(lead, err));
     COP_TRY(cop_base_files_check(lead, err));
     COP_TRY(check_digest(lead, "/base/examples_sha256", examples_digest(lead),
                          "file of few-shot examples", err));

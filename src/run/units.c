@@ -194,14 +194,13 @@ cop_status cop_units_create(cop_rank *rank, void (*idle)(void *context), void *i
     created->idle = idle;
     created->idle_context = idle_context;
     created->lanes = cop_evaluator_lanes(rank->evaluator);
-    created->callbacks =
-        (cop_queue_work){.context = created,
-                         .overlap = rank->task->scorer != NULL, /* functions take no time */
-                         .lanes = created->lanes,
-                         .order = order,
-                         .chunk = chunk,
-                         .begin = begin,
-                         .finish = finish};
+    created->callbacks = (cop_queue_work){.context = created,
+                                          .overlap = cop_evaluator_overlaps(rank->evaluator),
+                                          .lanes = created->lanes,
+                                          .order = order,
+                                          .chunk = chunk,
+                                          .begin = begin,
+                                          .finish = finish};
     const cop_status status = make_room(created, err);
     if (status != COP_OK) {
         cop_units_destroy(&created);

@@ -6,7 +6,7 @@ import re
 import subprocess
 import sys
 
-from lib import ENV, QUICK, TOP, check, run_job, scratch
+from lib import DATA, ENV, QUICK, TOP, check, run_job, scratch
 
 if "--look" not in sys.argv:
     # The interpreter that runs the tests need not be the one that Debian's h5py belongs to.
@@ -20,7 +20,7 @@ import h5py  # noqa: E402
 DOCUMENT = os.path.join(TOP, "analysis", "SCHEMA.md")
 HOLES = {"n": r"\d+", "file": r"[a-z_.]+", "k": r"\d+", "key": r"[a-z0-9_.]+", "sigma": r"[0-9.e-]+"}
 CONDITIONS = {"always", "corp", "rounds", "es", "merging", "antithetic", "test", "candidates", "ensemble", "self-consistency",
-              "analysis", "skipped", "race", "candidate-race", "screen", "budget"}
+              "analysis", "skipped", "race", "candidate-race", "screen", "budget", "guard"}
 SMALL = [*QUICK, "population.size=12", "splits.support=16", "splits.probe=8", "splits.validate=16", "splits.test=8"]
 
 # What each job is, and which conditions of the table it meets.
@@ -34,6 +34,8 @@ JOBS = [
      "corp merging race"),
     (1, [*SMALL, "method=es", "es.iterations=2", "population.antithetic=true", "baselines.randopt=[]"],
      "es merging antithetic test self-consistency analysis"),
+    (1, [*QUICK, "recenter.rounds=0", "splits.test=0", "analysis.split_half=false",
+         f"guard=[{{task: arith, data: {DATA}, examples: 8, loss: 1}}]"], "corp merging guard"),
     (1, [*SMALL, "method=randopt", "splits.test=0", "splits.drop_uninformative=true", "splits.drop_after=3",
          "analysis.split_half=false"], "screen"),
     (1, [*SMALL, "method=randopt", "splits.test=0", "population.race=2", "analysis.split_half=false"], "candidate-race"),

@@ -69,7 +69,12 @@ typedef struct cop_splits {
     size_t counts[COP_SPLIT_COUNT];
     size_t *pool;      /**< [pool_count] examples of no split, in the order they were drawn */
     size_t pool_count; /**< owned, as the above */
-    size_t repeated;   /**< examples of the data set whose prompt an earlier one has too */
+    /** Examples of guards, one guard's after the other's, from guard_start[g] on; they are of
+     *  other data sets, and their numbers follow those of this one. Owned, both. */
+    size_t *guarded;
+    size_t *guard_start; /**< [guard_count + 1]; NULL: there are none */
+    size_t guard_count;
+    size_t repeated; /**< examples of the data set whose prompt an earlier one has too */
 } cop_splits;
 
 /** Divides `total` examples, and lists at most `pool` of those that come next for
@@ -87,8 +92,12 @@ cop_status cop_splits_create(size_t total, const size_t counts[COP_SPLIT_COUNT],
                              int64_t seed, const uint64_t *keys, cop_splits *splits,
                              cop_error *err);
 
+/** Adds the examples [count] of one more guard, whose data set's number 0 is `first`. */
+cop_status cop_splits_add_guard(cop_splits *splits, const size_t *examples, size_t count,
+                                size_t first, cop_error *err);
+
 /** All examples that a job may need, [*count]: the splits', one after the other, then the
- *  pool's. cop_memory_free(). */
+ *  pool's and the guards'. cop_memory_free(). */
 size_t *cop_splits_list(const cop_splits *splits, size_t *count, cop_error *err);
 
 /** Frees the lists; the struct is then {0} again. */

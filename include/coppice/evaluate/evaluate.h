@@ -27,12 +27,27 @@ typedef struct cop_answer_rules {
     size_t stop_token_count;
 } cop_answer_rules;
 
+/** Examples besides the task's: of another task, with the prompts that it has by itself, or of
+ *  plain text, which is answered by nobody: an example's score is the mean log-likelihood per
+ *  token of its field "text" (likelihood.h), in windows of COP_TEXT_WINDOW tokens at most. */
+typedef struct cop_evaluator_guard {
+    const cop_task *task; /**< NULL: text */
+    const cop_dataset *dataset;
+} cop_evaluator_guard;
+
+/** Tokens of a window of text: what more would take in memory beside answers is not planned. */
+enum { COP_TEXT_WINDOW = 1024 };
+
 /** All that an evaluator is made of. Strings and objects are borrowed and must outlive it. */
 typedef struct cop_evaluator_options {
     const char *model_dir;
     const cop_task *task;
     const cop_task_setup *setup; /**< of the task, NULL for none */
     const cop_dataset *dataset;
+    /** [guard_count] more examples, numbered after those of `dataset`, one guard's after the
+     *  other's. A unit's are all of one set. */
+    const cop_evaluator_guard *guards;
+    size_t guard_count;
     const char *system;    /**< prompt template, NULL: the task's default, "" none */
     const char *user;      /**< prompt template, NULL: the task's default */
     const char *assistant; /**< template of a few-shot example's answer, NULL: the task's */
@@ -121,6 +136,9 @@ cop_status cop_evaluator_finish(cop_evaluator *evaluator, cop_unit_pending **pen
 cop_status cop_evaluator_run(cop_evaluator *evaluator, const cop_unit *unit,
                              bool (*cancelled)(void *), void *context, cop_unit_result *result,
                              cop_error *err);
+
+/** True if some scores come from a process and may be waited for beside other work. */
+bool cop_evaluator_overlaps(const cop_evaluator *evaluator);
 
 /** Tensors of the checkpoint that the model has no use for, for a warning; NULL if none. */
 const char *cop_evaluator_unused_tensors(const cop_evaluator *evaluator);

@@ -27,6 +27,17 @@ typedef struct cop_job_strings {
     size_t count;
 } cop_job_strings;
 
+/** What the result must not harm: examples of another task, or text (`task` "text"). */
+typedef struct cop_job_guard {
+    char *task, *data;
+    int64_t examples; /**< of the data, drawn by splits.seed */
+    double loss;      /**< of their mean that is allowed */
+} cop_job_guard;
+typedef struct cop_job_guards {
+    cop_job_guard *data; /**< [count] */
+    size_t count;
+} cop_job_guards;
+
 /** A job. Paths are absolute: relative ones start from the job file's directory, those of an
  *  override from the current one. All owned. */
 typedef struct cop_job {
@@ -102,6 +113,7 @@ typedef struct cop_job {
         int64_t tries;
         bool allow_flat; /**< go on although the base earns the same with every example */
     } gate;
+    cop_job_guards guard;
     struct {
         cop_job_integers randopt;          /**< sizes K of ensembles of the best candidates */
         cop_job_integers self_consistency; /**< numbers K of answers of the base */

@@ -2,10 +2,10 @@
  * A budget: the most answers, or tokens, that a search may take (the job's keys budget.*), and
  * what of the search is made where it does not reach for all of it.
  *
- * What counts. Every answer on support, probe and validate, the base's, too; of tokens those
- * that are generated. The test set decides nothing and does not count: not the base's answers
- * to it, nor the baselines' or the result's. The base's tokens are known by unit, so that of a
- * unit with examples of both all count.
+ * What counts. Every answer on support, probe, validate and guards, the base's, too; of tokens
+ * those that are generated. The test set decides nothing and does not count: not the base's
+ * answers to it, nor the baselines' or the result's. The base's tokens are known by unit, so
+ * that of a unit with examples of both all count.
  *
  * What is left is known between phases, and is the same in every start: answers and tokens of
  * scored units stand in the run file. A phase begins only if what is left covers it with
@@ -61,7 +61,11 @@ uint64_t cop_budget_left(const cop_budget *budget);
 /** Takes something off. */
 void cop_budget_spend(cop_budget *budget, uint64_t answers, uint64_t tokens);
 
-/** The base's part: its answers, and at most so many tokens. */
+/** Answers on what guards hold, of one model: texts count as answers, though they take no
+ *  tokens. */
+uint64_t cop_budget_of_guards(const cop_job *job);
+
+/** The base's part: its answers, those of guards among them, and at most so many tokens. */
 void cop_budget_of_base(const cop_job *job, uint64_t *answers, uint64_t *tokens);
 
 /** A round as the job wants it; sizes in answers. */
@@ -119,14 +123,15 @@ typedef struct cop_plan_part {
 /** What a search comes to if all answers are as long as can be, every round moves the centre
  *  and every end of a grid is the best: the most that it can take. */
 typedef struct cop_plan {
-    uint64_t base, populations, consolidation, recentring; /**< answers */
-    cop_plan_part rounds;                                  /**< populations */
-    cop_plan_part candidates;                              /**< of the first population */
-    size_t last_candidates;                                /**< of the last one */
-    cop_plan_part directions, doublings, tries;            /**< of the first round */
-    cop_plan_part recentrings;                             /**< rounds of recentring */
-    cop_plan_part local; /**< candidates of the last one that is made */
-    cop_budget spent;    /**< the budget, after all of it */
+    /** Answers; those on guards apart from the rest. */
+    uint64_t base, populations, consolidation, recentring, guards;
+    cop_plan_part rounds;                       /**< populations */
+    cop_plan_part candidates;                   /**< of the first population */
+    size_t last_candidates;                     /**< of the last one */
+    cop_plan_part directions, doublings, tries; /**< of the first round */
+    cop_plan_part recentrings;                  /**< rounds of recentring */
+    cop_plan_part local;                        /**< candidates of the last one that is made */
+    cop_budget spent;                           /**< the budget, after all of it */
 } cop_plan;
 
 /** Plans a job's search within a budget, which may be another than the job's. COP_ERR_CONFIG:

@@ -14,6 +14,19 @@
 #include "coppice/phase/phase.h"
 #include "coppice/search/search.h"
 
+/** A guard, as a search sees it: what its examples are worth to whom. */
+typedef struct cop_guard {
+    const char *name; /**< of its task, or "text"; borrowed, as `examples` */
+    cop_measure measure;
+    double loss;            /**< of the mean that is allowed */
+    const size_t *examples; /**< [count] */
+    size_t count;
+    cop_phase *phase; /**< the base, then each proposal that it was asked about; the search's */
+    cop_guard_decision passed; /**< of the proposal that was accepted last */
+    cop_guard_decision centre; /**< of the centre, once has_moved */
+    bool has_moved;
+} cop_guard;
+
 /** One gate decision for the record. */
 typedef struct cop_gate_record {
     int64_t round;      /**< 0: against the base; k: recentring round k */
@@ -21,6 +34,7 @@ typedef struct cop_gate_record {
     const char *source; /**< operator that found the direction */
     double q, beta, step;
     cop_gate_decision decision;
+    cop_guard_decision *guards; /**< [guard_count]; NULL: they were not asked; owned */
 } cop_gate_record;
 
 /** What the budget made of a step of the search. */
@@ -56,6 +70,8 @@ typedef struct cop_search {
     size_t row_capacity;
     cop_gate_record *gate; /**< [gate_count] */
     size_t gate_count, gate_capacity;
+    cop_guard *guards; /**< [guard_count] */
+    size_t guard_count;
     cop_budget budget;      /**< what may be spent, and was */
     cop_budget_step *steps; /**< [step_count] of a search with a budget */
     size_t step_count, step_capacity;
@@ -93,6 +109,10 @@ cop_status cop_search_create(const cop_method *method, const cop_job *job,
                              const cop_splits *splits, cop_phases *phases, double correct_at,
                              cop_search *search, cop_error *err);
 
+/** Tells a new search of its guards [count], copied: all but phase and decisions. */
+cop_status cop_search_set_guards(cop_search *search, const cop_guard *guards, size_t count,
+                                 cop_error *err);
+
 /** The examples of a split, [*count]: of support, where some were replaced, with the new ones
  *  in their places. */
 const size_t *cop_search_examples(const cop_search *search, cop_split split, size_t *count);
@@ -123,9 +143,9 @@ typedef struct cop_base_scores {
     size_t start[COP_SPLIT_COUNT]; /**< of a split's examples in the phase */
 } cop_base_scores;
 
-/** Scores the base on all splits, as the phase /base, and decides what probe and gate decide
- *  by; `graded`: the task's rewards are. COP_ERR_CONFIG: nothing tells examples apart.
- *  cop_phase_destroy() the phase. */
+/** Scores the base on all splits, as the phase /base, and for the guards, and decides what
+ * probe and gate decide by; `graded`: the task's rewards are. COP_ERR_CONFIG: nothing tells
+ * examples apart. cop_phase_destroy() the phase. */
 cop_status cop_search_score_base(cop_search *search, bool graded, cop_base_scores *base,
                                  cop_error *err);
 

@@ -136,6 +136,22 @@ typedef struct cop_gate_decision {
     bool accepted; /**< bound > 0 and constructive > 0 */
 } cop_gate_decision;
 
+/** What a guard says of a proposal. */
+typedef struct cop_guard_decision {
+    cop_paired paired; /**< against the base */
+    size_t count;      /**< examples */
+    double base, mean; /**< of the base and of the proposal */
+    double loss;       /**< that is allowed */
+    double z;          /**< after Bonferroni */
+    double bound;      /**< of the change: its mean - z sd / sqrt(count) */
+    bool accepted;     /**< bound > -loss, or no example is worse */
+} cop_guard_decision;
+
+/** Decides on scores [count >= 1] of a proposal against those of the base [count]; `z` is as
+ *  raised. */
+cop_guard_decision cop_guard_decide(const float *proposal, const float *base, size_t count,
+                                    const cop_measure *measure, double loss, double z);
+
 /** z raised so that the chance of a false accept over `tries` tries is what it is for one. */
 double cop_gate_raise_z(double z, size_t tries);
 

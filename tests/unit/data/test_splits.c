@@ -251,6 +251,32 @@ static void test_pool(void **state)
     }
 }
 
+/* Guards' examples follow all others, by numbers beyond the data set's. */
+static void test_guards(void **state)
+{
+    (void)state;
+    static const size_t counts[] = {4, 3, 2, 1};
+    static const size_t first[] = {3, 0, 5};
+    static const size_t second[] = {1};
+    cop_error err = {0};
+    cop_splits splits = create_ok(20, counts, 1);
+    assert_int_equal(cop_splits_add_guard(&splits, first, 3, 20, &err), COP_OK);
+    assert_int_equal(cop_splits_add_guard(&splits, second, 1, 27, &err), COP_OK);
+    assert_int_equal(splits.guard_count, 2);
+    static const size_t starts[] = {0, 3, 4};
+    static const size_t guarded[] = {23, 20, 25, 28};
+    assert_memory_equal(splits.guard_start, starts, sizeof starts);
+    assert_memory_equal(splits.guarded, guarded, sizeof guarded);
+    size_t count = 0;
+    size_t *const all = cop_splits_list(&splits, &count, &err);
+    assert_int_equal(count, 14);
+    assert_memory_equal(all + 10, guarded, sizeof guarded);
+    cop_memory_free(all);
+    cop_splits_free(&splits);
+    assert_null(splits.guarded);
+    assert_int_equal(splits.guard_count, 0);
+}
+
 /* No prompt of a split is in the pool, not even one that its split had no room for. */
 static void test_pool_of_equal_prompts(void **state)
 {
@@ -284,17 +310,12 @@ static void test_pool_of_equal_prompts(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_names),
-        cmocka_unit_test(test_file_order),
-        cmocka_unit_test(test_disjoint),
-        cmocka_unit_test(test_permutation),
-        cmocka_unit_test(test_prefix),
-        cmocka_unit_test(test_uniform),
-        cmocka_unit_test(test_too_few),
-        cmocka_unit_test(test_equal_prompts),
-        cmocka_unit_test(test_keys),
-        cmocka_unit_test(test_pool),
-        cmocka_unit_test(test_pool_of_equal_prompts),
+        cmocka_unit_test(test_names),    cmocka_unit_test(test_file_order),
+        cmocka_unit_test(test_disjoint), cmocka_unit_test(test_permutation),
+        cmocka_unit_test(test_prefix),   cmocka_unit_test(test_uniform),
+        cmocka_unit_test(test_too_few),  cmocka_unit_test(test_equal_prompts),
+        cmocka_unit_test(test_keys),     cmocka_unit_test(test_pool),
+        cmocka_unit_test(test_guards),   cmocka_unit_test(test_pool_of_equal_prompts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -165,6 +165,43 @@ static void test_wrong_types(void **state)
     ASSERT_ALL_FAIL(cases);
 }
 
+static void test_guards(void **state)
+{
+    (void)state;
+#define REST "data: d, examples: 3, loss: 0.1"
+    static const wrong_text cases[] = {
+        {"guard: 3", "j.yaml:3: guard takes a list of mappings"},
+        {"guard: [3]", "j.yaml:3: guard takes a list of mappings"},
+        {"guard: {task: text, " REST "}", "j.yaml:3: guard takes a list of mappings"},
+        {"guard: [{task: text, " REST "}, 3]", "j.yaml:3: guard: a list holds plain values"},
+        {"guard: [3, {task: text, " REST "}]", "j.yaml:3: guard: a list holds plain values"},
+        {"guard: [{task: [text], " REST "}]", "j.yaml:3: guard: a list holds plain values"},
+        {"guard: [{[a]: text, " REST "}]", "j.yaml:3: guard: a list holds plain values"},
+        {"guard: [{}]", "j.yaml:3: guard 1: it has no task"},
+        {"guard: [{task: text, " REST "}, {task: a}]", "j.yaml:3: guard 2: it has no data"},
+        {"guard: [{" REST "}]", "j.yaml:3: guard 1: it has no task"},
+        {"guard: [{task: a, task: b, " REST "}]", "j.yaml:3: guard 1: task is given twice"},
+        {"guard: [{taks: a, " REST "}]",
+         "j.yaml:3: guard 1: unknown key \"taks\"; did you mean \"task\"?"},
+        {"guard: [{zzzzzz: a, " REST "}]", "j.yaml:3: guard 1: unknown key \"zzzzzz\"; a guard "
+                                           "has task, data, examples and loss"},
+        {"guard: [{task: a, data: d, examples: 3, loss: -0.1}]",
+         "j.yaml:3: guard 1: loss: -0.1 is out of range (0 .. 1000)"},
+        {"guard: [{task: a, data: d, examples: 0, loss: 0}]",
+         "j.yaml:3: guard 1: examples: 0 is out of range"},
+        {"guard: [{task: a, data: d, examples: many, loss: 0}]",
+         "j.yaml:3: guard 1: examples takes an integer, not \"many\""},
+        {"guard: [{task: , data: d, examples: 1, loss: 0}]",
+         "j.yaml:3: guard 1: task has no value"},
+        {"guard: [{task: a, data: ~/d, examples: 1, loss: 0}]",
+         "j.yaml:3: guard 1: data: \"~/d\": ~ is not replaced"},
+        {"guard: []\nguard: []", "j.yaml:4: guard is given twice"},
+        {"guards: []", "j.yaml:3: unknown key \"guards\"; did you mean \"guard\"?"},
+    };
+#undef REST
+    ASSERT_ALL_FAIL(cases);
+}
+
 static void test_out_of_range(void **state)
 {
     (void)state;
@@ -391,15 +428,11 @@ static void test_files(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_unknown_keys),
-        cmocka_unit_test(test_duplicates),
-        cmocka_unit_test(test_wrong_types),
-        cmocka_unit_test(test_out_of_range),
-        cmocka_unit_test(test_yaml_that_is_refused),
-        cmocka_unit_test(test_missing_keys),
-        cmocka_unit_test(test_overrides),
-        cmocka_unit_test(test_bombs),
-        cmocka_unit_test(test_files),
+        cmocka_unit_test(test_unknown_keys), cmocka_unit_test(test_duplicates),
+        cmocka_unit_test(test_wrong_types),  cmocka_unit_test(test_guards),
+        cmocka_unit_test(test_out_of_range), cmocka_unit_test(test_yaml_that_is_refused),
+        cmocka_unit_test(test_missing_keys), cmocka_unit_test(test_overrides),
+        cmocka_unit_test(test_bombs),        cmocka_unit_test(test_files),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

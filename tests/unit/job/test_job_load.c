@@ -115,6 +115,7 @@ static void test_defaults(void **state)
     assert_numbers(&job->recenter.step, NUMBERS(.5, 1, 2));
     assert_true(job->gate.z == 1);
     assert_int_equal(job->gate.tries, 3);
+    assert_int_equal(job->guard.count, 0);
     assert_string_equal(job->method, "corp");
     assert_integers(&job->baselines.randopt, 3, (const int64_t[]){1, 10, 50});
     assert_integers(&job->baselines.self_consistency, 3, (const int64_t[]){1, 10, 50});
@@ -164,6 +165,15 @@ static void test_every_key(void **state)
     assert_int_equal(job->splits.seed, -1);
     assert_int_equal(job->budget.answers, 20000);
     assert_int_equal(job->budget.tokens, 2000000);
+    assert_int_equal(job->guard.count, 2);
+    assert_string_equal(job->guard.data[0].task, "text");
+    assert_path(job->guard.data[0].data, DATA "pile.jsonl");
+    assert_int_equal(job->guard.data[0].examples, 41);
+    assert_true(job->guard.data[0].loss == 0.02);
+    assert_string_equal(job->guard.data[1].task, "choice");
+    assert_string_equal(job->guard.data[1].data, "/other/choice.jsonl");
+    assert_int_equal(job->guard.data[1].examples, 42);
+    assert_true(job->guard.data[1].loss == 0);
     assert_int_equal(job->population.size, 34);
     assert_numbers(&job->population.sigma, NUMBERS(1e-3, 2.5e-4, .5, 7));
     assert_true(job->population.seed == INT64_MAX);

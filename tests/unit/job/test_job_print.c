@@ -93,6 +93,14 @@ static void test_values(void **state)
                   "\"\\x01\\x7F\\t\\r\\x85\\u2028\\uFEFF\xf0\x9f\x98\x80\"");
     assert_prints("task.prompt.user", "\"\\uffff\\U0010ffff\\xa0\\xe9\"",
                   "\"\\uFFFF\\U0010FFFF\\xA0\xc3\xa9\"");
+    assert_prints("guard", "[]", "[]");
+    assert_prints("guard", "[{loss: .50, task: text, data: '/d \"q\"', examples: 7}]",
+                  "[{task: \"text\", data: \"/d \\\"q\\\"\", examples: 7, loss: 0.5}]");
+    assert_prints("guard",
+                  "[{task: a, data: /b, examples: 1, loss: 0}, {task: 'c', data: /d, "
+                  "examples: 2, loss: 1e-3}]",
+                  "[{task: \"a\", data: \"/b\", examples: 1, loss: 0}, {task: \"c\", data: "
+                  "\"/d\", examples: 2, loss: 0.001}]");
     assert_prints("model", "/a/b c", "\"/a/b c\"");
     assert_prints("backend.compute", "bf16", "\"bf16\"");
 }

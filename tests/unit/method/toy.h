@@ -26,7 +26,13 @@
 
 #include <cmocka.h>
 
-enum { TOY_DIMENSIONS = 6, TOY_EXAMPLES = 160, TOY_SPARE = 50, TOY_FOREVER = -1 };
+enum {
+    TOY_DIMENSIONS = 6,
+    TOY_EXAMPLES = 160,
+    TOY_SPARE = 50,
+    TOY_GUARDED = 20,
+    TOY_FOREVER = -1
+};
 
 typedef struct toy {
     cop_job *job;
@@ -38,6 +44,7 @@ typedef struct toy {
     cop_phases phases;
     cop_search search;
     bool flat;
+    double harm;       /* to what guards hold, of a step towards what helps */
     long left;         /* units until somebody asks the job to leave; TOY_FOREVER */
     uint64_t bad_seed; /* whose candidates' logits are not finite; 0: none */
     size_t due_every;  /* units between checkpoints */
@@ -84,6 +91,15 @@ static inline float toy_score(const toy *t, const double at[TOY_DIMENSIONS], siz
     return merit > 0 ? 1 : 0;
 }
 
+/* What a guard holds of a recipe: text, whose likelihood falls in the direction that helps. */
+static inline float toy_guarded(const toy *t, const double at[TOY_DIMENSIONS], size_t example)
+{
+    double along = 0;
+    for (size_t d = 0; d < TOY_DIMENSIONS; d++)
+        along += (1 + 0.1 * toy_normal(31 + d, example)) * at[d];
+    return (float)(-2 + 0.1 * toy_normal(29, example) - t->harm * along);
+}
+
 static inline bool toy_is_bad(const toy *t, cop_row row)
 {
     for (size_t j = 0; j < row.count && t->bad_seed != 0; j++) {
@@ -115,7 +131,9 @@ static inline cop_status toy_evaluate(void *context, cop_phase *phase, const uin
         double at[TOY_DIMENSIONS];
         toy_locate(row, at);
         for (size_t i = 0; i < range.count; i++) {
-            scores[i] = toy_score(t, at, phase->examples[range.first + i]);
+            const size_t example = phase->examples[range.first + i];
+            scores[i] = example < TOY_EXAMPLES + TOY_SPARE ? toy_score(t, at, example)
+                                                           : toy_guarded(t, at, example);
             answers[i] = scores[i] > 0 ? 1 : 2 + units[u] % 3;
         }
         const bool bad = toy_is_bad(t, row);
@@ -156,6 +174,20 @@ static inline cop_status toy_save(void *context, cop_save_when when, cop_error *
     return COP_OK;
 }
 
+/* Puts what the job's guards hold into the splits, beyond all other examples. */
+static inline void toy_add_guards(toy *t)
+{
+    size_t examples[TOY_GUARDED];
+    for (size_t i = 0; i < TOY_GUARDED; i++)
+        examples[i] = i;
+    for (size_t g = 0; g < t->job->guard.count; g++) {
+        assert_int_equal(t->job->guard.data[g].examples, TOY_GUARDED);
+        assert_int_equal(cop_splits_add_guard(&t->splits, examples, TOY_GUARDED,
+                                              TOY_EXAMPLES + TOY_SPARE + g * TOY_GUARDED, NULL),
+                         COP_OK);
+    }
+}
+
 /* A toy of this method and these overrides; its tree is empty, or a copy of `store`. */
 static inline void toy_set_up(toy *t, const char *method, const char *const *overrides,
                               size_t count, const cop_store *store)
@@ -191,6 +223,7 @@ static inline void toy_set_up(toy *t, const char *method, const char *const *ove
     assert_int_equal(store == NULL ? cop_store_create(&t->store, &err)
                                    : cop_store_clone(store, &t->store, &err),
                      COP_OK);
+    toy_add_guards(t);
     assert_int_equal(cop_log_create(0, COP_LOG_ERROR, &t->log, &err), COP_OK);
     cop_progress_start(&t->progress, COP_PROGRESS_NEVER, true);
     t->phases = (cop_phases){.store = t->store,
@@ -203,6 +236,21 @@ static inline void toy_set_up(toy *t, const char *method, const char *const *ove
                              .host = {t, toy_evaluate, toy_watch, NULL, toy_save}};
 }
 
+static inline cop_status toy_set_guards(toy *t, cop_error *err)
+{
+    cop_guard guards[4];
+    assert_true(t->job->guard.count <= 4);
+    for (size_t g = 0; g < t->job->guard.count; g++)
+        guards[g] = (cop_guard){.name = t->job->guard.data[g].task,
+                                .measure = {.on_reward = true},
+                                .loss = t->job->guard.data[g].loss,
+                                .examples = t->splits.guarded + t->splits.guard_start[g],
+                                .count = TOY_GUARDED};
+    return t->job->guard.count == 0
+               ? COP_OK
+               : cop_search_set_guards(&t->search, guards, t->job->guard.count, err);
+}
+
 /* The whole search: base, population, method. */
 static inline cop_status toy_run(toy *t, bool *improved, cop_error *err)
 {
@@ -213,6 +261,7 @@ static inline cop_status toy_run(toy *t, bool *improved, cop_error *err)
     *improved = false;
     COP_TRY(cop_method_find(t->job->method, &method, err));
     COP_TRY(cop_search_create(method, t->job, &t->splits, &t->phases, 1, &t->search, err));
+    COP_TRY_OUT(toy_set_guards(t, err));
     COP_TRY_OUT(cop_search_score_base(&t->search, false, &base, err));
     COP_TRY_OUT(cop_search_score_population(&t->search, &population, err));
     status = method->run(&t->search, &population, improved, err);

@@ -142,9 +142,49 @@ static void test_measures_agree(void **state)
     assert_true(cop_measure_mean(&right, scores, 0) == 0.0);
 }
 
+/* Against the bound from its definition; above minus the loss, or nobody worse. */
+static void test_guard(void **state)
+{
+    (void)state;
+    const float base[] = {-2.0f, -3.0f, -1.0f, -4.0f};
+    const float now[] = {-2.5f, -3.0f, -1.25f, -3.75f}; /* -0.5, 0, -0.25, 0.25 */
+    const double sd = sqrt((0.375 * 0.375 + 0.125 * 0.125 + 0.125 * 0.125 + 0.375 * 0.375) / 3);
+    const cop_guard_decision d = cop_guard_decide(now, base, 4, &reward, 0.5, 1.5);
+    check_near(d.base, -2.5, 1e-12);
+    check_near(d.mean, -2.625, 1e-12);
+    check_near(d.paired.mean, -0.125, 1e-12);
+    check_near(d.bound, -0.125 - 1.5 * sd / 2, 1e-12);
+    assert_int_equal(d.paired.regressions, 2);
+    assert_true(d.accepted); /* -0.367 */
+    assert_false(cop_guard_decide(now, base, 4, &reward, 0.36, 1.5).accepted);
+    assert_true(cop_guard_decide(now, base, 4, &reward, 0.37, 1.5).accepted);
+    assert_false(cop_guard_decide(now, base, 4, &reward, 0.5, 3).accepted);
+    /* At the bound itself it is not above: one of four is worse by a half, without z. */
+    const float one[] = {-2.5f, -3.0f, -1.0f, -4.0f};
+    assert_false(cop_guard_decide(one, base, 4, &reward, 0.125, 0).accepted);
+    assert_true(cop_guard_decide(one, base, 4, &reward, 0.126, 0).accepted);
+}
+
+/* Nobody worse is no harm, even where nothing may be lost. */
+static void test_guard_without_loss(void **state)
+{
+    (void)state;
+    const float base[] = {1.0f, 0.0f, 1.0f, 0.0f};
+    const float better[] = {1.0f, 1.0f, 1.0f, 0.0f};
+    const float worse[] = {1.0f, 1.0f, 0.0f, 0.0f};
+    assert_true(cop_guard_decide(base, base, 4, &right, 0, 1).accepted);
+    const cop_guard_decision d = cop_guard_decide(better, base, 4, &right, 0, 3);
+    assert_true(d.accepted && d.bound < 0);
+    check_near(d.base, 0.5, 0);
+    check_near(d.mean, 0.75, 0);
+    assert_false(cop_guard_decide(worse, base, 4, &right, 0, 1).accepted);
+    assert_false(cop_guard_decide(base, base, 0, &right, 1, 1).accepted);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_guard),          cmocka_unit_test(test_guard_without_loss),
         cmocka_unit_test(test_paired),         cmocka_unit_test(test_paired_deviation),
         cmocka_unit_test(test_raise_z),        cmocka_unit_test(test_decide),
         cmocka_unit_test(test_reward_decides), cmocka_unit_test(test_measures_agree),
