@@ -129,7 +129,7 @@ vpath test_%.c $(sort $(dir $(UNIT_SRC)))
 UNIT_BIN := $(if $(filter 1,$(CMOCKA)),$(filter-out $(if $(BOX),,$(BUILD)/tests/test_sandbox_%),$(UNIT_ALL)))
 
 .DELETE_ON_ERROR:
-.PHONY: FORCE all help info demo check check-gpu check-unit check-san check-e2e check-slurm check-debian13 check-isa check-prefix check-real check-planted check-layers reach bench install uninstall lint \
+.PHONY: FORCE all help info demo check check-gpu check-unit check-san check-e2e check-slurm check-debian13 check-isa check-prefix check-real check-planted check-layers reach results bench install uninstall lint \
         format deps deps-check clean unit
 .DEFAULT_GOAL := all
 
@@ -149,6 +149,7 @@ help:
 	@echo 'make check-gpu     the tests of backends and models on the GPU of this machine'
 	@echo 'make check-real    compares answers with transformers on a public model (fetches 0.7 GB; COPPICE_REAL_MODEL=gemma3)'
 	@echo 'make check-planted the split-half analysis on 1,200 planted populations (minutes)'
+	@echo 'make results       every method on public models (hours; RESULTS="--plan" only says how many)'
 	@echo 'make bench         measures this machine: noise, rebuild, GEMM, generation'
 	@echo 'make lint          clang-format, clang-tidy, cppcheck'
 	@echo 'make info          shows what was found;  make install PREFIX=/usr/local'
@@ -337,6 +338,10 @@ check-prefix:
 # Against transformers on a public model: needs the Python registry, not part of `make check`.
 check-real: $(BIN)
 	@sh tests/real/check_real.sh $(BIN)
+
+# Every method beside every other on public models: hours, says how many first, goes on where it was stopped.
+results: $(BIN)
+	@COPPICE=$(BIN) python3 jobs/real/results.py $(RESULTS)
 
 # `make check` has a smaller form of it.
 check-planted: $(BUILD)/tests/test_split_planted

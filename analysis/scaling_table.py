@@ -21,6 +21,13 @@ METHODS = [("randopt_k1", "RandOpt, K = 1"), ("randopt_k10", "K = 10"), ("consol
 RESAMPLES = 4000
 
 
+def crowded():
+    """The environment in which mpirun starts a rank more than there are cores: rank 0 only coordinates."""
+    said = subprocess.run([os.path.join(TOP, "slurm", "mpirun.sh"), "--environment", "crowded"], stdout=subprocess.PIPE,
+                          text=True, check=True).stdout
+    return dict(os.environ, **dict(line.split("=", 1) for line in said.splitlines()))
+
+
 def run(options, scaling, sigmas, size, seed):
     out = os.path.join(options.out, f"{scaling}-{size}-{seed}")
     if not os.path.exists(os.path.join(out, "summary.json")):
@@ -30,7 +37,7 @@ def run(options, scaling, sigmas, size, seed):
         command = [os.path.join(TOP, "slurm", "mpirun.sh"), "--oversubscribe", "-np", str(os.cpu_count() + 1), COPPICE, "run",
                    options.job, "--out", out, "--progress", "never"]
         done = subprocess.run(command + [word for setting in settings for word in ("-s", setting)], stdin=subprocess.DEVNULL,
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+                              env=crowded(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
         if done.returncode != 0:
             sys.exit(f"{out}: exit code {done.returncode}\n{done.stdout[-2000:]}")
     tree = json.loads(subprocess.run([COPPICE, "inspect", out, "--json"], stdout=subprocess.PIPE, check=True).stdout)

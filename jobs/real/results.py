@@ -1,0 +1,411 @@
+#!/usr/bin/env python3
+"""Every method beside every other on real models: runs the jobs of this folder and writes a table.
+
+  jobs/real/results.py [--model NAME[=DIR] ...] [--task TASK,...] [--job JOB.yaml ...] [--seeds 1,2,3] [--scale S]
+                       [--methods corp,operators,rounds,es] [--shots 4] [--set KEY=VALUE ...] [--out DIR] [--plan]
+
+For each model, task and population seed: the base, the base with few-shot examples, RandOpt and self-consistency with
+K = 1, 10, 50, CoRP, CoRP with all operators, rounds and es. A model NAME has job files NAME-TASK.yaml here, or runs
+those of smollm2 from DIR; --job takes any other job. What it will cost is said first, from --check and a measured rate;
+--plan ends there. Runs that --out (runs/results) holds are not made again and unfinished ones go on, so stop it as you
+like. --scale 0.1 has populations, budgets and splits of a tenth. The table is DIR/table.md."""
+import argparse
+import json
+import math
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+TOP = os.path.dirname(os.path.dirname(HERE))
+COPPICE = os.path.abspath(os.environ.get("COPPICE", os.path.join(TOP, "build", "coppice")))
+CACHE = os.environ.get("COPPICE_REAL_DIR", os.path.join(os.environ.get("XDG_CACHE_HOME", os.path.expanduser("~/.cache")),
+                                                        "coppice-real"))
+MPIRUN = os.path.join(TOP, "slurm", "mpirun.sh")
+MADE = {"smollm2": "SmolLM2-135M-Instruct"}  # by tests/real/model.sh
+TASKS = ["arithmetic", "glosses", "json", "words"]
+NO_BASELINES = ["baselines.randopt=[]", "baselines.self_consistency=[]"]
+METHODS = {
+    "corp": ("CoRP", []),
+    "operators": ("CoRP, all operators", ["consolidate.operators=[two-pass, z-score, rank, precision]", *NO_BASELINES]),
+    "rounds": ("rounds", ["method=rounds", *NO_BASELINES]),
+    "es": ("es", ["method=es", "population.antithetic=true", *NO_BASELINES]),
+}
+SHARES = {"rounds": 0.4, "es": 0.32}  # of the population's size: what one of many populations has
+SCALED = {"population.size": 8, "recenter.size": 4, "splits.support": 16, "splits.probe": 16, "splits.validate": 16,
+          "splits.test": 16, "budget.answers": 1, "budget.tokens": 1}  # and the least of each
+RESAMPLES = 4000
+STOPPED = 75
+
+
+# --- jobs ---
+
+class Job:
+    """A model and a task: the job file and what is set in it."""
+
+    def __init__(self, label, path, settings, options):
+        self.label, self.path, self.folder = label, path, os.path.join(options.out, label)
+        self.settings = [*settings, *options.set]
+        self.keys = read_keys(check(path, self.settings))
+        for key, least in SCALED.items():
+            value = self.keys.get(key)
+            if options.scale != 1 and isinstance(value, int):
+                self.settings.append(f"{key}={max(least, round(value * options.scale))}")
+                self.keys[key] = max(least, round(value * options.scale))
+
+    def all_settings(self, method, seed):
+        size = max(4, round(self.keys["population.size"] * SHARES.get(method, 1)))
+        own = [f"population.seed={seed}", f"population.size={size + size % 2}", *METHODS[method][1]]
+        sigmas = self.keys["population.sigma"]
+        if method == "es":  # one sigma, the middle one
+            own.append(f"population.sigma=[{sigmas[len(sigmas) // 2]}]")
+        return self.settings + own
+
+    def out(self, method, seed):
+        return os.path.join(self.folder, f"{method}-{seed}")
+
+
+def check(path, settings):
+    command = [COPPICE, "run", path, "--check"] + [word for setting in settings for word in ("-s", setting)]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                          check=False)
+    if done.returncode != 0:
+        sys.exit(f"results: {path} with {settings}: {done.stderr.strip()}")
+    return done.stdout
+
+
+def read_keys(text):
+    """What --check prints: a key and its value as YAML, which but for words is JSON."""
+    keys = {}
+    for key, value in re.findall(r"^([a-z_.]+): (.*)$", text, re.M):
+        try:
+            keys[key] = json.loads(value)
+        except ValueError:
+            keys[key] = value
+    return keys
+
+
+def make_model(name):
+    folder = os.path.join(CACHE, MADE[name])
+    if not os.path.isdir(folder):
+        os.makedirs(CACHE, exist_ok=True)
+        subprocess.run(["sh", "-euc", '. "$here/model.sh"; need_model'], check=True,
+                       env=dict(os.environ, here=os.path.join(TOP, "tests", "real"), root=CACHE,
+                                python=os.environ.get("PYTHON", "python3")))
+    return folder
+
+
+def make_data(task):
+    path = os.path.join(HERE, "data", task + ".jsonl")
+    if not os.path.exists(path):
+        subprocess.run([sys.executable, os.path.join(HERE, "make_data.py"), task], check=True)
+    return path
+
+
+def find_jobs(options):
+    jobs = [Job(os.path.splitext(os.path.basename(path))[0], os.path.abspath(path), [], options) for path in options.job]
+    for model in options.model if options.model or jobs else ["smollm2"]:
+        name, _, folder = model.partition("=")
+        if not folder and name not in MADE:
+            sys.exit(f"results: where is the model {name}? --model {name}=DIR; made by itself: {', '.join(MADE)}")
+        folder = os.path.abspath(folder) if folder else make_model(name)
+        for task in options.task.split(","):
+            if task not in TASKS:
+                sys.exit(f"results: no task {task}; there are {', '.join(TASKS)}")
+            path = os.path.join(HERE, f"{name}-{task}.yaml")
+            settings = [f"model={folder}", f"task.data={make_data(task)}"]
+            jobs.append(Job(f"{name}-{task}", path if os.path.exists(path) else os.path.join(HERE, f"smollm2-{task}.yaml"),
+                            settings, options))
+    return jobs
+
+
+# --- what it will cost ---
+
+def evaluate(job, data, arguments):
+    """`coppice eval` with the job's prompts."""
+    keys = job.keys
+    command = [COPPICE, "eval", "--model", keys["model"], "--task", keys["task.name"], "--data", data, "--json",
+               "--max-new-tokens", str(keys["generation.max_new_tokens"]), "--batch", str(keys["backend.batch"])]
+    for key, option in (("task.prompt.system", "--system"), ("task.prompt.user", "--user"),
+                        ("task.prompt.assistant", "--assistant")):
+        command += [option, keys[key]] if keys.get(key) is not None else []
+    command += [word for pair in keys["task.fields"].items() for word in ("--field", "=".join(pair))]
+    command += [] if keys["task.chat"] == "auto" else ["--chat", keys["task.chat"]]
+    command += arguments + (["--", *keys["task.command"]] if keys.get("task.command") else [])
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                          check=False)
+    if done.returncode != 0:
+        sys.exit(f"results: {' '.join(command)}: {done.stderr.strip()}")
+    return json.loads(done.stdout)
+
+
+def load(path):
+    with open(path, encoding="utf-8") as file:
+        return json.load(file)
+
+
+def store(path, value):
+    with open(path + ".new", "w", encoding="utf-8") as file:
+        json.dump(value, file)
+    os.replace(path + ".new", path)
+
+
+def measure(job):
+    """Answers a second of the base on this machine, and tokens an answer."""
+    path = os.path.join(job.folder, "rate.json")
+    if not os.path.exists(path):
+        os.makedirs(job.folder, exist_ok=True)
+        got = evaluate(job, job.keys["task.data"], ["--limit", "32"])
+        store(path, {"rate": got["examples"] / got["seconds"], "tokens": got["generated_tokens"] / got["examples"]})
+    return load(path)
+
+
+def is_done(job, method, seed):
+    return os.path.exists(os.path.join(job.out(method, seed), "summary.json"))
+
+
+def plan(jobs, options):
+    """Says what is left to do; nothing of it is done yet."""
+    total_h = 0.0
+    print("| job | runs left | answers at most | M tokens, about | hours, about |\n|---|---|---|---|---|")
+    for job in jobs:
+        left = [(method, seed) for seed in options.seeds for method in options.methods if not is_done(job, method, seed)]
+        answers = len(options.seeds) * job.keys["splits.test"] if can_show(job, options) and left else 0
+        for method, seed in left:
+            work = re.search(r"^# work: (.*)$", check(job.path, job.all_settings(method, seed)), re.M).group(1)
+            answers += sum(int(number) for number in re.findall(r" (\d+)", work))
+        rate = measure(job)
+        hours = answers / rate["rate"] / 3600
+        total_h += hours
+        print(f"| {job.label} | {len(left)} | {answers} | {answers * rate['tokens'] / 1e6:.2f} | {hours:.2f} |", flush=True)
+    print(f"\nAbout {total_h:.1f} hours on {machine()}, at the base's rate; more where models are slower to make than to "
+          f"ask, less where answers get shorter.\n", flush=True)
+
+
+def machine():
+    with open("/proc/cpuinfo", encoding="utf-8") as lines:
+        names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return f"{names[0] if names else 'unknown processor'}, {len(os.sched_getaffinity(0))} cores"
+
+
+# --- running ---
+
+def crowded():
+    """The environment in which mpirun starts a rank more than there are cores: rank 0 only coordinates."""
+    said = subprocess.run([MPIRUN, "--environment", "crowded"], stdout=subprocess.PIPE, text=True, check=True).stdout
+    return dict(os.environ, **dict(line.split("=", 1) for line in said.splitlines()))
+
+
+def wait(command, log):
+    """The exit code of a job. Signals are passed on to it, so that it ends with a checkpoint."""
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, env=crowded(),
+                          start_new_session=True) as process:
+        stopped = []
+
+        def stop(*_):
+            stopped.append(True)
+            process.send_signal(signal.SIGTERM)
+        before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+        try:
+            code = process.wait()
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+    return STOPPED if stopped else code
+
+
+def run(job, method, seed, options):
+    """One run, or what is left of it. Returns why there is no result, None where there is one."""
+    out, settings = job.out(method, seed), job.all_settings(method, seed)
+    if is_done(job, method, seed):
+        return None
+    os.makedirs(job.folder, exist_ok=True)
+    launch = [] if options.ranks == 1 else [MPIRUN, "-np", str(options.ranks + 1)]
+    command = launch + [COPPICE, "run", job.path, "--out", out, "--progress", "never", "--oversubscribe"]
+    command += [word for setting in settings for word in ("-s", setting)]
+    start = time.monotonic()
+    print(f"{job.label}, {method}, seed {seed} ...", flush=True)
+    with open(out + ".log", "a", encoding="utf-8") as log:
+        code = wait(command, log)
+    store(out + ".seconds", (load(out + ".seconds") if os.path.exists(out + ".seconds") else 0) + time.monotonic() - start)
+    if code == STOPPED:
+        print("results: stopped; the same command goes on")
+        sys.exit(STOPPED)
+    if code == 0 and is_done(job, method, seed):
+        return None
+    with open(out + ".log", encoding="utf-8") as log:
+        return f"{out}.log, exit code {code}: {log.read().strip().splitlines()[-1:]}"
+
+
+def inspect(out):
+    done = subprocess.run([COPPICE, "inspect", out, "--json"], stdout=subprocess.PIPE, check=True)
+    return json.loads(done.stdout)
+
+
+def can_show(job, options):
+    """Whether there is a row with few-shot examples: not for jobs that have their own, or stop strings, which
+    `coppice eval` does not know."""
+    return options.shots > 0 and job.keys["task.shots"] == 0 and job.keys["generation.stop"] == []
+
+
+def few_shot(job, tree, seed, options):
+    """Scores of the base with examples from the support set before each question of test."""
+    path = os.path.join(job.folder, f"shots{options.shots}-{seed}.json")
+    if not os.path.exists(path):
+        with open(job.keys["task.data"], encoding="utf-8") as file:
+            rows = [line for line in file if line.strip()]
+        order = [int(number) for number in tree["base"]["examples"]]
+        parts = {"support": order[:job.keys["splits.support"]], "test": order[-job.keys["splits.test"]:]}
+        for part, numbers in parts.items():
+            with open(os.path.join(job.folder, part + ".jsonl"), "w", encoding="utf-8") as file:
+                file.writelines(rows[number].rstrip("\n") + "\n" for number in numbers)
+        answers = os.path.join(job.folder, "answers.jsonl")
+        got = evaluate(job, os.path.join(job.folder, "test.jsonl"), [
+            "--examples", os.path.join(job.folder, "support.jsonl"), "--shots", str(options.shots), "--shot-seed", str(seed),
+            "--responses", answers])
+        with open(answers, encoding="utf-8") as lines:
+            scores = [float(json.loads(line)["correct"]) for line in lines]
+        store(path, {"scores": scores, "test_tokens": got["generated_tokens"], "search_evaluations": 0, "search_tokens": 0})
+    return load(path)
+
+
+# --- the table ---
+
+def quantiles(values):
+    """95% interval of the mean of one value a question, by drawing questions."""
+    chance, count = random.Random(1), len(values)
+    means = sorted(math.fsum(chance.choices(values, k=count)) / count for _ in range(RESAMPLES))
+    return means[RESAMPLES // 40], means[-RESAMPLES // 40]
+
+
+def sign_test(differences):
+    """Two-sided p of a mean difference of zero, by giving the questions' differences random signs."""
+    chance, least = random.Random(2), abs(math.fsum(differences)) - 1e-9
+    nonzero = [difference for difference in differences if difference]
+    if not nonzero:
+        return 1.0
+    extreme = 0
+    for _ in range(RESAMPLES):
+        bits = chance.getrandbits(len(nonzero))
+        extreme += abs(math.fsum(d if bits >> i & 1 else -d for i, d in enumerate(nonzero))) >= least
+    return (extreme + 1) / (RESAMPLES + 1)
+
+
+def average(groups, name="scores"):
+    """The mean over seeds, question by question."""
+    return [math.fsum(column) / len(column) for column in zip(*(group[name] for group in groups))]
+
+
+def against(values, other):
+    differences = [a - b for a, b in zip(values, other)]
+    low, high = quantiles(differences)
+    return f"{math.fsum(differences) / len(differences):+.3f} ({low:+.3f} .. {high:+.3f})", sign_test(differences)
+
+
+def row(job, title, groups, base, vote, notes=None, seconds=None):
+    """`groups`: of each seed scores and costs; `notes`: of each seed what stands behind its accuracy."""
+    values, count = average(groups), len(groups[0]["scores"])
+    low, high = quantiles(values)
+    means = [math.fsum(group["scores"]) / count for group in groups]
+    gain, p = against(values, base) if title != "base" else ("", None)
+    beside = against(values, vote)[0] if vote and values != vote else ""
+    cost = [sum(group[name] for group in groups) / len(groups) for name in ("search_evaluations", "search_tokens", "test_tokens")]
+    seeds = " ".join(f"{mean:.3f}{note}" for mean, note in zip(means, notes or [""] * len(means)))
+    spent = cost[2] / count if title != "base" else base_tokens(groups)
+    return (f"| {job.label} | {title} | {sum(means) / len(means):.3f} | {low:.3f} .. {high:.3f} | {seeds} | {gain} | "
+            f"{'' if p is None else f'{p:.4f}'} | {beside} | {cost[0]:.0f} | {cost[1] / 1e6:.2f} | "
+            f"{spent:.0f} | {'' if seconds is None else f'{seconds / 60:.1f}'} |")
+
+
+def base_tokens(groups):
+    """Of an answer of the base: its cost is that of all splits."""
+    return groups[0]["test_tokens"] / groups[0]["test_evaluations"]
+
+
+def tell(job, results, options):
+    """The rows of a job. `results`: trees by method and seed."""
+    seeds = [seed for seed in options.seeds if all((method, seed) in results for method in options.methods)]
+    if not seeds:
+        return
+    first = [results[options.methods[0], seed] for seed in seeds]
+    base = [first[0]["final"]["base"]]
+    scores = base[0]["scores"]
+    rows = [("base", base, None, None)]
+    if can_show(job, options):
+        rows.append((f"base, {options.shots} examples before", [few_shot(job, first[0], seed, options) for seed in seeds],
+                     None, None))
+    vote = None
+    if "corp" in options.methods:
+        trees = [results["corp", seed] for seed in seeds]
+        for group in [name for name in trees[0]["baselines"] if re.search(r"_k\d+$", name)]:
+            rows.append((trees[0]["baselines"][group]["title"], [tree["baselines"][group] for tree in trees], None, None))
+        if "randopt_k50" in trees[0]["baselines"]:
+            vote = average([tree["baselines"]["randopt_k50"] for tree in trees])
+    for method in options.methods:
+        trees = [results[method, seed] for seed in seeds]
+        seconds = [load(job.out(method, seed) + ".seconds") for seed in seeds]
+        rows.append((METHODS[method][0], [tree["final"]["consolidated"] for tree in trees],
+                     ["" if tree["final"]["improved"] else " (base)" for tree in trees], sum(seconds) / len(seconds)))
+    for title, groups, notes, seconds in rows:
+        yield row(job, title, groups, scores, vote, notes, seconds)
+
+
+HEAD = ("| job | method | mean | 95% interval | by seed | gain on the base (95%, paired) | p | on RandOpt, K = 50 (95%, paired) | "
+        "search, answers | search, M tokens | test, tokens an item | wall, minutes |\n" + "|---" * 12 + "|")
+TAIL = """
+Accuracy on test, means over the population seeds {seeds}. Intervals by a bootstrap over the questions, p by random signs of
+their differences ({resamples} draws each). (base): nothing passed the gate. Minutes are of the whole run, CoRP's with the
+votes on test. {machine}; {version}."""
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", action="append", default=[], metavar="NAME[=DIR]")
+    parser.add_argument("--task", default=",".join(TASKS), metavar="TASK,...")
+    parser.add_argument("--job", action="append", default=[], metavar="JOB.yaml")
+    parser.add_argument("--seeds", default="1,2,3")
+    parser.add_argument("--methods", default=",".join(METHODS))
+    parser.add_argument("--scale", type=float, default=1.0)
+    parser.add_argument("--shots", type=int, default=4, help="few-shot examples; 0: no such row")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="in every run")
+    parser.add_argument("--ranks", type=int, default=len(os.sched_getaffinity(0)), help="that compute (all cores)")
+    parser.add_argument("--out", default=os.path.join("runs", "results"))
+    parser.add_argument("--plan", action="store_true", help="only say what it will cost")
+    options = parser.parse_args()
+    options.seeds = [int(seed) for seed in options.seeds.split(",")]
+    options.methods = options.methods.split(",")
+    options.out = os.path.abspath(options.out)
+    for method in options.methods:
+        if method not in METHODS:
+            parser.error(f"no method {method}; there are {', '.join(METHODS)}")
+    jobs = find_jobs(options)
+    plan(jobs, options)
+    if options.plan:
+        return
+    failures, rows = [], []
+    for job in jobs:
+        results = {}
+        for seed in options.seeds:
+            for method in options.methods:
+                why = run(job, method, seed, options)
+                if why is None:
+                    results[method, seed] = inspect(job.out(method, seed))
+                else:
+                    failures.append(why)
+        rows += tell(job, results, options)
+        version = subprocess.run([COPPICE, "--version"], stdout=subprocess.PIPE, text=True, check=True).stdout.split("\n")[0]
+        text = "\n".join([HEAD, *rows]) + "\n" + TAIL.format(seeds=", ".join(map(str, options.seeds)), resamples=RESAMPLES,
+                                                              machine=machine(), version=version) + "\n"
+        with open(os.path.join(options.out, "table.md"), "w", encoding="utf-8") as file:
+            file.write(text)
+    print(text)
+    if failures:
+        sys.exit("results: without a result: " + "; ".join(failures))
+
+
+if __name__ == "__main__":
+    main()
