@@ -154,11 +154,22 @@ def store(path, value):
     os.replace(path + ".new", path)
 
 
+def claim(job):
+    """The folder is of this job, or of none yet: runs of other settings would stand in one table with it."""
+    path = os.path.join(job.folder, "keys.json")
+    os.makedirs(job.folder, exist_ok=True)
+    if not os.path.exists(path):
+        store(path, job.keys)
+    before = load(path)
+    other = [key for key in job.keys if job.keys[key] != before.get(key, job.keys[key])]
+    if other:
+        sys.exit(f"results: {job.folder} has runs with other settings ({', '.join(other)}): choose another --out, or remove it")
+
+
 def measure(job):
     """Answers a second of the base on this machine, and tokens an answer."""
     path = os.path.join(job.folder, "rate.json")
     if not os.path.exists(path):
-        os.makedirs(job.folder, exist_ok=True)
         got = evaluate(job, job.keys["task.data"], ["--limit", "32"])
         store(path, {"rate": got["examples"] / got["seconds"], "tokens": got["generated_tokens"] / got["examples"]})
     return load(path)
@@ -173,6 +184,7 @@ def plan(jobs, options):
     total_h = 0.0
     print("| job | runs left | answers at most | M tokens, about | hours, about |\n|---|---|---|---|---|")
     for job in jobs:
+        claim(job)
         left = [(method, seed) for seed in options.seeds for method in options.methods if not is_done(job, method, seed)]
         answers = len(options.seeds) * job.keys["splits.test"] if can_show(job, options) and left else 0
         for method, seed in left:
@@ -223,7 +235,6 @@ def run(job, method, seed, options):
     out, settings = job.out(method, seed), job.all_settings(method, seed)
     if is_done(job, method, seed):
         return None
-    os.makedirs(job.folder, exist_ok=True)
     launch = [] if options.ranks == 1 else [MPIRUN, "-np", str(options.ranks + 1)]
     command = launch + [COPPICE, "run", job.path, "--out", out, "--progress", "never", "--oversubscribe"]
     command += [word for setting in settings for word in ("-s", setting)]
@@ -269,7 +280,8 @@ def few_shot(job, tree, seed, options):
             "--responses", answers])
         with open(answers, encoding="utf-8") as lines:
             scores = [float(json.loads(line)["correct"]) for line in lines]
-        store(path, {"scores": scores, "test_tokens": got["generated_tokens"], "search_evaluations": 0, "search_tokens": 0})
+        store(path, {"scores": scores, "answers": 1, "test_tokens": got["generated_tokens"],
+                     "test_evaluations": len(scores), "search_evaluations": 0, "search_tokens": 0})
     return load(path)
 
 
@@ -313,17 +325,13 @@ def row(job, title, groups, base, vote, notes=None, seconds=None):
     means = [math.fsum(group["scores"]) / count for group in groups]
     gain, p = against(values, base) if title != "base" else ("", None)
     beside = against(values, vote)[0] if vote and values != vote else ""
-    cost = [sum(group[name] for group in groups) / len(groups) for name in ("search_evaluations", "search_tokens", "test_tokens")]
+    cost = [sum(group[name] for group in groups) / len(groups) for name in ("search_evaluations", "search_tokens")]
+    # Of the base all splits are counted: what an answer takes, times the answers to a question.
+    spent = sum(group["test_tokens"] / group["test_evaluations"] * group["answers"] for group in groups) / len(groups)
     seeds = " ".join(f"{mean:.3f}{note}" for mean, note in zip(means, notes or [""] * len(means)))
-    spent = cost[2] / count if title != "base" else base_tokens(groups)
     return (f"| {job.label} | {title} | {sum(means) / len(means):.3f} | {low:.3f} .. {high:.3f} | {seeds} | {gain} | "
             f"{'' if p is None else f'{p:.4f}'} | {beside} | {cost[0]:.0f} | {cost[1] / 1e6:.2f} | "
             f"{spent:.0f} | {'' if seconds is None else f'{seconds / 60:.1f}'} |")
-
-
-def base_tokens(groups):
-    """Of an answer of the base: its cost is that of all splits."""
-    return groups[0]["test_tokens"] / groups[0]["test_evaluations"]
 
 
 def tell(job, results, options):

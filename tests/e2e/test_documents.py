@@ -20,6 +20,8 @@ ELSEWHERE = [
     (r"make HDF5_DIR=.* install$", "tests/prefix/check.sh", "PREFIX=\"$HOME/coppice\" install"),
     (r"make check-isa PROGRAMS=", "Makefile", "tests/isa/check.py"),
     (r"make info$", "tests/prefix/check.sh", "info |"),
+    (r"make results", "tests/e2e/test_real_results.py", "results.__file__"),
+    (r"python3 jobs/real/make_data\.py$", "tests/e2e/test_real_data.py", "make_data.py"),  # here it would fetch a package
     (r"python3 tests/run\.py ", "Makefile", "tests/run.py --build"),
     (r"slurm/submit\.sh ", "tests/slurm/test_submit.py", "submit.sh"),
     (r"slurm/sweep\.sh ", "tests/slurm/test_sweep.py", "sweep.sh"),

@@ -82,6 +82,8 @@ with scratch() as folder:
     check(left(again) == (0, 0) and "seed 1 ..." not in again, f"finished runs were made again\n{again}")
     check(read(os.path.join(folder, "table.md")) == kept, "the table of the same runs differs")
     print(f"* {len(rows)} rows from 8 runs; CoRP with all operators {rows['CoRP, all operators'][2]}, base {rows['base'][2]}")
+    said = run(folder, "--set", "splits.test=33", code=1)
+    check("other settings" in said and "splits.test" in said, f"another test set in the same folder: {said}")
 
     # A job without a result is named, and the others are in the table.
     said = run(folder + "/bad", "--set", "generation.max_new_tokens=1", "--methods", "es", code=1)
