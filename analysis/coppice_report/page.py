@@ -3,6 +3,7 @@ import base64
 import html
 import inspect
 import os
+import re
 
 from . import style
 
@@ -22,11 +23,17 @@ def caption(function):
     return " ".join(inspect.getdoc(function).split())
 
 
+def text(value):
+    """A text of whatever origin as HTML: its characters and nothing else, those that no page may have replaced."""
+    clean = re.sub("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]", "\ufffd", value.replace("\r\n", "\n"))
+    return html.escape(clean)
+
+
 def table(head, rows):
-    cells = "".join(f"<th>{html.escape(str(cell))}</th>" for cell in head)
+    cells = "".join(f"<th>{text(str(cell))}</th>" for cell in head)
     lines = [f"<tr>{cells}</tr>"]
     for row in rows:
-        lines.append("<tr>" + "".join(f"<td>{html.escape(str(cell))}</td>" for cell in row) + "</tr>")
+        lines.append("<tr>" + "".join(f"<td>{text(str(cell))}</td>" for cell in row) + "</tr>")
     return "<table>" + "\n".join(lines) + "</table>"
 
 
@@ -60,8 +67,8 @@ class Page:
     def write(self, title):
         path = os.path.join(self.folder, "report.html")
         with open(path, "w", encoding="utf-8") as file:
-            file.write(f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)}</title>'
-                       f"<style>{CSS}</style></head><body>\n<h1>{html.escape(title)}</h1>\n")
+            file.write(f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{text(title)}</title>'
+                       f"<style>{CSS}</style></head><body>\n<h1>{text(title)}</h1>\n")
             file.write("\n".join(self.parts))
             file.write("\n</body></html>\n")
         return path

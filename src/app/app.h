@@ -22,6 +22,7 @@ typedef struct cop_command {
 
 cop_status cop_command_run(int argc, char **argv, cop_error *err);
 cop_status cop_command_eval(int argc, char **argv, cop_error *err);
+cop_status cop_command_compare(int argc, char **argv, cop_error *err);
 cop_status cop_command_generate(int argc, char **argv, cop_error *err);
 cop_status cop_command_tokenize(int argc, char **argv, cop_error *err);
 cop_status cop_command_reward(int argc, char **argv, cop_error *err);

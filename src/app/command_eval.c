@@ -3,6 +3,7 @@
 #include "app/app.h"
 #include "app/eval_perplexity.h"
 #include "app/model_options.h"
+#include "app/question_options.h"
 #include "app/task_options.h"
 
 #include "coppice/base/memory.h"
@@ -13,48 +14,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_FIELDS = 64 };
-
 typedef struct arguments {
     cop_app_task task;
     cop_app_model model;
-    const char *data, *system, *user, *assistant, *answers, *examples;
-    const char *limit, *shots, *shot_seed; /* numbers, as text */
-    const char *perplexity, *window;       /* a file of text, and a number */
-    const char *fields[MOST_FIELDS];
-    size_t field_count;
+    cop_app_question question;
+    const char *answers;             /* NULL: not given */
+    const char *perplexity, *window; /* a file of text, and a number */
     bool json;
 } arguments;
 
-enum {
-    KEY_DATA = 0x100,
-    KEY_LIMIT,
-    KEY_JSON,
-    KEY_SYSTEM,
-    KEY_USER,
-    KEY_ASSISTANT,
-    KEY_ANSWERS,
-    KEY_FIELD,
-    KEY_EXAMPLES,
-    KEY_SHOTS,
-    KEY_SHOT_SEED,
-    KEY_PERPLEXITY,
-    KEY_WINDOW
-};
+enum { KEY_ANSWERS = 0x100, KEY_JSON, KEY_PERPLEXITY, KEY_WINDOW };
 
 static const struct argp_option options[] = {
-    {"data", KEY_DATA, "FILE", 0, "Examples, JSON lines", 0},
-    {"field", KEY_FIELD, "NAME=FIELD", 0,
-     "What the data calls the task's field NAME, for example question=problem; may be repeated",
-     0},
-    {"limit", KEY_LIMIT, "N", 0, "Only the first N examples", 0},
-    {"system", KEY_SYSTEM, "TEMPLATE", 0, "System message over the fields of the data", 0},
-    {"user", KEY_USER, "TEMPLATE", 0, "User message, for example '{question}'", 0},
-    {"examples", KEY_EXAMPLES, "FILE", 0, "Few-shot examples, JSON lines as the data", 0},
-    {"shots", KEY_SHOTS, "N", 0, "Few-shot examples before each question (default 0)", 0},
-    {"shot-seed", KEY_SHOT_SEED, "S", 0, "Order they are drawn in (default 0; -1: file order)",
-     0},
-    {"assistant", KEY_ASSISTANT, "TEMPLATE", 0, "Answer of a few-shot example", 0},
     {"answers", KEY_ANSWERS, "FILE", 0,
      "Also write every answer, JSON lines: response, reward, correct, extracted, form, tokens",
      0},
@@ -77,38 +48,10 @@ static error_t parse(int key, char *text, struct argp_state *state)
     case ARGP_KEY_INIT:
         state->child_inputs[0] = &a->task;
         state->child_inputs[1] = &a->model;
-        return 0;
-    case KEY_DATA:
-        a->data = text;
-        return 0;
-    case KEY_LIMIT:
-        a->limit = text;
+        state->child_inputs[2] = &a->question;
         return 0;
     case KEY_JSON:
         a->json = true;
-        return 0;
-    case KEY_SYSTEM:
-        a->system = text;
-        return 0;
-    case KEY_USER:
-        a->user = text;
-        return 0;
-    case KEY_ASSISTANT:
-        a->assistant = text;
-        return 0;
-    case KEY_EXAMPLES:
-        a->examples = text;
-        return 0;
-    case KEY_SHOTS:
-        a->shots = text;
-        return 0;
-    case KEY_SHOT_SEED:
-        a->shot_seed = text;
-        return 0;
-    case KEY_FIELD:
-        if (a->field_count == MOST_FIELDS)
-            argp_error(state, "more than %d fields", MOST_FIELDS);
-        a->fields[a->field_count++] = text;
         return 0;
     case KEY_ANSWERS:
         a->answers = text;
@@ -124,8 +67,10 @@ static error_t parse(int key, char *text, struct argp_state *state)
     }
 }
 
-static const struct argp_child children[] = {
-    {&cop_app_task_argp, 0, NULL, 0}, {&cop_app_model_argp, 0, NULL, 0}, {0}};
+static const struct argp_child children[] = {{&cop_app_task_argp, 0, NULL, 0},
+                                             {&cop_app_model_argp, 0, NULL, 0},
+                                             {&cop_app_question_argp, 0, NULL, 0},
+                                             {0}};
 
 static const struct argp argp = {
     options,
@@ -205,7 +150,7 @@ static cop_status print_result(const evaluation *e, const arguments *a, cop_erro
                       got->seconds, "reward_seconds", got->reward_seconds, "backend", backend),
             err);
     }
-    (void)printf("%s, %zu examples of %s\n", e->task->name, got->count, a->data);
+    (void)printf("%s, %zu examples of %s\n", e->task->name, got->count, a->question.data);
     (void)printf("accuracy  %.3f  (95%%: %.3f .. %.3f), %zu right\n", accuracy, low, high,
                  right);
     (void)printf("reward    %.4f\n", reward);
@@ -245,18 +190,14 @@ out:
 /* The data set and the few-shot examples, their fields renamed. */
 static cop_status load_data(const arguments *a, size_t limit, evaluation *e, cop_error *err)
 {
+    const cop_app_question *const q = &a->question;
     const cop_dataset_options some = {.limit = limit};
     cop_fields fields = {0};
     cop_status status = COP_OK;
-    for (size_t i = 0; i < a->field_count; i++) {
-        if (cop_fields_add_text(&fields, a->fields[i], err) != COP_OK) {
-            status = cop_error_prefix(err, "--field");
-            goto out;
-        }
-    }
-    COP_TRY_OUT(cop_task_load(e->task, a->data, &fields, &some, &e->dataset, err));
-    if (a->examples != NULL)
-        COP_TRY_OUT(cop_task_load(e->task, a->examples, &fields, NULL, &e->examples, err));
+    COP_TRY_OUT(cop_app_question_fields(q, &fields, err));
+    COP_TRY_OUT(cop_task_load(e->task, q->data, &fields, &some, &e->dataset, err));
+    if (q->examples != NULL)
+        COP_TRY_OUT(cop_task_load(e->task, q->examples, &fields, NULL, &e->examples, err));
 out:
     cop_fields_free(&fields);
     return status;
@@ -265,19 +206,20 @@ out:
 /* Options of a task have no meaning for plain text. */
 static cop_status measure_text(const arguments *a, cop_error *err)
 {
+    const cop_app_question *const q = &a->question;
     const struct {
         const char *name;
         const void *value;
     } others[] = {{"task", a->task.name},
-                  {"data", a->data},
-                  {"field", a->field_count > 0 ? a->fields[0] : NULL},
-                  {"limit", a->limit},
-                  {"system", a->system},
-                  {"user", a->user},
-                  {"examples", a->examples},
-                  {"shots", a->shots},
-                  {"shot-seed", a->shot_seed},
-                  {"assistant", a->assistant},
+                  {"data", q->data},
+                  {"field", q->field_count > 0 ? q->fields[0] : NULL},
+                  {"limit", q->limit},
+                  {"system", q->system},
+                  {"user", q->user},
+                  {"examples", q->examples},
+                  {"shots", q->shots},
+                  {"shot-seed", q->shot_seed},
+                  {"assistant", q->assistant},
                   {"answers", a->answers},
                   {"command", a->task.word_count > 0 ? a->task.words : NULL},
                   {"timeout", a->task.timeout},
@@ -294,23 +236,18 @@ static cop_status measure_text(const arguments *a, cop_error *err)
 
 static cop_status run(const arguments *a, evaluation *e, cop_error *err)
 {
-    int64_t limit = 0; /* none */
-    int64_t shots = 0;
-    int64_t shot_seed = 0;
+    const cop_app_question *const q = &a->question;
+    cop_app_question_numbers numbers = {0};
     cop_app_answering how = {0};
     if (a->perplexity != NULL) return measure_text(a, err);
     COP_CHECK(a->window == NULL, err, COP_ERR_USAGE, "--window needs --perplexity FILE");
-    if (a->limit != NULL)
-        COP_TRY(cop_app_parse_int("limit", a->limit, 1, INT64_MAX, &limit, err));
-    COP_TRY(cop_app_parse_like("shots", "task.shots", a->shots, &shots, err));
-    if (a->shot_seed != NULL)
-        COP_TRY(cop_app_parse_int("shot-seed", a->shot_seed, -1, INT64_MAX, &shot_seed, err));
+    COP_TRY(cop_app_question_resolve(q, &numbers, err));
     COP_TRY(cop_app_model_resolve("eval", &a->model, &how, err));
     COP_CHECK(how.max_new_tokens > 0, err, COP_ERR_USAGE,
               "--max-new-tokens 0: an answer needs at least one");
-    COP_TRY(cop_app_require("eval", "--data FILE", a->data, err));
+    COP_TRY(cop_app_require("eval", "--data FILE", q->data, err));
     COP_TRY(cop_app_task_resolve("eval", &a->task, &e->task, &e->setup, err));
-    COP_TRY(load_data(a, (size_t)limit, e, err));
+    COP_TRY(load_data(a, (size_t)numbers.limit, e, err));
     if (a->answers != NULL) {
         e->path = a->answers;
         e->file = fopen(a->answers, "w");
@@ -320,12 +257,12 @@ static cop_status run(const arguments *a, evaluation *e, cop_error *err)
                                   .task = e->task,
                                   .setup = &e->setup,
                                   .dataset = e->dataset,
-                                  .system = a->system,
-                                  .user = a->user,
-                                  .assistant = a->assistant,
+                                  .system = q->system,
+                                  .user = q->user,
+                                  .assistant = q->assistant,
                                   .examples = e->examples,
-                                  .shots = (size_t)shots,
-                                  .shot_seed = shot_seed,
+                                  .shots = (size_t)numbers.shots,
+                                  .shot_seed = numbers.shot_seed,
                                   .chat = a->model.chat,
                                   .date = a->model.date,
                                   .max_new_tokens = how.max_new_tokens,

@@ -13,6 +13,7 @@
 static const cop_command commands[] = {
     {"run", "run a job, or what is left of it; alone or under mpirun or srun", cop_command_run},
     {"eval", "score a model, or a model with a recipe, on a task", cop_command_eval},
+    {"compare", "what changed between two models, answer by answer", cop_command_compare},
     {"generate", "answer prompts: JSON lines in, JSON lines out", cop_command_generate},
     {"export", "write the model that a run or recipe stands for", cop_command_export},
     {"status", "tell how a run is doing, from outside", cop_command_status},

@@ -290,6 +290,15 @@ cop_status cop_job_load(const char *path, const char *const *overrides, size_t o
     return status;
 }
 
+cop_status cop_job_restore(const char *origin, const char *const *values, size_t count,
+                           cop_job **job, cop_error *err)
+{
+    static const char nothing[] = "{}\n";
+    const cop_job_source source = {
+        .text = nothing, .length = sizeof nothing - 1, .path = origin};
+    return cop_job_parse(&source, values, count, job, err);
+}
+
 void cop_job_destroy(cop_job **job)
 {
     if (job == NULL || *job == NULL) return;

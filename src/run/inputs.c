@@ -11,7 +11,7 @@
 #include <string.h>
 
 /* The task as the job wants it. */
-static cop_status find_task(cop_rank *rank, cop_error *err)
+cop_status cop_inputs_find_task(cop_rank *rank, cop_error *err)
 {
     const cop_job *const job = rank->job;
     const cop_task *known = NULL;
@@ -55,21 +55,32 @@ static cop_status split_data(cop_rank *rank, const uint64_t *keys, size_t total,
     return status;
 }
 
-cop_status cop_inputs_load(cop_rank *rank, cop_error *err)
+cop_status cop_inputs_divide(cop_rank *rank, cop_error *err)
 {
     const cop_job *const job = rank->job;
-    COP_TRY(find_task(rank, err));
     uint64_t *keys = NULL;
     size_t total = 0;
     COP_TRY(cop_task_scan(rank->task, job->task.data, &job->task.fields, job->task.user, &keys,
                           &total, err));
     const cop_status status = split_data(rank, keys, total, err);
     cop_memory_free(keys);
-    COP_TRY(status);
-    COP_TRY(cop_run_guards_load(rank, err));
+    return status;
+}
+
+cop_status cop_inputs_load_shots(cop_rank *rank, cop_error *err)
+{
+    const cop_job *const job = rank->job;
     if (job->task.examples == NULL) return COP_OK;
     return cop_task_load(rank->task, job->task.examples, &job->task.fields, NULL,
                          &rank->examples, err);
+}
+
+cop_status cop_inputs_load(cop_rank *rank, cop_error *err)
+{
+    COP_TRY(cop_inputs_find_task(rank, err));
+    COP_TRY(cop_inputs_divide(rank, err));
+    COP_TRY(cop_run_guards_load(rank, err));
+    return cop_inputs_load_shots(rank, err);
 }
 
 void cop_inputs_free(cop_rank *rank)

@@ -7,7 +7,13 @@
 /* Finds the task, divides the data set and loads the examples of the splits. */
 cop_status cop_inputs_load(cop_rank *rank, cop_error *err);
 
-/* Frees what that made. */
+/* The parts of that: the task; then the data set, divided; then the few-shot examples, if the
+ * job has any. */
+cop_status cop_inputs_find_task(cop_rank *rank, cop_error *err);
+cop_status cop_inputs_divide(cop_rank *rank, cop_error *err);
+cop_status cop_inputs_load_shots(cop_rank *rank, cop_error *err);
+
+/* Frees what they made. */
 void cop_inputs_free(cop_rank *rank);
 
 /* How prompts are made and answers ended; all else is zero. */

@@ -153,6 +153,11 @@ typedef struct cop_job {
 cop_status cop_job_load(const char *path, const char *const *overrides, size_t override_count,
                         cop_job **job, cop_error *err);
 
+/** A job from its values alone, "key=value" [count] as cop_job_print_value() gives them: from a
+ *  run file, say, whose path is `origin`. */
+cop_status cop_job_restore(const char *origin, const char *const *values, size_t count,
+                           cop_job **job, cop_error *err);
+
 /** Number of keys, and the dotted name of key `index`. */
 size_t cop_job_key_count(void);
 const char *cop_job_key_name(size_t index);

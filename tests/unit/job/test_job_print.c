@@ -221,6 +221,49 @@ static void test_shipped_and_full_jobs_read_back(void **state)
     }
 }
 
+/* Prints all values of a job as overrides: values [keys]. */
+static void print_all(const cop_job *job, cop_text *values)
+{
+    for (size_t i = 0; i < cop_job_key_count(); i++) {
+        values[i] = (cop_text){0};
+        assert_int_equal(cop_text_format(&values[i], NULL, "%s=", cop_job_key_name(i)), COP_OK);
+        assert_int_equal(cop_job_print_value(job, i, &values[i], NULL), COP_OK);
+    }
+}
+
+/* A job is what its values say, without its file; one that lacks what a job needs is none. */
+static void test_restored_from_values(void **state)
+{
+    (void)state;
+    enum { MOST = 256 };
+    static cop_text values[MOST];
+    static cop_text again[MOST];
+    const char *texts[MOST] = {NULL};
+    const size_t count = cop_job_key_count();
+    cop_job *restored = NULL;
+    cop_error err = {0};
+    assert_true(count <= MOST);
+    cop_job *job = parse("task.prompt.user=\"{question}: \\\"# x\\\"\\n y\"");
+    print_all(job, values);
+    for (size_t i = 0; i < count; i++)
+        texts[i] = values[i].data;
+    if (cop_job_restore("/run.h5", texts, count, &restored, &err) != COP_OK)
+        fail_msg("%s", err.message);
+    assert_string_equal(restored->task.user, job->task.user);
+    print_all(restored, again);
+    for (size_t i = 0; i < count; i++) {
+        assert_string_equal(again[i].data, values[i].data);
+        cop_text_free(&again[i]);
+        cop_text_free(&values[i]);
+    }
+    cop_job_destroy(&restored);
+    cop_job_destroy(&job);
+    const char *const some[] = {"model=/m", "task.name=gsm8k"};
+    assert_int_equal(cop_job_restore("/run.h5", some, 2, &restored, &err), COP_ERR_CONFIG);
+    assert_non_null(strstr(err.message, "task.data"));
+    assert_null(restored);
+}
+
 static void test_table(void **state)
 {
     (void)state;
@@ -303,6 +346,7 @@ int main(void)
         cmocka_unit_test(test_random_numbers_read_back),
         cmocka_unit_test(test_random_texts_read_back),
         cmocka_unit_test(test_shipped_and_full_jobs_read_back),
+        cmocka_unit_test(test_restored_from_values),
         cmocka_unit_test(test_table),
         cmocka_unit_test(test_reference),
     };

@@ -1,0 +1,206 @@
+/* A run's questions, from its run file. */
+#include "coppice/run/asked.h"
+
+#include "coppice/base/memory.h"
+#include "coppice/store/store.h"
+#include "run/inputs.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+struct cop_asked {
+    char *path; /* of the run file */
+    cop_store *store;
+    cop_job *job;
+    cop_rank rank; /* job, task, data and splits only */
+};
+
+/* --- the job --- */
+
+/* Appends "key=value" as the run has it: one that its program did not know as that was then. */
+static cop_status append_value(const cop_store *store, size_t key, cop_text *text,
+                               cop_error *err)
+{
+    cop_text path = {0};
+    COP_TRY(cop_text_format(&path, err, "/job/keys/%s", cop_job_key_name(key)));
+    const char *const recorded = cop_store_get_text(store, path.data);
+    cop_text_free(&path);
+    COP_TRY(cop_text_format(text, err, "%s=", cop_job_key_name(key)));
+    return recorded == NULL ? cop_job_print_before(key, text, err)
+                            : cop_text_append(text, recorded, strlen(recorded), err);
+}
+
+static cop_status restore_job(cop_asked *asked, cop_error *err)
+{
+    const size_t count = cop_job_key_count();
+    cop_status status = COP_OK;
+    cop_text *const texts = cop_memory_alloc(count, sizeof *texts, err);
+    const char **const values = cop_memory_alloc(count, sizeof *values, err);
+    if (texts == NULL || values == NULL) status = COP_ERR_MEMORY;
+    for (size_t i = 0; i < count && status == COP_OK; i++) {
+        status = append_value(asked->store, i, &texts[i], err);
+        values[i] = texts[i].data;
+    }
+    if (status == COP_OK)
+        status = cop_job_restore(asked->path, values, count, &asked->job, err);
+    for (size_t i = 0; texts != NULL && i < count; i++)
+        cop_text_free(&texts[i]);
+    cop_memory_free(texts);
+    cop_memory_free(values);
+    return status;
+}
+
+static cop_status open_file(cop_asked *asked, const char *path, cop_error *err)
+{
+    struct stat info;
+    bool previous = false;
+    asked->path = stat(path, &info) == 0 && S_ISDIR(info.st_mode)
+                      ? cop_text_join_path(path, "run.h5", err)
+                      : cop_memory_copy_string(path, strlen(path), err);
+    if (asked->path == NULL) return COP_ERR_MEMORY;
+    COP_TRY(cop_store_read_latest(asked->path, &asked->store, &previous, NULL, err));
+    COP_CHECK(asked->store != NULL, err, COP_ERR_FORMAT, "%s: there is no run file",
+              asked->path);
+    return COP_OK;
+}
+
+cop_status cop_asked_open(const char *path, cop_asked **asked, cop_error *err)
+{
+    *asked = NULL;
+    cop_asked *made = cop_memory_alloc(1, sizeof *made, err);
+    if (made == NULL) return COP_ERR_MEMORY;
+    cop_status status = open_file(made, path, err);
+    if (status == COP_OK) status = restore_job(made, err);
+    if (status == COP_OK) {
+        made->rank.job = made->job;
+        status = cop_inputs_find_task(&made->rank, err);
+    }
+    if (status != COP_OK) {
+        cop_asked_destroy(&made);
+        return status;
+    }
+    *asked = made;
+    return COP_OK;
+}
+
+const cop_job *cop_asked_job(const cop_asked *asked)
+{
+    return asked->job;
+}
+
+const cop_task *cop_asked_task(const cop_asked *asked)
+{
+    return asked->rank.task;
+}
+
+const cop_task_setup *cop_asked_setup(const cop_asked *asked)
+{
+    return &asked->rank.setup;
+}
+
+/* --- the data --- */
+
+static cop_status check_digest(const cop_asked *asked, const char *place,
+                               const cop_dataset *dataset, const char *file, cop_error *err)
+{
+    const char *const theirs = cop_store_get_text(asked->store, place);
+    const char *const mine = cop_dataset_digest(dataset);
+    COP_CHECK(theirs == NULL || strcmp(theirs, mine) == 0, err, COP_ERR_MISMATCH,
+              "%s: it is not the file that %s was made with (SHA-256 %.12s..., now %.12s...); "
+              "restore it",
+              file, asked->path, theirs, mine);
+    return COP_OK;
+}
+
+cop_status cop_asked_divide(cop_asked *asked, cop_error *err)
+{
+    COP_TRY(cop_inputs_divide(&asked->rank, err));
+    return check_digest(asked, "/base/data_sha256", asked->rank.dataset, asked->job->task.data,
+                        err);
+}
+
+const cop_splits *cop_asked_splits(const cop_asked *asked)
+{
+    return &asked->rank.splits;
+}
+
+cop_status cop_asked_load_shots(cop_asked *asked, cop_error *err)
+{
+    if (asked->job->task.examples == NULL || asked->rank.examples != NULL) return COP_OK;
+    COP_TRY(cop_inputs_load_shots(&asked->rank, err));
+    return check_digest(asked, "/base/examples_sha256", asked->rank.examples,
+                        asked->job->task.examples, err);
+}
+
+static int compare_keys(const void *a, const void *b)
+{
+    const uint64_t x = *(const uint64_t *)a;
+    const uint64_t y = *(const uint64_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* Keys of the examples that the run has chosen by, sorted: *chosen [*count]. */
+static cop_status list_chosen(const cop_asked *asked, uint64_t **chosen, size_t *count,
+                              cop_error *err)
+{
+    const cop_job *const job = asked->job;
+    const cop_splits *const splits = &asked->rank.splits;
+    uint64_t *keys = NULL;
+    size_t total = 0;
+    COP_TRY(cop_task_scan(asked->rank.task, job->task.data, &job->task.fields, job->task.user,
+                          &keys, &total, err));
+    *chosen = cop_memory_alloc(total, sizeof **chosen, err);
+    *count = 0;
+    for (size_t s = 0; *chosen != NULL && s <= COP_SPLIT_COUNT; s++) {
+        if (s == COP_SPLIT_TEST) continue;
+        const bool pool = s == COP_SPLIT_COUNT;
+        const size_t *const examples = pool ? splits->pool : splits->examples[s];
+        for (size_t i = 0; i < (pool ? splits->pool_count : splits->counts[s]); i++)
+            (*chosen)[(*count)++] = keys[examples[i]];
+    }
+    cop_memory_free(keys);
+    if (*chosen == NULL) return COP_ERR_MEMORY;
+    if (*count > 0) qsort(*chosen, *count, sizeof **chosen, compare_keys);
+    return COP_OK;
+}
+
+cop_status cop_asked_find_seen(const cop_asked *asked, const char *path,
+                               const cop_fields *fields, bool **seen, size_t *count,
+                               cop_error *err)
+{
+    uint64_t *chosen = NULL;
+    uint64_t *keys = NULL;
+    size_t chosen_count = 0;
+    *seen = NULL;
+    cop_status status = list_chosen(asked, &chosen, &chosen_count, err);
+    if (status == COP_OK)
+        status = cop_task_scan(asked->rank.task, path, fields, asked->job->task.user, &keys,
+                               count, err);
+    if (status == COP_OK) {
+        *seen = cop_memory_alloc(*count, sizeof **seen, err);
+        if (*seen == NULL) status = COP_ERR_MEMORY;
+    }
+    for (size_t i = 0; *seen != NULL && i < *count; i++)
+        (*seen)[i] = chosen_count > 0 && bsearch(&keys[i], chosen, chosen_count, sizeof *chosen,
+                                                 compare_keys) != NULL;
+    cop_memory_free(keys);
+    cop_memory_free(chosen);
+    return status;
+}
+
+cop_evaluator_options cop_asked_options(const cop_asked *asked)
+{
+    return cop_inputs_prompt_options(&asked->rank);
+}
+
+void cop_asked_destroy(cop_asked **asked)
+{
+    if (asked == NULL || *asked == NULL) return;
+    cop_inputs_free(&(*asked)->rank);
+    cop_job_destroy(&(*asked)->job);
+    cop_store_destroy(&(*asked)->store);
+    cop_memory_free((*asked)->path);
+    cop_memory_free(*asked);
+    *asked = NULL;
+}
