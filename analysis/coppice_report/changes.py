@@ -6,8 +6,9 @@ from .page import text
 
 MOST_CHANGED = 200  # examples of a kind that are shown
 MOST_OTHERS = 20
-FIELDS = {"example": ("change", "prompt", "base", "result"), "off_task": ("prompt", "identical", "base", "result"), "summary": ()}
-ANSWER = ("response", "reward", "correct", "form", "tokens")
+FIELDS = {"example": {"example": int, "change": str, "prompt": str}, "off_task": {"prompt": str, "identical": bool}, "summary": {"summary": dict}}
+ANSWER = {"example": {"response": str, "reward": (int, float), "correct": bool, "form": (bool, type(None)), "tokens": int},
+          "off_task": {"response": str, "tokens": int}}
 FIGURES = ("task", "data", "models", "examples", "base", "result", "gain", "gain_95", "mcnemar_p", "fixed", "broken", "fixed_by",
            "broken_by", "off_task")
 
@@ -24,12 +25,15 @@ class NotAComparison(Exception):
     pass
 
 
+def has(value, fields):
+    return isinstance(value, dict) and all(isinstance(value.get(name, check), kind) for name, kind in fields.items())
+
+
 def check(line, number, path):
     kinds = [kind for kind in FIELDS if isinstance(line, dict) and kind in line]
-    if len(kinds) != 1 or any(name not in line for name in FIELDS[kinds[0]]):
+    if (len(kinds) != 1 or not has(line, FIELDS[kinds[0]])
+            or any(not has(line.get(side), ANSWER[kinds[0]]) for side in ("base", "result") if kinds[0] in ANSWER)):
         raise NotAComparison(f"{path}:{number}: not a line of coppice compare --answers")
-    if kinds[0] == "example" and any(name not in line[side] for side in ("base", "result") for name in ANSWER):
-        raise NotAComparison(f"{path}:{number}: an answer lacks one of {', '.join(ANSWER)}")
     return kinds[0]
 
 

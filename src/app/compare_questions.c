@@ -21,16 +21,21 @@ static const char *or_else(const char *given, const char *otherwise)
     return given != NULL ? given : otherwise;
 }
 
+/* The task, and of its setup what the command line says over what the job does. */
 static cop_status find_task(const cop_compare_arguments *a, cop_compare_questions *q,
                             cop_error *err)
 {
-    const bool own =
-        q->run != NULL &&
-        (a->task.name == NULL || strcmp(a->task.name, cop_asked_task(q->run)->name) == 0);
-    if (!own || a->task.word_count > 0)
-        return cop_app_task_resolve("compare", &a->task, &q->task, &q->setup, err);
+    cop_app_task given = a->task;
+    const char *const own = q->run != NULL ? cop_asked_task(q->run)->name : NULL;
+    if (given.name == NULL) given.name = own;
+    COP_TRY(cop_app_task_resolve("compare", &given, &q->task, &q->setup, err));
+    if (own == NULL || strcmp(given.name, own) != 0) return COP_OK;
+    const cop_task_setup said = q->setup;
     q->task = cop_asked_task(q->run);
     q->setup = *cop_asked_setup(q->run);
+    if (said.command_count > 0) q->setup.command = said.command;
+    if (said.command_count > 0) q->setup.command_count = said.command_count;
+    if (said.timeout_s > 0) q->setup.timeout_s = said.timeout_s;
     return COP_OK;
 }
 

@@ -222,12 +222,12 @@ def check_page(folder, run):
         report(*arguments, "--compare", path, "-o", out)
         page = open(os.path.join(out, "report.html"), encoding="utf-8").read()
         check("<script" not in page.lower() and "<img src=x" not in page and "\x1b" not in page and "\x00" not in page, "the page is not safe")
-        shown = [html.escape("<script>alert(1)</script> & </pre><img src=x onerror='y'> ") in part for part in page.split("<pre")[1:]]
+        shown = [html.escape("<script>alert(1)</script> & </pre><img src=x onerror='y'> ") in part for part in re.findall("<pre[^>]*>(.*?)</pre>", page, re.S)]
         check(sum(shown) == 4, f"{sum(shown)} of the four answers are shown as they are")
         check("What changed" in page and f"Fixed, {len(changed)}" in page, "the page does not tell what was fixed")
         check(("rank seconds" in page) == bool(arguments), "the run's own part")
     whole = read(path, "r").splitlines(keepends=True)
-    for text, word in (("".join(whole[:-1]), "not whole"), ("".join(whole[:2]) + '{"example": 1}\n', ":3"), ("nonsense\n", "hostile.jsonl"), ("", "not whole")):
+    for text, word in (("".join(whole[:-1]), "not whole"), (whole[0].replace('"response": "', '"response": 1, "was": "', 1) + whole[-1], ":1"), ("".join(whole[:2]) + '{"example": 1}\n', ":3"), ("nonsense\n", "hostile.jsonl"), ("", "not whole")):
         open(path, "w").write(text)
         check(word in report("--compare", path, "-o", out, code=1), f"{word!r} is not said")
     check("--compare" in report("-o", out, code=2), "neither a run nor a comparison")
