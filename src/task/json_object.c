@@ -133,11 +133,13 @@ static cop_status score_json(const char *response, size_t length, const json_t *
     *score = (cop_score){0};
     COP_TRY_OUT(read_reference(answer, &reference, err));
     const cop_slice text = find_object((cop_slice){response, length});
+    score->form = COP_FORM_MISSING;
     if (text.length == 0) goto out;
     status = read_object(text, &object, NULL);
     if (status == COP_ERR_FORMAT) status = COP_OK; /* not valid: a wrong answer */
     if (status != COP_OK) (void)cop_error_set(err, status, "no memory for an object");
     if (object == NULL) goto out;
+    score->form = COP_FORM_FOUND;
     score->correct = json_equal(object, reference) != 0;
     score->reward = score->correct ? 1.0 : 0.0;
     COP_TRY_OUT(set_vote(object, score, err));
@@ -183,6 +185,7 @@ const cop_task cop_task_json = {
         "valid JSON without a key twice and has the same keys and values; the order of keys "
         "and white space do not count, 3.0 is 3, and \"3\" is not",
     .vote = "the object, its keys sorted, without white space",
+    .form = "a JSON object that is valid",
     .default_user = "{question}\n\nAnswer with a JSON object.",
     .default_assistant = "{answer}",
     .max_reward = 1.0,

@@ -53,6 +53,10 @@ static const form_case cases[] = {
     {"choice", "(c)", LETTERS, COP_FORM_FOUND, false},
     {"choice", "The answer is D", LETTERS, COP_FORM_MISSING, false}, /* no label of its */
     {"choice", "Paris", LETTERS, COP_FORM_MISSING, false},
+    {"json", "so: {\"a\": 1}", "{\"a\": 1}", COP_FORM_FOUND, true},
+    {"json", "so: {\"a\": 2}", "{\"a\": 1}", COP_FORM_FOUND, false},
+    {"json", "{a: 1}", "{\"a\": 1}", COP_FORM_MISSING, false},
+    {"json", "a is 1", "{\"a\": 1}", COP_FORM_MISSING, false},
     {"exact", " red\n", "\"red\"", COP_FORM_FOUND, true},
     {"exact", "it is red", "\"red\"", COP_FORM_FOUND, false},
     {"exact", " \n", "\"red\"", COP_FORM_MISSING, false},
