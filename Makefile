@@ -318,7 +318,7 @@ check-debian13: deps-check
 	@BUILD=$(abspath $(BUILD)) tests/debian13/check.sh $(REDUCED:%=--reduced)
 
 # What differs by instruction set, where no processor has them all.
-ISA_TESTS := base_cpu noise_simd rebuild backend_rows backend_gemm backend_product model_defined
+ISA_TESTS := base_cpu noise_simd rebuild backend_rows backend_gemm backend_product low_rank model_defined
 PROGRAMS  ?= $(BUILD)/tests/isa_processor $(ISA_TESTS:%=$(BUILD)/tests/test_%)
 $(BUILD)/tests/isa_processor: tests/isa/processor.c
 	$(call say,TEST,$@)

@@ -2,6 +2,7 @@
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -84,6 +85,18 @@ def run_job(ranks, out, settings=(), code=0, job=DEMO, timeout=900):
     if done.returncode != code:
         fail(f"job with {ranks} ranks: exit code {done.returncode}, not {code}\n{done.stdout[-3000:]}")
     return done.stdout
+
+
+def run_shared_job(ranks, out, settings=()):
+    """A job whose population all workers scored a part of. On a busy machine one may come when the others are done,
+    which is nobody's fault: then it is run again, twice at most."""
+    for _ in range(3):
+        shutil.rmtree(out, ignore_errors=True)
+        text = run_job(ranks, out, settings)
+        used = {rank for row in inspect(out)["population"]["rank"] for rank in row}
+        if used == set(range(1, ranks)):
+            return text
+    return fail(f"the population was scored by ranks {used} alone, three times")
 
 
 def read(path, mode="rb"):

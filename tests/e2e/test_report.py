@@ -10,7 +10,7 @@ import struct
 import subprocess
 import time
 
-from lib import ENV, QUICK, TOP, check, run_command, run_job, scratch
+from lib import ENV, QUICK, TOP, check, run_command, run_job, run_shared_job, scratch
 
 REPORT = os.path.join(TOP, "analysis", "coppice-report")
 if subprocess.run(["/usr/bin/python3", "-c", "import h5py, matplotlib"], stderr=subprocess.DEVNULL).returncode != 0:
@@ -60,7 +60,7 @@ def check_page(folder, wanted):
 with scratch() as folder:
     first, second, broken = (os.path.join(folder, name) for name in ("first", "second", "interrupted"))
     run_job(1, first, QUICK)
-    run_job(3, second, QUICK + ["consolidate.operators=[two-pass, precision]", "analysis.split_half=false"])
+    run_shared_job(3, second, QUICK + ["consolidate.operators=[two-pass, precision]", "analysis.split_half=false"])
     out = os.path.join(folder, "page")
     report(first, "-o", out)
     page, names = check_page(out, ["methods", "course", "rewards_by_sigma", "reward_halves", "canonical_correlations",
