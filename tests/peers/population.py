@@ -71,24 +71,28 @@ def export(options, recipe, folder):
     return model
 
 
-def alike(options, model, answers):
-    """Share of tokens, up to where two answers part, that Coppice says too with the same weights."""
+def shared(some, others):
+    """Share of the tokens of some answers that others have too, up to where two part."""
+    same = total = 0
+    for one, other in zip(some, others):
+        total += len(one)
+        same += next((i for i, (a, b) in enumerate(zip(one, other)) if a != b), min(len(one), len(other)))
+    return same / total
+
+
+def own_answers(options, model):
+    """Coppice's to the first questions, which end where the model ends them."""
     text = "".join(json.dumps({"ids": ids}) + "\n" for ids in options.prompts[:CHECKED])
     done = subprocess.run([options.program, "generate", "--model", model, "--max-new-tokens", str(options.new), "--backend", "cpu"],
                           input=text, stdout=subprocess.PIPE, text=True, check=True)
-    same = total = 0
-    for line, answer in zip(done.stdout.splitlines(), answers):
-        own = json.loads(line)["ids"]
-        total += len(own)
-        same += next((i for i, (a, b) in enumerate(zip(own, answer)) if a != b), len(own))
-    return same / total
+    return [json.loads(line)["ids"] for line in done.stdout.splitlines()]
 
 
 def reload_each(options):
     with open(options.texts, encoding="utf-8") as lines:
         options.prompts = [json.loads(line)["ids"] for line in lines][:options.rows]
     engine = Vllm(options)
-    sums, tokens, reading, shares = [0, 0], 0, 0, []
+    sums, tokens, reading, alike, first = [0, 0], 0, 0, [], None
     with tempfile.TemporaryDirectory(dir=options.run) as folder:
         for number, recipe in enumerate(recipes(inspect(options))):
             model = export(options, recipe, folder)
@@ -99,8 +103,11 @@ def reload_each(options):
             if number:
                 tokens += sum(map(len, answers))
             if number < 2:
-                shares.append(alike(options, model, answers))
-    return sums, tokens, {"reading": reading / (options.candidates + 1), "alike": shares}
+                alike.append(shared(own_answers(options, model), answers))
+            first = first or answers
+            if number == 1:
+                alike.append(shared(first, answers))
+    return sums, tokens, {"reading": reading / (options.candidates + 1), "alike": alike}
 
 
 def main():

@@ -41,8 +41,9 @@ def main(path):
             show("the base and {} candidates, {} questions of {} tokens, {} threads".format(*asked), rates, 4)
         for run in runs:
             if "alike" in run:
-                print(f"  {run['engine']}: reading weights {run['reading']:.2f} processor seconds a model; tokens as "
-                      f"Coppice's from the same weights: base {run['alike'][0]:.0%}, first candidate {run['alike'][1]:.0%}")
+                base, candidate, both = run["alike"]
+                print(f"  {run['engine']}: reading weights {run['reading']:.2f} processor seconds a model; tokens as Coppice's from "
+                      f"the same weights: base {base:.0%}, first candidate {candidate:.0%}; candidate as base {both:.0%}")
         return
     print(f"{processor()}; tokens per second of processor time, median (least to most), Coppice's as a multiple")
     for kind in ("prompt", "decode"):
