@@ -16,6 +16,8 @@ exec unshare --mount --pid --uts --fork --kill-child sh -euc '
     mount --bind "$root" "$root"
     cd "$root"
     mkdir -p proc sys dev shared coppice .outside
+    # Processes are numbered anew here, and Open MPI stumbles over what one of the same number left.
+    rm -rf tmp/prte.*
     mount -t proc proc proc
     mount -t sysfs -o ro sysfs sys 2>/dev/null || mount --rbind /sys sys
     mount --rbind /dev dev
