@@ -32,8 +32,9 @@ typedef struct cop_rank {
     cop_task_setup setup; /* of the task */
     cop_dataset *dataset;
     cop_dataset *examples;           /* few-shot, NULL for none */
-    cop_rank_guard *guards;          /* [job->guard.count] */
-    cop_evaluator_guard *guard_sets; /* [job->guard.count] the same for the evaluator */
+    cop_rank_guard *guards;          /* [guard_count] */
+    cop_evaluator_guard *guard_sets; /* [guard_count] the same for the evaluator */
+    size_t guard_count;              /* that are loaded: the job's, or none */
     cop_splits splits;
     cop_checkpoint *base;     /* the base's tensors; NULL once a worker has loaded them */
     cop_evaluator *evaluator; /* NULL where rank 0 only coordinates */

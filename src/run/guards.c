@@ -93,6 +93,7 @@ cop_status cop_run_guards_load(cop_rank *rank, cop_error *err)
     rank->guards = cop_memory_alloc(count, sizeof *rank->guards, err);
     rank->guard_sets = cop_memory_alloc(count, sizeof *rank->guard_sets, err);
     if (rank->guards == NULL || rank->guard_sets == NULL) return COP_ERR_MEMORY;
+    rank->guard_count = count;
     for (size_t g = 0; g < count; g++) {
         size_t total = 0;
         if (load_guard(rank, g, first, &total, err) != COP_OK)
@@ -106,17 +107,18 @@ cop_status cop_run_guards_load(cop_rank *rank, cop_error *err)
 
 void cop_run_guards_free(cop_rank *rank)
 {
-    for (size_t g = 0; rank->guards != NULL && g < rank->job->guard.count; g++)
+    for (size_t g = 0; g < rank->guard_count; g++)
         cop_dataset_destroy(&rank->guards[g].dataset);
     cop_memory_free(rank->guards);
     cop_memory_free(rank->guard_sets);
     rank->guards = NULL;
     rank->guard_sets = NULL;
+    rank->guard_count = 0;
 }
 
 cop_status cop_run_guards_give(const cop_rank *rank, cop_search *search, cop_error *err)
 {
-    const size_t count = rank->job->guard.count;
+    const size_t count = rank->guard_count;
     if (count == 0) return COP_OK;
     cop_guard *const guards = cop_memory_alloc(count, sizeof *guards, err);
     if (guards == NULL) return COP_ERR_MEMORY;
@@ -138,7 +140,7 @@ cop_status cop_run_guards_give(const cop_rank *rank, cop_search *search, cop_err
 
 cop_status cop_run_guards_print(const cop_rank *rank, cop_text *text, cop_error *err)
 {
-    for (size_t g = 0; g < rank->job->guard.count; g++) {
+    for (size_t g = 0; g < rank->guard_count; g++) {
         const cop_job_guard *const guard = &rank->job->guard.data[g];
         COP_TRY(cop_text_format(text, err, "%s%s, %" PRId64 " examples, loss %.17g, data %s",
                                 g == 0 ? "" : "; ", guard->task, guard->examples, guard->loss,

@@ -100,7 +100,7 @@ cop_evaluator_options cop_inputs_prompt_options(const cop_rank *rank)
         .setup = &rank->setup,
         .dataset = rank->dataset,
         .guards = rank->guard_sets,
-        .guard_count = job->guard.count,
+        .guard_count = rank->guard_count,
         .system = job->task.system,
         .user = job->task.user,
         .assistant = job->task.assistant,

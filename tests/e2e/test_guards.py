@@ -53,6 +53,9 @@ with scratch() as folder:
     run_job(1, killed, [*SHORT, guard(moved, 10)])
     same_result(one, killed, "after a kill")
 
+    # Its questions are asked again without the guards', which are none of them.
+    check("fixed" in coppice("compare", one, "--show", "0"), "a run with guards is not compared")
+
     # What is on record, and that it is so.
     tree = inspect(one)
     asked = [d for d in tree["gate"]["decisions"].values() if d["bound"] > 0]
