@@ -16,12 +16,6 @@ static bool holds(const char *directory, const char *file)
     return there;
 }
 
-static bool ends_in(const char *path, const char *end)
-{
-    const size_t length = strlen(path);
-    return length > strlen(end) && strcmp(path + length - strlen(end), end) == 0;
-}
-
 static cop_status set_model(cop_compare_side *side, const char *directory, cop_error *err)
 {
     side->model_dir = cop_memory_copy_string(directory, strlen(directory), err);
@@ -46,7 +40,7 @@ static cop_status take_operand(cop_compare_side *side, const char *moved, cop_er
     const char *const given = side->given;
     COP_CHECK(stat(given, &info) == 0, err, COP_ERR_FORMAT, "%s: %s", given, strerror(errno));
     if (!S_ISDIR(info.st_mode)) {
-        if (ends_in(given, ".h5")) return take_run(side, moved, err);
+        if (cop_text_ends_in(given, ".h5")) return take_run(side, moved, err);
         COP_TRY(cop_app_read_recipe(given, &side->recipe, err));
         return moved != NULL ? set_model(side, moved, err) : COP_OK;
     }

@@ -5,6 +5,7 @@
 #include "coppice/base/timer.h"
 #include "coppice/data/passages.h"
 #include "coppice/evaluate/likelihood.h"
+#include "coppice/json/json.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -153,12 +154,6 @@ static cop_status measure(measurement *m, cop_error *err)
     return cop_checkpoint_check_unchanged(m->checkpoint, err);
 }
 
-/* NULL for what JSON has no number for. */
-static json_t *number(double value)
-{
-    return isfinite(value) ? json_real(value) : json_null();
-}
-
 static cop_status print_result(const measurement *m, cop_error *err)
 {
     double sum = 0;
@@ -174,7 +169,7 @@ static cop_status print_result(const measurement *m, cop_error *err)
             json_pack("{s:s, s:I, s:I, s:f, s:f, s:o, s:I, s:I, s:f, s:s}", "file",
                       m->wanted->path, "texts", (json_int_t)m->text.count, "tokens",
                       (json_int_t)m->tokens, "log_likelihood_sum", sum, "log_likelihood", mean,
-                      "perplexity", number(exp(-mean)), "window", (json_int_t)m->window,
+                      "perplexity", cop_json_real(exp(-mean)), "window", (json_int_t)m->window,
                       "windows", (json_int_t)m->windows, "seconds", m->seconds, "backend",
                       backend),
             err);

@@ -89,6 +89,13 @@ const char *cop_text_nearest(const char *word, const char *const *candidates, si
     return nearest;
 }
 
+bool cop_text_ends_in(const char *text, const char *end)
+{
+    const size_t length = strlen(text);
+    const size_t tail = strlen(end);
+    return length >= tail && strcmp(text + length - tail, end) == 0;
+}
+
 size_t cop_text_find_name(const char *name, const char *const *known, size_t count)
 {
     size_t place = 0;

@@ -149,20 +149,13 @@ static bool starts_with(const char *text, const char *start)
     return strncmp(text, start, strlen(start)) == 0;
 }
 
-static bool ends_with(const char *text, const char *end)
-{
-    const size_t length = strlen(text);
-    const size_t end_length = strlen(end);
-    return length >= end_length && strcmp(text + length - end_length, end) == 0;
-}
-
 /* The last message in which the user asks something; the last of all if there is none. */
 static size_t last_query(const conversation *self)
 {
     for (size_t i = self->count; i-- > 0;) {
         const char *const content = self->messages[i].content;
         if (has_role(self, i, "user") && !(starts_with(content, "<tool_response>") &&
-                                           ends_with(content, "</tool_response>"))) {
+                                           cop_text_ends_in(content, "</tool_response>"))) {
             return i;
         }
     }

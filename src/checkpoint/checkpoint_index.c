@@ -12,20 +12,14 @@
 /* A generous limit: the largest public models have indices of a few MB. */
 enum { MAX_BYTES = 256 << 20 };
 
-static bool ends_with(const char *text, const char *suffix)
-{
-    const size_t length = strlen(text);
-    const size_t tail = strlen(suffix);
-    return length >= tail && strcmp(text + length - tail, suffix) == 0;
-}
-
 /* A file name in the model's own directory, and of a weight file. */
 static bool is_plain_file_name(const char *name)
 {
     for (const char *c = name; *c != '\0'; c++) {
         if ((unsigned char)*c < 0x20 || *c == 0x7f || *c == '/') return false;
     }
-    return name[0] != '.' && strstr(name, "..") == NULL && ends_with(name, ".safetensors");
+    return name[0] != '.' && strstr(name, "..") == NULL &&
+           cop_text_ends_in(name, ".safetensors");
 }
 
 static int compare_names(const void *left, const void *right)

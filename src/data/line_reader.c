@@ -125,6 +125,12 @@ cop_status cop_line_reader_next(cop_line_reader *r, const char **line, size_t *l
     return COP_OK;
 }
 
+bool cop_line_reader_is_json(const char *path)
+{
+    return cop_text_ends_in(path, ".jsonl") || cop_text_ends_in(path, ".ndjson") ||
+           cop_text_ends_in(path, ".json");
+}
+
 bool cop_line_reader_had_newline(const cop_line_reader *r)
 {
     return r->newline;

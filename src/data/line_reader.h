@@ -21,6 +21,9 @@ cop_status cop_line_reader_create(const char *bytes, size_t length, size_t max_b
 cop_status cop_line_reader_next(cop_line_reader *reader, const char **line, size_t *length,
                                 cop_error *err);
 
+/* True if a file's name says that its lines are JSON. */
+bool cop_line_reader_is_json(const char *path);
+
 /* True if the line that was given last ends in a newline: all but a file's last one do. */
 bool cop_line_reader_had_newline(const cop_line_reader *reader);
 

@@ -12,13 +12,6 @@
 
 static const size_t max_line_bytes = (size_t)16 << 20;
 
-static bool ends_in(const char *path, const char *ending)
-{
-    const size_t length = strlen(path);
-    const size_t own = strlen(ending);
-    return length >= own && strcmp(path + length - own, ending) == 0;
-}
-
 /* What was appended since the last call is a passage. */
 static cop_status end_passage(cop_passages *p, cop_error *err)
 {
@@ -91,11 +84,9 @@ static cop_status take_text(const char *path, cop_passages *p, cop_error *err)
 
 cop_status cop_passages_load(const char *path, cop_passages *passages, cop_error *err)
 {
-    const bool lines =
-        ends_in(path, ".jsonl") || ends_in(path, ".ndjson") || ends_in(path, ".json");
     size_t count = 0;
     *passages = (cop_passages){0};
-    const cop_status status = lines
+    const cop_status status = cop_line_reader_is_json(path)
                                   ? cop_dataset_scan(path, take_example, passages, &count, err)
                                   : take_text(path, passages, err);
     if (status != COP_OK) cop_passages_free(passages);

@@ -4,6 +4,7 @@
 #include "coppice/base/text.h"
 #include "coppice/json/json.h"
 #include "data/dataset_parse.h"
+#include "data/line_reader.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -13,12 +14,6 @@ static const size_t most_bytes = (size_t)64 << 20;
 static bool is_blank(char c)
 {
     return c == ' ' || c == '\t' || c == '\r';
-}
-
-static bool ends_in(const char *path, const char *end)
-{
-    const size_t length = strlen(path);
-    return length > strlen(end) && strcmp(path + length - strlen(end), end) == 0;
 }
 
 /* A line [length] as an object; an empty one stays, so that lines are counted as in the file.
@@ -88,7 +83,6 @@ cop_status cop_prompt_lines_load(const char *path, cop_dataset **dataset, cop_er
 {
     static const cop_dataset_options checked = {.edit = check_prompt};
     *dataset = NULL;
-    return ends_in(path, ".jsonl") || ends_in(path, ".ndjson") || ends_in(path, ".json")
-               ? cop_dataset_load(path, &checked, dataset, err)
-               : load_plain(path, dataset, err);
+    return cop_line_reader_is_json(path) ? cop_dataset_load(path, &checked, dataset, err)
+                                         : load_plain(path, dataset, err);
 }

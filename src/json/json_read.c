@@ -231,6 +231,11 @@ cop_status cop_json_read(const char *text, size_t length, size_t flags, json_t *
                          why.text);
 }
 
+json_t *cop_json_real(double value)
+{
+    return isfinite(value) ? json_real(value) : json_null();
+}
+
 bool cop_json_is_text(const json_t *value)
 {
     return json_is_string(value) &&

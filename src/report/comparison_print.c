@@ -1,6 +1,8 @@
 /* A comparison for people, and as JSON. */
 #include "coppice/report/comparison.h"
 
+#include "coppice/json/json.h"
+
 #include <math.h>
 #include <stdio.h>
 
@@ -68,11 +70,6 @@ cop_status cop_comparison_print(const cop_comparison *c, const cop_agreement *ag
 
 /* --- for machines --- */
 
-static json_t *real_or_null(double value)
-{
-    return isfinite(value) ? json_real(value) : NULL;
-}
-
 static json_t *side_json(const cop_side_figures *s)
 {
     return json_pack("{s:I, s:f, s:[f,f], s:f, s:f, s:I, s:I, s:I, s:I, s:o?, s:o?}", "correct",
@@ -81,8 +78,8 @@ static json_t *side_json(const cop_side_figures *s)
                      s->tokens, "judged_form", (json_int_t)s->judged, "in_form",
                      (json_int_t)s->formed, "in_form_correct", (json_int_t)s->formed_right,
                      "no_form_correct", (json_int_t)s->unformed_right, "form_share",
-                     real_or_null(cop_comparison_form_share(s)), "content_share",
-                     real_or_null(cop_comparison_content_share(s)));
+                     cop_json_real(cop_comparison_form_share(s)), "content_share",
+                     cop_json_real(cop_comparison_content_share(s)));
 }
 
 static json_t *cause_json(const cop_cause *c)
@@ -96,9 +93,9 @@ static json_t *agreement_json(const cop_agreement *a)
     const double prompts = a->prompts == 0 ? NAN : (double)a->prompts;
     return json_pack("{s:I, s:I, s:o?, s:o?, s:o?}", "prompts", (json_int_t)a->prompts,
                      "identical", (json_int_t)a->identical, "identical_share",
-                     real_or_null((double)a->identical / prompts), "common_prefix_tokens",
-                     real_or_null(a->other_words ? NAN : a->prefix / prompts), "base_tokens",
-                     real_or_null(a->base_tokens / prompts));
+                     cop_json_real((double)a->identical / prompts), "common_prefix_tokens",
+                     cop_json_real(a->other_words ? NAN : a->prefix / prompts), "base_tokens",
+                     cop_json_real(a->base_tokens / prompts));
 }
 
 json_t *cop_comparison_json(const cop_comparison *c, const cop_agreement *agreement)

@@ -1,5 +1,6 @@
 #include "report/screen.h"
 
+#include "coppice/json/json.h"
 #include "coppice/phase/phase.h"
 
 #include <math.h>
@@ -78,11 +79,6 @@ cop_status cop_screen_print(const cop_store *store, cop_text *text, cop_error *e
     return s.replaced == 0 ? COP_OK : cop_text_format(text, err, "  %s\n", means);
 }
 
-static json_t *number_or_null(double value)
-{
-    return isfinite(value) ? json_real(value) : json_null();
-}
-
 json_t *cop_screen_json(const cop_store *store)
 {
     screen s;
@@ -92,7 +88,7 @@ json_t *cop_screen_json(const cop_store *store)
                      (json_int_t)s.by_all, "solved_by_none", (json_int_t)s.by_none,
                      "equal_reward", (json_int_t)s.by_equal, "pool", (json_int_t)s.pool,
                      "replaced", (json_int_t)s.replaced, "base_accuracy_before",
-                     number_or_null(s.base_then), "base_accuracy", number_or_null(s.base_now),
-                     "judges_reward", number_or_null(s.judges_reward), "others_reward",
-                     number_or_null(s.others_reward), "means", means);
+                     cop_json_real(s.base_then), "base_accuracy", cop_json_real(s.base_now),
+                     "judges_reward", cop_json_real(s.judges_reward), "others_reward",
+                     cop_json_real(s.others_reward), "means", means);
 }

@@ -58,6 +58,9 @@ size_t cop_text_distance(const char *a, const char *b);
 /** The candidate nearest to `word`, NULL if none is close enough to be worth suggesting. */
 const char *cop_text_nearest(const char *word, const char *const *candidates, size_t count);
 
+/** True if a text ends in another. */
+bool cop_text_ends_in(const char *text, const char *end);
+
 /** The place of `name` in known [count], as it is written there; count if it is not. */
 size_t cop_text_find_name(const char *name, const char *const *known, size_t count);
 

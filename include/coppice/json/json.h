@@ -41,6 +41,9 @@ cop_status cop_json_read_optional(const char *directory, const char *name, size_
 /** Moves *text [*length] behind a byte order mark, if it starts with one. */
 void cop_json_skip_mark(const char **text, size_t *length);
 
+/** A number, or null for what JSON has no number for. */
+json_t *cop_json_real(double value);
+
 /** True for a string without \u0000: json_string_value() is all of it. */
 bool cop_json_is_text(const json_t *value);
 
