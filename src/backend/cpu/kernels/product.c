@@ -14,8 +14,11 @@
  * of AVX2 ten hold sums then, 5 rows of 16 columns, and two columns, a value of a and the mask
  * fit beside them. That is 10 FMAs for 7 loads, which two load ports do in less than the five
  * cycles of the FMAs, and 10 independent chains, more than the 8 that hide an FMA's latency of
- * four cycles; with twelve the compiler runs out of registers. AVX-512 has 32: 12 rows of two
- * panels. The sums c are touched once in 32 elements and stay in the first-level cache. */
+ * four cycles; with twelve the compiler runs out of registers. AVX-512 has 32: the even and the
+ * odd sums of 12 rows of one panel, or of 6 of two, are done together, so that none of them
+ * waits in memory. A panel's row of pairs is a cache line, which is asked for four blocks
+ * ahead: at 8 rows a core wants 8 bytes of b a cycle, more than it gets from memory without
+ * asking. The sums c are touched once in 32 elements and stay in the first-level cache. */
 #include "backend/cpu/kernels/kernels_isa.h"
 #include "backend/cpu/kernels/scalar_math.h"
 
@@ -37,7 +40,7 @@ enum {
 };
 
 #if defined(__AVX512F__)
-enum { LANES = 16, ROWS = 12, PANELS = 2, SUMS = 24 };
+enum { LANES = 16, ROWS = 12, PANELS = 2, HALVES = 2, SUMS = 24 };
 typedef __m512 vec;
 typedef __m512i ints;
 #define V(name) _mm512_##name
@@ -45,7 +48,7 @@ typedef __m512i ints;
 #define AND_INTS(a, b) _mm512_and_si512(a, b)
 #define AS_VEC(x) _mm512_castsi512_ps(x)
 #elif defined(__AVX2__)
-enum { LANES = 8, ROWS = 5, PANELS = 2, SUMS = 8 };
+enum { LANES = 8, ROWS = 5, PANELS = 2, HALVES = 1, SUMS = 8 };
 typedef __m256 vec;
 typedef __m256i ints;
 #define V(name) _mm256_##name
@@ -65,6 +68,42 @@ ALWAYS_INLINE vec take(const uint32_t *at, bool odd)
     return AS_VEC(V(slli_epi32)(pair, 16));
 }
 
+/* Fetches the line of a panel that is needed four blocks later. A single row goes through b at
+ * the memory's rate by itself, and only pays for the instruction. */
+ALWAYS_INLINE void fetch_ahead(const uint32_t *at, int rows)
+{
+    if (rows > 1) _mm_prefetch((const void *)(at + (ptrdiff_t)4 * WORDS), _MM_HINT_T0);
+}
+
+#if defined(__AVX512F__)
+/* The sums of a block of depth, all in registers. */
+ALWAYS_INLINE void sum_block(const float *a, size_t a_stride, const uint32_t *const b[PANELS],
+                             vec even[ROWS][WIDTH], vec odd[ROWS][WIDTH], int rows, int width)
+{
+    for (int r = 0; r < rows; r++) {
+        for (int v = 0; v < width; v++)
+            even[r][v] = odd[r][v] = V(setzero_ps)();
+    }
+    for (size_t i = 0; i < BLOCK / 2; i++) {
+        vec first[WIDTH];
+        vec second[WIDTH];
+        for (int v = 0; v < width; v++) {
+            const uint32_t *const at =
+                b[v / VECTORS] + i * PANEL + (size_t)(v % VECTORS) * LANES;
+            fetch_ahead(at, rows);
+            first[v] = take(at, false);
+            second[v] = take(at, true);
+        }
+        for (int r = 0; r < rows; r++) {
+            const float *const pair = a + (size_t)r * a_stride + 2 * i;
+            for (int v = 0; v < width; v++) {
+                even[r][v] = V(fmadd_ps)(V(set1_ps)(pair[0]), first[v], even[r][v]);
+                odd[r][v] = V(fmadd_ps)(V(set1_ps)(pair[1]), second[v], odd[r][v]);
+            }
+        }
+    }
+}
+#else
 /* Sums of the even or of the odd elements of a block of depth, all in registers. */
 ALWAYS_INLINE void sum_half(const float *a, size_t a_stride, const uint32_t *const b[PANELS],
                             bool odd, vec sums[ROWS][WIDTH], int rows, int width)
@@ -76,8 +115,12 @@ ALWAYS_INLINE void sum_half(const float *a, size_t a_stride, const uint32_t *con
 #pragma GCC unroll 4
     for (size_t i = 0; i < BLOCK / 2; i++) {
         vec column[WIDTH];
-        for (int v = 0; v < width; v++)
-            column[v] = take(b[v / VECTORS] + i * PANEL + (size_t)(v % VECTORS) * LANES, odd);
+        for (int v = 0; v < width; v++) {
+            const uint32_t *const at =
+                b[v / VECTORS] + i * PANEL + (size_t)(v % VECTORS) * LANES;
+            if (!odd && v % VECTORS == 0) fetch_ahead(at, rows);
+            column[v] = take(at, odd);
+        }
         for (int r = 0; r < rows; r++) {
             const vec value = V(set1_ps)(a[(size_t)r * a_stride + 2 * i + odd]);
             for (int v = 0; v < width; v++)
@@ -85,6 +128,15 @@ ALWAYS_INLINE void sum_half(const float *a, size_t a_stride, const uint32_t *con
         }
     }
 }
+
+/* The sums of a block of depth: the even ones wait in memory while the odd ones are done. */
+ALWAYS_INLINE void sum_block(const float *a, size_t a_stride, const uint32_t *const b[PANELS],
+                             vec even[ROWS][WIDTH], vec odd[ROWS][WIDTH], int rows, int width)
+{
+    sum_half(a, a_stride, b, false, even, rows, width);
+    sum_half(a, a_stride, b, true, odd, rows, width);
+}
+#endif
 
 /* Adds a block of depth to c, for `rows` rows and `panels` panels; both are constants at every
  * call, so that loops unroll. */
@@ -95,8 +147,7 @@ ALWAYS_INLINE void multiply_block(const float *a, size_t a_stride,
     vec even[ROWS][WIDTH];
     vec odd[ROWS][WIDTH];
     const int width = panels * VECTORS;
-    sum_half(a, a_stride, b, false, even, rows, width);
-    sum_half(a, a_stride, b, true, odd, rows, width);
+    sum_block(a, a_stride, b, even, odd, rows, width);
     for (int r = 0; r < rows; r++) {
         for (int v = 0; v < width; v++) {
             float *const at = c + (size_t)r * c_stride + (size_t)v * LANES;
@@ -128,7 +179,7 @@ ALWAYS_INLINE void multiply_panels(const cop_product *p, const float *a, float *
 ALWAYS_INLINE void multiply_rows(const cop_product *p, const float *a, float *c, int rows)
 {
     size_t panel = 0;
-    if (rows * WIDTH <= SUMS) multiply_panels(p, a, c, &panel, rows, PANELS);
+    if (rows * WIDTH * HALVES <= SUMS) multiply_panels(p, a, c, &panel, rows, PANELS);
     multiply_panels(p, a, c, &panel, rows, 1);
 }
 
