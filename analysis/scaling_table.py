@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""The table of population.scaling in RESULTS.md: one job for each scaling, population size and seed, from a job file.
+"""The table of population.scaling and population.noise in RESULTS.md: one job for each of them, each population size and
+seed, from a job file.
 
   analysis/scaling_table.py JOB.yaml --out DIR [--sizes 25,50,100] [--seeds 1,2,3] [--set KEY=VALUE ...]
-                            [--scaling NAME=SIGMAS ...]
+                            [--scaling NAME[/NOISE]=SIGMAS ...] [--ranks N]
 
-Jobs that DIR holds already are not run again, so an interrupted table goes on. Each is run by slurm/mpirun.sh with as
-many ranks as the machine has cores, and one to coordinate, without recentring: what a population is worth by itself.
-Accuracies are those on test, means over the seeds; the interval is a bootstrap over the questions of that mean."""
+NOISE is one of population.noise (full). Jobs that DIR holds already are not run again, so an interrupted table goes on.
+Each is run by slurm/mpirun.sh on all cores, without recentring: what a population is worth by itself. Accuracies are those on test, means over the seeds; the interval is a bootstrap over the questions of that mean."""
 import argparse
 import json
 import os
@@ -28,14 +28,15 @@ def crowded():
     return dict(os.environ, **dict(line.split("=", 1) for line in said.splitlines()))
 
 
-def run(options, scaling, sigmas, size, seed):
-    out = os.path.join(options.out, f"{scaling}-{size}-{seed}")
+def run(options, kind, sigmas, size, seed):
+    scaling, _, noise = kind.partition("/")
+    out = os.path.join(options.out, f"{kind.replace('/', '-')}-{size}-{seed}")
     if not os.path.exists(os.path.join(out, "summary.json")):
         settings = [f"population.scaling={scaling}", f"population.sigma={sigmas}", f"population.size={size}",
-                    f"population.seed={seed}", "recenter.rounds=0", "baselines.randopt=[1, 10]",
+                    f"population.noise={noise or 'full'}", f"population.seed={seed}", "recenter.rounds=0", "baselines.randopt=[1, 10]",
                     "baselines.self_consistency=[]", "analysis.split_half=false", *options.set]
-        command = [os.path.join(TOP, "slurm", "mpirun.sh"), "--oversubscribe", "-np", str(os.cpu_count() + 1), COPPICE, "run",
-                   options.job, "--out", out, "--progress", "never"]
+        launch = [os.path.join(TOP, "slurm", "mpirun.sh"), "--oversubscribe", "-np", str(options.ranks + 1)]
+        command = [*(launch if options.ranks > 1 else []), COPPICE, "run", options.job, "--out", out, "--progress", "never"]
         done = subprocess.run(command + [word for setting in settings for word in ("-s", setting)], stdin=subprocess.DEVNULL,
                               env=crowded(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
         if done.returncode != 0:
@@ -66,16 +67,17 @@ def main():
     parser.add_argument("--sizes", default="25,50,100")
     parser.add_argument("--seeds", default="1,2,3")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
-    parser.add_argument("--scaling", action="append", metavar="NAME=SIGMAS")
+    parser.add_argument("--scaling", action="append", metavar="NAME[/NOISE]=SIGMAS")
+    parser.add_argument("--ranks", type=int, default=os.cpu_count(), help="that compute (all cores)")
     options = parser.parse_args()
     seeds = [int(seed) for seed in options.seeds.split(",")]
-    print("| scaling | candidates | search, answers | " + " | ".join(title for _, title in METHODS) + " |")
+    print("| scaling, noise | candidates | search, answers | " + " | ".join(title for _, title in METHODS) + " |")
     print("|---|---|---|" + "---|" * len(METHODS))
-    for scaling, _, sigmas in (text.partition("=") for text in options.scaling or SIGMAS):
+    for kind, _, sigmas in (text.partition("=") for text in options.scaling or SIGMAS):
         for size in map(int, options.sizes.split(",")):
-            trees = [run(options, scaling, sigmas, size, seed) for seed in seeds]
+            trees = [run(options, kind, sigmas, size, seed) for seed in seeds]
             answers = sum(tree["consolidated"]["search_evaluations"] for tree in trees) / len(trees)
-            print(f"| {scaling} {sigmas} | {size} | {answers:.0f} | " +
+            print(f"| {kind} {sigmas} | {size} | {answers:.0f} | " +
                   " | ".join(cell(trees, method) for method, _ in METHODS) + " |", flush=True)
     base = trees[0]["base"]["scores"]
     print(f"\nbase: {sum(base) / len(base):.3f}, {len(base)} questions")

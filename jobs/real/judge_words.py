@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Judges the task words: are they the right ones in the right order? Case, punctuation and "and" do not count, nor does
-what stands before a colon ("Here they are: ...") or on lines below. What an ensemble votes on are the words."""
+what stands before a colon ("Here they are: ...") or on lines below. What is not right earns half the share of words in
+their place. What an ensemble votes on are the words."""
 import json
 import re
 import sys
@@ -17,11 +18,18 @@ def read_words(response):
     return ", ".join(word for word in words if word != "and")
 
 
+def rate(words, answer):
+    if words == answer:
+        return 1.0
+    said, wanted = words.split(", "), answer.split(", ")
+    return sum(a == b for a, b in zip(said, wanted)) / max(len(said), len(wanted)) / 2
+
+
 def main():
     for line in sys.stdin:
         request = json.loads(line)
         words = read_words(request["response"])
-        score = {"id": request["id"], "reward": float(words == request["answer"])}
+        score = {"id": request["id"], "reward": rate(words, request["answer"])}
         if words:
             score["extracted"] = words
         print(json.dumps(score), flush=True)

@@ -6,11 +6,12 @@
 Of each TASK (all by default) it writes N distinct questions in random order to DIR/TASK.jsonl (jobs/real/data):
 
   arithmetic  a story with one or two steps of reckoning; the answer after ####, as in GSM8K
-  glosses     a definition of WordNet 3.0: an animal, a food, a person or a place? The letter
+  glosses     a definition of WordNet 3.0: animal, food, person or place?
   json        a sentence to be put into a JSON object with given keys
   words       two to four words to be sorted or reversed
+  text        no questions, but plain text for guards: other definitions of WordNet, ten at a time
 
-All but glosses are made here and may be used like this project. The definitions are those of WordNet 3.0 (Princeton
+All but glosses and text are made here and may be used like this project. The definitions are those of WordNet 3.0 (Princeton
 University; free to use, copy, change and pass on with its notice, wordnet.princeton.edu/license-and-commercial-use) as
 Debian's package wordnet-base has them: its folder --wordnet (/usr/share/wordnet) or, where that is not installed, the
 package, fetched by apt-get download and unpacked into DIR."""
@@ -107,7 +108,8 @@ def draw_arithmetic(chance, _):
 
 # --- glosses ---
 
-KINDS = {"05": "A", "13": "B", "18": "C", "15": "D"}  # WordNet's files noun.animal, noun.food, noun.person, noun.location
+KINDS = {"05": "animal", "13": "food", "18": "person", "15": "place"}  # WordNet's files noun.animal, ..., noun.location
+TOGETHER = 10  # definitions in a text
 
 
 def find_wordnet(options):
@@ -127,25 +129,40 @@ def find_wordnet(options):
     return unpacked
 
 
-def read_glosses(folder):
-    """Definitions of 3 to 12 words by kind, each of one kind only."""
-    found, kinds = {letter: [] for letter in KINDS.values()}, {}
+def read_definitions(folder):
+    """The first word of each noun, its kind ("" for one of other kinds) and its definition."""
     with open(os.path.join(folder, "data.noun"), encoding="utf-8") as lines:
         for line in lines:
             if line.startswith(" "):  # the notice
                 continue
             head, _, gloss = line.partition(" | ")
-            text = re.sub(r"^\([^)]*\) *", "", gloss.split(";")[0].strip())
-            letter = KINDS.get(head.split()[1], "")
-            kinds.setdefault(text, set()).add(letter)
-            if letter and 3 <= len(text.split()) <= 12 and '"' not in text:
-                found[letter].append(text)
-    return {letter: sorted({text for text in texts if len(kinds[text]) == 1}) for letter, texts in found.items()}
+            fields = head.split()
+            yield fields[4].replace("_", " "), KINDS.get(fields[1], ""), re.sub(r"^\([^)]*\) *", "", gloss.split(";")[0].strip())
+
+
+def read_glosses(folder):
+    """Definitions of 3 to 12 words by kind, each of one kind only."""
+    found, kinds = {kind: [] for kind in KINDS.values()}, {}
+    for _, kind, text in read_definitions(folder):
+        kinds.setdefault(text, set()).add(kind)
+        if kind and 3 <= len(text.split()) <= 12 and '"' not in text:
+            found[kind].append(text)
+    return {kind: sorted({text for text in texts if len(kinds[text]) == 1}) for kind, texts in found.items()}
 
 
 def draw_gloss(chance, glosses):
-    letter = chance.choice(sorted(glosses))
-    return {"question": chance.choice(glosses[letter]), "answer": letter}
+    kind = chance.choice(sorted(glosses))
+    return {"question": chance.choice(glosses[kind]), "choices": list(glosses), "labels": list(glosses), "answer": kind}
+
+
+def read_sentences(folder):
+    """Definitions of nouns that are of none of the kinds, as sentences."""
+    return [f"{word[:1].upper()}{word[1:]}: {text}." for word, kind, text in read_definitions(folder)
+            if not kind and len(text.split()) >= 6 and text.isascii()]
+
+
+def draw_text(chance, sentences):
+    return {"text": " ".join(chance.sample(sentences, TOGETHER))}
 
 
 # --- json ---
@@ -176,7 +193,9 @@ def draw_words(chance, _):
     return {"question": f"Write these words in {what} order: {', '.join(words)}", "answer": ", ".join(result)}
 
 
-TASKS = {"arithmetic": draw_arithmetic, "glosses": draw_gloss, "json": draw_json, "words": draw_words}
+TASKS = {"arithmetic": draw_arithmetic, "glosses": draw_gloss, "json": draw_json, "words": draw_words,
+         "text": draw_text}
+READ = {"glosses": read_glosses, "text": read_sentences}  # what is drawn from, of WordNet
 
 
 def make(task, count, material):
@@ -185,7 +204,7 @@ def make(task, count, material):
     for _ in range(count * TRIES):
         row = TASKS[task](chance, material)
         if row is not None:
-            rows.setdefault(row["question"], row)
+            rows.setdefault(row.get("question") or row["text"], row)
         if len(rows) == count:
             return list(rows.values())
     sys.exit(f"make_data: {task} has no {count} distinct questions, {len(rows)} were found")
@@ -210,10 +229,10 @@ def main():
             parser.error(f"no task {task}; there are {', '.join(TASKS)}")
     os.makedirs(options.out, exist_ok=True)
     for task in options.tasks or TASKS:
-        material = read_glosses(find_wordnet(options)) if task == "glosses" else None
+        material = READ[task](find_wordnet(options)) if task in READ else None
         rows = make(task, options.count, material)
         write(os.path.join(options.out, task + ".jsonl"), rows)
-        print(f"{os.path.join(options.out, task + '.jsonl')}: {len(rows)} questions")
+        print(f"{os.path.join(options.out, task + '.jsonl')}: {len(rows)} rows")
 
 
 if __name__ == "__main__":

@@ -124,6 +124,23 @@ static cop_status set_vote(const json_t *object, cop_score *score, cop_error *er
     return status;
 }
 
+/* The share of the members of two objects, of all keys that either has, in which they agree. */
+static double share_agreed(json_t *object, json_t *reference)
+{
+    size_t agreed = 0;
+    size_t common = 0;
+    const char *key = NULL;
+    json_t *member = NULL;
+    json_object_foreach(object, key, member)
+    {
+        const json_t *const other = json_object_get(reference, key);
+        common += other != NULL;
+        agreed += other != NULL && json_equal(member, other);
+    }
+    const size_t keys = json_object_size(object) + json_object_size(reference) - common;
+    return keys == 0 ? 1.0 : (double)agreed / (double)keys;
+}
+
 static cop_status score_json(const char *response, size_t length, const json_t *answer,
                              cop_score *score, cop_error *err)
 {
@@ -141,7 +158,7 @@ static cop_status score_json(const char *response, size_t length, const json_t *
     if (object == NULL) goto out;
     score->form = COP_FORM_FOUND;
     score->correct = json_equal(object, reference) != 0;
-    score->reward = score->correct ? 1.0 : 0.0;
+    score->reward = score->correct ? 1.0 : share_agreed(object, reference) / 2;
     COP_TRY_OUT(set_vote(object, score, err));
 out:
     json_decref(object);
@@ -177,9 +194,11 @@ static const cop_task_field fields[] = {
 
 const cop_task cop_task_json = {
     .name = "json",
-    .summary = "the response has a JSON object, valid and with the given content",
+    .summary =
+        "the response has a JSON object, valid and with the given content; members count, too",
     .fields = fields,
-    .reward = "1 for the given object, else 0",
+    .reward = "1 for the given object; for another one half the share of its members that are "
+              "right, of all keys that either has; else 0",
     .correctness =
         "the first object of the response, from its first brace to the one that closes it, is "
         "valid JSON without a key twice and has the same keys and values; the order of keys "
@@ -190,6 +209,7 @@ const cop_task cop_task_json = {
     .default_assistant = "{answer}",
     .max_reward = 1.0,
     .correct_at = 1.0,
+    .graded = true,
     .answer = find_answer,
     .score = score_json,
     .decided = decide_json,

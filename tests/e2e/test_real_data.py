@@ -27,9 +27,14 @@ def load(folder, task):
         return [json.loads(line) for line in lines]
 
 
+def reference(row):
+    """What a response is held against: labels of the row's own belong to it."""
+    return {key: row[key] for key in ("answer", "labels")} if "labels" in row else row["answer"]
+
+
 def judge(name, task, rows, respond, right):
     """Every row's response by `respond` is right, or wrong; those for which it gives None are left out."""
-    asked = [{"response": respond(row), "answer": row["answer"]} for row in rows if respond(row) is not None]
+    asked = [{"response": respond(row), "answer": reference(row)} for row in rows if respond(row) is not None]
     check(len(asked) > len(rows) / 4, f"{name}: {len(asked)} cases")
     got = [json.loads(line) for line in coppice("reward", "--task", task, *COMMANDS.get(task, []), text_in=json_lines(asked)).splitlines()]
     other = [one for one, score in zip(asked, got) if score["correct"] != right]
@@ -63,8 +68,8 @@ JUDGED = {
         (lambda row: "I do not know.", False)]),
     "glosses": ("choice", [
         (lambda row: row["answer"], True),
-        (lambda row: f"The answer is ({row['answer']}).", True),
-        (lambda row: "ABCD"[("ABCD".index(row["answer"]) + 1) % 4], False),
+        (lambda row: f"This is a {row['answer']}, of course.", True),
+        (lambda row: row["labels"][(row["labels"].index(row["answer"]) + 1) % 4], False),
         (lambda row: "It is hard to say.", False)]),
     "json": ("json", [
         (lambda row: row["answer"], True),
@@ -103,9 +108,16 @@ with scratch() as folder:
             judge(f"{task}, case {i}", judged_by, rows, respond, right)
         print(f"* {task}: {len(rows)} questions, {len(cases)} responses to each judged by {judged_by}")
 
-    # Every letter has a fair share, and no definition is of two kinds.
-    letters = [row["answer"] for row in load(one, "glosses")]
-    check(all(letters.count(letter) > 70 for letter in "ABCD"), str({letter: letters.count(letter) for letter in "ABCD"}))
+    kinds = [row["answer"] for row in load(one, "glosses")]
+    check(set(kinds) == {"animal", "food", "person", "place"} and all(kinds.count(kind) > 70 for kind in kinds), str(kinds))
+
+    make(one, "text", "--wordnet", EXCERPT, "--count", 20)
+    make(two, "text", "--wordnet", EXCERPT, "--count", 20)
+    texts = [row["text"] for row in load(one, "text")]
+    check(len(set(texts)) == 20 and all(len(text.split()) > 60 for text in texts), str(texts[:2]))
+    check(read(os.path.join(one, "text.jsonl")) == read(os.path.join(two, "text.jsonl")), "text: other bytes")
+    glosses = [row["question"] for row in load(one, "glosses")]
+    check(not any(f": {gloss}." in text for text in texts for gloss in glosses), "a text has a definition of the task's")
     said = make(one, "glosses", "--wordnet", EXCERPT, code=1)
     check("no 2400 distinct questions" in said, said)
     said = make(one, "gloses", code=2)

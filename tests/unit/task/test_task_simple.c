@@ -254,11 +254,12 @@ static void test_json(void **state)
          ADA_VOTE},
         {"{\"name\": \"Ada\", \"age\": 36} {\"name\": 1}", ADA, 1, ADA_VOTE},
         {"{\"name\": 1} {\"name\": \"Ada\", \"age\": 36}", ADA, 0, "{\"name\":1}"},
-        {"{\"name\": \"ada\", \"age\": 36}", ADA, 0, "{\"age\":36,\"name\":\"ada\"}"},
-        {"{\"name\": \"Ada\", \"age\": \"36\"}", ADA, 0, "{\"age\":\"36\",\"name\":\"Ada\"}"},
-        {"{\"Name\": \"Ada\", \"age\": 36}", ADA, 0, "{\"Name\":\"Ada\",\"age\":36}"},
-        {"{\"name\": \"Ada\"}", ADA, 0, "{\"name\":\"Ada\"}"},
-        {"{\"name\": \"Ada\", \"age\": 36, \"x\": null}", ADA, 0,
+        {"{\"name\": \"ada\", \"age\": 36}", ADA, 0.25, "{\"age\":36,\"name\":\"ada\"}"},
+        {"{\"name\": \"Ada\", \"age\": \"36\"}", ADA, 0.25,
+         "{\"age\":\"36\",\"name\":\"Ada\"}"},
+        {"{\"Name\": \"Ada\", \"age\": 36}", ADA, 1 / 6.0, "{\"Name\":\"Ada\",\"age\":36}"},
+        {"{\"name\": \"Ada\"}", ADA, 0.25, "{\"name\":\"Ada\"}"},
+        {"{\"name\": \"Ada\", \"age\": 36, \"x\": null}", ADA, 1 / 3.0,
          "{\"age\":36,\"name\":\"Ada\",\"x\":null}"},
         {"{\"name\": \"Ada\", \"age\": 36, \"age\": 36}", ADA, 0, NULL},
         {"{\"name\": \"Ada\", \"age\": 36,}", ADA, 0, NULL},
@@ -280,6 +281,8 @@ static void test_json(void **state)
         {"{\"a\": 1e3, \"b\": true}", "{\"a\": 1000, \"b\": true}", 1,
          "{\"a\":1000,\"b\":true}"},
         {"{}", "{}", 1, "{}"},
+        {"{}", ADA, 0, "{}"},
+        {"{\"a\": 1}", "{}", 0, "{\"a\":1}"},
     };
     CHECK_CASES("json", cases);
     expect_format_error("json", "\"\"", "JSON object");
