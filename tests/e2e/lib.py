@@ -3,6 +3,7 @@ import hashlib
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -85,6 +86,19 @@ def run_job(ranks, out, settings=(), code=0, job=DEMO, timeout=900):
     if done.returncode != code:
         fail(f"job with {ranks} ranks: exit code {done.returncode}, not {code}\n{done.stdout[-3000:]}")
     return done.stdout
+
+
+def kill_job(ranks, out, settings, seconds):
+    """Starts a job and kills all of it after that time; whether it was still there."""
+    job = subprocess.Popen(run_command(ranks, out, settings), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                           stdin=subprocess.DEVNULL, env=ENV, cwd=TOP, start_new_session=True)
+    try:
+        job.wait(seconds)
+        return False
+    except subprocess.TimeoutExpired:
+        os.killpg(job.pid, signal.SIGKILL)
+        job.wait()
+        return True
 
 
 def run_shared_job(ranks, out, settings=()):

@@ -5,12 +5,11 @@ report."""
 import json
 import os
 import re
-import signal
 import stat
 import subprocess
 import time
 
-from lib import COPPICE, DEMO, ENV, QUICK, TOP, check, coppice, inspect, read, run_command, run_job, same_result, scratch
+from lib import COPPICE, DEMO, ENV, QUICK, TOP, check, coppice, inspect, kill_job, read, run_job, same_result, scratch
 
 SHORT = [*QUICK, "splits.test=16", "analysis.split_half=false", "baselines.randopt=[2]", "baselines.self_consistency=[]",
          "checkpoint.interval=0.1", "backend.batch=16"]
@@ -57,17 +56,6 @@ def check_spent(out, answers=None, tokens=None):
     return tree, spent
 
 
-def kill_and_go_on(out, job, length):
-    begun = subprocess.Popen(run_command(3, out, job), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                             stdin=subprocess.DEVNULL, env=ENV, cwd=TOP, start_new_session=True)
-    try:
-        begun.wait(0.6 * length)
-    except subprocess.TimeoutExpired:
-        os.killpg(begun.pid, signal.SIGKILL)
-        begun.wait()
-    run_job(1, out, job)
-
-
 def check_tokens(folder):
     """Less than the whole search may generate: both sides of the first round are made smaller."""
     job = [*SHORT, "budget.tokens=60000", "consolidate.race=3"]
@@ -77,7 +65,8 @@ def check_tokens(folder):
     length = time.monotonic() - began
     check("budget: 60000 tokens for support" in text and "Budget: " in text, text)
     run_job(3, out["three"], job)
-    kill_and_go_on(out["killed"], job, length)
+    kill_job(3, out["killed"], job, 0.6 * length)
+    run_job(1, out["killed"], job)
     tree, spent = check_spent(out["one"], tokens=60000)
     for other in ("three", "killed"):
         same_result(out["one"], out[other], f"one rank and {other}")
@@ -130,6 +119,9 @@ def check_plans(folder):
     words = run_job(1, os.path.join(folder, "refused"), [*SHORT, f"budget.answers={least - 1}"], code=3)
     check(f"needs {least} at least" in words and not os.path.exists(os.path.join(folder, "refused", "run.h5")), words)
     coppice("run", DEMO, "--check", *settings(SHORT), "-s", f"budget.answers={least}")
+    for limit in ("budget.answers=5000", "budget.tokens=400000"):
+        words = coppice("run", DEMO, "--check", *settings([*SHORT, "splits.drop_uninformative=true", limit]), code=3)
+        check("splits.drop_uninformative: what replacing examples takes is not planned" in words, words)
 
 
 def check_submit(folder):

@@ -4,12 +4,10 @@ in the base; paid for by a budget and told by --check, summary, inspect; and wha
 import json
 import os
 import shutil
-import signal
-import subprocess
 import time
 
-from lib import DATA, DEMO, ENV, MODEL, QUICK, TOP, check, coppice, inspect, json_lines, read, run_command, run_job, \
-    same_result, scratch
+from lib import DATA, DEMO, MODEL, QUICK, TOP, check, coppice, inspect, json_lines, kill_job, read, run_job, same_result, \
+    scratch
 
 COUNTDOWN = os.path.join(TOP, "tests", "data", "countdown-small.jsonl")
 SHORT = [*QUICK, "splits.test=16", "analysis.split_half=false", "baselines.randopt=[]", "baselines.self_consistency=[]",
@@ -41,13 +39,7 @@ with scratch() as folder:
     length = time.monotonic() - began
     run_job(3, three, kind)
     same_result(one, three, "1 and 3 ranks")
-    job = subprocess.Popen(run_command(3, killed, kind), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                           stdin=subprocess.DEVNULL, env=ENV, cwd=TOP, start_new_session=True)
-    try:
-        job.wait(0.6 * length)
-    except subprocess.TimeoutExpired:
-        os.killpg(job.pid, signal.SIGKILL)
-        job.wait()
+    kill_job(3, killed, kind, 0.6 * length)
     # The data elsewhere is the same data.
     shutil.copy(path, moved)
     run_job(1, killed, [*SHORT, guard(moved, 10)])

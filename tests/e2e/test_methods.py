@@ -1,27 +1,41 @@
 #!/usr/bin/env python3
-"""Every way to use a population - operators, antithetic pairs, scaling, noise of low rank, rounds, es - gives the same
-bytes with 1 and 3 ranks and after a kill, and another result than the others; what scaling found
-survives an export."""
+"""Every way to use a population - operators, antithetic pairs, scaling, noise of low rank with races, a guard and a
+budget, rounds, es - gives the same bytes with 1 and 3 ranks and after a kill, and another result than the others; what
+scaling found survives an export."""
 # Takes long.
 import json
 import os
 import shutil
-import signal
-import subprocess
 import time
 
-from lib import ENV, MODEL, QUICK, TOP, check, coppice, run_command, run_job, same_result, scratch
+from lib import MODEL, QUICK, TOP, check, coppice, kill_job, run_job, same_result, scratch
 
 RMS = ["population.scaling=rms", "population.sigma=[0.1, 0.2]"]
 SMALL = ["population.size=16", "splits.support=32"]
+COUNTDOWN = os.path.join(TOP, "tests", "data", "countdown-small.jsonl")
+LIMIT = 1500  # answers; there is no room for all that the grid asks for
+BOUND = ["consolidate.race=4", "recenter.race=4", "backend.batch=8", f"budget.answers={LIMIT}",
+         f"guard=[{{task: countdown, data: {COUNTDOWN}, examples: 10, loss: 1}}]"]
 WAYS = {
     "operators": ["consolidate.operators=[two-pass, precision, z-score, rank]", "recenter.rounds=1"],
     "antithetic": ["population.antithetic=true", "recenter.rounds=1"],
     "scaling": ["population.scaling=modular", "population.sigma=[0.4, 0.8]", "recenter.rounds=1"],
     "rounds": RMS + SMALL + ["method=rounds", "rounds.count=3", "consolidate.operators=[precision]"],
-    "low rank": RMS + SMALL + ["population.noise=rank-3", "recenter.rounds=1"],
+    "low rank": RMS + SMALL + ["population.noise=rank-3", "recenter.rounds=1"] + BOUND,
     "es": RMS + SMALL + ["method=es", "es.iterations=4", "population.antithetic=true"],
 }
+
+
+
+def check_bound(out):
+    """Races, guard and budget each had something to do."""
+    with open(os.path.join(out, "summary.json"), encoding="utf-8") as file:
+        told = json.load(file)
+    budget = told["budget"]
+    check(budget["answers"] == LIMIT and LIMIT // 2 < budget["spent_answers"] <= LIMIT, f"the budget: {budget}")
+    check(told["answers_saved_by_races"] > 0, "nobody left a race")
+    check([guard["accepted"] for guard in told["guards"]] == [True], f"guards: {told['guards']}")
+
 
 recipes = {}
 with scratch() as folder:
@@ -36,13 +50,7 @@ with scratch() as folder:
         # Late enough to be past the population, early enough to be in the midst of the method; earlier if it had ended.
         for share in (0.6, 0.4, 0.25, 0.1):
             shutil.rmtree(killed, ignore_errors=True)
-            first = subprocess.Popen(run_command(1, killed, job), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                                     stdin=subprocess.DEVNULL, env=ENV, cwd=TOP, start_new_session=True)
-            try:
-                first.wait(share * seconds)
-            except subprocess.TimeoutExpired:
-                os.killpg(first.pid, signal.SIGKILL)
-                first.wait()
+            if kill_job(1, killed, job, share * seconds):
                 break
         else:
             check(False, f"{name}: ended four times before it could be killed")
@@ -58,6 +66,7 @@ with scratch() as folder:
         recipes[name] = json.dumps(recipe["components"])
         accuracy = json.load(open(os.path.join(alone, "summary.json"), encoding="utf-8"))["test"]["consolidated"]
         print(f"* {name}: {len(recipe['components'])} components, test accuracy {accuracy['accuracy']:.3f}, {seconds:.0f} s")
+    check_bound(os.path.join(folder, "low rank-1"))
     check(all(recipes[name] != "[]" for name in ("scaling", "rounds", "low rank", "es")), "a method found nothing, so nothing is shown")
     check(len(set(recipes.values())) == len(recipes), "two ways gave the same recipe")
 

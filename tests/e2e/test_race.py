@@ -4,15 +4,14 @@ table of inspect and the report say who left when and why."""
 import json
 import os
 import random
-import signal
 import subprocess
 import time
 
-from lib import DEMO, ENV, QUICK, TOP, check, coppice, inspect, read, run_command, run_job, same_result, scratch
+from lib import DEMO, ENV, QUICK, TOP, check, coppice, inspect, kill_job, read, run_job, same_result, scratch
 
 SHORT = [*QUICK, "splits.test=16", "recenter.rounds=1", "analysis.split_half=false", "baselines.randopt=[]",
          "baselines.self_consistency=[]", "checkpoint.interval=0.1"]
-VOTERS = [*SHORT, "method=randopt", "population.race=3", "backend.batch=16", "splits.test=24", "baselines.randopt=[1, 3]",
+VOTERS = [*SHORT, "method=randopt", "population.race=3", "population.noise=rank-2", "backend.batch=16", "splits.test=24", "baselines.randopt=[1, 3]",
           "analysis.split_half=false"]
 RACE = [*SHORT, "consolidate.race=4", "recenter.race=4", "backend.batch=16"]
 COLUMNS = ("left_after", "left_behind", "left_gap", "left_error", "race_z")
@@ -51,14 +50,7 @@ with scratch() as folder:
     # Killed at random, each time with another number of ranks; the last start ends it.
     chance, kills = random.Random(20260817), 0
     for ranks in (1, 3, 2):
-        job = subprocess.Popen(run_command(ranks, out["killed"], RACE), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                               stdin=subprocess.DEVNULL, env=ENV, cwd=TOP, start_new_session=True)
-        try:
-            job.wait(chance.uniform(0.25, 0.6) * length)
-        except subprocess.TimeoutExpired:
-            os.killpg(job.pid, signal.SIGKILL)
-            job.wait()
-            kills += 1
+        kills += kill_job(ranks, out["killed"], RACE, chance.uniform(0.25, 0.6) * length)
     check(kills > 0, "no start was killed")
     run_job(3, out["killed"], RACE)
     same_result(out["one"], out["killed"], f"a job killed {kills} times")
@@ -84,11 +76,17 @@ with scratch() as folder:
     check("# consolidate.race: 24 examples of probe in 4 stages, looks after 6, 12, 18;" in plan, plan)
     check("# recenter.race: 48 examples of support in 4 stages, looks after 12, 24, 36;" in plan, plan)
 
-    # Candidates of RandOpt race for the places of its largest ensemble: one rank as three, and as a job that is killed.
-    voters = {name: os.path.join(folder, "voters-" + name) for name in ("one", "three")}
+    # Candidates of RandOpt, with noise of low rank, race for the places of its largest ensemble: one rank as three, and
+    # as a job that is killed.
+    voters = {name: os.path.join(folder, "voters-" + name) for name in ("one", "three", "killed")}
+    began = time.monotonic()
     run_job(1, voters["one"], VOTERS)
+    length = time.monotonic() - began
     run_job(3, voters["three"], VOTERS)
-    same_result(voters["one"], voters["three"], "candidates that race on one rank and on three")
+    check(kill_job(3, voters["killed"], VOTERS, 0.5 * length), "the candidates' race ended before it was killed")
+    run_job(1, voters["killed"], VOTERS)
+    for other in ("three", "killed"):
+        same_result(voters["one"], voters[other], f"candidates that race on one rank and {other}")
     tree = inspect(voters["one"])
     population = tree["population"]
     known, whole = check_race("population", population)
@@ -96,7 +94,8 @@ with scratch() as folder:
           "who left has a reward, or who stayed has none")
     check(tree["baselines"]["randopt_k3"]["test_evaluations"] == 3 * 24, "not the ensemble that was asked for")
     for column in COLUMNS:
-        check(population[column] == inspect(voters["three"])["population"][column], f"{column} of candidates differs")
+        for other in ("three", "killed"):
+            check(population[column] == inspect(voters[other])["population"][column], f"{column} of candidates differs: {other}")
     check("\n  races\n" in coppice("inspect", voters["one"]), "inspect says nothing of the candidates' race")
     check("analysis.split_half: false" in coppice("run", DEMO, "--check", "-s", "method=randopt", "-s", "population.race=4", code=3),
           "a race that the split-half analysis needs whole is not refused")
