@@ -30,7 +30,7 @@ static void plan_bytes(const cop_backend *backend, const cop_backend_plan *plan,
     const uint64_t lanes = plan->lanes == 0 ? 1 : plan->lanes;
     const uint64_t weights = (uint64_t)plan->matrices + plan->others;
     *need_bytes = 4 * (lanes * weights + plan->kv + plan->activations) +
-                  lanes * cop_dtype_size(plan->storage) * plan->largest_matrix;
+                  lanes * cop_dtype_size(plan->storage) * plan->largest_matrix + plan->factors;
     const uint64_t available = cop_memory_available_bytes();
     *have_bytes = available == 0 ? UINT64_MAX : available;
 }

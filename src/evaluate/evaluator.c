@@ -81,7 +81,8 @@ static cop_status load_model(cop_evaluator *evaluator, cop_error *err)
                                      .new_tokens = options->max_new_tokens,
                                      .lanes = options->lanes,
                                      .fit_lanes = options->fit_lanes,
-                                     .fit_batch = true};
+                                     .fit_batch = true,
+                                     .noise_products = options->noise_products};
     return cop_model_create(&evaluator->config, evaluator->checkpoint, evaluator->backend,
                             &limits, &evaluator->unused, &evaluator->model, err);
 }

@@ -1,6 +1,7 @@
 #include "model/memory_plan.h"
 
 #include "coppice/base/memory.h"
+#include "coppice/rebuild/rebuild.h"
 
 #include <stdio.h>
 
@@ -49,6 +50,17 @@ size_t cop_model_cache_length(const cop_model_config *config, const cop_model_li
     return smaller(wanted, (size_t)config->max_positions);
 }
 
+/* Of the parts of a weight, which are rebuilt together. */
+static uint64_t factor_bytes(const cop_model *model, const cop_weight *weight)
+{
+    uint64_t bytes = 0;
+    if (weight->kind == COP_WEIGHT_VECTOR) return 0;
+    for (size_t i = 0; i < weight->part_count; i++)
+        bytes += cop_rebuild_factors_bytes(weight->tensors[i]->count / weight->columns,
+                                           weight->columns, model->limits.noise_products);
+    return bytes;
+}
+
 static void add_weights(const cop_model *model, cop_backend_plan *plan)
 {
     for (size_t i = 0; i < model->weight_count; i++) {
@@ -63,6 +75,8 @@ static void add_weights(const cop_model *model, cop_backend_plan *plan)
         }
         if (weight->kind == COP_WEIGHT_MATRIX || tied) plan->matrices += count;
         if (tied) plan->shared += count;
+        const uint64_t factors = factor_bytes(model, weight);
+        if (factors > plan->factors) plan->factors = factors;
     }
 }
 

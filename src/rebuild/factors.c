@@ -102,14 +102,24 @@ const float *cop_factors_right(const factor_source *source, const cop_rebuild_fa
     return room;
 }
 
-/* All products of `count` elements from `first` on. NULL: too many, or no memory. */
+/* Bytes of so many products of `count` elements, whole panels; more than MOST_BYTES, however
+ * many more, are SIZE_MAX. */
+static size_t side_bytes(size_t count, size_t lanes, size_t depth)
+{
+    const size_t padded = (count + lanes - 1) / lanes * lanes;
+    if (padded > 0 && depth > MOST_BYTES / sizeof(float) / padded) return SIZE_MAX;
+    return padded * depth * sizeof(float);
+}
+
+/* All products of `count` elements from `first` on. NULL: none, too many, or no memory. */
 static float *keep_side(const factor_source *source, const side *of, size_t first, size_t count,
                         int threads)
 {
     const size_t depth = factor_depth(source);
     const size_t panels = (count + of->lanes - 1) / of->lanes;
-    if (panels == 0 || panels > MOST_BYTES / sizeof(float) / of->lanes / depth) return NULL;
-    float *const out = cop_memory_alloc_raw(panels * depth * of->lanes, sizeof *out, NULL);
+    const size_t bytes = side_bytes(count, of->lanes, depth);
+    if (bytes == 0 || bytes > MOST_BYTES) return NULL;
+    float *const out = cop_memory_alloc_raw(bytes, 1, NULL);
     if (out == NULL) return NULL;
     const size_t step = DRAWN / of->lanes;
     const size_t runs = (panels + step - 1) / step;
@@ -138,6 +148,15 @@ cop_rebuild_factors *cop_factors_keep(const factor_source *source, size_t row, s
     kept->left = keep_side(source, &left, row, rows, threads);
     kept->right = keep_side(source, &right, 0, source->low.columns, threads);
     return kept;
+}
+
+uint64_t cop_rebuild_factors_bytes(size_t rows, size_t columns, size_t products)
+{
+    /* A list with fewer products may just be kept where all of them are too many. */
+    const size_t left = side_bytes(rows, OUTER_ROWS, products);
+    const size_t right = side_bytes(columns, OUTER_LANES_AVX512, products);
+    return (uint64_t)(left < MOST_BYTES ? left : MOST_BYTES) +
+           (right < MOST_BYTES ? right : MOST_BYTES);
 }
 
 cop_rebuild_factors *cop_rebuild_factors_create(const cop_rebuild_piece *piece,

@@ -4,6 +4,7 @@
 #include "coppice/base/build_info.h"
 #include "coppice/base/memory.h"
 #include "coppice/base/signals.h"
+#include "coppice/noise/noise.h"
 #include "run/arithmetic.h"
 #include "run/inputs.h"
 #include "run/placement.h"
@@ -17,6 +18,17 @@ static cop_gemm_provider provider_of(const cop_job *job)
     cop_gemm_provider provider = COP_GEMM_AUTO;
     (void)cop_gemm_provider_parse(job->backend.gemm, &provider); /* the job file was checked */
     return provider;
+}
+
+/* Products of noise of low rank that the longest recipe adds to a matrix; 0: noise is full. */
+static cop_status count_noise_products(const cop_job *job, size_t *products, cop_error *err)
+{
+    const cop_method *method = NULL;
+    size_t rank = 0;
+    COP_TRY(cop_method_find(job->method, &method, err));
+    (void)cop_noise_kind_parse(job->population.noise, &rank); /* a checked key */
+    *products = rank * cop_method_seed_count(method, job);
+    return COP_OK;
 }
 
 /* What the model's prompts lack or are given that nobody may expect. */
@@ -57,6 +69,7 @@ static cop_status load_evaluator(cop_rank *rank, cop_error *err)
     /* One keeps a processor busy, and the bits of its products may follow their rows. */
     options.lanes = rank->has_gpu ? (size_t)job->backend.candidates : 1;
     options.fit_lanes = rank->has_gpu && job->backend.candidates == 0;
+    COP_TRY(count_noise_products(job, &options.noise_products, err));
     options.backend = (cop_backend_options){.kind = rank->kind,
                                             .compute = rank->compute,
                                             .gemm = provider_of(job),

@@ -66,6 +66,7 @@ typedef struct cop_evaluator_options {
                    *   many as fit, where they do not depend on that */
     size_t lanes; /**< units whose answers are generated side by side, as cop_model_limits */
     bool fit_lanes;
+    size_t noise_products; /**< as cop_model_limits */
     cop_backend_options backend;
 } cop_evaluator_options;
 

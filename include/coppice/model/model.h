@@ -139,6 +139,9 @@ typedef struct cop_model_limits {
     /** Where there is no memory for `batch` sequences of one lane, fewer at a time, if answers
      * do not depend on that (cop_backend::rows_alone). */
     bool fit_batch;
+    /** Most products (components times rank) of noise of low rank that a recipe adds to a
+     * matrix, whose factors the memory plan counts; 0: none are expected. */
+    size_t noise_products;
 } cop_model_limits;
 
 /** Binds the checkpoint's tensors to the configuration on a backend and loads the base weights.

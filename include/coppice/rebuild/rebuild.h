@@ -120,6 +120,10 @@ cop_rebuild_factors *cop_rebuild_factors_create(const cop_rebuild_piece *piece,
                                                 size_t component_count, int threads,
                                                 cop_isa isa);
 
+/** Most bytes that the factors of a matrix [rows, columns] take at a time, for a list of
+ *  components that come to so many products (components times rank) or fewer. */
+uint64_t cop_rebuild_factors_bytes(size_t rows, size_t columns, size_t products);
+
 /** Frees *factors and sets it to NULL; NULL is allowed. */
 void cop_rebuild_factors_destroy(cop_rebuild_factors **factors);
 

@@ -97,7 +97,7 @@ void cop_cpu_plan(const cop_backend *backend, const cop_backend_plan *plan,
     const uint64_t staged =
         straight ? 0 : plan->largest_matrix * (storage + (widened ? sizeof(float) : 0));
     *need_bytes = fixed + lanes * (packed + staged + plan->others * storage) +
-                  plan->kv * compute + plan->activations * sizeof(float);
+                  plan->kv * compute + plan->activations * sizeof(float) + plan->factors;
     const uint64_t share = cpu->memory_bytes;
     const uint64_t available = share > 0 ? share : cop_memory_available_bytes();
     /* Not shared: every rank has a limit of its own. */

@@ -149,6 +149,29 @@ static void test_memory_plan(void **state)
     tiny_destroy(&tiny);
 }
 
+/* Factors of noise of low rank are in the plan: those of the three parts of one weight, each of
+ * whose sides is kept up to 64 MiB. */
+static void test_memory_plan_of_factors(void **state)
+{
+    (void)state;
+    static const size_t products[] = {0, 1, SIZE_MAX};
+    uint64_t planned[3];
+    uint64_t room = 0;
+    tiny_model tiny;
+    tiny_create(&tiny, COP_BF16, COP_BF16, true);
+    for (size_t i = 0; i < 3; i++) {
+        test_model test;
+        const cop_model_limits with = {
+            .batch = 1, .prompt_tokens = 4, .noise_products = products[i]};
+        tiny_open(&test, &tiny, &test_backends[0], with);
+        planned[i] = cop_model_planned_bytes(test.model, &room);
+        test_model_close(&test);
+    }
+    assert_in_range(planned[1] - planned[0], sizeof(float) * 3 * (16 + 16), 1 << 16);
+    assert_int_equal(planned[2] - planned[0], 3 * 2 * (UINT64_C(64) << 20));
+    tiny_destroy(&tiny);
+}
+
 static void test_limits(void **state)
 {
     (void)state;
@@ -530,6 +553,7 @@ int main(void)
                                        cmocka_unit_test(test_unused),
                                        cmocka_unit_test(test_dtypes),
                                        cmocka_unit_test(test_memory_plan),
+                                       cmocka_unit_test(test_memory_plan_of_factors),
                                        cmocka_unit_test(test_limits),
                                        cmocka_unit_test(test_apply),
                                        cmocka_unit_test(test_embedding_scale),

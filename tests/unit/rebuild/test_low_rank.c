@@ -3,7 +3,9 @@
 #include "coppice/base/memory.h"
 #include "coppice/noise/noise.h"
 #include "coppice/rebuild/rebuild.h"
+#include "rebuild/factors.h"
 
+#include <malloc.h>
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -329,6 +331,30 @@ static void test_rectangles_equal_the_piece(void **state)
     }
 }
 
+/* What a memory plan counts is what is taken, and no more than the most that is kept. */
+static void test_bytes_of_factors(void **state)
+{
+    bench *const b = *state;
+    enum { ROWS = 48, COLUMNS = 96, RANK = 5, SIDE = 64 << 20 };
+    draw_components(b, 4, false);
+    const cop_rebuild_piece piece = {.base = b->base,
+                                     .dtype = COP_F32,
+                                     .count = (size_t)ROWS * COLUMNS,
+                                     .scale = 1,
+                                     .low = {RANK, ROWS, COLUMNS}};
+    const uint64_t planned = cop_rebuild_factors_bytes(ROWS, COLUMNS, (size_t)4 * RANK);
+    cop_rebuild_factors *kept =
+        cop_rebuild_factors_create(&piece, b->components, 4, 1, cop_cpu_isa());
+    assert_non_null(kept);
+    const uint64_t taken = malloc_usable_size(kept->left) + malloc_usable_size(kept->right);
+    assert_in_range(planned, taken - 256, taken);
+    cop_rebuild_factors_destroy(&kept);
+    assert_int_equal(cop_rebuild_factors_bytes(ROWS, COLUMNS, 0), 0);
+    assert_int_equal(cop_rebuild_factors_bytes(1, COLUMNS, 1), (16 + COLUMNS) * sizeof(float));
+    assert_int_equal(cop_rebuild_factors_bytes(ROWS, COLUMNS, SIZE_MAX), 2 * SIDE);
+    assert_int_equal(cop_rebuild_factors_bytes(SIDE, 16, 2), SIDE + 2 * 16 * sizeof(float));
+}
+
 static void test_nothing_to_add_copies_every_bit(void **state)
 {
     bench *const b = *state;
@@ -438,6 +464,7 @@ int main(void)
         BENCH_TEST(test_two_steps_equal_one),
         BENCH_TEST(test_a_known_sum_equals_its_components),
         BENCH_TEST(test_rectangles_equal_the_piece),
+        BENCH_TEST(test_bytes_of_factors),
         BENCH_TEST(test_nothing_to_add_copies_every_bit),
         BENCH_TEST(test_entries_have_mean_0_and_variance_1),
         BENCH_TEST(test_the_rank_is_the_rank),
