@@ -135,6 +135,7 @@ def evaluate(job, data, arguments):
         command += [option, keys[key]] if keys.get(key) is not None else []
     command += [word for pair in keys["task.fields"].items() for word in ("--field", "=".join(pair))]
     command += [] if keys["task.chat"] == "auto" else ["--chat", keys["task.chat"]]
+    command += ["--stop=" + text for text in keys["generation.stop"]]
     command += arguments + (["--", *keys["task.command"]] if keys.get("task.command") else [])
     done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                           check=False)
@@ -258,9 +259,8 @@ def inspect(out):
 
 
 def can_show(job, options):
-    """Whether there is a row with few-shot examples: not for jobs that have their own, or stop strings, which
-    `coppice eval` does not know."""
-    return options.shots > 0 and job.keys["task.shots"] == 0 and job.keys["generation.stop"] == []
+    """Whether there is a row with few-shot examples: not for jobs that have their own."""
+    return options.shots > 0 and job.keys["task.shots"] == 0
 
 
 def few_shot(job, tree, seed, options):

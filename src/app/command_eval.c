@@ -220,6 +220,7 @@ static cop_status measure_text(const arguments *a, cop_error *err)
                   {"shots", q->shots},
                   {"shot-seed", q->shot_seed},
                   {"assistant", q->assistant},
+                  {"stop", q->stop_count > 0 ? q->stops[0] : NULL},
                   {"answers", a->answers},
                   {"command", a->task.word_count > 0 ? a->task.words : NULL},
                   {"timeout", a->task.timeout},
@@ -265,6 +266,8 @@ static cop_status run(const arguments *a, evaluation *e, cop_error *err)
                                   .shot_seed = numbers.shot_seed,
                                   .chat = a->model.chat,
                                   .date = a->model.date,
+                                  .stop = q->stops,
+                                  .stop_count = q->stop_count,
                                   .max_new_tokens = how.max_new_tokens,
                                   .batch = how.batch,
                                   .backend = how.backend};

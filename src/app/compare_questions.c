@@ -62,6 +62,10 @@ static cop_status set_prompts(const cop_compare_arguments *a, cop_compare_questi
     q->options.assistant = or_else(given->assistant, q->options.assistant);
     q->options.shots = (size_t)numbers.shots;
     q->options.shot_seed = numbers.shot_seed;
+    if (given->stop_count > 0) {
+        q->options.stop = given->stops;
+        q->options.stop_count = given->stop_count;
+    }
     q->options.stop_decided = false; /* lengths are compared, too */
     return COP_OK;
 }

@@ -11,7 +11,8 @@ enum {
     KEY_FIELD,
     KEY_EXAMPLES,
     KEY_SHOTS,
-    KEY_SHOT_SEED
+    KEY_SHOT_SEED,
+    KEY_STOP
 };
 
 static const struct argp_option options[] = {
@@ -27,6 +28,10 @@ static const struct argp_option options[] = {
     {"shot-seed", KEY_SHOT_SEED, "S", 0, "Order they are drawn in (default 0; -1: file order)",
      0},
     {"assistant", KEY_ASSISTANT, "TEMPLATE", 0, "Answer of a few-shot example", 0},
+    {"stop", KEY_STOP, "TEXT", 0,
+     "Text that ends an answer, and is no part of it, besides the model's own stop tokens; may "
+     "be repeated",
+     0},
     {0}};
 
 /* Where the text of an option goes that is one; NULL for others. */
@@ -62,10 +67,18 @@ static error_t parse(int key, char *text, struct argp_state *state)
         *place = text;
         return 0;
     }
-    if (key != KEY_FIELD) return ARGP_ERR_UNKNOWN;
-    if (q->field_count == COP_APP_MOST_FIELDS)
-        argp_error(state, "more than %d fields", COP_APP_MOST_FIELDS);
-    q->fields[q->field_count++] = text;
+    if (key == KEY_FIELD) {
+        if (q->field_count == COP_APP_MOST_FIELDS)
+            argp_error(state, "more than %d fields", COP_APP_MOST_FIELDS);
+        q->fields[q->field_count++] = text;
+        return 0;
+    }
+    if (key != KEY_STOP) return ARGP_ERR_UNKNOWN;
+    if (*text == '\0')
+        argp_error(state, "--stop: an empty text would end every answer at once");
+    if (q->stop_count == COP_APP_MOST_STOPS)
+        argp_error(state, "more than %d texts that end an answer", COP_APP_MOST_STOPS);
+    q->stops[q->stop_count++] = text;
     return 0;
 }
 

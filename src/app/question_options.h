@@ -1,5 +1,5 @@
-/* The options that say what is asked: the data, its fields, the prompts made of them. Private
- * to app/. */
+/* The options that say what is asked: the data, its fields, the prompts made of them, and what
+ * ends an answer. Private to app/. */
 #ifndef COP_APP_QUESTION_OPTIONS_H
 #define COP_APP_QUESTION_OPTIONS_H
 
@@ -10,17 +10,19 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { COP_APP_MOST_FIELDS = 64 };
+enum { COP_APP_MOST_FIELDS = 64, COP_APP_MOST_STOPS = 64 };
 
 typedef struct cop_app_question {
     const char *data, *system, *user, *assistant, *examples; /* NULL: not given */
     const char *limit, *shots, *shot_seed;                   /* numbers, as text */
     const char *fields[COP_APP_MOST_FIELDS];
     size_t field_count;
+    const char *stops[COP_APP_MOST_STOPS]; /* as generation.stop */
+    size_t stop_count;
 } cop_app_question;
 
-/* Parses --data, --field, --limit, --system, --user, --assistant, --examples, --shots and
- * --shot-seed; its input is a cop_app_question. For argp's children. */
+/* Parses --data, --field, --limit, --system, --user, --assistant, --examples, --shots,
+ * --shot-seed and --stop; its input is a cop_app_question. For argp's children. */
 extern const struct argp cop_app_question_argp;
 
 /* What the numbers come to; those that are not given stay as they are. */

@@ -15,7 +15,7 @@ from lib import DATA, ENV, COPPICE, MODEL, QUICK, TOP, check, coppice, inspect, 
 
 LIMIT = 48
 SETTINGS = ["--model", MODEL, "--compute", "f32", "--max-new-tokens", 80]
-AS_RUN = ["--arithmetic", "library", "--batch", 48, "--threads", 1, "--system", "", "--user", "{question}"]
+AS_RUN = ["--arithmetic", "library", "--batch", 48, "--threads", 1, "--system", "", "--user", "{question}", "--stop", "9."]
 PROMPTS = ["What is the capital of France?", "Tom has 3 pens. How many pens does Tom have?", "Say \"yes\" & no more.", "red"]
 CONFIG, FORMAT, USAGE, MISMATCH = 3, 4, 2, 8
 
@@ -86,6 +86,7 @@ def check_figures(folder, run, data):
     alone = os.path.join(folder, "test.jsonl")
     open(alone, "w").write("".join(asked[i] + "\n" for i in tested))
     base = evaluate(os.path.join(folder, "base"), "arith", *AS_RUN, data=alone)
+    check(evaluate(os.path.join(folder, "unstopped"), "arith", *AS_RUN[:-2], data=alone) != base, "--stop ended no answer")
     result = evaluate(os.path.join(folder, "result"), "arith", *AS_RUN, "--recipe", run, data=alone)
     for name, sides in (("base", base), ("result", result)):
         check([row[name] for row in rows] == [{k: v for k, v in row.items() if k != "example"} for row in sides],
@@ -238,7 +239,7 @@ with scratch() as folder:
     own = os.path.join(folder, "own.jsonl")
     shutil.copyfile(DATA, own)
     run = os.path.join(folder, "run")
-    run_job(1, run, QUICK + [f"task.data={own}"])
+    run_job(1, run, QUICK + [f"task.data={own}", "generation.stop=['9.']"])
     summary, rows, splits = check_figures(folder, run, own)
     check_operands(folder, run, own, rows)
     check_prompts(folder, run)

@@ -19,7 +19,7 @@ ROWS = ["base", "base, 2 examples before", "RandOpt, K = 1", "RandOpt, K = 50", 
         "self-consistency, K = 4", "CoRP", "CoRP, all operators", "rounds", "es"]
 SMALL = ["population.size=50", "splits.support=16", "splits.probe=16", "splits.validate=32", "splits.test=32",
          "consolidate.q=[0.7]", "consolidate.beta=[1]", "consolidate.scale=[1, 2]", "consolidate.max_scale=2",
-         "recenter.rounds=0", "rounds.count=1", "es.iterations=2", "generation.max_new_tokens=80",
+         "recenter.rounds=0", "rounds.count=1", "es.iterations=2", "generation.max_new_tokens=80", "generation.stop=['9.']",
          "baselines.randopt=[1, 50]", "baselines.self_consistency=[1, 4]", "analysis.split_half=false"]
 
 
@@ -76,6 +76,8 @@ with scratch() as folder:
         check(abs(sum(seeds) / len(seeds) - float(row[2])) < 0.001, f"{title}: {row}")
         check((title == "base") == (row[5] == "") and (title == "RandOpt, K = 50") == (row[7] == ""), f"{title}: {row}")
         check((title in ROWS[6:]) == (row[11] != ""), f"{title} took {row[11]} minutes")
+    shown = read(os.path.join(folder, "demo", "answers.jsonl"), "r")
+    check("response" in shown and "9." not in shown, "answers after examples go on behind generation.stop")
     check("(base)" in "".join(row[4] for row in rows.values()) or float(rows["CoRP"][2]) != float(rows["base"][2]), said)
     kept = read(os.path.join(folder, "table.md"))
     again = run(folder)

@@ -79,6 +79,16 @@ with scratch() as folder:
     mapped = evaluate("--data", renamed, "--answers", path("mapped"), *few, *mapping)
     check(plain["reward"] == mapped["reward"] and open(path("plain")).read() == open(path("mapped")).read(),
           "renamed fields give other scores")
+
+    # Texts that end an answer: each answer is cut at the first of them, and fewer tokens are generated.
+    texts = ["is 1", "5"]
+    stopped = evaluate("--data", DATA, "--answers", path("stopped"), *few, *[word for text in texts for word in ("--stop", text)])
+    before, after = ([json.loads(line)["response"] for line in open(path(name), encoding="utf-8")] for name in ("plain", "stopped"))
+    cut = [min(response.find(text) % (len(response) + 1) for text in texts) for response in before]
+    check(after == [response[:end] for response, end in zip(before, cut)], f"{after} of {before}")
+    check(all(any(response[end:].startswith(text) for response, end in zip(before, cut)) for text in texts), "a text ended nothing")
+    check(stopped["generated_tokens"] < plain["generated_tokens"], f"{stopped['generated_tokens']} tokens generated")
+    refuses(USAGE, ["--stop", "empty"], "eval", "--model", MODEL, "--data", DATA, *few, "--stop", "")
     refuses(FORMAT, ["renamed.jsonl:1: ", "did you mean \"problem\""], "eval", "--model", MODEL, "--data", renamed,
             *few, "--field", "question=problm", "--field", "answer=meta.final.0")
     refuses(FORMAT, ["answer", "task.fields"], "eval", "--model", MODEL, "--data", renamed, *few)
