@@ -18,6 +18,7 @@ typedef struct cop_command {
     const char *name;
     const char *summary;
     cop_status (*run)(int argc, char **argv, cop_error *err);
+    bool alone; /* refuses to be one of several processes: computes for long, or writes files */
 } cop_command;
 
 cop_status cop_command_run(int argc, char **argv, cop_error *err);

@@ -5,27 +5,29 @@
 
 #include "coppice/backend/backend.h"
 #include "coppice/base/build_info.h"
+#include "coppice/run/run.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 static const cop_command commands[] = {
-    {"run", "run a job, or what is left of it; alone or under mpirun or srun", cop_command_run},
-    {"eval", "score a model, or a model with a recipe, on a task", cop_command_eval},
-    {"compare", "what changed between two models, answer by answer", cop_command_compare},
-    {"generate", "answer prompts: JSON lines in, JSON lines out", cop_command_generate},
-    {"export", "write the model that a run or recipe stands for", cop_command_export},
-    {"status", "tell how a run is doing, from outside", cop_command_status},
-    {"inspect", "show what a run file holds", cop_command_inspect},
+    {"run", "run a job, or what is left of it; alone or under mpirun or srun", cop_command_run,
+     false},
+    {"eval", "score a model, or a model with a recipe, on a task", cop_command_eval, true},
+    {"compare", "what changed between two models, answer by answer", cop_command_compare, true},
+    {"generate", "answer prompts: JSON lines in, JSON lines out", cop_command_generate, true},
+    {"export", "write the model that a run or recipe stands for", cop_command_export, true},
+    {"status", "tell how a run is doing, from outside", cop_command_status, false},
+    {"inspect", "show what a run file holds", cop_command_inspect, false},
     {"analyze", "is there structure in a run's rewards: split-half analysis",
-     cop_command_analyze},
-    {"tokenize", "text to token ids and back", cop_command_tokenize},
-    {"tasks", "what can be learnt: fields, rewards, prompts", cop_command_tasks},
-    {"reward", "score responses without a model", cop_command_reward},
-    {"merge", "the two-pass merge of given scores", cop_command_merge},
-    {"noise", "numbers of the noise, as bit patterns", cop_command_noise},
-    {"bench", "measure this machine", cop_command_bench},
+     cop_command_analyze, true},
+    {"tokenize", "text to token ids and back", cop_command_tokenize, false},
+    {"tasks", "what can be learnt: fields, rewards, prompts", cop_command_tasks, false},
+    {"reward", "score responses without a model", cop_command_reward, false},
+    {"merge", "the two-pass merge of given scores", cop_command_merge, false},
+    {"noise", "numbers of the noise, as bit patterns", cop_command_noise, false},
+    {"bench", "measure this machine", cop_command_bench, false},
 };
 enum { COMMANDS = sizeof commands / sizeof commands[0] };
 
@@ -123,7 +125,10 @@ int main(int argc, char **argv)
     (void)snprintf(name, sizeof name, "coppice %s", command->name);
     argv[1] = name;
     cop_error err = {0};
-    cop_status status = cop_backend_reserve_threads(0, &err);
+    bool speaks = true;
+    cop_status status = command->alone ? cop_run_check_alone(&speaks, &err) : COP_OK;
+    if (status != COP_OK && !speaks) return 0; /* a launcher ends all at the first that fails */
+    if (status == COP_OK) status = cop_backend_reserve_threads(0, &err);
     if (status == COP_OK) status = command->run(argc - 1, argv + 1, &err);
     if (status != COP_OK && strcmp(err.message, cop_app_said) != 0) {
         (void)fprintf(stderr, "%s: %s\n", name,

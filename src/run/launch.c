@@ -43,6 +43,33 @@ cop_status cop_launch_check(int size, char *(*get)(const char *name), cop_error 
     return COP_OK;
 }
 
+cop_status cop_launch_check_alone(char *(*get)(const char *name), bool *speaks, cop_error *err)
+{
+    /* mpirun's own helper is a step of Slurm's, too: it is asked first. */
+    static const char *const launchers[][2] = {{"OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_RANK"},
+                                               {"PMI_SIZE", "PMI_RANK"},
+                                               {"SLURM_STEP_NUM_TASKS", "SLURM_PROCID"}};
+    *speaks = true;
+    for (size_t i = 0; i < sizeof launchers / sizeof launchers[0]; i++) {
+        const char *const size = launchers[i][0];
+        if (get(size) == NULL) continue;
+        const long count = read_count(get, size);
+        *speaks = read_count(get, launchers[i][1]) == 0;
+        COP_CHECK(count <= 1, err, COP_ERR_USAGE,
+                  "%ld processes were started, and each would do all of the work: start one, "
+                  "without mpirun or srun, which takes all cores by its threads (or unset %s "
+                  "where a rank's own command wants this)",
+                  count, size);
+        break;
+    }
+    return COP_OK;
+}
+
+cop_status cop_run_check_alone(bool *speaks, cop_error *err)
+{
+    return cop_launch_check_alone(getenv, speaks, err);
+}
+
 cop_status cop_run_check_launch(const cop_world *world, cop_error *err)
 {
     return cop_launch_check(cop_world_size(world), getenv, err);

@@ -43,4 +43,9 @@ cop_status cop_run_check(const cop_job *job, size_t *pool, cop_error *err);
  *  there are: then they did not find each other. Not collective. */
 cop_status cop_run_check_launch(const cop_world *world, cop_error *err);
 
+/** COP_ERR_USAGE where mpirun or srun has started several processes, for what is the work of
+ * one: each would do all of it. *speaks: this is the first of them, which says so. Not
+ * collective. */
+cop_status cop_run_check_alone(bool *speaks, cop_error *err);
+
 #endif

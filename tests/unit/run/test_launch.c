@@ -13,8 +13,9 @@
 #include <string.h>
 
 static const char *const names[] = {
-    "SLURM_JOB_ID",         "SLURM_STEP_ID",        "SLURM_PROCID", "SLURM_NTASKS",
-    "SLURM_STEP_NUM_TASKS", "OMPI_COMM_WORLD_SIZE", "PMI_SIZE"};
+    "SLURM_JOB_ID", "SLURM_STEP_ID",        "SLURM_PROCID",
+    "SLURM_NTASKS", "SLURM_STEP_NUM_TASKS", "OMPI_COMM_WORLD_SIZE",
+    "PMI_SIZE",     "OMPI_COMM_WORLD_RANK", "PMI_RANK"};
 
 static void set_environment(const char *const *pairs)
 {
@@ -69,10 +70,38 @@ static void test_mpirun(void **state)
     expect(ENV(STEP, "SLURM_STEP_NUM_TASKS", "2", "OMPI_COMM_WORLD_SIZE", "9"), 9, NULL);
 }
 
+/* What one process does is refused to several, by the first of them. */
+static void expect_alone(const char *const *pairs, const char *words, bool first)
+{
+    cop_error err = {0};
+    bool speaks = !first;
+    set_environment(pairs);
+    const cop_status status = cop_launch_check_alone(getenv, &speaks, &err);
+    assert_int_equal(status, words == NULL ? COP_OK : COP_ERR_USAGE);
+    assert_int_equal(speaks, first);
+    if (words != NULL && strstr(err.message, words) == NULL) fail_msg("%s", err.message);
+}
+
+static void test_alone(void **state)
+{
+    (void)state;
+#define MPI(size, rank) "OMPI_COMM_WORLD_SIZE", size, "OMPI_COMM_WORLD_RANK", rank
+    expect_alone(ENV(NULL), NULL, true);
+    expect_alone(ENV(MPI("1", "0")), NULL, true);
+    expect_alone(ENV(MPI("3", "0")), "3 processes were started", true);
+    expect_alone(ENV(MPI("3", "2")), "unset OMPI_COMM_WORLD_SIZE", false);
+    expect_alone(ENV("PMI_SIZE", "2", "PMI_RANK", "1"), "2 processes", false);
+    expect_alone(ENV(JOB, "SLURM_NTASKS", "5"), NULL, true); /* a batch script's own command */
+    expect_alone(ENV(STEP, "SLURM_STEP_NUM_TASKS", "4"), "unset SLURM_STEP_NUM_TASKS", true);
+    expect_alone(ENV(STEP, "SLURM_STEP_NUM_TASKS", "1"), NULL, true);
+    /* one rank on each of two nodes, and one alone on the second of them */
+    expect_alone(ENV(STEP, "SLURM_STEP_NUM_TASKS", "2", MPI("1", "0")), NULL, true);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_no_slurm),
-                                       cmocka_unit_test(test_srun),
-                                       cmocka_unit_test(test_mpirun)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_no_slurm), cmocka_unit_test(test_srun),
+        cmocka_unit_test(test_mpirun), cmocka_unit_test(test_alone)};
     return cmocka_run_group_tests_name("launch", tests, NULL, NULL);
 }
