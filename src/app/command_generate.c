@@ -22,7 +22,8 @@ enum { KEY_LOGITS = 0x100, KEY_GEMM, KEY_TEMPERATURE, KEY_TOP_P, KEY_SEED };
 static const struct argp_option options[] = {
     {"gemm", KEY_GEMM, "PROVIDER", 0,
      "auto (default: own for a bf16 model, whose first token comes soonest so; a library with "
-     "--compute f32 or --arithmetic library), own, onednn or openblas",
+     "--compute f32 or --arithmetic library, and where it has instructions for bf16), own, "
+     "onednn or openblas",
      0},
     {"temperature", KEY_TEMPERATURE, "T", 0,
      "Draw tokens at this temperature; 0 (default): greedy answers", 0},

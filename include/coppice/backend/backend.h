@@ -462,7 +462,8 @@ typedef struct cop_backend_options {
     cop_arithmetic arithmetic; /**< defined: of processor cores, in bf16, by own kernels */
     cop_dtype storage;         /**< dtype of the base's matrices, for auto */
     /** The first tokens are what somebody waits for: auto takes own kernels for a bf16 base
-     * also where a library multiplies many rows faster. What they pack is half as large. */
+     * also where a library multiplies many rows faster, in binary32. What they pack is half as
+     * large. A library that multiplies bf16 is the quicker one at once. */
     bool quick_start;
     int threads; /**< at least 1 */
     cop_isa isa; /**< of the kernels, not above the processor's */

@@ -106,13 +106,15 @@ static const cop_backend_ops cpu_ops = {
     .kv_destroy = cop_cpu_kv_destroy,
 };
 
-/* Own kernels by themselves only where nothing is faster, for a bf16 base: with tiles, and with
- * vectors for the first tokens. */
+/* Own kernels by themselves only where nothing is faster, for a bf16 base: with tiles, and for
+ * the first tokens with vectors, unless these multiply bf16 themselves: a library that does so
+ * is faster from the first token on. */
 static bool prefers_own(const cop_backend_options *options)
 {
+    const bool quick = options->quick_start && !cop_onednn_has_bf16();
     return options->arithmetic != COP_ARITHMETIC_LIBRARY &&
            options->compute != COP_COMPUTE_F32 && options->storage == COP_BF16 &&
-           options->isa >= (options->quick_start ? COP_ISA_AVX2 : COP_ISA_AMX);
+           options->isa >= (quick ? COP_ISA_AVX2 : COP_ISA_AMX);
 }
 
 static cop_gemm_provider choose_provider(const cop_backend_options *options)

@@ -40,6 +40,29 @@ static void test_compute_auto(void **state)
     cop_backend_destroy(&b);
 }
 
+/* Where somebody waits for the first token own kernels multiply, if no library has bf16. */
+static void test_quick_start(void **state)
+{
+    (void)state;
+    cop_backend_options o = plain;
+    o.compute = COP_COMPUTE_AUTO;
+    o.isa = cop_cpu_isa();
+    const bool tiles = o.isa >= COP_ISA_AMX;
+    const bool library_has_bf16 = cop_cpu_has_bf16() && cop_backend_lack() == NULL;
+    for (int quick = 0; quick <= 1; quick++) {
+        o.quick_start = quick;
+        cop_backend *b = make_plain(&o);
+        const bool own = tiles || (quick && o.isa >= COP_ISA_AVX2 && !library_has_bf16);
+        assert_int_equal(b->rows_alone, own);
+        assert_int_equal(b->input, own || library_has_bf16 ? COP_BF16 : COP_F32);
+        cop_backend_destroy(&b);
+    }
+    o.storage = COP_F16;
+    cop_backend *b = make_plain(&o);
+    assert_false(b->rows_alone);
+    cop_backend_destroy(&b);
+}
+
 /* A build says what it has: oneDNN on request, or the remedy. */
 static void test_onednn_on_request(void **state)
 {
@@ -508,6 +531,7 @@ int main(void)
     static cop_dtype bf16 = COP_BF16;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_compute_auto),
+        cmocka_unit_test(test_quick_start),
         cmocka_unit_test(test_onednn_on_request),
         cmocka_unit_test(test_openblas_has_no_bf16),
         cmocka_unit_test(test_describe),
