@@ -291,7 +291,7 @@ demo: deps
 check: deps-check
 	@$(MAKE) --no-print-directory check-layers
 	@$(MAKE) --no-print-directory -j$$(nproc) all unit
-	@python3 tests/run.py --build $(BUILD) unit e2e
+	@python3 tests/run.py --build $(BUILD) $(BESIDE) unit e2e
 
 check-unit: unit
 	@python3 tests/run.py --build $(BUILD) unit

@@ -1,14 +1,15 @@
 #!/usr/bin/env python3
 """Runs the tests and prints one line each, then "N passed, N failed, N skipped".
 
-  tests/run.py [--build DIR] [--only WORD] [--without WORD] [unit] [e2e] [slurm]
+  tests/run.py [--build DIR] [--only WORD] [--without WORD] [--beside COMMAND] [unit] [e2e] [slurm]
 
 A unit test is a cmocka program in DIR/tests; an end-to-end test is an executable tests/e2e/*.py or
 *.sh that gets COPPICE (the binary) and BUILD in its environment; each of those in tests/slurm gets a
 cluster of its own (tests/slurm/cluster.py). Unit tests run as many at a time as there are cores. End-to-end tests run
 two at a time, for a small job leaves much of two cores idle: first those whose file says "# Takes long"; those that say
 "# Alone" one by one. Exit code 77 of an end-to-end test, or a cmocka SKIPPED
-line, is a skip; a line that begins with "skip" is the reason.
+line, is a skip; a line that begins with "skip" is the reason. Commands of --beside run one after the other in time that
+no test wants, count as a test each, and are waited for before the tests that run alone.
 """
 import argparse
 import concurrent.futures
@@ -96,6 +97,13 @@ def run_test(test, environment, limit_s):
     return lines, counts
 
 
+def run_beside(command):
+    """A command in idle time: its lines and counts, as run_test() gives them."""
+    code, text, seconds = run(["chrt", "--idle", "0", "sh", "-c", command], os.environ, None)
+    lines = [f"{'FAIL' if code else 'ok':4}  beside the tests, {seconds:.1f} s: {command}"]
+    return lines + ["      " + line for line in text.splitlines()[-60:] if code], (0, 1, 0) if code else (1, 0, 0)
+
+
 def says(test, words):
     """Whether a test that is a script has a comment that begins with these words."""
     with open(test[2][-1], encoding="utf-8") as file:
@@ -114,16 +122,31 @@ def rounds_of(tests, at_once):
     return [(units, os.cpu_count()), (others, 2), (alone, 1)]
 
 
+def report(done):
+    """Prints the lines of what has ended, and returns its counts."""
+    lines, counts = done.result()
+    print("\n".join(lines), flush=True)
+    return counts
+
+
 def run_tests(tests, at_once, environment, limit_s):
     """Prints each as it ends, and returns their counts."""
-    total = [0, 0, 0]
     with concurrent.futures.ThreadPoolExecutor(at_once) as pool:
         running = [pool.submit(run_test, test, environment, limit_s) for test in tests]
-        for done in concurrent.futures.as_completed(running):
-            lines, counts = done.result()
-            print("\n".join(lines), flush=True)
-            total = [a + b for a, b in zip(total, counts)]
-    return total
+        return [report(done) for done in concurrent.futures.as_completed(running)]
+
+
+def run_rounds(rounds, commands, environment, limit_s):
+    """The rounds of tests, with commands beside all but those that run alone; the counts of all."""
+    counts = []
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        beside = [pool.submit(run_beside, command) for command in commands]
+        for tests, at_once in rounds:
+            while at_once == 1 and beside:
+                counts.append(report(beside.pop(0)))
+            counts += run_tests(tests, at_once, environment, limit_s)
+        counts += [report(done) for done in beside]
+    return counts
 
 
 def main():
@@ -133,6 +156,7 @@ def main():
     parser.add_argument("--without", metavar="WORD", help="but those with this")
     parser.add_argument("--limit", type=float, default=1500, help="seconds for one test")
     parser.add_argument("--at-once", type=int, help="tests that run beside each other, of whatever kind")
+    parser.add_argument("--beside", action="append", default=[], metavar="COMMAND", help="what else runs, in idle time")
     parser.add_argument("kinds", nargs="*", default=[])
     options = parser.parse_args()
     kinds = options.kinds or ["unit", "e2e"]
@@ -159,12 +183,11 @@ def main():
                     command = [sys.executable, os.path.join(TOP, "tests", "slurm", "cluster.py"), *command]
                 tests.append((kind, name[5:-3], command))
 
-    total = [0, 0, 0]
     tests = [test for test in tests if options.only in test[1] and not (options.without and options.without in test[1])]
-    for some, at_once in rounds_of(tests, options.at_once):
-        total = [a + b for a, b in zip(total, run_tests(some, at_once, environment, options.limit))]
-    print(f"{total[0]} passed, {total[1]} failed, {total[2]} skipped")
-    return 1 if total[1] or not sum(total) else 0
+    counts = run_rounds(rounds_of(tests, options.at_once), options.beside, environment, options.limit)
+    passed, failed, skipped = (sum(column) for column in zip((0, 0, 0), *counts))
+    print(f"{passed} passed, {failed} failed, {skipped} skipped")
+    return 1 if failed or not passed + skipped else 0
 
 
 if __name__ == "__main__":
