@@ -49,6 +49,10 @@ QUICK = ["population.size=48", "population.seed=4", "population.scaling=absolute
          "recenter.rounds=1", "recenter.size=8", "generation.max_new_tokens=80", "backend.batch=48",
          "backend.arithmetic=library", "backend.compute=f32", "gate.z=0.1", "baselines.randopt=[1, 3]", "baselines.self_consistency=[4]"]
 
+# Without what rank 0 does with the scores at the end, and sampled answers: a quarter of the time, of which test_ranks,
+# test_baselines and test_split_half see that ranks and kills change nothing.
+BARE = [*QUICK, "analysis.split_half=false", "baselines.self_consistency=[]"]
+
 
 def fail(message):
     print("FAIL: " + message)

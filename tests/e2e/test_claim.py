@@ -7,10 +7,10 @@ import subprocess
 import sys
 import time
 
-from lib import ENV, QUICK, TOP, check, read, run_command, run_job, same_result, scratch
+from lib import BARE, ENV, TOP, check, read, run_command, run_job, same_result, scratch
 
 BUSY = 13
-SMALL = QUICK + ["population.size=12", "recenter.rounds=0", "checkpoint.interval=0.2", "checkpoint.heartbeat=0.2"]
+SMALL = BARE + ["population.size=12", "recenter.rounds=0", "checkpoint.interval=0.2", "checkpoint.heartbeat=0.2"]
 LONG = SMALL + ["population.size=3000"]
 # A process in a PID namespace of its own stands for one on another machine: nobody outside can look it up.
 ELSEWHERE = ["unshare", "--pid", "--fork", "--mount-proc"]

@@ -6,11 +6,11 @@ import signal
 import subprocess
 import time
 
-from lib import ENV, QUICK, TOP, check, coppice, inspect, run_command, run_job, same_result, scratch
+from lib import BARE, ENV, TOP, check, coppice, inspect, run_command, run_job, same_result, scratch
 
 MISMATCH, INTERRUPTED = 8, 75
 # Noise of low rank depends on as little as full noise does: see test_ranks.py for that.
-SETTINGS = QUICK + ["population.noise=rank-2", "population.size=24", "recenter.rounds=1", "checkpoint.interval=0.2"]
+SETTINGS = BARE + ["population.noise=rank-2", "population.size=24", "recenter.rounds=1", "checkpoint.interval=0.2"]
 
 
 def interrupt(out, ranks, threads):

@@ -11,7 +11,7 @@ import time
 from exec_support import command, gone, processes
 from lib import ENV, QUICK, TOP, check, read, run_command, run_job, same_result, scores, scratch
 
-SMALL = QUICK + ["recenter.rounds=1", "recenter.size=4"]
+SMALL = QUICK + ["recenter.rounds=1", "recenter.size=4", "analysis.split_half=false"]
 UNIT = 12
 
 with scratch() as folder:

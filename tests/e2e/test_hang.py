@@ -7,9 +7,9 @@ import signal
 import subprocess
 import time
 
-from lib import ENV, QUICK, TOP, check, fail, inspect, read, run_command, run_job, same_result, scratch
+from lib import BARE, ENV, TOP, check, fail, inspect, read, run_command, run_job, same_result, scratch
 
-SETTINGS = QUICK + ["schedule.deadline_least=1", "schedule.deadline_factor=3"]
+SETTINGS = BARE + ["schedule.deadline_least=1", "schedule.deadline_factor=3"]
 
 
 def children(pid):

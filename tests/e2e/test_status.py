@@ -8,9 +8,9 @@ import signal
 import subprocess
 import time
 
-from lib import COPPICE, ENV, QUICK, TOP, check, coppice, run_command, run_job, same_result, scratch
+from lib import BARE, COPPICE, ENV, TOP, check, coppice, run_command, run_job, same_result, scratch
 
-SETTINGS = QUICK + ["population.size=24", "recenter.rounds=0", "checkpoint.interval=0.05",
+SETTINGS = BARE + ["population.size=24", "recenter.rounds=0", "checkpoint.interval=0.05",
                     "checkpoint.heartbeat=0.2"]
 
 
