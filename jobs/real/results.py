@@ -2,19 +2,24 @@
 """Every method beside every other on real models: runs the jobs of this folder and writes a table.
 
   jobs/real/results.py [--model NAME[=DIR] ...] [--task TASK,...] [--job JOB.yaml ...] [--seeds 1,2,3] [--scale S]
-                       [--methods corp,operators,rounds,es] [--shots 4] [--set KEY=VALUE ...] [--out DIR] [--plan]
+                       [--methods corp,operators,rounds,es] [--shots 4] [--set KEY=VALUE ...] [--train OPTION ...]
+                       [--out DIR] [--plan]
 
 For each model, task and population seed: the base, the base with few-shot examples, RandOpt and self-consistency with
 K = 1, 10, 50, CoRP, CoRP with all operators, rounds and es. A model NAME has job files NAME-TASK.yaml here, or runs
 those of smollm2 from DIR; --job takes any other job. What it will cost is said first, from --check and a measured rate;
 --plan ends there. Runs that --out (runs/results) holds are not made again and unfinished ones go on, so stop it as you
-like. --scale 0.1 has populations, budgets and splits of a tenth. The table is DIR/table.md."""
+like. --scale 0.1 has populations, budgets and splits of a tenth. The table is DIR/table.md.
+
+Where PyTorch is (analysis/gradients/README.md), --methods corp,grpo,grpo-lora,ppo,ppo-lora also trains by gradients,
+with the splits of the first search method's run and the tokens that it has spent."""
 import argparse
 import json
 import math
 import os
 import random
 import re
+import resource
 import signal
 import subprocess
 import sys
@@ -35,6 +40,13 @@ METHODS = {
     "rounds": ("rounds", ["method=rounds", *NO_BASELINES]),
     "es": ("es", ["method=es", "population.antithetic=true", *NO_BASELINES]),
 }
+GRADIENTS = {
+    "grpo": ("GRPO", ["--algorithm", "grpo"]),
+    "grpo-lora": ("GRPO, LoRA", ["--algorithm", "grpo", "--lora"]),
+    "ppo": ("PPO", ["--algorithm", "ppo"]),
+    "ppo-lora": ("PPO, LoRA", ["--algorithm", "ppo", "--lora"]),
+}
+TORCH = [os.environ.get("COPPICE_TORCH_PYTHON", sys.executable), os.path.join(TOP, "analysis", "gradients", "train.py")]
 SHARES = {"rounds": 0.4, "es": 0.32}  # of the population's size: what one of many populations has
 SCALED = {"population.size": 8, "recenter.size": 4, "splits.support": 16, "splits.probe": 16, "splits.validate": 16,
           "splits.test": 16, "budget.answers": 1, "budget.tokens": 1}  # and the least of each
@@ -50,7 +62,7 @@ class Job:
     def __init__(self, label, path, settings, options):
         self.label, self.path, self.folder = label, path, os.path.join(options.out, label)
         self.settings = [*settings, *options.set]
-        self.keys = read_keys(check(path, self.settings))
+        self.keys = read_keys(re.findall(r"^([a-z_.]+): (.*)$", check(path, self.settings), re.M))
         for key, least in SCALED.items():
             value = self.keys.get(key)
             if options.scale != 1 and isinstance(value, int):
@@ -78,10 +90,10 @@ def check(path, settings):
     return done.stdout
 
 
-def read_keys(text):
-    """What --check prints: a key and its value as YAML, which but for words is JSON."""
+def read_keys(pairs):
+    """Keys and their values as YAML, which but for words is JSON."""
     keys = {}
-    for key, value in re.findall(r"^([a-z_.]+): (.*)$", text, re.M):
+    for key, value in pairs:
         try:
             keys[key] = json.loads(value)
         except ValueError:
@@ -104,6 +116,14 @@ def make_data(task):
     if not os.path.exists(path):
         subprocess.run([sys.executable, os.path.join(HERE, "make_data.py"), task], check=True)
     return path
+
+
+def need_torch():
+    done = subprocess.run([TORCH[0], "-c", "import torch, trl, peft"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                          check=False)
+    if done.returncode != 0:
+        sys.exit(f"results: {TORCH[0]} cannot train: {(done.stderr.strip().splitlines() or ['?'])[-1]}; install what "
+                 f"analysis/gradients/requirements.txt lists, and name its Python in COPPICE_TORCH_PYTHON")
 
 
 def find_jobs(options):
@@ -129,7 +149,9 @@ def evaluate(job, data, arguments):
     """`coppice eval` with the job's prompts."""
     keys = job.keys
     command = [COPPICE, "eval", "--model", keys["model"], "--task", keys["task.name"], "--data", data, "--json",
-               "--max-new-tokens", str(keys["generation.max_new_tokens"]), "--batch", str(keys["backend.batch"])]
+               "--max-new-tokens", str(keys["generation.max_new_tokens"]), "--batch", str(keys["backend.batch"]),
+               "--backend", keys["backend.kind"], "--compute", keys["backend.compute"],
+               "--arithmetic", keys["backend.arithmetic"]]
     for key, option in (("task.prompt.system", "--system"), ("task.prompt.user", "--user"),
                         ("task.prompt.assistant", "--assistant")):
         command += [option, keys[key]] if keys.get(key) is not None else []
@@ -176,8 +198,22 @@ def measure(job):
     return load(path)
 
 
+def result_of(job, method, seed):
+    """The file that says that a run is done."""
+    return os.path.join(job.out(method, seed), "result.json" if method in GRADIENTS else "summary.json")
+
+
 def is_done(job, method, seed):
-    return os.path.exists(os.path.join(job.out(method, seed), "summary.json"))
+    return os.path.exists(result_of(job, method, seed))
+
+
+def count_answers(job, method, seed, options):
+    """At most. Training has the budget of the search that it is held against, and no votes on test."""
+    settings = job.all_settings(options.search[0] if method in GRADIENTS else method, seed)
+    work = dict(re.findall(r"(\w+) (\d+)", re.search(r"^# work: (.*)$", check(job.path, settings), re.M).group(1)))
+    if method in GRADIENTS:
+        work["test"] = job.keys["splits.test"]
+    return sum(map(int, work.values()))
 
 
 def plan(jobs, options):
@@ -188,15 +224,13 @@ def plan(jobs, options):
         claim(job)
         left = [(method, seed) for seed in options.seeds for method in options.methods if not is_done(job, method, seed)]
         answers = len(options.seeds) * job.keys["splits.test"] if can_show(job, options) and left else 0
-        for method, seed in left:
-            work = re.search(r"^# work: (.*)$", check(job.path, job.all_settings(method, seed)), re.M).group(1)
-            answers += sum(int(number) for number in re.findall(r" (\d+)", work))
+        answers += sum(count_answers(job, method, seed, options) for method, seed in left)
         rate = measure(job)
         hours = answers / rate["rate"] / 3600
         total_h += hours
         print(f"| {job.label} | {len(left)} | {answers} | {answers * rate['tokens'] / 1e6:.2f} | {hours:.2f} |", flush=True)
     print(f"\nAbout {total_h:.1f} hours on {machine()}, at the base's rate; more where models are slower to make than to "
-          f"ask, less where answers get shorter.\n", flush=True)
+          f"ask, and for training, less where answers get shorter.\n", flush=True)
 
 
 def machine():
@@ -231,19 +265,41 @@ def wait(command, log):
     return STOPPED if stopped else code
 
 
-def run(job, method, seed, options):
-    """One run, or what is left of it. Returns why there is no result, None where there is one."""
-    out, settings = job.out(method, seed), job.all_settings(method, seed)
-    if is_done(job, method, seed):
-        return None
+def command_of(job, method, seed, options):
+    out = job.out(method, seed)
+    if method in GRADIENTS:
+        return [*TORCH, job.out(options.search[0], seed), "--out", out, "--seed", str(seed), "--discard",
+                *GRADIENTS[method][1], *options.train]
     launch = [] if options.ranks == 1 else [MPIRUN, "-np", str(options.ranks + 1)]
     command = launch + [COPPICE, "run", job.path, "--out", out, "--progress", "never", "--oversubscribe"]
-    command += [word for setting in settings for word in ("-s", setting)]
-    start = time.monotonic()
+    return command + [word for setting in job.all_settings(method, seed) for word in ("-s", setting)]
+
+
+def clocks():
+    """Seconds on the wall, and of processors in the processes that have ended."""
+    ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return {"seconds": time.monotonic(), "processor": ended.ru_utime + ended.ru_stime}
+
+
+def add_clocks(out, start):
+    """What a run took in all its starts."""
+    for name, now in clocks().items():
+        path = f"{out}.{name}"
+        store(path, (load(path) if os.path.exists(path) else 0) + now - start[name])
+
+
+def run(job, method, seed, options):
+    """One run, or what is left of it. Returns why there is no result, None where there is one."""
+    out = job.out(method, seed)
+    if is_done(job, method, seed):
+        return None
+    if method in GRADIENTS and not is_done(job, options.search[0], seed):
+        return f"{out}: {options.search[0]}, whose splits and budget it has, has no result"
+    start = clocks()
     print(f"{job.label}, {method}, seed {seed} ...", flush=True)
     with open(out + ".log", "a", encoding="utf-8") as log:
-        code = wait(command, log)
-    store(out + ".seconds", (load(out + ".seconds") if os.path.exists(out + ".seconds") else 0) + time.monotonic() - start)
+        code = wait(command_of(job, method, seed, options), log)
+    add_clocks(out, start)
     if code == STOPPED:
         print("results: stopped; the same command goes on")
         sys.exit(STOPPED)
@@ -258,6 +314,36 @@ def inspect(out):
     return json.loads(done.stdout)
 
 
+def outcome(job, method, seed):
+    """What a run has in the end: scores and costs, and whether that is another model than the base."""
+    if method not in GRADIENTS:
+        return inspect(job.out(method, seed))
+    found = load(result_of(job, method, seed))
+    return {"final": {"consolidated": found, "improved": found["improved"]}}
+
+
+def cut(tree, keys, folder):
+    """The examples of a run, a file for each of its splits in the folder; returns their rows."""
+    with open(keys["task.data"], encoding="utf-8") as file:
+        lines = [line for line in file if line.strip()]
+    order, rows = [int(number) for number in tree["base"]["examples"]], {}
+    for split in ("support", "probe", "validate", "test"):
+        count = keys["splits." + split]
+        chosen, order = [lines[number].rstrip("\n") for number in order[:count]], order[count:]
+        rows[split] = [json.loads(line) for line in chosen]
+        with open(os.path.join(folder, split + ".jsonl"), "w", encoding="utf-8") as file:
+            file.writelines(line + "\n" for line in chosen)
+    return rows
+
+
+def evaluate_split(job, folder, split, arguments):
+    """What `coppice eval` says of a split that cut() has written, and each answer."""
+    path = os.path.join(folder, "answers.jsonl")
+    got = evaluate(job, os.path.join(folder, split + ".jsonl"), [*arguments, "--answers", path])
+    with open(path, encoding="utf-8") as lines:
+        return got, [json.loads(line) for line in lines]
+
+
 def can_show(job, options):
     """Whether there is a row with few-shot examples: not for jobs that have their own."""
     return options.shots > 0 and job.keys["task.shots"] == 0
@@ -267,21 +353,11 @@ def few_shot(job, tree, seed, options):
     """Scores of the base with examples from the support set before each question of test."""
     path = os.path.join(job.folder, f"shots{options.shots}-{seed}.json")
     if not os.path.exists(path):
-        with open(job.keys["task.data"], encoding="utf-8") as file:
-            rows = [line for line in file if line.strip()]
-        order = [int(number) for number in tree["base"]["examples"]]
-        parts = {"support": order[:job.keys["splits.support"]], "test": order[-job.keys["splits.test"]:]}
-        for part, numbers in parts.items():
-            with open(os.path.join(job.folder, part + ".jsonl"), "w", encoding="utf-8") as file:
-                file.writelines(rows[number].rstrip("\n") + "\n" for number in numbers)
-        answers = os.path.join(job.folder, "answers.jsonl")
-        got = evaluate(job, os.path.join(job.folder, "test.jsonl"), [
-            "--examples", os.path.join(job.folder, "support.jsonl"), "--shots", str(options.shots), "--shot-seed", str(seed),
-            "--responses", answers])
-        with open(answers, encoding="utf-8") as lines:
-            scores = [float(json.loads(line)["correct"]) for line in lines]
-        store(path, {"scores": scores, "answers": 1, "test_tokens": got["generated_tokens"],
-                     "test_evaluations": len(scores), "search_evaluations": 0, "search_tokens": 0})
+        cut(tree, job.keys, job.folder)
+        got, answers = evaluate_split(job, job.folder, "test", [
+            "--examples", os.path.join(job.folder, "support.jsonl"), "--shots", str(options.shots), "--shot-seed", str(seed)])
+        store(path, {"scores": [answer["reward"] for answer in answers], "answers": 1, "test_tokens": got["generated_tokens"],
+                     "test_evaluations": len(answers), "search_evaluations": 0, "search_tokens": 0})
     return load(path)
 
 
@@ -318,8 +394,9 @@ def against(values, other):
     return f"{math.fsum(differences) / len(differences):+.3f} ({low:+.3f} .. {high:+.3f})", sign_test(differences)
 
 
-def row(job, title, groups, base, vote, notes=None, seconds=None):
-    """`groups`: of each seed scores and costs; `notes`: of each seed what stands behind its accuracy."""
+def row(job, title, groups, base, vote, notes=None, clock=(None, None)):
+    """`groups`: of each seed scores and costs; `notes`: of each seed what stands behind its accuracy;
+    `clock`: seconds on the wall and of processors."""
     values, count = average(groups), len(groups[0]["scores"])
     low, high = quantiles(values)
     means = [math.fsum(group["scores"]) / count for group in groups]
@@ -331,7 +408,13 @@ def row(job, title, groups, base, vote, notes=None, seconds=None):
     seeds = " ".join(f"{mean:.3f}{note}" for mean, note in zip(means, notes or [""] * len(means)))
     return (f"| {job.label} | {title} | {sum(means) / len(means):.3f} | {low:.3f} .. {high:.3f} | {seeds} | {gain} | "
             f"{'' if p is None else f'{p:.4f}'} | {beside} | {cost[0]:.0f} | {cost[1] / 1e6:.2f} | "
-            f"{spent:.0f} | {'' if seconds is None else f'{seconds / 60:.1f}'} |")
+            f"{spent:.0f} | {' | '.join('' if seconds is None else f'{seconds / 60:.1f}' for seconds in clock)} |")
+
+
+def average_clock(job, method, seeds, name):
+    """Seconds of a run, the mean over seeds; None where an older results.py ran one of them without that clock."""
+    paths = [f"{job.out(method, seed)}.{name}" for seed in seeds]
+    return sum(map(load, paths)) / len(paths) if all(map(os.path.exists, paths)) else None
 
 
 def tell(job, results, options):
@@ -339,35 +422,34 @@ def tell(job, results, options):
     seeds = [seed for seed in options.seeds if all((method, seed) in results for method in options.methods)]
     if not seeds:
         return
-    first = [results[options.methods[0], seed] for seed in seeds]
+    first = [results[options.search[0], seed] for seed in seeds]
     base = [first[0]["final"]["base"]]
     scores = base[0]["scores"]
-    rows = [("base", base, None, None)]
+    rows = [("base", base)]
     if can_show(job, options):
-        rows.append((f"base, {options.shots} examples before", [few_shot(job, first[0], seed, options) for seed in seeds],
-                     None, None))
+        rows.append((f"base, {options.shots} examples before", [few_shot(job, first[0], seed, options) for seed in seeds]))
     vote = None
     if "corp" in options.methods:
         trees = [results["corp", seed] for seed in seeds]
         for group in [name for name in trees[0]["baselines"] if re.search(r"_k\d+$", name)]:
-            rows.append((trees[0]["baselines"][group]["title"], [tree["baselines"][group] for tree in trees], None, None))
+            rows.append((trees[0]["baselines"][group]["title"], [tree["baselines"][group] for tree in trees]))
         if "randopt_k50" in trees[0]["baselines"]:
             vote = average([tree["baselines"]["randopt_k50"] for tree in trees])
     for method in options.methods:
         trees = [results[method, seed] for seed in seeds]
-        seconds = [load(job.out(method, seed) + ".seconds") for seed in seeds]
-        rows.append((METHODS[method][0], [tree["final"]["consolidated"] for tree in trees],
-                     ["" if tree["final"]["improved"] else " (base)" for tree in trees], sum(seconds) / len(seconds)))
-    for title, groups, notes, seconds in rows:
-        yield row(job, title, groups, scores, vote, notes, seconds)
+        rows.append(((METHODS | GRADIENTS)[method][0], [tree["final"]["consolidated"] for tree in trees],
+                     ["" if tree["final"]["improved"] else " (base)" for tree in trees],
+                     [average_clock(job, method, seeds, name) for name in ("seconds", "processor")]))
+    for title, groups, *more in rows:
+        yield row(job, title, groups, scores, vote, *more)
 
 
 HEAD = ("| job | method | mean | 95% interval | by seed | gain on the base (95%, paired) | p | on RandOpt, K = 50 (95%, paired) | "
-        "search, answers | search, M tokens | test, tokens an item | wall, minutes |\n" + "|---" * 12 + "|")
+        "search, answers | search, M tokens | test, tokens an item | wall, minutes | processor, minutes |\n" + "|---" * 13 + "|")
 TAIL = """
 Accuracy on test, means over the population seeds {seeds}. Intervals by a bootstrap over the questions, p by random signs of
 their differences ({resamples} draws each). (base): nothing passed the gate. Minutes are of the whole run, CoRP's with the
-votes on test. {machine}; {version}."""
+votes on test. Search of GRPO and PPO is what they were trained with. {machine}; {version}."""
 
 
 def main():
@@ -376,7 +458,10 @@ def main():
     parser.add_argument("--task", default=",".join(TASKS), metavar="TASK,...")
     parser.add_argument("--job", action="append", default=[], metavar="JOB.yaml")
     parser.add_argument("--seeds", default="1,2,3")
-    parser.add_argument("--methods", default=",".join(METHODS))
+    parser.add_argument("--methods", default=",".join(METHODS), metavar="METHOD,...",
+                        help=f"of {', '.join(METHODS)} (all of these) and, where PyTorch is, {', '.join(GRADIENTS)}")
+    parser.add_argument("--train", action="append", default=[], metavar="OPTION",
+                        help="for analysis/gradients/train.py, for example --train=--bf16")
     parser.add_argument("--scale", type=float, default=1.0)
     parser.add_argument("--shots", type=int, default=4, help="few-shot examples; 0: no such row")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="in every run")
@@ -388,8 +473,14 @@ def main():
     options.methods = options.methods.split(",")
     options.out = os.path.abspath(options.out)
     for method in options.methods:
-        if method not in METHODS:
-            parser.error(f"no method {method}; there are {', '.join(METHODS)}")
+        if method not in METHODS | GRADIENTS:
+            parser.error(f"no method {method}; there are {', '.join(METHODS | GRADIENTS)}")
+    options.search = [method for method in options.methods if method in METHODS]
+    options.methods.sort(key=lambda method: method in GRADIENTS)  # those need the run of a search
+    if not options.search:
+        parser.error(f"{options.methods[0]} has the splits and the budget of a search: --methods corp,{options.methods[0]}")
+    if options.search != options.methods:
+        need_torch()
     jobs = find_jobs(options)
     plan(jobs, options)
     if options.plan:
@@ -401,7 +492,7 @@ def main():
             for method in options.methods:
                 why = run(job, method, seed, options)
                 if why is None:
-                    results[method, seed] = inspect(job.out(method, seed))
+                    results[method, seed] = outcome(job, method, seed)
                 else:
                     failures.append(why)
         rows += tell(job, results, options)

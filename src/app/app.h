@@ -45,6 +45,9 @@ cop_status cop_app_each_line(cop_status (*line)(void *context, size_t number,
                                                 const json_t *value, cop_error *err),
                              void *context, cop_error *err);
 
+/* Token ids as a list; NULL: no memory. */
+json_t *cop_app_ids_json(const int32_t *ids, size_t count);
+
 /* Prints a value as one line of JSON on standard output and releases it. ASCII only: some
  * readers take U+2028 and the like for ends of lines. */
 cop_status cop_app_print_json(json_t *value, cop_error *err);

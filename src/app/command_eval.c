@@ -27,7 +27,8 @@ enum { KEY_ANSWERS = 0x100, KEY_JSON, KEY_PERPLEXITY, KEY_WINDOW };
 
 static const struct argp_option options[] = {
     {"answers", KEY_ANSWERS, "FILE", 0,
-     "Also write every answer, JSON lines: response, reward, correct, extracted, form, tokens",
+     "Also write every answer, JSON lines: prompt_ids, reference, response, reward, correct, "
+     "extracted, form, tokens",
      0},
     {"responses", 0, NULL, OPTION_ALIAS | OPTION_HIDDEN, NULL, 0},
     {"perplexity", KEY_PERPLEXITY, "FILE", 0,
@@ -107,13 +108,27 @@ typedef struct evaluation {
     cop_app_answers answers;
 } evaluation;
 
+/* What the model was asked, and what `coppice reward` takes for the right answer. */
+static cop_status describe_question(const evaluation *e, size_t example, json_t **line,
+                                    cop_error *err)
+{
+    const json_t *reference = NULL;
+    const cop_prompt prompt = cop_evaluator_prompt(e->evaluator, example);
+    COP_TRY(e->task->answer(cop_dataset_at(e->dataset, example), &reference, err));
+    *line = json_pack("{s:I, s:o, s:o?}", "example", (json_int_t)example, "prompt_ids",
+                      cop_app_ids_json(prompt.ids, prompt.count), "reference",
+                      json_deep_copy(reference));
+    return COP_OK;
+}
+
 /* Writes answers as they come, so that a long evaluation can be looked at. */
 static cop_status write_answers(void *context, const cop_app_answers *answers, size_t first,
                                 size_t count, cop_error *err)
 {
     const evaluation *const e = context;
     for (size_t i = first; i < first + count && e->file != NULL; i++) {
-        json_t *const line = json_pack("{s:I}", "example", (json_int_t)e->order[i]);
+        json_t *line = NULL;
+        COP_TRY(describe_question(e, e->order[i], &line, err));
         json_t *const answer = cop_app_answers_json(answers, i);
         const bool ok = line != NULL && answer != NULL && json_object_update(line, answer) == 0;
         json_decref(answer);

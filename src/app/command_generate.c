@@ -226,11 +226,7 @@ static cop_status load(const arguments *a, const prompt_list *list,
 static cop_status print_answer(const prompt_list *list, const answerer *w,
                                const cop_generation *g, bool logits, cop_error *err)
 {
-    json_t *const ids = json_array();
-    for (size_t i = 0; i < g->ids.count; i++) {
-        (void)json_array_append_new(ids, json_integer(g->ids.data[i]));
-    }
-    json_t *const line = json_pack("{s:o}", "ids", ids);
+    json_t *const line = json_pack("{s:o}", "ids", cop_app_ids_json(g->ids.data, g->ids.count));
     COP_CHECK(line != NULL, err, COP_ERR_MEMORY, "no memory for an answer");
     if (list->tokenizer != NULL) {
         cop_text text = {0};

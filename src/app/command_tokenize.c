@@ -74,10 +74,7 @@ static cop_status encode_line(translation *t, const json_t *value, cop_error *er
     t->ids.count = 0;
     COP_TRY(cop_tokenizer_encode(t->tokenizer, json_string_value(value),
                                  json_string_length(value), t->a->special, &t->ids, err));
-    json_t *const list = json_array();
-    for (size_t i = 0; i < t->ids.count; i++)
-        (void)json_array_append_new(list, json_integer(t->ids.data[i]));
-    return cop_app_print_json(list, err);
+    return cop_app_print_json(cop_app_ids_json(t->ids.data, t->ids.count), err);
 }
 
 static cop_status decode_line(translation *t, const json_t *value, cop_error *err)

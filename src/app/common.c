@@ -48,6 +48,18 @@ cop_status cop_app_each_line(cop_status (*line)(void *context, size_t number,
     return status;
 }
 
+json_t *cop_app_ids_json(const int32_t *ids, size_t count)
+{
+    json_t *const list = json_array();
+    for (size_t i = 0; i < count; i++) {
+        if (json_array_append_new(list, json_integer(ids[i])) != 0) {
+            json_decref(list);
+            return NULL;
+        }
+    }
+    return list;
+}
+
 cop_status cop_app_print_json(json_t *value, cop_error *err)
 {
     char *const text = value == NULL

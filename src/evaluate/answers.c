@@ -136,13 +136,8 @@ static bool is_over(void *context, size_t index, const cop_ids *ids)
 
 void cop_evaluator_list_prompts(cop_evaluator *evaluator, const cop_unit *unit)
 {
-    const prompt_set *const prompts = &evaluator->prompts;
-    for (size_t i = 0; i < unit->count; i++) {
-        const size_t start = prompts->start[unit->examples[i]];
-        evaluator->batch_prompts[i] =
-            (cop_prompt){.ids = prompts->ids.data + start,
-                         .count = prompts->start[unit->examples[i] + 1] - start};
-    }
+    for (size_t i = 0; i < unit->count; i++)
+        evaluator->batch_prompts[i] = cop_evaluator_prompt(evaluator, unit->examples[i]);
 }
 
 cop_status cop_evaluator_answer(cop_evaluator *evaluator, const cop_unit *units, size_t count,

@@ -162,6 +162,14 @@ const cop_text *cop_evaluator_notes(const cop_evaluator *evaluator)
     return &evaluator->notes;
 }
 
+cop_prompt cop_evaluator_prompt(const cop_evaluator *evaluator, size_t example)
+{
+    const prompt_set *const prompts = &evaluator->prompts;
+    const size_t start = prompts->start[example];
+    return (cop_prompt){.ids = prompts->ids.data + start,
+                        .count = prompts->start[example + 1] - start};
+}
+
 cop_checkpoint *cop_evaluator_checkpoint(const cop_evaluator *evaluator)
 {
     return evaluator->checkpoint;

@@ -55,10 +55,9 @@ static cop_status fill_response(cop_evaluator *evaluator, const cop_text *text, 
                                .length = text->length};
     const cop_task *const task = set->task;
     if (task->scorer != NULL) { /* functions have no use for the prompt */
-        const prompt_set *const prompts = &evaluator->prompts;
-        const size_t start = prompts->start[example];
-        COP_TRY(cop_tokenizer_decode(evaluator->tokenizer, prompts->ids.data + start,
-                                     prompts->start[example + 1] - start, false, prompt, err));
+        const cop_prompt given = cop_evaluator_prompt(evaluator, example);
+        COP_TRY(cop_tokenizer_decode(evaluator->tokenizer, given.ids, given.count, false,
+                                     prompt, err));
         response->prompt = prompt->data;
     }
     if (task->answer(response->example, &response->answer, err) != COP_OK)

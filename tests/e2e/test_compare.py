@@ -17,6 +17,7 @@ LIMIT = 48
 SETTINGS = ["--model", MODEL, "--compute", "f32", "--max-new-tokens", 80]
 AS_RUN = ["--arithmetic", "library", "--batch", 48, "--threads", 1, "--system", "", "--user", "{question}", "--stop", "9."]
 PROMPTS = ["What is the capital of France?", "Tom has 3 pens. How many pens does Tom have?", "Say \"yes\" & no more.", "red"]
+QUESTION = ("example", "prompt_ids", "reference")  # what eval also says of each
 CONFIG, FORMAT, USAGE, MISMATCH = 3, 4, 2, 8
 
 
@@ -41,6 +42,14 @@ def check_answers(folder):
     check([row["form"] for row in rows] == marked, "the form is not what is there")
     check(evaluate(os.path.join(folder, "old"), "arith", option="--responses") == rows, "--responses is another thing")
     check(all(row["form"] is None for row in evaluate(path, "contains")), "contains has a form")
+    asked = [json.loads(line)["question"] for line in read(DATA, "r").splitlines()[:LIMIT]]
+    as_asked = evaluate(path, "arith", "--system", "", "--user", "{question}")
+    plain = json_lines(f"<|im_start|>user\n{question}<|im_end|>\n<|im_start|>assistant\n" for question in asked)
+    check([row["prompt_ids"] for row in as_asked] ==
+          [json.loads(line) for line in coppice("tokenize", "--model", MODEL, text_in=plain).splitlines()], "other prompts")
+    given = json_lines({"response": row["response"], "answer": row["reference"]} for row in rows)
+    check([json.loads(line)["reward"] for line in coppice("reward", "--task", "arith", text_in=given).splitlines()] ==
+          [row["reward"] for row in rows] and {row["reward"] for row in rows} == {0, 1}, "other rewards by reference and response")
     alone = [json.loads(line) for line in coppice("reward", "--task", "arith", text_in=json_lines(
         {"response": "#### 5" if i % 2 else "it is 5", "answer": 4 + i % 3} for i in range(12))).splitlines()]
     check([(row["form"], row["correct"]) for row in alone] == [(i % 2 == 1, i % 3 == 1) for i in range(12)], f"reward: {alone}")
@@ -89,7 +98,7 @@ def check_figures(folder, run, data):
     check(evaluate(os.path.join(folder, "unstopped"), "arith", *AS_RUN[:-2], data=alone) != base, "--stop ended no answer")
     result = evaluate(os.path.join(folder, "result"), "arith", *AS_RUN, "--recipe", run, data=alone)
     for name, sides in (("base", base), ("result", result)):
-        check([row[name] for row in rows] == [{k: v for k, v in row.items() if k != "example"} for row in sides],
+        check([row[name] for row in rows] == [{k: v for k, v in row.items() if k not in QUESTION} for row in sides],
               f"the answers of {name} are not eval's")
     fixed, broken, p, by_base, by_result, by = count_by_hand(base, result)
     check([i for i, row in enumerate(rows) if row["change"] == "fixed"] == fixed, "other examples were fixed")

@@ -154,6 +154,9 @@ bool cop_evaluator_asks_date(const cop_evaluator *evaluator);
 /** What a user should know of how the model's files were taken, a line each: mostly nothing. */
 const cop_text *cop_evaluator_notes(const cop_evaluator *evaluator);
 
+/** Token ids of an example's prompt; borrowed. */
+cop_prompt cop_evaluator_prompt(const cop_evaluator *evaluator, size_t example);
+
 /** The parts, for reports: all borrowed. */
 cop_checkpoint *cop_evaluator_checkpoint(const cop_evaluator *evaluator);
 const cop_backend *cop_evaluator_backend(const cop_evaluator *evaluator);
