@@ -33,7 +33,7 @@ def train(policy, model, rollouts, course, options, export):
     config = GRPOConfig(
         output_dir=os.path.join(course.folder, "trainer"), learning_rate=options.rate, lr_scheduler_type="constant",
         per_device_train_batch_size=small, gradient_accumulation_steps=options.batch // small, num_generations=options.group,
-        max_completion_length=course.task.limit, temperature=1.0, beta=options.kl, max_steps=1 << 30, seed=options.seed,
+        max_completion_length=course.task.limit, temperature=options.temperature, beta=options.kl, max_steps=1 << 30, seed=options.seed,
         use_cpu=model.device.type == "cpu", bf16=options.bf16, gradient_checkpointing=False, save_strategy="no", report_to="none",
         logging_strategy="no", disable_tqdm=True)
     trainer = GRPOTrainer(model=model, processing_class=policy.tokenizer, args=config, rollout_func=roll, reward_funcs=reward,

@@ -28,12 +28,12 @@ class Batch:
         self.length = after
 
 
-def read(model, batch, head=None):
+def read(model, batch, temperature, head=None):
     """Log-probabilities of the answers' tokens [B, T]; with a head also the values before each [B, T]."""
     out = model(input_ids=batch.ids, attention_mask=batch.mask, position_ids=(batch.mask.cumsum(-1) - 1).clamp(min=0),
                 logits_to_keep=batch.length + 1, output_hidden_states=head is not None, use_cache=False)
     logits = out.logits[:, -batch.length - 1:-1]
-    logs = log_softmax(logits.float(), -1).gather(-1, batch.answers.unsqueeze(-1)).squeeze(-1)
+    logs = log_softmax(logits.float() / temperature, -1).gather(-1, batch.answers.unsqueeze(-1)).squeeze(-1)
     if head is None:
         return logs
     return logs, head(out.hidden_states[-1][:, -batch.length - 1:-1]).squeeze(-1)
@@ -64,16 +64,16 @@ def loss_of(part, logs, values):
     return ((VALUE_WEIGHT * miss / 2 - gain) * said).sum()
 
 
-def looked_at(policy, model, reference, head, batch, rewards, kl):
+def looked_at(policy, model, reference, head, batch, rewards, options):
     """What the model before the step says of a part, and how good its tokens were."""
     with torch.no_grad(), policy.arithmetic():
-        logs, values = read(model, batch, head)
+        logs, values = read(model, batch, options.temperature, head)
         if reference is None:
             with model.disable_adapter():
-                base = read(model, batch)
+                base = read(model, batch, options.temperature)
         else:
-            base = read(reference, batch)
-    values, earned = values.float(), -kl * (logs - base) * batch.said
+            base = read(reference, batch, options.temperature)
+    values, earned = values.float(), -options.kl * (logs - base) * batch.said
     last = batch.said.sum(1).long() - 1
     earned[torch.arange(len(last)), last] += torch.tensor(rewards, device=earned.device)
     found, returns = advantages(earned, values, batch.said)
@@ -109,14 +109,14 @@ def train(policy, model, rollouts, course, options, export):
         for first in range(0, options.batch, options.part):
             some = slice(first, first + options.part)
             batch = Batch([rollouts.prompts[number] for number in numbers[some]], answers[some], policy.pad, model.device)
-            parts.append(looked_at(policy, model, reference, head, batch, rewards[some], options.kl))
+            parts.append(looked_at(policy, model, reference, head, batch, rewards[some], options))
         whiten(parts)
         tokens = sum(float(part["batch"].said.sum()) for part in parts)
         for _ in range(EPOCHS):
             optimizer.zero_grad()
             for part in parts:
                 with policy.arithmetic():
-                    logs, values = read(model, part["batch"], head)
+                    logs, values = read(model, part["batch"], options.temperature, head)
                 (loss_of(part, logs, values.float()) / tokens).backward()
             torch.nn.utils.clip_grad_norm_([*trained, *head.parameters()], LONGEST_GRADIENT)
             optimizer.step()

@@ -25,12 +25,12 @@ DIVERGENCE = {"grpo": 0.0, "ppo": 0.05}
 class Rollouts:
     """Answers to support questions, and what they earn."""
 
-    def __init__(self, task, policy, course):
-        self.task, self.policy, self.course = task, policy, course
+    def __init__(self, task, policy, course, temperature):
+        self.task, self.policy, self.course, self.temperature = task, policy, course, temperature
         self.prompts, self.known = zip(*task.questions())
 
     def answer(self, model, numbers):
-        return self.policy.draw(model, [self.prompts[number] for number in numbers], self.task.limit)
+        return self.policy.draw(model, [self.prompts[number] for number in numbers], self.task.limit, self.temperature)
 
     def reward(self, numbers, answers):
         said = [self.policy.said(answer) for answer in answers]
@@ -59,7 +59,7 @@ def learn(task, options):
     torch.manual_seed(options.seed)
     policy = weights.Policy(task.keys["model"], "cuda" if torch.cuda.is_available() else "cpu", options.bf16)
     model = weights.with_lora(policy.model) if options.lora else policy.model
-    rollouts = Rollouts(task, policy, course)
+    rollouts = Rollouts(task, policy, course, options.temperature)
 
     def export(folder):
         policy.export(model, folder)
@@ -69,7 +69,7 @@ def learn(task, options):
 
 def settings_of(options):
     return {name: getattr(options, name) for name in ("algorithm", "lora", "seed", "budget", "rate", "batch", "group", "kl",
-                                                      "checkpoints", "bf16")}
+                                                      "checkpoints", "temperature", "bf16")}
 
 
 def parse():
@@ -84,6 +84,7 @@ def parse():
     parser.add_argument("--batch", type=int, default=32, help="answers of a step (32)")
     parser.add_argument("--group", type=int, default=8, help="GRPO: answers to one question (8)")
     parser.add_argument("--kl", type=float, help="weight of the divergence from the base (GRPO 0, PPO 0.05)")
+    parser.add_argument("--temperature", type=float, help="that answers are drawn at (the run's baselines.temperature)")
     parser.add_argument("--checkpoints", type=int, default=4, help="models scored on probe, evenly over the budget (4)")
     parser.add_argument("--part", type=int, default=16, help="answers that are in memory at a time (16); changes no result")
     parser.add_argument("--bf16", action="store_true", help="compute in bf16; weights stay in float32")
@@ -101,6 +102,7 @@ def main():
     path = os.path.join(options.out, "result.json")
     task = Task(options.run, os.path.join(options.out, "splits"))
     options.budget = options.budget or task.budget()
+    options.temperature = options.temperature or task.keys["baselines.temperature"]
     if os.path.exists(path):
         if results.load(path)["settings"] != settings_of(options):
             sys.exit(f"gradients: {options.out} has a result with other settings: choose another --out, or remove it")

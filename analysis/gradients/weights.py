@@ -32,7 +32,7 @@ class Policy:
         """In which products are computed: bf16 if that was asked for; weights and their steps stay in float32."""
         return torch.autocast(self.device, torch.bfloat16, enabled=self.bf16)
 
-    def draw(self, model, prompts, limit, temperature=1.0):
+    def draw(self, model, prompts, limit, temperature):
         """An answer to each prompt, in token ids; one that has ended has its stop token."""
         width = max(map(len, prompts))
         ids = torch.tensor([[self.pad] * (width - len(prompt)) + prompt for prompt in prompts], device=model.device)
