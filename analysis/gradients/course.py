@@ -41,7 +41,8 @@ class Course:
         self.model, self.best, self.curve = os.path.join(folder, "model"), -1.0, []
         self.steps, self.scored, self.start = 0, 0, time.monotonic()
         self.base = self._score("validate")
-        self.marks = [self.budget.tokens + (total - self.budget.tokens) * (i + 1) / checkpoints for i in range(checkpoints)]
+        left = total - self.budget.tokens
+        self.marks = [total - left * i / checkpoints for i in reversed(range(checkpoints))]
 
     def _score(self, split, model=None):
         got = self.task.score(split, model)

@@ -1,4 +1,4 @@
-"""GRPO by TRL's trainer. It gets the prompts' ids and the answers drawn from them by its rollout function, so that prompts
+"""GRPO by TRL's trainer. Its rollout function gives it the prompts' ids and the answers drawn from them, so that prompts
 are the program's and tokens can be counted before they are spent."""
 import os
 
@@ -24,20 +24,21 @@ def train(policy, model, rollouts, course, options, export):
     def roll(prompts, _trainer):
         numbers = [int(number) for number in prompts]
         answers = rollouts.answer(model, numbers)
-        return {"prompt_ids": [rollouts.prompts[number] for number in numbers], "completion_ids": answers, "logprobs": None}
+        asked = [rollouts.prompts[number] for number in numbers]
+        return {"prompt_ids": asked, "completion_ids": answers, "logprobs": None}
 
     def reward(prompts, completion_ids, **_):
         return rollouts.reward([int(number) for number in prompts], completion_ids)
 
     small = min(options.batch, options.part)
     config = GRPOConfig(
-        output_dir=os.path.join(course.folder, "trainer"), learning_rate=options.rate, lr_scheduler_type="constant",
-        per_device_train_batch_size=small, gradient_accumulation_steps=options.batch // small, num_generations=options.group,
-        max_completion_length=course.task.limit, temperature=options.temperature, beta=options.kl, max_steps=1 << 30, seed=options.seed,
-        use_cpu=model.device.type == "cpu", bf16=options.bf16, gradient_checkpointing=False, save_strategy="no", report_to="none",
-        logging_strategy="no", disable_tqdm=True)
-    trainer = GRPOTrainer(model=model, processing_class=policy.tokenizer, args=config, rollout_func=roll, reward_funcs=reward,
-                          train_dataset=Dataset.from_list([{"prompt": str(i)} for i in range(len(rollouts.prompts))]),
-                          callbacks=[Watch(course, export)])
+        output_dir=os.path.join(course.folder, "trainer"), seed=options.seed, use_cpu=model.device.type == "cpu",
+        learning_rate=options.rate, lr_scheduler_type="constant", beta=options.kl, num_generations=options.group,
+        per_device_train_batch_size=small, gradient_accumulation_steps=options.batch // small, max_steps=1 << 30,
+        max_completion_length=course.task.limit, temperature=options.temperature, bf16=options.bf16,
+        gradient_checkpointing=False, save_strategy="no", report_to="none", logging_strategy="no", disable_tqdm=True)
+    numbered = Dataset.from_list([{"prompt": str(i)} for i in range(len(rollouts.prompts))])
+    trainer = GRPOTrainer(model=model, processing_class=policy.tokenizer, args=config, train_dataset=numbered,
+                          rollout_func=roll, reward_funcs=reward, callbacks=[Watch(course, export)])
     trainer.remove_callback(PrinterCallback)
     trainer.train()

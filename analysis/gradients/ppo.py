@@ -99,8 +99,8 @@ def train(policy, model, rollouts, course, options, export):
     torch.nn.init.zeros_(head.weight)
     torch.nn.init.zeros_(head.bias)
     trained = [weight for weight in model.parameters() if weight.requires_grad]
-    optimizer = torch.optim.AdamW([{"params": trained, "lr": options.rate}, {"params": head.parameters(), "lr": VALUE_RATE}],
-                                  weight_decay=0.0)
+    groups = [{"params": trained, "lr": options.rate}, {"params": head.parameters(), "lr": VALUE_RATE}]
+    optimizer = torch.optim.AdamW(groups, weight_decay=0.0)
     questions = Questions(len(rollouts.prompts), options.seed)
     while course.may_step():
         numbers = questions.take(options.batch)
@@ -108,7 +108,8 @@ def train(policy, model, rollouts, course, options, export):
         rewards, parts = rollouts.reward(numbers, answers), []
         for first in range(0, options.batch, options.part):
             some = slice(first, first + options.part)
-            batch = Batch([rollouts.prompts[number] for number in numbers[some]], answers[some], policy.pad, model.device)
+            asked = [rollouts.prompts[number] for number in numbers[some]]
+            batch = Batch(asked, answers[some], policy.pad, model.device)
             parts.append(looked_at(policy, model, reference, head, batch, rewards[some], options))
         whiten(parts)
         tokens = sum(float(part["batch"].said.sum()) for part in parts)

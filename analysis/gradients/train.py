@@ -42,15 +42,16 @@ class Rollouts:
 
 
 def processor_seconds():
-    return sum(used.ru_utime + used.ru_stime for used in map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)))
+    both = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(used.ru_utime + used.ru_stime for used in both)
 
 
 def learn(task, options):
     """Trains and gates. Returns the course and the gate's decision."""
     course = Course(task, options.budget, options.checkpoints, options.out, options.batch)
     if not course.may_step():
-        sys.exit(f"gradients: {options.budget} tokens do not allow one step of {options.batch} answers, its checkpoint on probe "
-                 f"and the gate on validate: {course.need()} are needed at least")
+        sys.exit(f"gradients: {options.budget} tokens do not allow one step of {options.batch} answers, its checkpoint on "
+                 f"probe and the gate on validate: {course.need()} are needed at least")
     import torch
     import weights
     import importlib
@@ -68,8 +69,8 @@ def learn(task, options):
 
 
 def settings_of(options):
-    return {name: getattr(options, name) for name in ("algorithm", "lora", "seed", "budget", "rate", "batch", "group", "kl",
-                                                      "checkpoints", "temperature", "bf16")}
+    names = ("algorithm", "lora", "seed", "budget", "rate", "batch", "group", "kl", "checkpoints", "temperature", "bf16")
+    return {name: getattr(options, name) for name in names}
 
 
 def parse():
@@ -77,7 +78,7 @@ def parse():
     parser.add_argument("run", metavar="RUN", help="a finished run of `coppice run`")
     parser.add_argument("--out", required=True, metavar="DIR")
     parser.add_argument("--algorithm", choices=["grpo", "ppo"], default="grpo")
-    parser.add_argument("--lora", action="store_true", help="train adapters of rank 16 on all linear layers, not all weights")
+    parser.add_argument("--lora", action="store_true", help="adapters of rank 16 on all linear layers, not all weights")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--budget", type=int, metavar="TOKENS", help="generated tokens (what the search has spent)")
     parser.add_argument("--rate", type=float, help="learning rate, constant (1e-5; with --lora 2e-4)")
@@ -86,7 +87,7 @@ def parse():
     parser.add_argument("--kl", type=float, help="weight of the divergence from the base (GRPO 0, PPO 0.05)")
     parser.add_argument("--temperature", type=float, help="that answers are drawn at (the run's baselines.temperature)")
     parser.add_argument("--checkpoints", type=int, default=4, help="models scored on probe, evenly over the budget (4)")
-    parser.add_argument("--part", type=int, default=16, help="answers that are in memory at a time (16); changes no result")
+    parser.add_argument("--part", type=int, default=16, help="answers in memory at a time (16); changes no result")
     parser.add_argument("--bf16", action="store_true", help="compute in bf16; weights stay in float32")
     parser.add_argument("--discard", action="store_true", help="keep no weights")
     options = parser.parse_args()
@@ -119,8 +120,8 @@ def main():
     shutil.rmtree(os.path.join(options.out, "splits"))
     if options.discard:
         shutil.rmtree(course.model)
-    print(f"test {sum(test['rewards']) / len(test['rewards']):.3f}{'' if gate['accepted'] else ' (base)'}, {budget.tokens} tokens, "
-          f"{time.monotonic() - start:.0f} s, {spent:.0f} processor seconds; {path}")
+    print(f"test {sum(test['rewards']) / len(test['rewards']):.3f}{'' if gate['accepted'] else ' (base)'}, "
+          f"{budget.tokens} tokens, {time.monotonic() - start:.0f} s, {spent:.0f} processor seconds; {path}")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A model to be trained: its weights in float32, answers drawn from it, and the way back to a folder that any program reads."""
+"""A model to be trained: its weights in float32, answers drawn from it, and the way back to a folder of a model."""
 import copy
 import glob
 import os
@@ -35,12 +35,13 @@ class Policy:
     def draw(self, model, prompts, limit, temperature):
         """An answer to each prompt, in token ids; one that has ended has its stop token."""
         width = max(map(len, prompts))
-        ids = torch.tensor([[self.pad] * (width - len(prompt)) + prompt for prompt in prompts], device=model.device)
-        mask = torch.tensor([[0] * (width - len(prompt)) + [1] * len(prompt) for prompt in prompts], device=model.device)
+        ids = [[self.pad] * (width - len(prompt)) + prompt for prompt in prompts]
+        mask = [[0] * (width - len(prompt)) + [1] * len(prompt) for prompt in prompts]
         how = GenerationConfig(do_sample=True, temperature=temperature, top_k=0, top_p=1.0, max_new_tokens=limit,
                                eos_token_id=self.stops, pad_token_id=self.pad)
         with torch.no_grad(), self.arithmetic():
-            drawn = model.generate(input_ids=ids, attention_mask=mask, generation_config=how)
+            drawn = model.generate(input_ids=torch.tensor(ids, device=model.device), generation_config=how,
+                                   attention_mask=torch.tensor(mask, device=model.device))
         return [self._cut(answer) for answer in drawn[:, width:].tolist()]
 
     def _cut(self, answer):
@@ -68,12 +69,13 @@ class Policy:
             with safe_open(path, "pt") as base:
                 for name in base.keys():
                     if name not in state:
-                        raise SystemExit(f"gradients: transformers has no weights {name} of {path}: this model is not supported")
+                        raise SystemExit(f"gradients: transformers knows no {name} of {path}: it cannot be trained")
                     tensors[name] = state[name].detach().to("cpu", base.get_tensor(name).dtype).contiguous().clone()
         save_file(tensors, os.path.join(out, "model.safetensors"), metadata={"format": "pt"})
 
 
 def with_lora(model):
     from peft import LoraConfig, get_peft_model
-    return get_peft_model(model, LoraConfig(r=LORA_RANK, lora_alpha=LORA_ALPHA, lora_dropout=0.0, target_modules="all-linear",
-                                            task_type="CAUSAL_LM"))
+    adapters = LoraConfig(r=LORA_RANK, lora_alpha=LORA_ALPHA, lora_dropout=0.0, target_modules="all-linear",
+                          task_type="CAUSAL_LM")
+    return get_peft_model(model, adapters)

@@ -119,8 +119,7 @@ def make_data(task):
 
 
 def need_torch():
-    done = subprocess.run([TORCH[0], "-c", "import torch, trl, peft"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                          check=False)
+    done = subprocess.run([TORCH[0], "-c", "import torch, trl, peft"], stderr=subprocess.PIPE, text=True, check=False)
     if done.returncode != 0:
         sys.exit(f"results: {TORCH[0]} cannot train: {(done.stderr.strip().splitlines() or ['?'])[-1]}; install what "
                  f"analysis/gradients/requirements.txt lists, and name its Python in COPPICE_TORCH_PYTHON")
@@ -355,9 +354,10 @@ def few_shot(job, tree, seed, options):
     if not os.path.exists(path):
         cut(tree, job.keys, job.folder)
         got, answers = evaluate_split(job, job.folder, "test", [
-            "--examples", os.path.join(job.folder, "support.jsonl"), "--shots", str(options.shots), "--shot-seed", str(seed)])
-        store(path, {"scores": [answer["reward"] for answer in answers], "answers": 1, "test_tokens": got["generated_tokens"],
-                     "test_evaluations": len(answers), "search_evaluations": 0, "search_tokens": 0})
+            "--examples", os.path.join(job.folder, "support.jsonl"), "--shots", str(options.shots), "--shot-seed",
+            str(seed)])
+        store(path, {"scores": [answer["reward"] for answer in answers], "answers": 1, "search_evaluations": 0,
+                     "test_tokens": got["generated_tokens"], "test_evaluations": len(answers), "search_tokens": 0})
     return load(path)
 
 

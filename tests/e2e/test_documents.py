@@ -27,6 +27,7 @@ ELSEWHERE = [
     (r"slurm/sweep\.sh ", "tests/slurm/test_sweep.py", "sweep.sh"),
     (r"sbatch .*slurm/coppice\.sbatch ", "tests/slurm/jobs.py", "coppice.sbatch"),
     (r"slurm/mpirun\.sh -np 9 coppice run ", "tests/e2e/test_mpirun.py", "mpirun.sh"),
+    (r"analysis/gradients/train\.py ", "tests/e2e/test_gradients.py", '"train.py"'),
     (r"analysis/coppice-report ", "tests/e2e/test_report.py", "coppice-report"),
     (r"coppice bench --backend cuda$", "tests/e2e/test_bench_gpu.py", "bench"),
     (r"coppice eval --model M .*--perplexity ", "tests/e2e/test_perplexity.py", '"--perplexity"'),

@@ -40,7 +40,8 @@ def check_task(run, folder):
     scored = task.score("validate")
     check(scored["rewards"] == scored["measure"] == base[32:64] and {0, 1} == set(base[32:64]), "other scores on validate")
     check(task.score("test")["rewards"] == final, "other scores on test")
-    told = [{**known, "response": f"#### {known['answer']}" if i % 3 else "#### 0.5"} for i, (_, known) in enumerate(questions)]
+    told = [{**known, "response": f"#### {known['answer']}" if i % 3 else "#### 0.5"}
+            for i, (_, known) in enumerate(questions)]
     check(task.rewards(told) == [float(i % 3 > 0) for i in range(16)], "other rewards")
     check(task.budget() == tree["final"]["consolidated"]["search_tokens"] > 5000, "another budget")
     gated = tree["gate"]["decisions"]["01"]
@@ -56,7 +57,8 @@ class Script:
     limit = 10
 
     def __init__(self, probe, validate):
-        self.rows, self.earned = {"probe": [None] * 4, "validate": [None] * 8}, {"probe": list(probe), "validate": list(validate)}
+        self.rows = {"probe": [None] * 4, "validate": [None] * 8}
+        self.earned = {"probe": list(probe), "validate": list(validate)}
 
     def score(self, split, _model=None):
         count, right = len(self.rows[split]), self.earned[split].pop(0)
@@ -81,7 +83,8 @@ def check_course(folder):
     """The whole budget and no more is spent; the best on probe is gated, of equals the later; no gain, no model."""
     for total, steps in ((1000, 14), (1049, 15), (250, 1)):
         course, gate, _ = follow(folder, [1, 1, 1, 1], [2, 6], total)
-        check(course.steps == steps and total - 130 < course.budget.tokens <= total, f"{total}: {course.steps} {course.budget.tokens}")
+        spent = course.budget.tokens
+        check(course.steps == steps and total - 130 < spent <= total, f"{total}: {spent} in {course.steps} steps")
         check(gate["accepted"] and gate["mean"] == 0.5, f"{gate}")
     _, _, best = follow(folder, [1, 3, 2], [2, 6])
     check(1 < best < 14, f"step {best} is not the best on probe")
@@ -93,19 +96,20 @@ def check_course(folder):
 
 
 def table(folder, *more, code=0, env=None):
-    command = [sys.executable, results.__file__, "--job", DEMO, "--seeds", "1", "--shots", "0", "--out", folder, "--ranks", "1"]
+    command = [sys.executable, results.__file__, "--job", DEMO, "--seeds", "1", "--shots", "0", "--ranks", "1"]
     command += [word for setting in SMALL for word in ("--set", setting)]
-    done = subprocess.run([*command, *more], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                          env=dict(ENV, **(env or {})), check=False)
-    check(done.returncode == code, f"results {more}: exit code {done.returncode}, not {code}\n{done.stdout}")
+    return call([*command, "--out", folder, *more], code, dict(ENV, **(env or {})))
+
+
+def call(command, code, env):
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                          env=env, check=False)
+    check(done.returncode == code, f"{command}: exit code {done.returncode}, not {code}\n{done.stdout}")
     return done.stdout
 
 
 def train(run, out, *more, code=0):
-    done = subprocess.run([PYTHON, os.path.join(GRADIENTS, "train.py"), run, "--out", out, *TRAIN, *more], stdin=subprocess.DEVNULL,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=ENV, check=False)
-    check(done.returncode == code, f"train {more}: exit code {done.returncode}, not {code}\n{done.stdout}")
-    return done.stdout
+    return call([PYTHON, os.path.join(GRADIENTS, "train.py"), run, "--out", out, *TRAIN, *more], code, ENV)
 
 
 def tensors(model):
@@ -114,7 +118,8 @@ def tensors(model):
     length = int.from_bytes(data[:8], "little")
     head = json.loads(data[8:8 + length])
     kinds = {name: (kind["dtype"], kind["shape"]) for name, kind in head.items() if name != "__metadata__"}
-    return kinds, {name: data[8 + length + head[name]["data_offsets"][0]:8 + length + head[name]["data_offsets"][1]] for name in kinds}
+    places = {name: [8 + length + offset for offset in head[name]["data_offsets"]] for name in kinds}
+    return kinds, {name: data[first:end] for name, (first, end) in places.items()}
 
 
 def check_training(run, out, *options):
@@ -122,7 +127,8 @@ def check_training(run, out, *options):
     budget = inspect(run)["final"]["consolidated"]["search_tokens"]
     said = train(run, out, *options)
     got = results.load(os.path.join(out, "result.json"))
-    check(budget * 0.5 < got["search_tokens"] <= budget and f"of {budget:.0f} tokens" in said, f"{got['search_tokens']} of {budget}")
+    spent = got["search_tokens"]
+    check(budget * 0.5 < spent <= budget and f"of {budget:.0f} tokens" in said, f"{spent} of {budget}")
     check(len(got["steps"]) >= 2 and got["search_evaluations"] >= 16 * len(got["steps"]) + 2 * 32 + 16, f"{got}")
     kinds, weights = tensors(os.path.join(out, "model"))
     before_kinds, before = tensors(MODEL)
@@ -164,12 +170,12 @@ with scratch() as folder:
     without = table(folder, "--methods", "corp,grpo", code=1, env={"COPPICE_TORCH_PYTHON": "false"})
     check("requirements.txt" in without and "COPPICE_TORCH_PYTHON" in without, without)
     if subprocess.run([PYTHON, "-c", "import torch, trl, peft"], stderr=subprocess.DEVNULL, check=False).returncode != 0:
-        print(f"skip: {PYTHON} has no torch, trl and peft (COPPICE_TORCH_PYTHON), so nothing was trained; the rest was tested")
+        print(f"skip: {PYTHON} has no torch, trl, peft (COPPICE_TORCH_PYTHON): nothing was trained, the rest was tested")
         sys.exit(77)
     check("are needed at least" in train(source, os.path.join(folder, "none"), "--budget", "2000", code=1), "a budget of no step")
     check_advantages()
     full = check_training(source, os.path.join(folder, "grpo"))
-    lora = check_training(source, os.path.join(folder, "ppo-lora"), "--algorithm", "ppo", "--lora", "--rate", "5e-3")
+    lora = check_training(source, os.path.join(folder, "ppo-lora"), "--algorithm", "ppo", "--lora")
     given = [f"--train={word}" for word in TRAIN]
     shown = table(os.path.join(folder, "table"), "--methods", "ppo,corp,grpo-lora", *given)
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in shown.splitlines() if line.startswith("| demo | ")]
@@ -178,5 +184,5 @@ with scratch() as folder:
     for title in ("PPO", "GRPO, LoRA"):
         check(0 < float(rows[title][9]) <= float(rows["CoRP"][9]) and float(rows[title][12]) > 0, f"{rows[title]}")
     check("seed 1 ..." not in table(os.path.join(folder, "table"), "--methods", "corp,ppo,grpo-lora", *given), "trained again")
-    print(f"* GRPO {sum(full['scores']) / 32:.3f}, PPO with LoRA {sum(lora['scores']) / 32:.3f}, base {rows['base'][2]}, CoRP "
-          f"{rows['CoRP'][2]} with {full['search_tokens']} to {inspect(source)['final']['consolidated']['search_tokens']:.0f} tokens")
+    print(f"* GRPO {sum(full['scores']) / 32:.3f}, PPO with LoRA {sum(lora['scores']) / 32:.3f}, base {rows['base'][2]}, "
+          f"CoRP {rows['CoRP'][2]}")
