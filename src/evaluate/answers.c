@@ -137,7 +137,7 @@ static bool is_over(void *context, size_t index, const cop_ids *ids)
 void cop_evaluator_list_prompts(cop_evaluator *evaluator, const cop_unit *unit)
 {
     for (size_t i = 0; i < unit->count; i++)
-        evaluator->batch_prompts[i] = cop_evaluator_prompt(evaluator, unit->examples[i]);
+        evaluator->batch_prompts[i] = cop_prompts_at(&evaluator->prompts, unit->examples[i]);
 }
 
 cop_status cop_evaluator_answer(cop_evaluator *evaluator, const cop_unit *units, size_t count,

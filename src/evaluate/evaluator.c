@@ -164,10 +164,7 @@ const cop_text *cop_evaluator_notes(const cop_evaluator *evaluator)
 
 cop_prompt cop_evaluator_prompt(const cop_evaluator *evaluator, size_t example)
 {
-    const prompt_set *const prompts = &evaluator->prompts;
-    const size_t start = prompts->start[example];
-    return (cop_prompt){.ids = prompts->ids.data + start,
-                        .count = prompts->start[example + 1] - start};
+    return cop_prompts_at(&evaluator->prompts, example);
 }
 
 cop_checkpoint *cop_evaluator_checkpoint(const cop_evaluator *evaluator)

@@ -169,6 +169,13 @@ out:
     return status;
 }
 
+cop_prompt cop_prompts_at(const prompt_set *prompts, size_t example)
+{
+    const size_t start = prompts->start[example];
+    return (cop_prompt){.ids = prompts->ids.data + start,
+                        .count = prompts->start[example + 1] - start};
+}
+
 void cop_prompts_free(prompt_set *prompts)
 {
     cop_ids_free(&prompts->ids);

@@ -22,6 +22,9 @@ cop_status cop_prompts_create(const cop_evaluator_options *options,
                               const cop_tokenizer *tokenizer, const cop_model_config *config,
                               prompt_set *prompts, cop_error *err);
 
+/* Token ids of an example's prompt; borrowed. */
+cop_prompt cop_prompts_at(const prompt_set *prompts, size_t example);
+
 /* Frees the set; it is then {0} again. */
 void cop_prompts_free(prompt_set *prompts);
 

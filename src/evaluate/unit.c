@@ -55,7 +55,7 @@ static cop_status fill_response(cop_evaluator *evaluator, const cop_text *text, 
                                .length = text->length};
     const cop_task *const task = set->task;
     if (task->scorer != NULL) { /* functions have no use for the prompt */
-        const cop_prompt given = cop_evaluator_prompt(evaluator, example);
+        const cop_prompt given = cop_prompts_at(&evaluator->prompts, example);
         COP_TRY(cop_tokenizer_decode(evaluator->tokenizer, given.ids, given.count, false,
                                      prompt, err));
         response->prompt = prompt->data;
