@@ -1,7 +1,6 @@
 #include "model/memory_plan.h"
 
 #include "coppice/base/memory.h"
-#include "coppice/rebuild/rebuild.h"
 
 #include <stdio.h>
 
