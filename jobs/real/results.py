@@ -430,9 +430,10 @@ def tell(job, results, options):
     vote = None
     if "corp" in options.methods:
         trees = [results["corp", seed] for seed in seeds]
-        for group in [name for name in trees[0]["baselines"] if re.search(r"_k\d+$", name)]:
-            rows.append((trees[0]["baselines"][group]["title"], [tree["baselines"][group] for tree in trees]))
-        if "randopt_k50" in trees[0]["baselines"]:
+        baselines = trees[0].get("baselines", {})  # a job may have none
+        for group in [name for name in baselines if re.search(r"_k\d+$", name)]:
+            rows.append((baselines[group]["title"], [tree["baselines"][group] for tree in trees]))
+        if "randopt_k50" in baselines:
             vote = average([tree["baselines"]["randopt_k50"] for tree in trees])
     for method in options.methods:
         trees = [results[method, seed] for seed in seeds]
