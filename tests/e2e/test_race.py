@@ -11,8 +11,8 @@ from lib import DEMO, ENV, QUICK, TOP, check, coppice, inspect, kill_job, read, 
 
 SHORT = [*QUICK, "splits.test=16", "recenter.rounds=1", "analysis.split_half=false", "baselines.randopt=[]",
          "baselines.self_consistency=[]", "checkpoint.interval=0.1"]
-VOTERS = [*SHORT, "method=randopt", "population.race=3", "population.noise=rank-2", "backend.batch=16", "splits.test=24", "baselines.randopt=[1, 3]",
-          "analysis.split_half=false"]
+VOTERS = [*SHORT, "method=randopt", "population.race=3", "population.noise=rank-2", "backend.batch=16", "splits.test=24",
+          "baselines.randopt=[1, 3]", "analysis.split_half=false"]
 RACE = [*SHORT, "consolidate.race=4", "recenter.race=4", "backend.batch=16"]
 COLUMNS = ("left_after", "left_behind", "left_gap", "left_error", "race_z")
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Support examples that tell no candidates apart are replaced, with noise of low rank: the same bytes with 1 and 3 ranks and after kills, on
-record, counted by the check and the plan, and every page says what that does to means."""
+"""Support examples that tell no candidates apart are replaced, with noise of low rank: the same bytes with 1 and 3 ranks
+and after kills, on record, counted by the check and the plan, and every page says what that does to means."""
 import json
 import os
 import random
@@ -9,7 +9,8 @@ import time
 
 from lib import COPPICE, DEMO, ENV, QUICK, TOP, check, coppice, inspect, kill_job, read, run_job, same_result, scratch
 
-SHORT = [*QUICK, "population.noise=rank-4", "population.scaling=rms", "population.sigma=[0.1, 0.2]", "splits.test=16", "population.size=20", "recenter.rounds=0", "consolidate.max_scale=2",
+SHORT = [*QUICK, "population.noise=rank-4", "population.scaling=rms", "population.sigma=[0.1, 0.2]", "splits.test=16",
+         "population.size=20", "recenter.rounds=0", "consolidate.max_scale=2",
          "analysis.split_half=false", "baselines.randopt=[1]", "baselines.self_consistency=[]", "checkpoint.interval=0.1"]
 DROP = [*SHORT, "splits.drop_uninformative=true", "splits.drop_after=3"]
 JUDGES = 3
