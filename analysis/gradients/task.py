@@ -10,7 +10,7 @@ TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(TOP, "jobs", "real"))
 import results  # noqa: E402
 
-# `coppice eval` does not know these keys of a job, so a job that sets them is not scored alike.
+# Training does not know these keys of a job, so one that sets them would not be answered alike.
 PLAIN = {"task.shots": 0, "generation.stop": [], "generation.stop_tokens": [], "generation.repetition_penalty": 0,
          "generation.no_repeat_ngram_size": 0, "generation.min_new_tokens": 0, "generation.model_rules": True}
 
@@ -26,7 +26,7 @@ class Task:
             sys.exit(f"gradients: {run} is not finished: its budget and its result are what is compared with")
         other = [key for key, value in PLAIN.items() if self.keys.get(key, value) != value]
         if other:
-            sys.exit(f"gradients: {run} sets {', '.join(other)}, which `coppice eval` does not know: take a job without")
+            sys.exit(f"gradients: {run} sets {', '.join(other)}, which training does not know: take a job without")
         os.makedirs(folder, exist_ok=True)
         self.rows = results.cut(self.tree, self.keys, folder)
         self.limit = self.keys["generation.max_new_tokens"]

@@ -447,9 +447,10 @@ def tell(job, results, options):
 HEAD = ("| job | method | mean | 95% interval | by seed | gain on the base (95%, paired) | p | on RandOpt, K = 50 (95%, paired) | "
         "search, answers | search, M tokens | test, tokens an item | wall, minutes | processor, minutes |\n" + "|---" * 13 + "|")
 TAIL = """
-Accuracy on test, means over the population seeds {seeds}. Intervals by a bootstrap over the questions, p by random signs of
-their differences ({resamples} draws each). (base): nothing passed the gate. Minutes are of the whole run, CoRP's with the
-votes on test. Search of GRPO and PPO is what they were trained with. {machine}; {version}."""
+Mean reward on test, which is the accuracy where rewards are 0 or 1; means over the population seeds {seeds}. Intervals
+by a bootstrap over the questions, p by random signs of their differences ({resamples} draws each). (base): nothing passed
+the gate. Minutes are of the whole run, CoRP's with the votes on test. Search of GRPO and PPO is what they were trained
+with. {machine}; {version}."""
 
 
 def main():
