@@ -121,7 +121,7 @@ int main(int argc, char **argv)
     }
     const cop_command *const command = find_command(argv[1]);
     if (command == NULL) return refuse_command(argv[1]);
-    char name[64];
+    static char name[64]; /* argv, which gets it, outlives this function */
     (void)snprintf(name, sizeof name, "coppice %s", command->name);
     argv[1] = name;
     cop_error err = {0};
