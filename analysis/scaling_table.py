@@ -8,24 +8,15 @@ seed, from a job file.
 NOISE is one of population.noise (full). Jobs that DIR holds already are not run again, so an interrupted table goes on.
 Each is run by slurm/mpirun.sh on all cores, without recentring: what a population is worth by itself. Accuracies are those on test, means over the seeds; the interval is a bootstrap over the questions of that mean."""
 import argparse
-import json
 import os
-import random
 import subprocess
 import sys
 
-TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-COPPICE = os.environ.get("COPPICE", os.path.join(TOP, "build", "coppice"))
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "jobs", "real"))
+from results import COPPICE, MPIRUN, average, crowded, inspect, quantiles  # noqa: E402
+
 SIGMAS = ["absolute=[0.005, 0.01, 0.02]", "rms=[0.05, 0.1, 0.2]", "spectral=[0.05, 0.1, 0.2]", "modular=[0.4, 0.8, 1.6]"]
 METHODS = [("randopt_k1", "RandOpt, K = 1"), ("randopt_k10", "K = 10"), ("consolidated", "consolidated")]
-RESAMPLES = 4000
-
-
-def crowded():
-    """The environment in which mpirun starts a rank more than there are cores: rank 0 only coordinates."""
-    said = subprocess.run([os.path.join(TOP, "slurm", "mpirun.sh"), "--environment", "crowded"], stdout=subprocess.PIPE,
-                          text=True, check=True).stdout
-    return dict(os.environ, **dict(line.split("=", 1) for line in said.splitlines()))
 
 
 def run(options, kind, sigmas, size, seed):
@@ -33,30 +24,22 @@ def run(options, kind, sigmas, size, seed):
     out = os.path.join(options.out, f"{kind.replace('/', '-')}-{size}-{seed}")
     if not os.path.exists(os.path.join(out, "summary.json")):
         settings = [f"population.scaling={scaling}", f"population.sigma={sigmas}", f"population.size={size}",
-                    f"population.noise={noise or 'full'}", f"population.seed={seed}", "recenter.rounds=0", "baselines.randopt=[1, 10]",
-                    "baselines.self_consistency=[]", "analysis.split_half=false", *options.set]
-        launch = [os.path.join(TOP, "slurm", "mpirun.sh"), "--oversubscribe", "-np", str(options.ranks + 1)]
+                    f"population.noise={noise or 'full'}", f"population.seed={seed}", "recenter.rounds=0",
+                    "baselines.randopt=[1, 10]", "baselines.self_consistency=[]", "analysis.split_half=false", *options.set]
+        launch = [MPIRUN, "--oversubscribe", "-np", str(options.ranks + 1)]
         command = [*(launch if options.ranks > 1 else []), COPPICE, "run", options.job, "--out", out, "--progress", "never"]
         done = subprocess.run(command + [word for setting in settings for word in ("-s", setting)], stdin=subprocess.DEVNULL,
                               env=crowded(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
         if done.returncode != 0:
             sys.exit(f"{out}: exit code {done.returncode}\n{done.stdout[-2000:]}")
-    tree = json.loads(subprocess.run([COPPICE, "inspect", out, "--json"], stdout=subprocess.PIPE, check=True).stdout)
+    tree = inspect(out)
     return {**tree["final"], **tree["baselines"]}
 
 
-def bootstrap(rows):
-    """95% interval of the mean over seeds, rows [seeds][questions], by drawing questions."""
-    chance = random.Random(1)
-    means = [sum(column) / len(column) for column in zip(*rows)]
-    drawn = sorted(sum(chance.choices(means, k=len(means))) / len(means) for _ in range(RESAMPLES))
-    return drawn[RESAMPLES // 40], drawn[-RESAMPLES // 40]
-
-
 def cell(trees, method):
-    rows = [tree[method]["scores"] for tree in trees]
-    means = [sum(row) / len(row) for row in rows]
-    low, high = bootstrap(rows)
+    groups = [tree[method] for tree in trees]
+    means = [sum(group["scores"]) / len(group["scores"]) for group in groups]
+    low, high = quantiles(average(groups))
     return f"{sum(means) / len(means):.3f} ({low:.3f} .. {high:.3f}; {' '.join(f'{mean:.3f}' for mean in means)})"
 
 

@@ -8,30 +8,30 @@ no part of the search, each run is one rank of one thread on one core; all sides
 The table has the consolidated model's accuracy on test and what the search took, as ratios to the first side, of sums
 over the seeds. Runs that DIR has are not made again."""
 import argparse
-import json
 import os
 import shlex
 import subprocess
 import sys
-import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "jobs", "real"))
+from results import clocks, load, store  # noqa: E402
 
 ALONE = ["baselines.randopt=[]", "baselines.self_consistency=[]"]
 
 
 class Side:
-    def __init__(self, text, number, options):
+    def __init__(self, text, number, out):
         title, bar, command = text.partition("|")
         words = shlex.split(command)
         if not bar or len(words) < 2:
-            options.parser.error(f"--side {text!r} is not TITLE | PROGRAM JOB.yaml KEY=VALUE ...")
+            sys.exit(f"search_cost: --side {text!r} is not TITLE | PROGRAM JOB.yaml KEY=VALUE ...")
         self.title, (self.program, self.job, *self.settings) = title.strip(), words
-        self.folder = os.path.join(options.out, f"side{number}")
+        self.folder = os.path.join(out, f"side{number}")
         before = os.path.join(self.folder, "side.json")
         os.makedirs(self.folder, exist_ok=True)
         if os.path.exists(before) and load(before) != words:
-            sys.exit(f"{before} is of another side, {load(before)}: choose another --out, or remove it")
-        with open(before, "w", encoding="utf-8") as file:
-            json.dump(words, file)
+            sys.exit(f"search_cost: {before} is of another side, {load(before)}: choose another --out, or remove it")
+        store(before, words)
 
     def run(self, seed):
         """Accuracy on test, answers and tokens of the search, seconds of wall and of processor."""
@@ -40,28 +40,18 @@ class Side:
             command = [self.program, "run", self.job, "--out", out, "--progress", "never"]
             for setting in [*ALONE, *self.settings, f"population.seed={seed}"]:
                 command += ["-s", setting]
-            start, before = time.monotonic(), os.times()
+            start = clocks()
             done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                                   text=True, check=False, env=dict(os.environ, OMP_WAIT_POLICY="passive"))
-            after = os.times()
             if done.returncode != 0:
-                sys.exit(f"{shlex.join(command)}: exit code {done.returncode}\n{done.stdout[-2000:]}")
-            summary = load(os.path.join(out, "summary.json"))
+                sys.exit(f"search_cost: {shlex.join(command)}: exit code {done.returncode}\n{done.stdout[-2000:]}")
+            end, summary = clocks(), load(os.path.join(out, "summary.json"))
             found = summary["test"]["consolidated"]
-            # Where nothing passed the gate the result is the base, which is not what it took to say so.
-            costs = max((group for group in summary["test"].values()), key=lambda group: group["search_evaluations"])
-            row = {"accuracy": found["accuracy"], "improved": summary["improved"], "answers": costs["search_evaluations"],
-                   "tokens": costs["search_tokens"], "wall": time.monotonic() - start,
-                   "processor": after.children_user + after.children_system - before.children_user - before.children_system}
-            with open(out + ".json.new", "w", encoding="utf-8") as file:
-                json.dump(row, file)
-            os.replace(out + ".json.new", out + ".json")
+            store(out + ".json", {
+                "accuracy": found["accuracy"], "improved": summary["improved"], "answers": found["search_evaluations"],
+                "tokens": found["search_tokens"], "wall": end["seconds"] - start["seconds"],
+                "processor": end["processor"] - start["processor"]})
         return load(out + ".json")
-
-
-def load(path):
-    with open(path, encoding="utf-8") as file:
-        return json.load(file)
 
 
 def total(rows, key):
@@ -74,8 +64,7 @@ def main():
     parser.add_argument("--out", required=True)
     parser.add_argument("--seeds", default="1,2,3,4,5")
     options = parser.parse_args()
-    options.parser = parser
-    sides = [Side(text, number, options) for number, text in enumerate(options.side)]
+    sides = [Side(text, number, options.out) for number, text in enumerate(options.side)]
     seeds = [int(seed) for seed in options.seeds.split(",")]
     rows = [[] for _ in sides]
     for seed in seeds:

@@ -145,8 +145,7 @@ typedef struct cop_backend_plan {
     size_t others;         /**< elements of vectors and tables, once */
     size_t kv;             /**< elements of the KV cache, of all lanes */
     size_t activations;    /**< elements, of all lanes */
-    uint64_t
-        factors; /**< bytes of noise of low rank, while a weight is rebuilt; not on a GPU */
+    uint64_t factors; /**< bytes of noise of low rank while a weight is rebuilt; of no GPU */
     cop_dtype storage;
 } cop_backend_plan;
 
