@@ -16,14 +16,12 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "e2e"))
 
-from lib import COPPICE, ENV, QUICK, TOP, check, coppice, inspect, mpi, read, run_command  # noqa: E402
+from lib import COPPICE, ENV, QUICK, TOP, check, coppice, inspect, mpi, read, run_command, wait_for_log  # noqa: E402
 
 # Arithmetic that every version of the libraries has; a merge passes the gate, and one round of recentring follows.
 SETTINGS = QUICK + ["backend.compute=f32", "checkpoint.interval=1000", "recenter.rounds=1", "splits.test=24",
                     "baselines.randopt=[1]", "baselines.self_consistency=[]", "consolidate.beta=[20]",
                     "analysis.split_half=false"]
-PART = 8
-
 
 # The libraries' versions differ, which is refused unless it is allowed, for nothing promises the same bits.
 ALLOWED = ["backend.mixed=true"]
@@ -42,21 +40,13 @@ def finish(job, code):
     return text
 
 
-def scored(out):
-    said = subprocess.run([COPPICE, "status", out], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-                          env=ENV, check=False).stdout
-    words = said.partition("population: ")[2].split()
-    return int(words[0]) if words and words[0].isdigit() else 0
-
-
 def begin(out):
     job = start(out)
-    while scored(out) < PART:
-        check(job.poll() is None, "the job ended before it was told to")
-        time.sleep(0.1)
+    wait_for_log(job, out, "phase population")
+    time.sleep(0.3)
     job.send_signal(signal.SIGTERM)
     finish(job, 75)
-    check("/final" not in json.dumps(list(inspect(out))), "nothing was left to do")
+    check("final" not in inspect(out), "nothing was left to do")
 
 
 def data_sets(path):

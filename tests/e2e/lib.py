@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 COPPICE = os.environ.get("COPPICE", os.path.join(TOP, "build", "coppice"))
@@ -90,6 +91,18 @@ def run_job(ranks, out, settings=(), code=0, job=DEMO, timeout=900):
     if done.returncode != code:
         fail(f"job with {ranks} ranks: exit code {done.returncode}, not {code}\n{done.stdout[-3000:]}")
     return done.stdout
+
+
+def wait_for_log(job, out, words):
+    """Waits until the run's log says so, which it does at once; status.json and run.h5 tell of a short phase late."""
+    path = os.path.join(out, "log")
+    end = time.monotonic() + 120
+    while time.monotonic() < end and job.poll() is None:
+        if os.path.exists(path) and words in read(path, "r"):
+            return
+        time.sleep(0.02)
+    job.kill()
+    fail(f"the job ended, or 120 s have passed, and the log never said {words!r}")
 
 
 def kill_job(ranks, out, settings, seconds):

@@ -10,7 +10,7 @@ import struct
 import subprocess
 import time
 
-from lib import COPPICE, ENV, MODEL, QUICK, TOP, check, read, run_command, run_job, same_result, scratch
+from lib import COPPICE, ENV, MODEL, QUICK, TOP, check, read, run_command, run_job, same_result, scratch, wait_for_log
 
 IO, MISMATCH = 6, 8
 LONG = [*QUICK, "population.size=64", "recenter.rounds=0", "checkpoint.interval=1", "analysis.split_half=false",
@@ -21,19 +21,6 @@ LONG = [*QUICK, "population.size=64", "recenter.rounds=0", "checkpoint.interval=
 def start(out, model, ranks):
     return subprocess.Popen(run_command(ranks, out, [*LONG, f"model={model}"]), env=ENV, cwd=TOP, text=True,
                             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-
-
-def wait_for_population(out, job):
-    end = time.monotonic() + 120
-    while True:
-        check(time.monotonic() < end and job.poll() is None, "the population does not begin")
-        try:
-            status = json.loads(read(os.path.join(out, "status.json")))
-            if status["phase"]["name"] == "population" and os.path.exists(os.path.join(out, "run.h5")):
-                return
-        except (OSError, ValueError, KeyError):
-            pass
-        time.sleep(0.05)
 
 
 def places(path):
@@ -95,7 +82,7 @@ def interfere(folder, whole, name, ranks, change, codes, words):
     shutil.copytree(MODEL, model)
     good = read(weights)
     job = start(out, model, ranks)
-    wait_for_population(out, job)
+    wait_for_log(job, out, "phase population")
     change(weights)
     begin = time.monotonic()
     text = job.communicate(timeout=120)[0]
@@ -138,7 +125,7 @@ with scratch() as folder:
     said = said_of_one_byte(weights).replace("is another now", "is another now than when this job began").replace(")", ";")
     before = os.stat(weights)
     job = start(os.path.join(folder, "quiet"), model, 2)
-    wait_for_population(os.path.join(folder, "quiet"), job)
+    wait_for_log(job, os.path.join(folder, "quiet"), "phase population")
     one_byte(weights)
     os.utime(weights, ns=(before.st_atime_ns, before.st_mtime_ns))
     text = job.communicate(timeout=300)[0]
@@ -150,7 +137,7 @@ with scratch() as folder:
     shutil.copytree(MODEL, model)
     weights = os.path.join(model, "model.safetensors")
     job = start(out, model, 3)
-    wait_for_population(out, job)
+    wait_for_log(job, out, "phase population")
     shutil.copy(weights, weights + ".new")
     other_weights(weights + ".new")
     os.rename(weights + ".new", weights)

@@ -11,7 +11,7 @@ import subprocess
 import time
 
 from lib import (DATA, ENV, MODEL, QUICK, TOP, check, coppice, inspect, json_lines, read, run_command, run_job,
-                 same_result, scratch)
+                 same_result, scratch, wait_for_log)
 
 SETTINGS = QUICK + ["method=randopt", "baselines.randopt=[5, 2, 500]", "baselines.self_consistency=[4, 1]",
                     "baselines.temperature=0.9", "baselines.top_p=0.95", "checkpoint.interval=0.1"]
@@ -105,16 +105,12 @@ def check_randopt(folder):
 def check_kills(folder, whole):
     """Killed during the members, then during the samples; the end is the same."""
     out = os.path.join(folder, "killed")
-    for path in ("randopt", "self_consistency"):
+    for phase in ("randopt members", "self-consistency"):
         job = subprocess.Popen(run_command(2, out, SETTINGS), stdout=subprocess.DEVNULL,
                                stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL, env=ENV, cwd=TOP,
                                start_new_session=True)
-        for _ in range(1200):
-            time.sleep(0.05)
-            if job.poll() is not None or (os.path.exists(os.path.join(out, "run.h5")) and
-                                          path in inspect(out).get("baselines", {})):
-                break
-        check(job.poll() is None, f"the job ended before it could be killed in {path}")
+        wait_for_log(job, out, f"phase {phase}")
+        time.sleep(0.2)
         os.killpg(job.pid, signal.SIGKILL)
         job.wait()
     run_job(3, out, SETTINGS)

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import time
 
-from lib import BARE, ENV, TOP, check, fail, inspect, read, run_command, run_job, same_result, scratch
+from lib import BARE, ENV, TOP, check, fail, inspect, read, run_command, run_job, same_result, scratch, wait_for_log
 
 SETTINGS = BARE + ["schedule.deadline_least=1", "schedule.deadline_factor=3"]
 
@@ -37,18 +37,6 @@ def rank_of(pid):
 def start(ranks, out):
     return subprocess.Popen(run_command(ranks, out, SETTINGS), stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                             stdin=subprocess.DEVNULL, env=ENV, cwd=TOP, text=True, start_new_session=True)
-
-
-def wait_for_log(job, out, words):
-    """Waits until the log says so."""
-    path = os.path.join(out, "log")
-    end = time.monotonic() + 120
-    while time.monotonic() < end and job.poll() is None:
-        if os.path.exists(path) and words in read(path, "r"):
-            return
-        time.sleep(0.02)
-    os.killpg(job.pid, signal.SIGKILL)
-    fail(f"the log never said {words!r}")
 
 
 def finish(job, limit_s):
