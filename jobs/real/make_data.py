@@ -3,7 +3,8 @@
 
   jobs/real/make_data.py [--out DIR] [--count N] [--wordnet DIR] [TASK...]
 
-Of each TASK (all by default) it writes N distinct questions in random order to DIR/TASK.jsonl (jobs/real/data):
+Of each TASK (all by default) it writes N distinct questions in random order to DIR/TASK.jsonl (jobs/real/data), and 16
+others for few-shot prompts to DIR/TASK-examples.jsonl:
 
   arithmetic  a story with one or two steps of reckoning; the answer after ####, as in GSM8K
   glosses     a definition of WordNet 3.0: animal, food, person or place?
@@ -27,6 +28,7 @@ import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 WORDNET = "/usr/share/wordnet"
+EXAMPLES = 16  # for few-shot prompts
 TRIES = 100  # draws for each question before a task is said to have too few
 
 PEOPLE = ("Ada Ben Clara David Emma Felix Grace Henry Ida Jack Kate Leo Maria Nora Oscar Paula Rosa Sam Tina Victor "
@@ -230,9 +232,13 @@ def main():
     os.makedirs(options.out, exist_ok=True)
     for task in options.tasks or TASKS:
         material = READ[task](find_wordnet(options)) if task in READ else None
-        rows = make(task, options.count, material)
-        write(os.path.join(options.out, task + ".jsonl"), rows)
-        print(f"{os.path.join(options.out, task + '.jsonl')}: {len(rows)} rows")
+        rows = make(task, options.count + (0 if task == "text" else EXAMPLES), material)
+        for name, part in ((task, rows[:options.count]), (task + "-examples", rows[options.count:])):
+            if not part:
+                continue
+            path = os.path.join(options.out, name + ".jsonl")
+            write(path, part)
+            print(f"{path}: {len(part)} rows")
 
 
 if __name__ == "__main__":

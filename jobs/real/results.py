@@ -31,7 +31,7 @@ COPPICE = os.path.abspath(os.environ.get("COPPICE", os.path.join(TOP, "build", "
 CACHE = os.environ.get("COPPICE_REAL_DIR", os.path.join(os.environ.get("XDG_CACHE_HOME", os.path.expanduser("~/.cache")),
                                                         "coppice-real"))
 MPIRUN = os.path.join(TOP, "slurm", "mpirun.sh")
-MADE = {"smollm2": "SmolLM2-135M-Instruct"}  # by tests/real/model.sh
+MADE = {"smollm2": "SmolLM2-135M-Instruct", "gemma3": "gemma-3-270m"}  # by tests/real/model.sh
 TASKS = ["arithmetic", "glosses", "json", "words"]
 NO_BASELINES = ["baselines.randopt=[]", "baselines.self_consistency=[]"]
 METHODS = {
@@ -105,15 +105,15 @@ def make_model(name):
     folder = os.path.join(CACHE, MADE[name])
     if not os.path.isdir(folder):
         os.makedirs(CACHE, exist_ok=True)
-        subprocess.run(["sh", "-euc", '. "$here/model.sh"; need_model'], check=True,
+        subprocess.run(["sh", "-euc", '. "$here/model.sh"; choose_model "$1"; need_model', "sh", name], check=True,
                        env=dict(os.environ, here=os.path.join(TOP, "tests", "real"), root=CACHE,
                                 python=os.environ.get("PYTHON", "python3")))
     return folder
 
 
 def make_data(task):
-    path = os.path.join(HERE, "data", task + ".jsonl")
-    if not os.path.exists(path):
+    path, examples = (os.path.join(HERE, "data", name + ".jsonl") for name in (task, task + "-examples"))
+    if not (os.path.exists(path) and os.path.exists(examples)):
         subprocess.run([sys.executable, os.path.join(HERE, "make_data.py"), task], check=True)
     return path
 
@@ -156,6 +156,9 @@ def evaluate(job, data, arguments):
     command += [word for pair in keys["task.fields"].items() for word in ("--field", "=".join(pair))]
     command += [] if keys["task.chat"] == "auto" else ["--chat", keys["task.chat"]]
     command += ["--stop=" + text for text in keys["generation.stop"]]
+    if keys["task.shots"] > 0:
+        command += ["--examples", keys["task.examples"], "--shots", str(keys["task.shots"]),
+                    "--shot-seed", str(keys["splits.seed"])]
     command += arguments + (["--", *keys["task.command"]] if keys.get("task.command") else [])
     done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                           check=False)

@@ -49,6 +49,11 @@ uint64_t cop_budget_left(const cop_budget *budget)
     return left;
 }
 
+uint64_t cop_budget_left_beside(const cop_budget *budget, uint64_t owed)
+{
+    return cop_budget_is_set(budget) ? minus(cop_budget_left(budget), owed) : UINT64_MAX;
+}
+
 void cop_budget_spend(cop_budget *budget, uint64_t answers, uint64_t tokens)
 {
     if (__builtin_add_overflow(budget->spent_answers, answers, &budget->spent_answers))
@@ -111,6 +116,7 @@ cop_round cop_round_of_population(const cop_method *method, const cop_job *job)
     const uint64_t validate = (uint64_t)job->splits.validate;
     cop_round round = {.candidate = (uint64_t)job->splits.support,
                        .candidates = (size_t)job->population.size,
+                       .judges = job->splits.drop_uninformative ? cop_job_judges(job) : 0,
                        .paired = job->population.antithetic};
     if (method->proposes) {
         round.direction = probe * job->consolidate.scale.count;
@@ -151,9 +157,11 @@ size_t cop_round_count_recentring(const cop_method *method, const cop_job *job)
 
 /* --- what is made of a round --- */
 
-static uint64_t least_candidates(const cop_round *round)
+size_t cop_round_least_candidates(const cop_round *round)
 {
-    return least_of(round->candidates, COP_ROUND_LEAST);
+    uint64_t least = most_of(round->judges, COP_ROUND_LEAST);
+    if (round->paired) least += least % 2;
+    return (size_t)least_of(round->candidates, least);
 }
 
 /* What follows the candidates, at least and as the job wants it. */
@@ -169,13 +177,19 @@ static uint64_t all_later(const cop_round *round)
 
 uint64_t cop_round_least(const cop_round *round)
 {
-    return round->first + least_candidates(round) * round->candidate + least_later(round);
+    return round->first + cop_round_least_candidates(round) * round->candidate + least_later(round);
+}
+
+size_t cop_round_replacements(const cop_round *round, uint64_t left)
+{
+    const uint64_t room = minus(left, cop_round_least(round)) / 2 / (round->judges + 1);
+    return (size_t)least_of(room, round->candidate);
 }
 
 uint64_t cop_round_reserve(const cop_round *round, uint64_t left)
 {
     const uint64_t all = all_later(round);
-    const uint64_t least = round->first + least_candidates(round) * round->candidate;
+    const uint64_t least = round->first + cop_round_least_candidates(round) * round->candidate;
     if (left == UINT64_MAX) return all;
     const uint64_t share = least_of(left / 2, minus(left, least));
     return least_of(all, most_of(share, least_later(round)));
@@ -190,9 +204,9 @@ size_t cop_round_candidates(const cop_round *round, uint64_t left, uint64_t rese
     if (left == UINT64_MAX) return missing;
     uint64_t room = minus(left, reserve + first) / round->candidate;
     if (room >= missing) return missing;
-    if (round->paired) room -= room % 2;
+    if (round->paired && room > 0) room -= (scored + room) % 2;
     /* Each more is a phase that ranks wait for the end of. */
-    const uint64_t least = scored == 0 ? least_candidates(round) : scored / 16;
+    const uint64_t least = scored == 0 ? cop_round_least_candidates(round) : scored / 16;
     return room < least ? 0 : (size_t)room;
 }
 

@@ -46,14 +46,24 @@ static uint64_t spend_gate(planner *p, size_t tries)
     return spend(p, tries * (uint64_t)p->job->splits.validate);
 }
 
-/* Candidates of a round, 0: it is not made. */
-static size_t spend_candidates(planner *p, const cop_round *round, uint64_t *answers)
+/* Candidates of a round of which `scored` are, 0: it is not made. */
+static size_t spend_candidates(planner *p, const cop_round *round, size_t scored,
+                               uint64_t *answers)
 {
     const uint64_t now = left(p);
     const uint64_t reserve = cop_round_reserve(round, now);
-    const size_t count = cop_round_candidates(round, now, reserve, 0);
+    const size_t count = cop_round_candidates(round, now, reserve, scored);
     if (count > 0) *answers += spend(p, round->first + count * round->candidate);
-    return count;
+    return scored + count;
+}
+
+/* Those who decide about examples answer them, then with the base what comes for them. */
+static void spend_screen(planner *p, const cop_round *round)
+{
+    if (round->judges == 0) return;
+    p->plan->populations += spend(p, round->judges * round->candidate);
+    p->plan->replacements =
+        spend(p, cop_round_replacements(round, left(p)) * (round->judges + 1));
 }
 
 /* What follows the candidates; the parts are those of this round. */
@@ -81,11 +91,13 @@ static void spend_populations(planner *p)
     const cop_round round = cop_round_of_population(p->method, p->job);
     plan->rounds.wanted = p->method->population_count(p->job);
     plan->candidates.wanted = round.candidates;
+    spend_screen(p, &round);
     for (size_t k = 0; k < plan->rounds.wanted; k++) {
         cop_plan_part directions;
         cop_plan_part doublings;
         cop_plan_part tries;
-        const size_t count = spend_candidates(p, &round, &plan->populations);
+        const size_t count =
+            spend_candidates(p, &round, k == 0 ? round.judges : 0, &plan->populations);
         if (count == 0) break;
         plan->rounds.made++;
         plan->last_candidates = count;
@@ -111,7 +123,7 @@ static void spend_recentring(planner *p)
     plan->local.wanted = round.candidates;
     for (size_t k = 0; k < plan->recentrings.wanted; k++) {
         cop_plan_part ignored;
-        const size_t count = spend_candidates(p, &round, &plan->recentring);
+        const size_t count = spend_candidates(p, &round, 0, &plan->recentring);
         if (count == 0) break;
         plan->recentrings.made++;
         plan->local.made = count;
@@ -132,34 +144,30 @@ static cop_status check_least(const planner *p, cop_error *err)
     uint64_t base = 0;
     uint64_t base_tokens = 0;
     cop_budget_of_base(p->job, &base, &base_tokens);
-    const uint64_t least = cop_round_least(&round);
+    const uint64_t judges = round.judges * round.candidate;
+    const uint64_t least = judges + cop_round_least(&round);
     const uint64_t answers = base + least;
     const uint64_t tokens = base_tokens + least * b->answer_tokens;
-    const size_t candidates =
-        round.candidates < COP_ROUND_LEAST ? round.candidates : COP_ROUND_LEAST;
+    const size_t candidates = cop_round_least_candidates(&round);
     const bool short_of_answers = b->answers > 0 && b->answers < answers;
     COP_CHECK(
         !short_of_answers && (b->tokens == 0 || b->tokens >= tokens), err, COP_ERR_CONFIG,
         "budget.%s: %" PRIu64 " are too few: this search needs %" PRIu64
         " at least, for %" PRIu64 " answers of the base, %zu candidates of %" PRIu64
-        " each%s and %" PRIu64 " answers on probe and validate%s%s; give more, or make "
+        " each%s and %" PRIu64 " answers on probe and validate%s%s%s; give more, or make "
         "splits smaller",
         short_of_answers ? "answers" : "tokens", short_of_answers ? b->answers : b->tokens,
         short_of_answers ? answers : tokens, base, candidates, round.candidate,
         candidates < round.candidates ? ", fewer being no population," : "",
         least - candidates * round.candidate, p->job->guard.count > 0 ? " and for guards" : "",
+        judges > 0 ? " and of those who decide which examples say nothing" : "",
         short_of_answers ? "" : ", all as long as generation.max_new_tokens lets them be");
     return COP_OK;
 }
 
 /* What does not go together. */
-static cop_status check_together(const cop_method *method, const cop_job *job,
-                                 const cop_budget *budget, cop_error *err)
+static cop_status check_together(const cop_method *method, const cop_job *job, cop_error *err)
 {
-    COP_CHECK(
-        !job->splits.drop_uninformative || !cop_budget_is_set(budget), err, COP_ERR_CONFIG,
-        "splits.drop_uninformative: what replacing examples takes is not planned within a "
-        "budget; leave it out, or budget.answers and budget.tokens");
     if (job->population.race == 0) return COP_OK;
     COP_CHECK(!method->is_gated, err, COP_ERR_CONFIG,
               "population.race: method %s needs all scores of its candidates; leave it out, or "
@@ -179,7 +187,7 @@ cop_status cop_plan_make(const cop_method *method, const cop_job *job, const cop
 {
     planner p = {.method = method, .job = job, .budget = *budget, .plan = plan};
     *plan = (cop_plan){0};
-    COP_TRY(check_together(method, job, budget, err));
+    COP_TRY(check_together(method, job, err));
     COP_TRY(check_least(&p, err));
     spend_base(&p);
     spend_populations(&p);
@@ -200,13 +208,6 @@ static uint64_t count_spare(const cop_budget *spent, const cop_budget *whole)
     return most - spent->spent_answers;
 }
 
-/* Answers that replacing examples which say nothing takes at most: those who decide, and the
- * base, on as many new ones as support has. */
-static uint64_t count_screen(const cop_job *job)
-{
-    return (uint64_t)(cop_job_judges(job) + 1) * (uint64_t)job->splits.support;
-}
-
 cop_status cop_plan_print_work(const cop_job *job, uint64_t test, cop_text *text,
                                cop_error *err)
 {
@@ -223,7 +224,7 @@ cop_status cop_plan_print_work(const cop_job *job, uint64_t test, cop_text *text
                             plan.base + (uint64_t)job->splits.test,
                             method->population_count(job) > 1 ? "s" : "", plan.populations));
     if (job->splits.drop_uninformative)
-        COP_TRY(cop_text_format(text, err, ", replacements %" PRIu64, count_screen(job)));
+        COP_TRY(cop_text_format(text, err, ", replacements %" PRIu64, plan.replacements));
     if (method->is_gated)
         COP_TRY(cop_text_format(text, err, ", %s %" PRIu64,
                                 method->proposes ? "consolidation" : "iterates",

@@ -142,24 +142,27 @@ static cop_status open_phase(cop_search *search, cop_candidates *c, cop_phase_ra
 }
 
 cop_status cop_candidates_open(cop_search *search, cop_candidates *candidates,
-                               const cop_candidates_phase *of, cop_error *err)
+                               const cop_candidates_phase *of, size_t count, cop_error *err)
 {
     cop_phase_race none = {0};
     COP_TRY(open_phase(search, candidates, &none, of, err));
-    return add_rows(search, candidates, 0, candidates->count, err);
+    return add_rows(search, candidates, 0, count, err);
 }
 
 /* Scores as many of the candidates as the budget has room for: all at once, or the first ones
- * and then those that shorter answers leave room for. Their number is then the count. */
+ * and then those that shorter answers leave room for. Their number is then the count. Some may
+ * have rows before. */
 static cop_status run_rows(cop_search *search, cop_candidates *c, cop_phase_race *race,
                            const cop_round *round, cop_error *err)
 {
     const size_t wanted = c->count;
-    const uint64_t left = cop_budget_left(&search->budget);
+    const size_t before = c->phase->row_count - c->first_row;
+    const uint64_t owed = before > 0 ? cop_search_count_pending(c->phase) : 0;
+    const uint64_t left = cop_budget_left_beside(&search->budget, owed);
     const uint64_t reserve = cop_round_reserve(round, left);
-    size_t next = cop_round_candidates(round, left, reserve, 0);
-    c->count = 0;
-    while (next > 0) {
+    size_t next = cop_round_candidates(round, left, reserve, before);
+    c->count = before;
+    for (bool has_rows = before > 0; has_rows || next > 0; has_rows = false) {
         COP_TRY(add_rows(search, c, c->count, c->count + next, err));
         c->count += next;
         COP_TRY(cop_phase_race_score(search, race, c->phase, err));
@@ -225,12 +228,8 @@ cop_status cop_candidates_score(cop_search *search, cop_candidates *candidates,
     assert(c->count == round->candidates);
     c->usable = 0;
     cop_status status = COP_OK;
-    if (c->phase == NULL) {
-        status = open_phase(search, c, &race, &whole, err);
-        if (status == COP_OK) status = run_rows(search, c, &race, round, err);
-    } else {
-        status = cop_search_run_phase(search, c->phase, err);
-    }
+    if (c->phase == NULL) status = open_phase(search, c, &race, &whole, err);
+    if (status == COP_OK) status = run_rows(search, c, &race, round, err);
     if (status == COP_OK && c->count > 0) {
         rank_by_reward(c, &race);
         tell(search, c, with_centre);

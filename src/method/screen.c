@@ -29,7 +29,7 @@ typedef struct screen {
     cop_candidates again; /* they on the examples that came in, the base first */
     size_t *places;       /* [replaced] in support of the examples that went, rising */
     size_t by_all, by_none, by_equal; /* examples that say nothing */
-    size_t replaced;                  /* of these, at most the pool */
+    size_t replaced;                  /* of these, at most the pool and the budget's room */
 } screen;
 
 /* --- who goes --- */
@@ -49,10 +49,16 @@ static bool is_equal(const screen *s, size_t place, double *value)
     return true;
 }
 
+static size_t count_found(const screen *s)
+{
+    return s->by_all + s->by_none + s->by_equal;
+}
+
 /* Finds the examples that say nothing. One finite judge cannot tell, so none is found then. */
-static void judge(screen *s)
+static void judge(screen *s, size_t room)
 {
     const size_t pool = s->search->splits->pool_count;
+    const size_t most = pool < room ? pool : room;
     for (size_t i = 0; i < s->judges; i++)
         s->finite += cop_phase_row_valid(s->first.phase, i);
     for (size_t j = 0; j < s->search->support_count && s->finite >= 2; j++) {
@@ -65,7 +71,7 @@ static void judge(screen *s)
         } else {
             s->by_none++;
         }
-        if (s->replaced < pool) s->places[s->replaced++] = j;
+        if (s->replaced < most) s->places[s->replaced++] = j;
     }
 }
 
@@ -79,11 +85,14 @@ static cop_status find_uninformative(screen *s, cop_error *err)
     s->places = cop_memory_alloc(search->support_count, sizeof *s->places, err);
     if (s->places == NULL) return COP_ERR_MEMORY;
     COP_TRY(cop_candidates_draw(search, 0, s->judges, 1, &s->first, err));
-    COP_TRY(cop_candidates_open(search, &s->first, &whole, err));
+    COP_TRY(cop_candidates_open(search, &s->first, &whole, s->judges, err));
     COP_TRY(cop_search_run_phase(search, s->first.phase, err));
-    judge(s);
+    const cop_round round = cop_round_of_population(search->method, search->job);
+    const uint64_t left = cop_budget_left(&search->budget);
+    judge(s, cop_round_replacements(&round, left));
     cop_progress_end(search->phases->progress, NULL);
-    return COP_OK;
+    return cop_search_note_step(search, again_path, "examples that tell no candidates apart",
+                                count_found(s), s->replaced, left, err);
 }
 
 /* --- who comes --- */
@@ -102,7 +111,7 @@ static cop_status replace(screen *s, cop_error *err)
     for (size_t k = 0; k < s->replaced; k++)
         search->support[s->places[k]] = pool[k];
     COP_TRY(cop_candidates_draw(search, 0, s->judges, 1, &s->again, err));
-    COP_TRY(cop_candidates_open(search, &s->again, &new, err));
+    COP_TRY(cop_candidates_open(search, &s->again, &new, s->judges, err));
     COP_TRY(cop_search_run_phase(search, s->again.phase, err));
     cop_progress_end(search->phases->progress, NULL);
     COP_CHECK(cop_phase_row_valid(s->again.phase, 0), err, COP_ERR_NUMERIC,
@@ -121,7 +130,7 @@ static void merge_scores(const screen *s, const float *was, size_t row, float *s
         scores[s->places[k]] = cop_phase_scores(s->again.phase, row)[k];
 }
 
-/* Opens the population's phase with what is known of it. */
+/* Opens the population's phase with the rows of which something is known. */
 static cop_status take_over(const screen *s, cop_candidates *population, cop_error *err)
 {
     cop_search *const search = s->search;
@@ -129,7 +138,7 @@ static cop_status take_over(const screen *s, cop_candidates *population, cop_err
                                         .title = "population",
                                         .examples = search->support,
                                         .count = search->support_count};
-    COP_TRY(cop_candidates_open(search, population, &whole, err));
+    COP_TRY(cop_candidates_open(search, population, &whole, s->judges, err));
     float *const scores = cop_memory_alloc(search->support_count, sizeof *scores, err);
     if (scores == NULL) return COP_ERR_MEMORY;
     for (size_t i = 0; i < s->judges; i++) {
@@ -224,7 +233,7 @@ static void tell(const screen *s, double base)
     cop_progress *const out = s->search->phases->progress;
     const cop_measure correctness = {.correct_at = s->search->measure.correct_at};
     const size_t pool = s->search->splits->pool_count;
-    const size_t found = s->by_all + s->by_none + s->by_equal;
+    const size_t found = count_found(s);
     char kinds[96];
     (void)snprintf(kinds, sizeof kinds, "%zu all of them solve, %zu none", s->by_all,
                    s->by_none);
@@ -243,6 +252,7 @@ static void tell(const screen *s, double base)
                        found, s->search->support_count, s->judges, kinds, s->replaced,
                        s->replaced == found ? ""
                        : pool == 0          ? ", for there is none that no split uses"
+                       : s->replaced < pool ? ", for the budget has room for no more"
                                    : ", for then no more were left that no split uses");
     if (s->replaced == 0) return;
     cop_progress_print(

@@ -42,6 +42,11 @@ static uint64_t count_pending(const cop_phase *phase, size_t first, size_t end)
     return answers;
 }
 
+uint64_t cop_search_count_pending(const cop_phase *phase)
+{
+    return count_pending(phase, 0, phase->row_units);
+}
+
 /* --- the run file --- */
 
 static cop_status set_number(const cop_search *search, const char *name, uint64_t value,

@@ -11,6 +11,9 @@ cop_status cop_search_run_phase(cop_search *search, cop_phase *phase, cop_error 
 cop_status cop_search_run_part(cop_search *search, cop_phase *phase, size_t first, size_t end,
                                cop_error *err);
 
+/* Answers that a phase's rows are still to give. */
+uint64_t cop_search_count_pending(const cop_phase *phase);
+
 /* Takes the base's phase off the budget; the first `examples` are the search's. */
 cop_status cop_search_spend_base(cop_search *search, const cop_phase *base, size_t examples,
                                  cop_error *err);

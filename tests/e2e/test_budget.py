@@ -119,9 +119,10 @@ def check_plans(folder):
     words = run_job(1, os.path.join(folder, "refused"), [*SHORT, f"budget.answers={least - 1}"], code=3)
     check(f"needs {least} at least" in words and not os.path.exists(os.path.join(folder, "refused", "run.h5")), words)
     coppice("run", DEMO, "--check", *settings(SHORT), "-s", f"budget.answers={least}")
-    for limit in ("budget.answers=5000", "budget.tokens=400000"):
-        words = coppice("run", DEMO, "--check", *settings([*SHORT, "splits.drop_uninformative=true", limit]), code=3)
-        check("splits.drop_uninformative: what replacing examples takes is not planned" in words, words)
+    drop = [*SHORT, "splits.drop_uninformative=true", "splits.drop_after=3"]
+    for limit, replaced in ((f"budget.answers={ALL + 4 * 48}", 48), (f"budget.answers={least + 3 * 48 + 2 * 4 * 5}", 5)):
+        plan = coppice("run", DEMO, "--check", *settings([*drop, limit]))
+        check(f"replacements {4 * replaced}," in plan, plan[plan.index("# work"):])
 
 
 def check_submit(folder):

@@ -103,7 +103,10 @@ with scratch() as folder:
         rows = load(one, task)
         distinct = {" ".join(row["question"].split()) for row in rows}
         check(len(distinct) == len(rows) >= (400 if task == "glosses" else LEAST), f"{task}: {len(distinct)} of {len(rows)}")
-        check(read(os.path.join(one, task + ".jsonl")) == read(os.path.join(two, task + ".jsonl")), f"{task}: other bytes")
+        examples = {row["question"] for row in load(one, task + "-examples")}
+        check(len(examples) == 16 and not examples & {row["question"] for row in rows}, f"{task}: {len(examples)} examples")
+        for name in (task, task + "-examples"):
+            check(read(os.path.join(one, name + ".jsonl")) == read(os.path.join(two, name + ".jsonl")), f"{name}: other bytes")
         for i, (respond, right) in enumerate(cases):
             judge(f"{task}, case {i}", judged_by, rows, respond, right)
         print(f"* {task}: {len(rows)} questions, {len(cases)} responses to each judged by {judged_by}")
@@ -111,6 +114,7 @@ with scratch() as folder:
     kinds = [row["answer"] for row in load(one, "glosses")]
     check(set(kinds) == {"animal", "food", "person", "place"} and all(kinds.count(kind) > 70 for kind in kinds), str(kinds))
 
+    check(sum("-examples" in name for name in os.listdir(one)) == len(JUDGED), str(os.listdir(one)))
     make(one, "text", "--wordnet", EXCERPT, "--count", 20)
     make(two, "text", "--wordnet", EXCERPT, "--count", 20)
     texts = [row["text"] for row in load(one, "text")]
@@ -119,7 +123,7 @@ with scratch() as folder:
     glosses = [row["question"] for row in load(one, "glosses")]
     check(not any(f": {gloss}." in text for text in texts for gloss in glosses), "a text has a definition of the task's")
     said = make(one, "glosses", "--wordnet", EXCERPT, code=1)
-    check("no 2400 distinct questions" in said, said)
+    check("no 2416 distinct questions" in said, said)
     said = make(one, "gloses", code=2)
     check("no task gloses" in said, said)
     if os.path.exists("/usr/share/wordnet/data.noun"):

@@ -21,6 +21,10 @@
  * fewer than COP_ROUND_LEAST. A round that has no room for so much is not made; the first round
  * must have it, or the job is refused.
  *
+ * Judges of examples (splits.drop_uninformative) are the population's first candidates, which
+ * the round has at least, should they even have to answer again for logits that are not finite.
+ * Replacing examples takes no more than half of what the least search leaves.
+ *
  * Then of the directions as many are tried as there is room for beside the gate, each at all
  * its steps: spread evenly over those that were found, the order of their numbers' bits being
  * reversed. Doubling the steps beyond the grid comes last, and only with room for all tries.
@@ -58,6 +62,9 @@ bool cop_budget_is_set(const cop_budget *budget);
 /** Answers that what is left covers, however long they are; UINT64_MAX without a limit. */
 uint64_t cop_budget_left(const cop_budget *budget);
 
+/** The same, less `owed` answers that come first. */
+uint64_t cop_budget_left_beside(const cop_budget *budget, uint64_t owed);
+
 /** Takes something off. */
 void cop_budget_spend(cop_budget *budget, uint64_t answers, uint64_t tokens);
 
@@ -73,6 +80,7 @@ typedef struct cop_round {
     uint64_t first;     /**< beside the candidates: the centre's */
     uint64_t candidate; /**< of one candidate */
     size_t candidates;  /**< most of them */
+    size_t judges;      /**< of these, who decide about examples before */
     bool paired;        /**< two of them belong together */
     uint64_t direction; /**< of one direction at all its steps */
     size_t directions;  /**< most of them; 0: the method makes none */
@@ -92,11 +100,18 @@ cop_round cop_round_of_recentring(const cop_job *job);
 /** Most rounds of recentring that a search can come to. */
 size_t cop_round_count_recentring(const cop_method *method, const cop_job *job);
 
+/** Fewest candidates of a round that is made. */
+size_t cop_round_least_candidates(const cop_round *round);
+
 /** Answers that the least round takes. */
 uint64_t cop_round_least(const cop_round *round);
 
 /** What is kept back of `left` answers for what follows the round's candidates. */
 uint64_t cop_round_reserve(const cop_round *round, uint64_t left);
+
+/** Examples of support that may be replaced with `left` answers before the population's round,
+ *  each for an answer of every judge and of the base. */
+size_t cop_round_replacements(const cop_round *round, uint64_t left);
 
 /** Candidates to score next where `scored` are, `left` answers are left and `reserve` is kept
  *  back: all that are missing if there is room for them; 0: no more. */
@@ -120,11 +135,12 @@ typedef struct cop_plan_part {
     size_t wanted, made;
 } cop_plan_part;
 
-/** What a search comes to if all answers are as long as can be, every round moves the centre
- *  and every end of a grid is the best: the most that it can take. */
+/** What a search comes to if all answers are as long as can be, every round moves the centre,
+ *  every end of a grid is the best and all who decide about examples have finite logits: the
+ *  most that it can take. */
 typedef struct cop_plan {
     /** Answers; those on guards apart from the rest. */
-    uint64_t base, populations, consolidation, recentring, guards;
+    uint64_t base, populations, replacements, consolidation, recentring, guards;
     cop_plan_part rounds;                       /**< populations */
     cop_plan_part candidates;                   /**< of the first population */
     size_t last_candidates;                     /**< of the last one */

@@ -40,10 +40,10 @@ typedef struct cop_candidates_phase {
     bool with_centre; /**< which is row 0 then */
 } cop_candidates_phase;
 
-/** Makes the phase in which they are to be scored around the centre, and their rows: all of
- *  them, for a search without a budget. */
+/** Makes the phase in which they are to be scored around the centre, and the rows of the first
+ *  `count`. */
 cop_status cop_candidates_open(cop_search *search, cop_candidates *candidates,
-                               const cop_candidates_phase *of, cop_error *err);
+                               const cop_candidates_phase *of, size_t count, cop_error *err);
 
 /** Scores them on support around the centre, as a phase at `path` unless one was opened for
  * them: as many as the budget leaves of the round, whose candidates they are; none if it is not

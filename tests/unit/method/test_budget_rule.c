@@ -216,24 +216,58 @@ static void a_budget_below_the_least_is_refused(void **state)
     }
 }
 
-/* What it takes would not be in the plan. */
-static void replacing_examples_is_refused_beside_a_budget(void **state)
+/* The population's first candidates decide, on 40 examples each; for an example that comes in
+ * these and the base answer: no more than half of what the least search leaves. */
+static void replacing_examples_is_planned(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *budget;
+        size_t candidates, replacements;
+    } plans[] = {{NULL, 24, 40 * 11},
+                 {"budget.answers=6240", 24, 40 * 11}, /* all takes 6240 */
+                 {"budget.answers=1500", 20, 20 * 11},
+                 {"budget.answers=1071", 20, 0}, /* an example has no room */
+                 {"budget.answers=1072", 20, 11},
+                 {"budget.answers=1050", 20, 0}};
+    cop_plan plan;
+    cop_error err = {0};
+    const cop_method *found = NULL;
+    assert_int_equal(cop_method_find("corp", &found, &err), COP_OK);
+    for (size_t i = 0; i < sizeof plans / sizeof plans[0]; i++) {
+        const char *const both[] = {"splits.drop_uninformative=true", "splits.drop_after=10",
+                                    plans[i].budget};
+        toy t;
+        toy_set_up(&t, "corp", both, plans[i].budget == NULL ? 2 : 3, NULL);
+        const cop_budget own = cop_budget_of(t.job);
+        assert_int_equal(cop_plan_make(found, t.job, &own, &plan, &err), COP_OK);
+        print_message("%s: %zu candidates, %llu answers for replacements, %llu of all\n",
+                      plans[i].budget, plan.candidates.made,
+                      (unsigned long long)plan.replacements,
+                      (unsigned long long)plan.spent.spent_answers);
+        assert_int_equal(plan.candidates.made, plans[i].candidates);
+        assert_int_equal(plan.replacements, plans[i].replacements);
+        assert_true(own.answers == 0 || plan.spent.spent_answers <= own.answers);
+        toy_take_down(&t);
+    }
+}
+
+static void a_budget_without_room_for_those_who_decide_is_refused(void **state)
 {
     (void)state;
     cop_plan plan;
     cop_error err = {0};
-    toy t;
     const cop_method *found = NULL;
-    const char *const both[] = {"splits.drop_uninformative=true", "budget.answers=5000"};
-    for (size_t count = 1; count <= 2; count++) {
-        toy_set_up(&t, "corp", both, count, NULL);
-        const cop_budget own = cop_budget_of(t.job);
-        assert_int_equal(cop_method_find("corp", &found, &err), COP_OK);
-        assert_int_equal(cop_plan_make(found, t.job, &own, &plan, &err),
-                         count == 1 ? COP_OK : COP_ERR_CONFIG);
-        toy_take_down(&t);
-    }
-    assert_non_null(strstr(err.message, "splits.drop_uninformative"));
+    toy t;
+    const char *const both[] = {"splits.drop_uninformative=true", "splits.drop_after=10",
+                                "budget.answers=1049"};
+    toy_set_up(&t, "corp", both, 3, NULL);
+    const cop_budget own = cop_budget_of(t.job);
+    assert_int_equal(cop_method_find("corp", &found, &err), COP_OK);
+    assert_int_equal(cop_plan_make(found, t.job, &own, &plan, &err), COP_ERR_CONFIG);
+    assert_non_null(strstr(err.message, "needs 1050 at least"));
+    assert_non_null(strstr(err.message, "which examples say nothing"));
+    toy_take_down(&t);
 }
 
 static void plans_are_printed(void **state)
@@ -274,7 +308,8 @@ int main(void)
         cmocka_unit_test(a_plan_without_a_budget_is_the_whole_search),
         cmocka_unit_test(a_plan_leaves_out_the_last_parts_first),
         cmocka_unit_test(a_budget_below_the_least_is_refused),
-        cmocka_unit_test(replacing_examples_is_refused_beside_a_budget),
+        cmocka_unit_test(replacing_examples_is_planned),
+        cmocka_unit_test(a_budget_without_room_for_those_who_decide_is_refused),
         cmocka_unit_test(plans_are_printed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -211,6 +211,31 @@ static void a_small_pool_gives_what_it_has(void **state)
     }
 }
 
+/* With room for all of it a budget changes nothing; with less the first of those that say
+ * nothing are replaced. */
+static void a_budget_limits_what_is_replaced(void **state)
+{
+    (void)state;
+    static const char *const limits[] = {"budget.answers=6000", "budget.answers=900"};
+    size_t replaced[2];
+    uint64_t went[2][TOY_EXAMPLES];
+    for (size_t k = 0; k < 2; k++) {
+        const char *const settings[] = {dropping[0], dropping[1], limits[k]};
+        toy t;
+        toy_set_up(&t, "corp", settings, 3, NULL);
+        finish(&t);
+        if (k == 0) (void)check_record(&t, JUDGES);
+        replaced[k] = replaced_count(&t);
+        memcpy(went[k], array_at(&t, "/screen/replaced")->data, replaced[k] * sizeof **went);
+        assert_true(whole_at(&t, "/budget/spent_answers") <= (k == 0 ? 6000 : 900));
+        assert_int_equal(array_at(&t, "/screen/replacements/scores")->shape[1], replaced[k]);
+        toy_take_down(&t);
+    }
+    print_message("%zu replaced, %zu with a small budget\n", replaced[0], replaced[1]);
+    assert_in_range(replaced[1], 1, replaced[0] - 1);
+    assert_memory_equal(went[0], went[1], replaced[1] * sizeof **went);
+}
+
 /* A population that is smaller than that decides as a whole: nothing is left to score. */
 static void a_small_population_decides_as_a_whole(void **state)
 {
@@ -416,6 +441,7 @@ int main(void)
         cmocka_unit_test(base_is_known_on_the_new_set),
         cmocka_unit_test(without_the_key_nothing_is_done),
         cmocka_unit_test(a_small_pool_gives_what_it_has),
+        cmocka_unit_test(a_budget_limits_what_is_replaced),
         cmocka_unit_test(a_small_population_decides_as_a_whole),
         cmocka_unit_test(logits_that_are_not_finite_decide_nothing),
         cmocka_unit_test(one_judge_cannot_tell),
