@@ -177,7 +177,8 @@ static uint64_t all_later(const cop_round *round)
 
 uint64_t cop_round_least(const cop_round *round)
 {
-    return round->first + cop_round_least_candidates(round) * round->candidate + least_later(round);
+    return round->first + cop_round_least_candidates(round) * round->candidate +
+           least_later(round);
 }
 
 size_t cop_round_replacements(const cop_round *round, uint64_t left)

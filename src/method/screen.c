@@ -252,8 +252,9 @@ static void tell(const screen *s, double base)
                        found, s->search->support_count, s->judges, kinds, s->replaced,
                        s->replaced == found ? ""
                        : pool == 0          ? ", for there is none that no split uses"
-                       : s->replaced < pool ? ", for the budget has room for no more"
-                                   : ", for then no more were left that no split uses");
+                       : s->replaced < pool
+                           ? ", for the budget has room for no more"
+                           : ", for then no more were left that no split uses");
     if (s->replaced == 0) return;
     cop_progress_print(
         out,

@@ -144,7 +144,8 @@ static void draw_budget(uint64_t *chance, const char *method, settings *s)
 }
 
 /* What was certain before was made: the first population, in full. Fewer replaced examples than
- * there might be leave room for more; who decides about them and is not finite answers again. */
+ * there might be leave room for more; who decides about them and is not finite answers again.
+ */
 static void check_plan(const toy *t)
 {
     cop_plan plan;
@@ -154,8 +155,7 @@ static void check_plan(const toy *t)
     const cop_store_array *const reward = cop_store_get(t->store, "/population/reward");
     const bool drops = t->job->splits.drop_uninformative;
     if (!drops || t->bad_seed == 0) assert_true(reward->shape[0] >= plan.candidates.made);
-    if (!drops && budget.tokens == 0)
-        assert_int_equal(reward->shape[0], plan.candidates.made);
+    if (!drops && budget.tokens == 0) assert_int_equal(reward->shape[0], plan.candidates.made);
 }
 
 static void no_search_exceeds_its_budget(void **state)
@@ -178,8 +178,8 @@ static void no_search_exceeds_its_budget(void **state)
         toy_set_up(&t, method, s.list, s.count, NULL);
         t.length = lengths[draw(&chance, 5)];
         if (t.job->population.size > 4 && strcmp(method, "randopt") == 0 && n % 8 < 4)
-            t.bad_seed = cop_noise_bits((uint64_t)t.job->population.seed,
-                                        COP_STREAM_POPULATION, 0, draw(&chance, 2));
+            t.bad_seed = cop_noise_bits((uint64_t)t.job->population.seed, COP_STREAM_POPULATION,
+                                        0, draw(&chance, 2));
         count(&t, &c);
         finish(&t);
         const cop_budget *const b = &t.search.budget;
