@@ -8,19 +8,19 @@ import subprocess
 import sys
 import time
 
-from lib import DEMO, ENV, TOP, check, read, scratch
+from lib import DATA, DEMO, ENV, TOP, check, read, scratch
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(TOP, "jobs", "real"))
 import results  # noqa: E402
 
 STOPPED = 75
-ROWS = ["base", "base, 2 examples before", "RandOpt, K = 1", "RandOpt, K = 50", "self-consistency, K = 1",
+ROWS = ["base", "base, 2 examples before", "RandOpt, K = 1", "RandOpt, K = 40", "self-consistency, K = 1",
         "self-consistency, K = 4", "CoRP", "CoRP, all operators", "rounds", "es"]
 SMALL = ["population.size=50", "splits.support=16", "splits.probe=16", "splits.validate=32", "splits.test=32",
          "consolidate.q=[0.7]", "consolidate.beta=[1]", "consolidate.scale=[1, 2]", "consolidate.max_scale=2",
          "recenter.rounds=0", "rounds.count=1", "es.iterations=2", "generation.max_new_tokens=80", "generation.stop=['9.']",
-         "baselines.randopt=[1, 50]", "baselines.self_consistency=[1, 4]", "analysis.split_half=false"]
+         "baselines.randopt=[1, 40]", "baselines.self_consistency=[1, 4]", "analysis.split_half=false"]
 
 
 def command(folder, *more):
@@ -74,7 +74,7 @@ with scratch() as folder:
         seeds = [float(value) for value in re.findall(r"\d\.\d+", row[4])]
         check(low <= float(row[2]) <= high and len(seeds) == (1 if title == "base" else 2), f"{title}: {row}")
         check(abs(sum(seeds) / len(seeds) - float(row[2])) < 0.001, f"{title}: {row}")
-        check((title == "base") == (row[5] == "") and (title == "RandOpt, K = 50") == (row[7] == ""), f"{title}: {row}")
+        check((title == "base") == (row[5] == "") and (title == "RandOpt, K = 40") == (row[7] == ""), f"{title}: {row}")
         check((title in ROWS[6:]) == (row[11] != ""), f"{title} took {row[11]} minutes")
     shown = read(os.path.join(folder, "demo", "answers.jsonl"), "r")
     check("response" in shown and "9." not in shown, "answers after examples go on behind generation.stop")
@@ -86,6 +86,13 @@ with scratch() as folder:
     print(f"* {len(rows)} rows from 8 runs; CoRP with all operators {rows['CoRP, all operators'][2]}, base {rows['base'][2]}")
     said = run(folder, "--set", "splits.test=33", code=1)
     check("other settings" in said and "splits.test" in said, f"another test set in the same folder: {said}")
+
+    # A job with examples of its own has no row with others, and its rate is measured with them.
+    others = left(run(folder + "/plain", "--plan"))[1] - left(run(folder + "/shots", "--plan", "--set", f"task.examples={DATA}",
+                                                                  "--set", "task.shots=2"))[1]
+    check(others == 2 * 32, f"{others} answers to questions behind examples")
+    rates = [results.load(os.path.join(folder, name, "demo", "rate.json"))["tokens"] for name in ("plain", "shots")]
+    check(rates[0] != rates[1], f"{rates}: the rate is that of other prompts")
 
     # A job without a result is named, and the others are in the table.
     said = run(folder + "/bad", "--set", "generation.max_new_tokens=1", "--methods", "es", code=1)
