@@ -11,8 +11,8 @@ sys.path.insert(0, os.path.join(TOP, "jobs", "real"))
 import results  # noqa: E402
 
 # Training does not know these keys of a job, so one that sets them would not be answered alike.
-PLAIN = {"task.shots": 0, "generation.stop": [], "generation.stop_tokens": [], "generation.repetition_penalty": 0,
-         "generation.no_repeat_ngram_size": 0, "generation.min_new_tokens": 0, "generation.model_rules": True}
+PLAIN = {"generation.stop_tokens": [], "generation.repetition_penalty": 0, "generation.no_repeat_ngram_size": 0,
+         "generation.min_new_tokens": 0, "generation.model_rules": True}
 
 
 class Task:
@@ -27,9 +27,12 @@ class Task:
         other = [key for key, value in PLAIN.items() if self.keys.get(key, value) != value]
         if other:
             sys.exit(f"gradients: {run} sets {', '.join(other)}, which training does not know: take a job without")
+        if self.keys.get("task.shots", 0) > 0 and self.keys["task.examples"] == self.keys["task.data"]:
+            sys.exit(f"gradients: {run} has its few-shot examples from the data set itself, from which only a run draws "
+                     "them: take a job with a file of examples")
         os.makedirs(folder, exist_ok=True)
         self.rows = results.cut(self.tree, self.keys, folder)
-        self.limit = self.keys["generation.max_new_tokens"]
+        self.limit, self.stops = self.keys["generation.max_new_tokens"], self.keys["generation.stop"]
 
     def budget(self):
         """Generated tokens that the search has spent."""

@@ -35,7 +35,7 @@ class Rollouts:
     def reward(self, numbers, answers):
         said = [self.policy.said(answer) for answer in answers]
         rewards = self.task.rewards([
-            {**self.known[number], "prompt": self.policy.text(self.prompts[number]), "response": self.policy.text(ids)}
+            {**self.known[number], "prompt": self.policy.text(self.prompts[number]), "response": self.policy.response(ids)}
             for number, ids in zip(numbers, said)])
         self.course.took(sum(map(len, said)), rewards)
         return rewards
@@ -58,7 +58,8 @@ def learn(task, options):
     import warnings
     warnings.filterwarnings("ignore", category=FutureWarning)  # of the libraries about each other
     torch.manual_seed(options.seed)
-    policy = weights.Policy(task.keys["model"], "cuda" if torch.cuda.is_available() else "cpu", options.bf16)
+    policy = weights.Policy(task.keys["model"], "cuda" if torch.cuda.is_available() else "cpu", options.bf16,
+                            task.stops)
     model = weights.with_lora(policy.model) if options.lora else policy.model
     rollouts = Rollouts(task, policy, course, options.temperature)
 

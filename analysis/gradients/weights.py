@@ -14,8 +14,10 @@ LORA_RANK, LORA_ALPHA = 16, 32
 
 
 class Policy:
-    def __init__(self, folder, device, bf16):
-        self.folder, self.device, self.bf16 = folder, device, bf16
+    """`stop_texts` end an answer and are no part of it, besides the model's own stop tokens."""
+
+    def __init__(self, folder, device, bf16, stop_texts):
+        self.folder, self.device, self.bf16, self.stop_texts = folder, device, bf16, stop_texts
         disable_progress_bar()
         self.tokenizer = AutoTokenizer.from_pretrained(folder)
         self.model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).to(device)
@@ -33,24 +35,36 @@ class Policy:
         return torch.autocast(self.device, torch.bfloat16, enabled=self.bf16)
 
     def draw(self, model, prompts, limit, temperature):
-        """An answer to each prompt, in token ids; one that has ended has its stop token."""
+        """An answer to each prompt, in token ids; one that has ended has its stop token, or the one that ends a stop
+        text."""
         width = max(map(len, prompts))
         ids = [[self.pad] * (width - len(prompt)) + prompt for prompt in prompts]
         mask = [[0] * (width - len(prompt)) + [1] * len(prompt) for prompt in prompts]
         how = GenerationConfig(do_sample=True, temperature=temperature, top_k=0, top_p=1.0, max_new_tokens=limit,
-                               eos_token_id=self.stops, pad_token_id=self.pad)
+                               eos_token_id=self.stops, pad_token_id=self.pad, stop_strings=self.stop_texts or None)
         with torch.no_grad(), self.arithmetic():
             drawn = model.generate(input_ids=torch.tensor(ids, device=model.device), generation_config=how,
-                                   attention_mask=torch.tensor(mask, device=model.device))
+                                   attention_mask=torch.tensor(mask, device=model.device), tokenizer=self.tokenizer)
         return [self._cut(answer) for answer in drawn[:, width:].tolist()]
 
     def _cut(self, answer):
-        ends = [i for i, token in enumerate(answer) if token in self.stops]
-        return answer[:ends[0] + 1] if ends else answer
+        for i, token in enumerate(answer):
+            if token in self.stops or self._has_stop_text(answer[:i + 1]):
+                return answer[:i + 1]
+        return answer
+
+    def _has_stop_text(self, ids):
+        text = self.text(ids) if self.stop_texts else ""
+        return any(stop in text for stop in self.stop_texts)
 
     def said(self, answer):
         """An answer's tokens without its stop token."""
         return answer[:-1] if answer and answer[-1] in self.stops else answer
+
+    def response(self, ids):
+        """What an answer says, up to a stop text."""
+        text = self.text(ids)
+        return text[:min([text.index(stop) for stop in self.stop_texts if stop in text], default=len(text))]
 
     def text(self, ids):
         return self.tokenizer.decode(ids, skip_special_tokens=False, clean_up_tokenization_spaces=False)

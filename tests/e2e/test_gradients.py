@@ -51,6 +51,16 @@ def check_task(run, folder):
     check(task._measure({"reward": 0.25, "correct": False}) == 0.25, "a gate on rewards goes by something else")
 
 
+def check_prompted(run, folder):
+    """With examples before the questions and a text that ends answers: the same answers as the run's."""
+    task, tree = Task(run, folder), inspect(run)
+    check(task.stops == ["9."], f"stop texts {task.stops}")
+    base = tree["base"]["scores"][0]
+    check(task.score("validate")["rewards"] == base[32:64], "other scores on validate")
+    check(task.score("test")["rewards"] == tree["final"]["base"]["scores"], "other scores on test")
+    check(len(task.questions()[0][0]) > 60, "prompts without examples")
+
+
 class Script:
     """A task whose answers are as long as may be; `probe` and `validate` say what they earn."""
 
@@ -160,10 +170,43 @@ def check_advantages():
     check(abs(returns[0][1] - 0.95) < 1e-5 and returns[1][0] == 2, f"{returns}")
 
 
+def check_stops():
+    """Drawn answers end with the token that completes a stop text, which is no part of what they say."""
+    said = subprocess.run([PYTHON, "-c", "import json, torch, weights\n"
+                           "torch.manual_seed(1)\n"
+                           f"policy = weights.Policy({MODEL!r}, 'cpu', False, ['7', '{'#' * 10}'])\n"
+                           "prompt = policy.tokenizer('<|im_start|>user\\n12 + 35 - 8 = ?<|im_end|>\\n<|im_start|>assistant\\n').input_ids\n"
+                           "drawn = policy.draw(policy.model, [prompt] * 64, 40, 1.0)\n"
+                           "print(json.dumps([[policy.text(ids), policy.text(ids[:-1]), policy.response(ids), len(ids),\n"
+                           "                   ids[-1] in policy.stops] for ids in drawn]))"],
+                          cwd=GRADIENTS, stdout=subprocess.PIPE, text=True, check=True).stdout
+    answers = json.loads(said.splitlines()[-1])
+
+    def has(text):
+        return "7" in text or "#" * 10 in text
+    for text, before, response, count, ended in answers:
+        check(not has(before) and not has(response) and text.startswith(response), f"{text!r} goes on behind a stop text")
+        check(has(text) or ended or count == 40, f"{text!r} ends for no reason")
+    stopped = sum(has(text) for text, *_ in answers)
+    check(8 < stopped, f"{stopped} of 64 answers have a stop text: {answers[:5]}")
+
+
 with scratch() as folder:
     source = os.path.join(folder, "search")
     run_job(1, source, SMALL)
     check_task(source, os.path.join(folder, "splits"))
+    examples = os.path.join(folder, "examples.jsonl")
+    with open(examples, "w", encoding="utf-8") as file:
+        file.writelines(read(DATA, "r").splitlines(keepends=True)[-8:])
+    prompted = [*SMALL, "task.shots=2", "generation.stop=['9.']", "population.size=8"]
+    behind = os.path.join(folder, "prompted")
+    run_job(1, behind, [*prompted, f"task.examples={examples}"])
+    check_prompted(behind, os.path.join(folder, "prompted-splits"))
+    refused = os.path.join(folder, "refused")
+    run_job(1, refused, [*prompted, f"task.examples={DATA}", "gate.allow_flat=true"])
+    said = subprocess.run([sys.executable, "-c", f"import task; task.Task({refused!r}, {refused!r} + '-splits')"],
+                          cwd=GRADIENTS, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=ENV, check=False)
+    check(said.returncode == 1 and "from the data set itself" in said.stdout, said.stdout)
     with contextlib.redirect_stdout(io.StringIO()):  # each step has a line
         check_course(os.path.join(folder, "course"))
     check("a search" in table(folder, "--methods", "grpo", code=2), "training without a search")
@@ -174,6 +217,7 @@ with scratch() as folder:
         sys.exit(77)
     check("are needed at least" in train(source, os.path.join(folder, "none"), "--budget", "2000", code=1), "a budget of no step")
     check_advantages()
+    check_stops()
     full = check_training(source, os.path.join(folder, "grpo"))
     lora = check_training(source, os.path.join(folder, "ppo-lora"), "--algorithm", "ppo", "--lora")
     given = [f"--train={word}" for word in TRAIN]
