@@ -131,6 +131,13 @@ cop_round cop_round_of_population(const cop_method *method, const cop_job *job)
     return round;
 }
 
+cop_round cop_round_of_later(const cop_method *method, const cop_job *job)
+{
+    cop_round round = cop_round_of_population(method, job);
+    round.judges = 0;
+    return round;
+}
+
 cop_round cop_round_of_recentring(const cop_job *job)
 {
     const uint64_t support = (uint64_t)job->splits.support;

@@ -88,7 +88,7 @@ static uint64_t spend_proposals(planner *p, const cop_round *round, cop_plan_par
 static void spend_populations(planner *p)
 {
     cop_plan *const plan = p->plan;
-    const cop_round round = cop_round_of_population(p->method, p->job);
+    cop_round round = cop_round_of_population(p->method, p->job);
     plan->rounds.wanted = p->method->population_count(p->job);
     plan->candidates.wanted = round.candidates;
     spend_screen(p, &round);
@@ -96,8 +96,8 @@ static void spend_populations(planner *p)
         cop_plan_part directions;
         cop_plan_part doublings;
         cop_plan_part tries;
-        const size_t count =
-            spend_candidates(p, &round, k == 0 ? round.judges : 0, &plan->populations);
+        if (k > 0) round = cop_round_of_later(p->method, p->job);
+        const size_t count = spend_candidates(p, &round, round.judges, &plan->populations);
         if (count == 0) break;
         plan->rounds.made++;
         plan->last_candidates = count;

@@ -76,7 +76,7 @@ static cop_status iterate(strategy *s, const cop_candidates *population, size_t 
 {
     cop_search *const search = s->search;
     const size_t size = (size_t)search->job->population.size;
-    const cop_round round = cop_round_of_population(search->method, search->job);
+    const cop_round round = cop_round_of_later(search->method, search->job);
     cop_candidates drawn = {0};
     cop_status status = COP_OK;
     if (iteration > 0) {

@@ -10,7 +10,7 @@ static cop_status score_round(cop_search *search, size_t round, double shrink,
                               cop_candidates *candidates, cop_error *err)
 {
     const size_t size = (size_t)search->job->population.size;
-    const cop_round wanted = cop_round_of_population(search->method, search->job);
+    const cop_round wanted = cop_round_of_later(search->method, search->job);
     char path[64];
     char title[32];
     (void)snprintf(path, sizeof path, "/rounds/round_%zu/population", round + 1);

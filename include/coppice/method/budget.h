@@ -93,8 +93,10 @@ typedef struct cop_round {
     size_t line_steps;  /**< most of those */
 } cop_round;
 
-/** A round of the method's populations, and one of recentring. */
+/** The round of the method's first population, that of a later one, before which nobody decides
+ *  about examples, and one of recentring. */
 cop_round cop_round_of_population(const cop_method *method, const cop_job *job);
+cop_round cop_round_of_later(const cop_method *method, const cop_job *job);
 cop_round cop_round_of_recentring(const cop_job *job);
 
 /** Most rounds of recentring that a search can come to. */
