@@ -65,8 +65,10 @@ static void show(const shape_bench *b, const char *what, double seconds, double 
     (void)fflush(stdout);
 }
 
-/* Weights of candidates of that many components, in place in every lane when it returns. */
-static cop_status rebuild(const shape_bench *b, size_t count, double *seconds, cop_error *err)
+/* Weights of candidates of that many components, of full noise (rank 0) or of low rank, in
+ * place in every lane when it returns. */
+static cop_status rebuild(const shape_bench *b, size_t count, size_t rank, double *seconds,
+                          cop_error *err)
 {
     cop_recipe *recipe = NULL;
     cop_component *const components = cop_memory_alloc(count, sizeof *components, err);
@@ -76,6 +78,7 @@ static cop_status rebuild(const shape_bench *b, size_t count, double *seconds, c
         components[j] = (cop_component){.seed = j, .amplitude = 1e-4F};
     COP_TRY_OUT(cop_recipe_create(&recipe, err));
     COP_TRY_OUT(cop_recipe_set_components(recipe, components, count, err));
+    recipe->noise_rank = rank;
     const double start_s = cop_timer_now_s();
     for (size_t l = 0; l < b->generator.lanes; l++)
         COP_TRY_OUT(cop_model_apply(b->generator.model, l, recipe, err));
@@ -89,20 +92,25 @@ out:
 
 static cop_status measure_rebuilds(const shape_bench *b, cop_error *err)
 {
-    static const size_t counts[] = {1, 16, 150};
-    for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++) {
+    static const struct {
+        size_t components, rank;
+    } ways[] = {{1, 0}, {16, 0}, {150, 0}, {1, 1}, {150, 1}, {150, 4}};
+    for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++) {
         double best_s = 1e9;
         double spent_s = 0;
         /* The first one sends the components; the best of at least two does not. */
         for (int n = 0; n < 2 || spent_s < b->bench->budget_s; n++) {
             double seconds = 0;
-            COP_TRY(rebuild(b, counts[i], &seconds, err));
+            COP_TRY(rebuild(b, ways[i].components, ways[i].rank, &seconds, err));
             spent_s += seconds;
             if (seconds < best_s) best_s = seconds;
         }
         char what[64];
-        (void)snprintf(what, sizeof what, "rebuild, %zu component%s", counts[i],
-                       counts[i] == 1 ? "" : "s");
+        const int length = snprintf(what, sizeof what, "rebuild, %zu component%s",
+                                    ways[i].components, ways[i].components == 1 ? "" : "s");
+        if (ways[i].rank > 0)
+            (void)snprintf(what + length, sizeof what - (size_t)length, " (rank-%zu)",
+                           ways[i].rank);
         show(b, what, best_s, rebuild_bound_s(b));
     }
     return COP_OK;
@@ -168,7 +176,7 @@ static cop_status time_units(shape_bench *b, double *seconds, cop_error *err)
 {
     double rebuild_s = 0;
     cop_bench_step taken;
-    COP_TRY(rebuild(b, 1, &rebuild_s, err));
+    COP_TRY(rebuild(b, 1, 0, &rebuild_s, err));
     COP_TRY(cop_bench_answer(&b->generator, b->setting.batch, b->setting.tokens, &taken, err));
     *seconds = rebuild_s + taken.seconds;
     return COP_OK;

@@ -88,7 +88,7 @@ static const cop_job_key keys[] = {
      .meaning = "What is drawn for a matrix: full, a number for each of its weights; rank-4, "
                 "say, a product of two thin matrices of so many columns, with the same root "
                 "mean square. Models of many candidates are put together many times faster "
-                "then. Norms and biases have full noise either way. On processor cores alone."},
+                "then. Norms and biases have full noise either way."},
     {.name = "population.scaling",
      .type = COP_JOB_STRING,
      .offset = FIELD(population.scaling),

@@ -134,20 +134,6 @@ static cop_compute compute_of(const cop_job *job)
     return strcmp(job->backend.compute, "bf16") == 0 ? COP_COMPUTE_BF16 : COP_COMPUTE_AUTO;
 }
 
-/* What only processor cores have, they get. */
-static cop_status prefer_cores(const cop_job *job, cop_choice *choice, cop_error *err)
-{
-    const bool full = strcmp(job->population.noise, "full") == 0;
-    COP_CHECK(full || choice->kind != COP_BACKEND_CUDA, err, COP_ERR_UNSUPPORTED,
-              "population.noise: %s is drawn on processor cores alone; take backend.kind: cpu, "
-              "or population.noise: full",
-              job->population.noise);
-    if (choice->kind == COP_BACKEND_AUTO &&
-        (choice->arithmetic == COP_ARITHMETIC_DEFINED || !full))
-        choice->kind = COP_BACKEND_CPU;
-    return COP_OK;
-}
-
 cop_status cop_arithmetic_decide(const cop_job *job, const cop_recorded *recorded,
                                  bool stored_bf16, const cop_means *all, size_t count,
                                  cop_choice *choice, cop_error *err)
@@ -156,7 +142,9 @@ cop_status cop_arithmetic_decide(const cop_job *job, const cop_recorded *recorde
     (void)cop_backend_kind_parse(job->backend.kind, &choice->kind); /* a checked key */
     choice->compute = compute_of(job);
     choice->arithmetic = arithmetic_of(job);
-    COP_TRY(prefer_cores(job, choice, err));
+    /* What only processor cores have, they get. */
+    if (choice->kind == COP_BACKEND_AUTO && choice->arithmetic == COP_ARITHMETIC_DEFINED)
+        choice->kind = COP_BACKEND_CPU;
     if (job->backend.mixed) return COP_OK;
     COP_TRY(check_recorded(recorded->arithmetic, choice->arithmetic, err));
     if (choice->kind == COP_BACKEND_AUTO)

@@ -35,6 +35,7 @@ with scratch() as folder:
     check(model["batch"] == 16, f"the largest batch is not taken: {model}")
     figures = {row["what"]: row for row in model["figures"]}
     rebuilds = [f"rebuild, {n} component{'s' * (n > 1)}" for n in (1, 16, 150)]
+    rebuilds += [f"rebuild, {n} component{'s' * (n > 1)} (rank-{rank})" for n, rank in ((1, 1), (150, 1), (150, 4))]
     steps = [f"decode step, batch {n}" for n in (1, 4, 16)]
     check(list(figures) == [*rebuilds, "prefill, 16 x 56 tokens", *steps, "unit: rebuild, prefill, 16 steps"],
           f"other figures: {list(figures)}")

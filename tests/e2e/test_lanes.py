@@ -65,6 +65,11 @@ with scratch() as folder:
     check("3 candidates side by side" in json.dumps(inspect(several)["job"]["rank_backends"]), "nor does the run file")
     same_result(bf16, several, "3 candidates side by side in bf16 on two ranks")
 
+    low, _ = job("low-rank", 1, "population.noise=rank-2")
+    check(scores(low) != scores(one), "noise of rank 2 is no other noise: the test is none")
+    several, _ = job("low-rank-several", 3, "population.noise=rank-2", ranks=3)
+    same_result(low, several, "3 candidates side by side of noise of low rank on two ranks")
+
     # A processor takes one, whatever its neighbours with a GPU are to take.
     _, text = job("cpu", 3, "backend.kind=cpu")
     check(side_by_side(text) == [], f"several candidates on the processor: {text}")

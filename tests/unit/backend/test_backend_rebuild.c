@@ -1,6 +1,8 @@
 /* Noise and rebuilt weights of every backend: bit for bit what the plain definition gives. */
 #include "unit/backend/backend_support.h"
 
+#include "coppice/noise/noise.h"
+
 enum { MOST_COMPONENTS = 150 };
 
 static void make_components(rng *r, cop_component *components, size_t count)
@@ -56,12 +58,20 @@ static void expect_part(const void *got, const void *base, const cop_weight_part
     free(want);
 }
 
-/* Two parts of a fused weight, at any place of the buffer. */
-static void check_fused(cop_backend *b, rng *r, cop_dtype dtype, size_t component_count)
+/* Two parts of a fused weight, at any place of the buffer, of full noise or of low rank. */
+static void check_fused(cop_backend *b, rng *r, cop_dtype dtype, size_t component_count,
+                        size_t rank)
 {
     cop_error err = {0};
     const size_t size = cop_dtype_size(dtype);
-    const size_t counts[2] = {rng_between(r, 1, 700), rng_between(r, 1, 700)};
+    cop_low_rank low[2] = {{0}, {0}};
+    size_t counts[2];
+    for (size_t i = 0; i < 2; i++) {
+        counts[i] = rng_between(r, 1, 700);
+        if (rank == 0) continue;
+        low[i] = (cop_low_rank){rank, rng_between(r, 1, 70), rng_between(r, 1, 150)};
+        counts[i] = low[i].rows * low[i].columns;
+    }
     const size_t offset = rng_between(r, 0, 5);
     const size_t total = offset + counts[0] + counts[1];
     cop_component components[MOST_COMPONENTS];
@@ -77,7 +87,8 @@ static void check_fused(cop_backend *b, rng *r, cop_dtype dtype, size_t componen
                                      .dtype = dtype,
                                      .count = counts[i],
                                      .tensor = rng_next(r),
-                                     .scale = i == 0 ? 1.0F : rng_float(r)};
+                                     .scale = i == 0 ? 1.0F : rng_float(r),
+                                     .low = low[i]};
     }
     if (rng_next(r) % 4 == 0) parts[1].scale = 0.0F;
     cop_buffer *const out = make_buffer(b, NULL, total + 3, dtype);
@@ -105,8 +116,9 @@ static void test_parts(void **state)
     static const size_t counts[] = {0, 1, 2, 16, MOST_COMPONENTS};
     for (int d = 0; d < 3; d++) {
         for (size_t c = 0; c < sizeof counts / sizeof counts[0]; c++) {
-            for (int i = 0; i < 3; i++)
-                check_fused(b, &r, (cop_dtype)d, counts[c]);
+            for (size_t i = 0; i < 3; i++)
+                check_fused(b, &r, (cop_dtype)d, counts[c], 0);
+            check_fused(b, &r, (cop_dtype)d, counts[c], rng_between(&r, 1, 5));
         }
     }
     cop_backend_destroy(&b);
@@ -218,7 +230,7 @@ static void test_known_sums(void **state)
 }
 
 /* Noise of low rank: the bits of the scalar kernel, component by component and by sums that are
- * added up first; GPUs say that they have none. */
+ * added up first. */
 static void check_low_rank(const backend_case *c, rng *r, cop_dtype dtype, cop_low_rank low)
 {
     cop_backend *b = make_backend(c);
@@ -244,23 +256,15 @@ static void check_low_rank(const backend_case *c, rng *r, cop_dtype dtype, cop_l
                             .tensor = 99,
                             .scale = 0.3F,
                             .low = low};
-    const cop_status status = b->ops->rebuild(b, out, 0, &part, 1, components, ALL, &err);
-    if (c->create == create_cuda) {
-        assert_int_equal(status, COP_ERR_UNSUPPORTED);
-        assert_non_null(strstr(err.message, "noise of low rank"));
-        assert_int_equal(b->ops->sums(b, &own, &sum, 1, 99, low, count, &err),
-                         COP_ERR_UNSUPPORTED);
-    } else {
-        must(status, &err);
-        must(b->ops->download(b, out, 0, got, bytes, &err), &err);
-        expect_part(got, base, &part, components, ALL);
-        must(b->ops->sums(b, &own, &sum, 1, 99, low, count, &err), &err);
-        part.sum = own;
-        part.factor = -0.75F;
-        must(b->ops->rebuild(b, out, 0, &part, 1, components, 1, &err), &err);
-        must(b->ops->download(b, out, 0, got, bytes, &err), &err);
-        expect_part(got, base, &part, components, ALL);
-    }
+    must(b->ops->rebuild(b, out, 0, &part, 1, components, ALL, &err), &err);
+    must(b->ops->download(b, out, 0, got, bytes, &err), &err);
+    expect_part(got, base, &part, components, ALL);
+    must(b->ops->sums(b, &own, &sum, 1, 99, low, count, &err), &err);
+    part.sum = own;
+    part.factor = -0.75F;
+    must(b->ops->rebuild(b, out, 0, &part, 1, components, 1, &err), &err);
+    must(b->ops->download(b, out, 0, got, bytes, &err), &err);
+    expect_part(got, base, &part, components, ALL);
     free(got);
     free(base);
     drop_buffers(b, &wrapped, 1);
@@ -275,6 +279,7 @@ static void test_low_rank(void **state)
     check_low_rank(*state, &r, COP_BF16, (cop_low_rank){1, 1, 7});
     check_low_rank(*state, &r, COP_F32, (cop_low_rank){4, 61, 67});
     check_low_rank(*state, &r, COP_F16, (cop_low_rank){3, 40, 1030});
+    check_low_rank(*state, &r, COP_BF16, (cop_low_rank){COP_MOST_RANK, 200, 64});
 }
 
 /* Every bit pattern of a stored half, and binary32 with all its special cases: infinities, NaN
@@ -360,7 +365,7 @@ static void test_components_change(void **state)
     cop_backend *b = make_backend(*state);
     rng r = {55};
     for (int i = 0; i < 20; i++)
-        check_fused(b, &r, COP_BF16, 1 + rng_next(&r) % 3);
+        check_fused(b, &r, COP_BF16, 1 + rng_next(&r) % 3, 0);
     cop_backend_destroy(&b);
 }
 

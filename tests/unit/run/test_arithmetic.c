@@ -21,7 +21,6 @@ static char word_library[] = "library";
 static char word_own[] = "own";
 static char word_onednn[] = "onednn";
 static char word_full[] = "full";
-static char word_rank[] = "rank-4";
 
 static const cop_recorded nothing = {"", "", ""};
 
@@ -243,24 +242,6 @@ static void test_defined_arithmetic_takes_cores_where_there_are_gpus(void **stat
     assert_int_equal(choice.arithmetic, COP_ARITHMETIC_DEFINED);
 }
 
-static void test_noise_of_low_rank_takes_cores_where_there_are_gpus(void **state)
-{
-    (void)state;
-    const cop_means all[] = {coordinator, rank_of(true, true, true, "n1")};
-    cop_job job = job_of(word_auto, word_auto, false);
-    assert_int_equal(decide(&job, &nothing, all, 2).kind, COP_BACKEND_CUDA);
-    job.population.noise = word_rank;
-    assert_int_equal(decide(&job, &nothing, all, 2).kind, COP_BACKEND_CPU);
-    job.backend.mixed = true;
-    assert_int_equal(decide(&job, &nothing, all, 2).kind, COP_BACKEND_CPU);
-    job.backend.kind = word_cuda;
-    cop_choice choice;
-    cop_error err = {0};
-    assert_int_equal(cop_arithmetic_decide(&job, &nothing, true, all, 2, &choice, &err),
-                     COP_ERR_UNSUPPORTED);
-    assert_non_null(strstr(err.message, "population.noise: rank-4"));
-}
-
 static void test_holds(void **state)
 {
     (void)state;
@@ -288,7 +269,6 @@ int main(void)
         cmocka_unit_test(test_arithmetic_of_a_run_is_kept),
         cmocka_unit_test(test_arithmetic_of_a_run_is_not_left),
         cmocka_unit_test(test_defined_arithmetic_takes_cores_where_there_are_gpus),
-        cmocka_unit_test(test_noise_of_low_rank_takes_cores_where_there_are_gpus),
         cmocka_unit_test(test_holds)};
     return cmocka_run_group_tests_name("arithmetic", tests, NULL, NULL);
 }
