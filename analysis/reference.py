@@ -8,7 +8,6 @@ It is for reading and for checking other implementations: some 20,000 numbers a 
 holds it against the program, bit for bit.
 """
 import ctypes
-import fnmatch
 import hashlib
 import json
 import math
@@ -142,11 +141,16 @@ def add_noise(values, component, scale, name, shape, rank):
     return [fma(factor, z, value) for z, value in zip(drawn, values)]
 
 
+def matches(pattern, name):
+    """fnmatch(3) itself: Python's module of that name knows no classes and no backslash."""
+    return ctypes.CDLL(None).fnmatch(pattern.encode(), name.encode(), 0) == 0
+
+
 def rebuild(recipe, name, dtype, shape, data):
     """The bytes of a tensor that the model uses, rebuilt by a recipe (as json.load gives it)."""
     values = widen(data, dtype)
     scale = 0.0
-    if any(fnmatch.fnmatchcase(name, pattern) for pattern in recipe["scope"]):
+    if any(matches(pattern, name) for pattern in recipe["scope"]):
         scale = rms(values) if recipe["scaling"] == "rms" else f32(recipe.get("scales", {name: 1.0}).get(name, 0.0))
     if scale == 0 or not recipe["components"]:
         return data

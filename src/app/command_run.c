@@ -177,25 +177,16 @@ static cop_status print_races(const cop_job *job, cop_error *err)
     return cop_app_flush(err);
 }
 
-/* What replacing examples that say nothing may cost: judges and base answer the new ones. */
-static void print_screen(const cop_job *job, size_t pool)
-{
-    if (!job->splits.drop_uninformative) return;
-    const size_t judges = cop_job_judges(job);
-    (void)printf("# splits.drop_uninformative: the first %zu candidates decide; at most %zu of "
-                 "%" PRId64 " examples of support are replaced, for %zu answers more\n",
-                 judges, pool, job->splits.support, (judges + 1) * pool);
-}
-
 /* Appends the answers that the job takes and what a budget leaves of them, as comments. */
-static cop_status print_plan(const cop_job *job, cop_error *err)
+static cop_status print_plan(const cop_job *job, size_t pool, cop_error *err)
 {
     cop_text text = {0};
     uint64_t test = 0;
     cop_status status = cop_baselines_count_answers(job, &test, err);
     if (status == COP_OK) status = cop_text_append(&text, "work: ", 6, err);
-    if (status == COP_OK) status = cop_plan_print_work(job, test, &text, err);
-    if (status == COP_OK) status = cop_plan_print_budget(job, &text, err);
+    if (status == COP_OK) status = cop_plan_print_work(job, test, pool, &text, err);
+    if (status == COP_OK) status = cop_plan_print_budget(job, pool, &text, err);
+    if (status == COP_OK) status = cop_plan_print_screen(job, pool, &text, err);
     for (const char *at = text.data; status == COP_OK && *at != '\0';
          at += strcspn(at, "\n") + 1)
         (void)printf("# %.*s\n", (int)strcspn(at, "\n"), at);
@@ -271,6 +262,27 @@ static cop_status run_world(const arguments *a, int argc, char **argv, cop_error
     return cop_error_set(err, status, "%s", cop_app_said);
 }
 
+/* --check: what the job is and takes, then whether it could run here. */
+static cop_status check(const arguments *a, cop_error *err)
+{
+    cop_job *job = NULL;
+    cop_run_facts facts;
+    cop_error why = {0};
+    COP_TRY(cop_job_load(a->job, a->overrides, a->override_count, &job, err));
+    const cop_status checked = cop_run_check(job, &facts, &why);
+    cop_status status = print_job(job, err);
+    if (status == COP_OK) status = print_races(job, err);
+    if (status == COP_OK) status = print_plan(job, facts.pool, err);
+    if (status == COP_OK && facts.idle_pattern != NULL)
+        (void)printf("# population.scope: no tensor of %s matches '%s'\n", job->model,
+                     facts.idle_pattern);
+    if (status == COP_OK && checked != COP_OK)
+        status = cop_error_set(err, checked, "%s", why.message);
+    if (status == COP_OK) status = print_out(a, err);
+    cop_job_destroy(&job);
+    return status;
+}
+
 cop_status cop_command_run(int argc, char **argv, cop_error *err)
 {
     arguments a = {0};
@@ -281,16 +293,7 @@ cop_status cop_command_run(int argc, char **argv, cop_error *err)
     if (a.keys) {
         status = print_keys(err);
     } else if (a.check) {
-        cop_job *job = NULL;
-        size_t pool = 0;
-        status = cop_job_load(a.job, a.overrides, a.override_count, &job, err);
-        if (status == COP_OK) status = print_job(job, err);
-        if (status == COP_OK) status = print_races(job, err);
-        if (status == COP_OK) status = print_plan(job, err);
-        if (status == COP_OK) status = cop_run_check(job, &pool, err);
-        if (status == COP_OK) print_screen(job, pool);
-        if (status == COP_OK) status = print_out(&a, err);
-        cop_job_destroy(&job);
+        status = check(&a, err);
     } else {
         status = run_world(&a, argc, argv, err);
     }

@@ -188,10 +188,10 @@ uint64_t cop_round_least(const cop_round *round)
            least_later(round);
 }
 
-size_t cop_round_replacements(const cop_round *round, uint64_t left)
+size_t cop_round_replacements(const cop_round *round, uint64_t left, size_t pool)
 {
     const uint64_t room = minus(left, cop_round_least(round)) / 2 / (round->judges + 1);
-    return (size_t)least_of(room, round->candidate);
+    return (size_t)least_of(least_of(room, pool), round->candidate);
 }
 
 uint64_t cop_round_reserve(const cop_round *round, uint64_t left)

@@ -9,6 +9,7 @@
 typedef struct planner {
     const cop_method *method;
     const cop_job *job;
+    size_t pool; /* examples that no split uses */
     cop_budget budget;
     cop_plan *plan;
 } planner;
@@ -63,7 +64,7 @@ static void spend_screen(planner *p, const cop_round *round)
     if (round->judges == 0) return;
     p->plan->populations += spend(p, round->judges * round->candidate);
     p->plan->replacements =
-        spend(p, cop_round_replacements(round, left(p)) * (round->judges + 1));
+        spend(p, cop_round_replacements(round, left(p), p->pool) * (round->judges + 1));
 }
 
 /* What follows the candidates; the parts are those of this round. */
@@ -183,9 +184,9 @@ static cop_status check_together(const cop_method *method, const cop_job *job, c
 }
 
 cop_status cop_plan_make(const cop_method *method, const cop_job *job, const cop_budget *budget,
-                         cop_plan *plan, cop_error *err)
+                         size_t pool, cop_plan *plan, cop_error *err)
 {
-    planner p = {.method = method, .job = job, .budget = *budget, .plan = plan};
+    planner p = {.method = method, .job = job, .pool = pool, .budget = *budget, .plan = plan};
     *plan = (cop_plan){0};
     COP_TRY(check_together(method, job, err));
     COP_TRY(check_least(&p, err));
@@ -208,18 +209,33 @@ static uint64_t count_spare(const cop_budget *spent, const cop_budget *whole)
     return most - spent->spent_answers;
 }
 
-cop_status cop_plan_print_work(const cop_job *job, uint64_t test, cop_text *text,
+/* A job's search within its budget of answers: of how many a budget of tokens is nobody knows.
+ */
+static cop_status plan_answers(const cop_job *job, size_t pool, const cop_method **method,
+                               cop_plan *plan, cop_error *err)
+{
+    cop_budget budget = cop_budget_of(job);
+    budget.tokens = 0;
+    COP_TRY(cop_method_find(job->method, method, err));
+    return cop_plan_make(*method, job, &budget, pool, plan, err);
+}
+
+/* The same without any budget. */
+static cop_status plan_whole(const cop_job *job, size_t pool, const cop_method *method,
+                             cop_plan *whole, cop_error *err)
+{
+    const cop_budget none = {.answer_tokens = cop_budget_of(job).answer_tokens};
+    return cop_plan_make(method, job, &none, pool, whole, err);
+}
+
+cop_status cop_plan_print_work(const cop_job *job, uint64_t test, size_t pool, cop_text *text,
                                cop_error *err)
 {
     const cop_method *method = NULL;
-    cop_budget budget = cop_budget_of(job);
-    budget.tokens = 0; /* of how many answers they are nobody knows */
-    const cop_budget none = {.answer_tokens = budget.answer_tokens};
     cop_plan plan;
     cop_plan whole;
-    COP_TRY(cop_method_find(job->method, &method, err));
-    COP_TRY(cop_plan_make(method, job, &budget, &plan, err));
-    COP_TRY(cop_plan_make(method, job, &none, &whole, err));
+    COP_TRY(plan_answers(job, pool, &method, &plan, err));
+    COP_TRY(plan_whole(job, pool, method, &whole, err));
     COP_TRY(cop_text_format(text, err, "base %" PRIu64 ", population%s %" PRIu64,
                             plan.base + (uint64_t)job->splits.test,
                             method->population_count(job) > 1 ? "s" : "", plan.populations));
@@ -280,17 +296,32 @@ static cop_status print_parts(const cop_method *method, const cop_plan *plan, co
     return cop_text_append(text, "\n", 1, err);
 }
 
-cop_status cop_plan_print_budget(const cop_job *job, cop_text *text, cop_error *err)
+cop_status cop_plan_print_screen(const cop_job *job, size_t pool, cop_text *text,
+                                 cop_error *err)
+{
+    const cop_method *method = NULL;
+    cop_plan plan;
+    if (!job->splits.drop_uninformative) return COP_OK;
+    COP_TRY(plan_answers(job, pool, &method, &plan, err));
+    const size_t judges = cop_job_judges(job);
+    return cop_text_format(
+        text, err,
+        "splits.drop_uninformative: the first %zu candidates decide; at most %" PRIu64
+        " of %" PRId64 " examples of support are replaced, for %" PRIu64 " answers more\n",
+        judges, plan.replacements / (judges + 1), job->splits.support, plan.replacements);
+}
+
+cop_status cop_plan_print_budget(const cop_job *job, size_t pool, cop_text *text,
+                                 cop_error *err)
 {
     const cop_method *method = NULL;
     const cop_budget budget = cop_budget_of(job);
-    const cop_budget none = {.answer_tokens = budget.answer_tokens};
     cop_plan plan;
     cop_plan whole;
     if (!cop_budget_is_set(&budget)) return COP_OK;
     COP_TRY(cop_method_find(job->method, &method, err));
-    COP_TRY(cop_plan_make(method, job, &budget, &plan, err));
-    COP_TRY(cop_plan_make(method, job, &none, &whole, err));
+    COP_TRY(cop_plan_make(method, job, &budget, pool, &plan, err));
+    COP_TRY(plan_whole(job, pool, method, &whole, err));
     COP_TRY(print_limits(&budget, &whole.spent, job->guard.count > 0, text, err));
     if (plan.spent.spent_answers == whole.spent.spent_answers)
         return cop_text_format(text, err, "budget: there is room for all of it\n");

@@ -172,7 +172,8 @@ static cop_status run_rows(cop_search *search, cop_candidates *c, cop_phase_race
                                 err);
 }
 
-/* For the places of the largest ensemble, by the mean that candidates are ranked by. */
+/* For the places of the largest ensemble that the population has members for, by the mean that
+ * candidates are ranked by. */
 static cop_race_rules rules_of(const cop_job *job)
 {
     cop_race_rules rules = {.racers = "candidates",
@@ -180,8 +181,9 @@ static cop_race_rules rules_of(const cop_job *job)
                             .places = 1,
                             .measure = {.on_reward = true}};
     for (size_t k = 0; k < job->baselines.randopt.count; k++) {
-        if ((size_t)job->baselines.randopt.data[k] > rules.places)
-            rules.places = (size_t)job->baselines.randopt.data[k];
+        const int64_t members = job->baselines.randopt.data[k];
+        if (members <= job->population.size && (size_t)members > rules.places)
+            rules.places = (size_t)members;
     }
     rules.keep = rules.places;
     return rules;

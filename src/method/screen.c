@@ -54,11 +54,10 @@ static size_t count_found(const screen *s)
     return s->by_all + s->by_none + s->by_equal;
 }
 
-/* Finds the examples that say nothing. One finite judge cannot tell, so none is found then. */
-static void judge(screen *s, size_t room)
+/* Finds the examples that say nothing, of which `most` may go. One finite judge cannot tell, so
+ * none is found then. */
+static void judge(screen *s, size_t most)
 {
-    const size_t pool = s->search->splits->pool_count;
-    const size_t most = pool < room ? pool : room;
     for (size_t i = 0; i < s->judges; i++)
         s->finite += cop_phase_row_valid(s->first.phase, i);
     for (size_t j = 0; j < s->search->support_count && s->finite >= 2; j++) {
@@ -89,7 +88,7 @@ static cop_status find_uninformative(screen *s, cop_error *err)
     COP_TRY(cop_search_run_phase(search, s->first.phase, err));
     const cop_round round = cop_round_of_population(search->method, search->job);
     const uint64_t left = cop_budget_left(&search->budget);
-    judge(s, cop_round_replacements(&round, left));
+    judge(s, cop_round_replacements(&round, left, search->splits->pool_count));
     cop_progress_end(search->phases->progress, NULL);
     return cop_search_note_step(search, again_path, "examples that tell no candidates apart",
                                 count_found(s), s->replaced, left, err);

@@ -111,9 +111,11 @@ cop_status cop_traffic_note(cop_lead *lead, cop_error *err);
  * rank->computing_rank. */
 void cop_rank_count_computing(cop_rank *rank);
 
-/* Fails if the job's noise of low rank is of a higher rank than a matrix in its scope has
- * (COP_ERR_CONFIG). Settles the base. */
-cop_status cop_rank_check_noise(const cop_job *job, cop_checkpoint *base, cop_error *err);
+/* Fails if no tensor is in the job's scope, or its noise of low rank is of a higher rank than a
+ * matrix there has room for. *idle_pattern: the first pattern of the scope that no tensor
+ * matches, or NULL; borrowed from the job. */
+cop_status cop_rank_check_noise(const cop_job *job, cop_checkpoint *base,
+                                const char **idle_pattern, cop_error *err);
 
 /* An empty recipe with the job's noise, scope and scaling on the base, which is settled. */
 cop_status cop_rank_create_recipe(const cop_job *job, const cop_checkpoint *base,

@@ -129,7 +129,8 @@ out:
 static cop_status print_budget(const cop_lead *lead, cop_error *err)
 {
     cop_text text = {0};
-    const cop_status status = cop_plan_print_budget(lead->rank->job, &text, err);
+    const cop_status status =
+        cop_plan_print_budget(lead->rank->job, lead->rank->splits.pool_count, &text, err);
     for (const char *at = text.data; status == COP_OK && at != NULL && *at != '\0';) {
         const int length = (int)strcspn(at, "\n");
         cop_progress_print(lead->search.phases->progress, "%.*s", length, at);

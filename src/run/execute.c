@@ -118,6 +118,7 @@ static cop_status claim(cop_lead *lead, cop_error *err)
                                     .ranks = cop_world_size(rank->world),
                                     .nodes = cop_world_node_count(rank->world),
                                     .threads = job->backend.threads};
+    const char *idle_pattern = NULL;
     if (rank->splits.repeated > 0) {
         cop_log_write(
             rank->log, COP_LOG_WARN,
@@ -125,7 +126,13 @@ static cop_status claim(cop_lead *lead, cop_error *err)
             "were put into one split, or left out where it was full",
             job->task.data, rank->splits.repeated, cop_dataset_count(rank->dataset));
     }
-    COP_TRY(cop_rank_check_noise(job, rank->base, err));
+    if (job->task.examples != NULL && job->task.shots == 0)
+        cop_log_write(rank->log, COP_LOG_WARN,
+                      "task.examples stands before no question: task.shots is 0");
+    COP_TRY(cop_rank_check_noise(job, rank->base, &idle_pattern, err));
+    if (idle_pattern != NULL)
+        cop_log_write(rank->log, COP_LOG_WARN, "population.scope: no tensor of %s matches '%s'",
+                      job->model, idle_pattern);
     COP_TRY(cop_inputs_check_budget(rank, err));
     COP_TRY(cop_inputs_check_memory(rank, err));
     lead->dir.times = (cop_rundir_times){.interval_s = job->checkpoint.interval,

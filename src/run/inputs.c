@@ -185,21 +185,21 @@ cop_status cop_inputs_check_budget(const cop_rank *rank, cop_error *err)
     const cop_budget budget = cop_budget_of(rank->job);
     cop_plan plan;
     COP_TRY(cop_method_find(rank->job->method, &method, err));
-    return cop_plan_make(method, rank->job, &budget, &plan, err);
+    return cop_plan_make(method, rank->job, &budget, rank->splits.pool_count, &plan, err);
 }
 
-cop_status cop_run_check(const cop_job *job, size_t *pool, cop_error *err)
+cop_status cop_run_check(const cop_job *job, cop_run_facts *facts, cop_error *err)
 {
     cop_rank rank = {.job = job};
     cop_checkpoint *base = NULL;
     cop_status status = cop_inputs_load(&rank, err);
-    *pool = rank.splits.pool_count;
+    *facts = (cop_run_facts){.pool = status == COP_OK ? rank.splits.pool_count : SIZE_MAX};
     if (status == COP_OK) {
         const cop_evaluator_options options = cop_inputs_prompt_options(&rank);
         status = cop_evaluator_check(&options, err);
     }
     if (status == COP_OK) status = cop_checkpoint_open(job->model, &base, err);
-    if (status == COP_OK) status = cop_rank_check_noise(job, base, err);
+    if (status == COP_OK) status = cop_rank_check_noise(job, base, &facts->idle_pattern, err);
     if (status == COP_OK) status = cop_inputs_check_budget(&rank, err);
     if (status == COP_OK) status = cop_inputs_check_memory(&rank, err);
     cop_checkpoint_close(&base);

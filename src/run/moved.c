@@ -69,13 +69,13 @@ static cop_status note_sigma(cop_lead *lead, cop_recipe *recipe, moved_table *ta
     COP_CHECK(report.elements > 0, err, COP_ERR_CONFIG,
               "population.scope: no tensor of %s matches", job->model);
     const double share = 1 - (double)report.elements_moved / (double)report.elements;
-    (void)snprintf(path, sizeof path, "/population/unmoved/sigma_%g", sigma);
+    (void)snprintf(path, sizeof path, "/population/unmoved/sigma_%.9g", sigma);
     COP_TRY(cop_store_set_f64(
         lead->dir.store, path, share, NULL,
         "share of weights that a candidate of this sigma leaves as they are", err));
     for (size_t i = 0; i < table->count; i++)
         table->shares[i] = table->shares[table->tensors[i]];
-    (void)snprintf(path, sizeof path, "/population/moved/sigma_%g", sigma);
+    (void)snprintf(path, sizeof path, "/population/moved/sigma_%.9g", sigma);
     COP_TRY(set_column(lead, table, path, COP_STORE_F32, table->shares,
                        "share of each tensor's weights that a candidate of this sigma moves",
                        err));

@@ -32,19 +32,50 @@ static cop_status check_ranks(const cop_recipe *recipe, const cop_checkpoint *ba
     return COP_OK;
 }
 
-cop_status cop_rank_check_noise(const cop_job *job, cop_checkpoint *base, cop_error *err)
+/* Tensors that the patterns, which become the recipe's scope, match. */
+static cop_status count_in_scope(const cop_checkpoint *base, const char *const *patterns,
+                                 size_t count, cop_recipe *recipe, size_t *found,
+                                 cop_error *err)
 {
-    size_t rank = 0;
+    COP_TRY(cop_recipe_set_scope(recipe, patterns, count, err));
+    *found = 0;
+    for (size_t i = 0; i < cop_checkpoint_count(base); i++)
+        if (cop_recipe_scale(recipe, base, cop_checkpoint_at(base, i)) != 0.0F) (*found)++;
+    return COP_OK;
+}
+
+/* Sets the recipe's scope to the job's. */
+static cop_status check_scope(const cop_job *job, const cop_checkpoint *base,
+                              cop_recipe *recipe, const char **idle_pattern, cop_error *err)
+{
+    const char *const *const patterns = (const char *const *)job->population.scope.data;
+    const size_t count = job->population.scope.count;
+    size_t found = 0;
+    for (size_t i = count; i-- > 0;) {
+        COP_TRY(count_in_scope(base, &patterns[i], 1, recipe, &found, err));
+        if (found == 0) *idle_pattern = patterns[i];
+    }
+    COP_TRY(count_in_scope(base, patterns, count, recipe, &found, err));
+    COP_CHECK(
+        found > 0, err, COP_ERR_CONFIG,
+        "population.scope: no tensor of %s matches '%s'%s; its tensors have names such as "
+        "%s",
+        job->model, patterns[0], count > 1 ? " or one of the others" : "",
+        cop_checkpoint_at(base, 0)->name);
+    return COP_OK;
+}
+
+cop_status cop_rank_check_noise(const cop_job *job, cop_checkpoint *base,
+                                const char **idle_pattern, cop_error *err)
+{
     cop_model_config config;
     cop_recipe *recipe = NULL;
-    if (!cop_noise_kind_parse(job->population.noise, &rank) || rank == 0) return COP_OK;
+    *idle_pattern = NULL;
     COP_TRY(cop_model_config_load(job->model, &config, err));
     COP_TRY(cop_model_settle(&config, base, err));
     COP_TRY(cop_recipe_create(&recipe, err));
-    recipe->noise_rank = rank;
-    cop_status status =
-        cop_recipe_set_scope(recipe, (const char *const *)job->population.scope.data,
-                             job->population.scope.count, err);
+    (void)cop_noise_kind_parse(job->population.noise, &recipe->noise_rank); /* a checked key */
+    cop_status status = check_scope(job, base, recipe, idle_pattern, err);
     if (status == COP_OK) status = check_ranks(recipe, base, err);
     cop_recipe_destroy(&recipe);
     return status;

@@ -100,6 +100,15 @@ static cop_status read_value(const cop_lead *lead, size_t key, cop_text *value, 
                             : cop_text_append(value, recorded, strlen(recorded), err);
 }
 
+/* A key by which a job's results may differ. Where a budget counts tokens, one of them is what
+ * ends an answer early: so many more candidates there is room for. */
+static bool is_identity(const cop_job *job, size_t key)
+{
+    return cop_job_key_is_identity(key) ||
+           (job->budget.tokens > 0 &&
+            strcmp(cop_job_key_name(key), "generation.stop_decided") == 0);
+}
+
 /* Whatever the paths of their data. */
 static cop_status check_guards(const cop_lead *lead, cop_error *err)
 {
@@ -123,7 +132,7 @@ cop_status cop_run_identity_check(const cop_lead *lead, cop_error *err)
     cop_status status = COP_OK;
     for (size_t key = 0; key < cop_job_key_count() && status == COP_OK; key++) {
         const char *const name = cop_job_key_name(key);
-        if (!cop_job_key_is_identity(key) || compares_by_content(name)) continue;
+        if (!is_identity(lead->rank->job, key) || compares_by_content(name)) continue;
         cop_text_clear(&value);
         COP_TRY_OUT(cop_job_print_value(lead->rank->job, key, &value, err));
         COP_TRY_OUT(read_value(lead, key, &theirs, err));

@@ -122,7 +122,11 @@ def check_plans(folder):
     drop = [*SHORT, "splits.drop_uninformative=true", "splits.drop_after=3"]
     for limit, replaced in ((f"budget.answers={ALL + 4 * 48}", 48), (f"budget.answers={least + 3 * 48 + 2 * 4 * 5}", 5)):
         plan = coppice("run", DEMO, "--check", *settings([*drop, limit]))
-        check(f"replacements {4 * replaced}," in plan, plan[plan.index("# work"):])
+        check(f"replacements {4 * replaced}," in plan and f"at most {replaced} of 48 examples of support are replaced, for "
+              f"{4 * replaced} answers more" in plan, plan[plan.index("# work"):])
+    # The demo's data set has 1,000 questions; where splits use them all, nothing can come for another.
+    plan = coppice("run", DEMO, "--check", *settings([*drop, f"splits.test={1000 - SEARCH}", f"budget.answers={ALL}"]))
+    check("replacements 0," in plan and "there is room for all of it" in plan and "at most 0 of 48" in plan, plan)
 
 
 def check_submit(folder):

@@ -122,6 +122,17 @@ def test_old(place):
     coppice("export", recipe, "--model", MODEL, "--out", os.path.join(place, "old-exported"))
 
 
+def test_ends_of_answers(place):
+    """Where an answer may end early is no matter, unless a budget counts tokens: it decides how many candidates there are."""
+    free, counted = os.path.join(place, "free"), os.path.join(place, "counted")
+    run_job(1, free, SMALL)
+    run_job(1, free, [*SMALL, "generation.stop_decided=false"])
+    budget = [*SMALL, "budget.tokens=20000"]
+    run_job(1, counted, budget)
+    expect(run_job(1, counted, [*budget, "generation.stop_decided=false"], code=MISMATCH),
+           "-s 'generation.stop_decided=true'", "resume")
+
+
 def main():
     with scratch() as place:
         model = os.path.join(place, "model")
@@ -135,6 +146,7 @@ def main():
         test_accepted(place, model, out)
         test_copy(place, model, out)
         test_old(place)
+        test_ends_of_answers(place)
     # A family that the job names stands for the template, which is not on record then.
     with scratch() as place:
         out = os.path.join(place, "run")

@@ -88,6 +88,24 @@ def check_recipe(folder):
     check(recipe["base_sha256"] == reference.base_digest(BASE), "RECIPE.md: the digest of the demo's model")
 
 
+def check_scopes(folder):
+    """Patterns of all kinds match what the program has in scope."""
+    name = "model.norm.weight"
+    dtype, shape, data = BASE[name]
+    patterns = (("*", True), ("model.nor?.*", True), ("m*t", True), ("model", False), ("[!a-l]odel.norm.weight", True),
+                           ("[!m]*", False), ("model.[[:alpha:]]orm.weight", True), ("model.[[:digit:]]*", False),
+                           ("model\\.norm.weight", True), ("model.norm\\.*", True), ("model.norm.weigh[", False))
+    for i, (pattern, takes) in enumerate(patterns):
+        recipe = {"version": 1, "noise_version": 1, "base_sha256": "", "scope": ["none.of.this", pattern],
+                  "scaling": "absolute", "components": [{"seed": "1", "amplitude": 0.5}]}
+        path, out = os.path.join(folder, "scope.json"), os.path.join(folder, f"scope{i}")
+        with open(path, "w", encoding="utf-8") as file:
+            json.dump(recipe, file)
+        coppice("export", path, "--model", MODEL, "--out", out)
+        exported = reference.read_tensors(os.path.join(out, "model.safetensors"))[name][2]
+        check(exported == reference.rebuild(recipe, name, dtype, shape, data) and (exported != data) == takes, f"scope {pattern}")
+
+
 def check_digests(folder):
     """What a job records of its base is what the specification says."""
     out = os.path.join(folder, "run")
@@ -108,6 +126,7 @@ def check_digests(folder):
 
 vectors = check_noise()
 with scratch() as folder:
+    check_scopes(folder)
     check_recipe(folder)
     check_digests(folder)
 print(f"* {vectors} noise vectors, {len(TENSORS)} tensors rebuilt, all digests as specified")

@@ -112,8 +112,9 @@ uint64_t cop_round_least(const cop_round *round);
 uint64_t cop_round_reserve(const cop_round *round, uint64_t left);
 
 /** Examples of support that may be replaced with `left` answers before the population's round,
- *  each for an answer of every judge and of the base. */
-size_t cop_round_replacements(const cop_round *round, uint64_t left);
+ *  each for an answer of every judge and of the base, and by one of the `pool` that no split
+ *  uses. */
+size_t cop_round_replacements(const cop_round *round, uint64_t left, size_t pool);
 
 /** Candidates to score next where `scored` are, `left` answers are left and `reserve` is kept
  *  back: all that are missing if there is room for them; 0: no more. */
@@ -152,18 +153,25 @@ typedef struct cop_plan {
     cop_budget spent;                           /**< the budget, after all of it */
 } cop_plan;
 
-/** Plans a job's search within a budget, which may be another than the job's. COP_ERR_CONFIG:
- *  the budget is too small, with the least one. */
+/** Plans a job's search within a budget, which may be another than the job's. `pool`: examples
+ *  that no split uses (cop_splits); SIZE_MAX where that is not known. COP_ERR_CONFIG: the
+ * budget is too small, with the least one. */
 cop_status cop_plan_make(const cop_method *method, const cop_job *job, const cop_budget *budget,
-                         cop_plan *plan, cop_error *err);
+                         size_t pool, cop_plan *plan, cop_error *err);
 
 /** Appends a line with the answers of each part of a job, at most and within a budget of
- *  answers; `test` are those on the test set. COP_ERR_CONFIG as above. */
-cop_status cop_plan_print_work(const cop_job *job, uint64_t test, cop_text *text,
+ *  answers; `test` are those on the test set, `pool` as above. COP_ERR_CONFIG as above. */
+cop_status cop_plan_print_work(const cop_job *job, uint64_t test, size_t pool, cop_text *text,
                                cop_error *err);
 
 /** Appends what a job's budget leaves of the search, in lines that begin with "budget"; nothing
  *  without one. COP_ERR_CONFIG as above. */
-cop_status cop_plan_print_budget(const cop_job *job, cop_text *text, cop_error *err);
+cop_status cop_plan_print_budget(const cop_job *job, size_t pool, cop_text *text,
+                                 cop_error *err);
+
+/** Appends who decides about examples of support and how many may be replaced, a line; nothing
+ *  where none are. COP_ERR_CONFIG as above. */
+cop_status cop_plan_print_screen(const cop_job *job, size_t pool, cop_text *text,
+                                 cop_error *err);
 
 #endif

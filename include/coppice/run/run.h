@@ -34,10 +34,19 @@ typedef struct cop_run_options {
 cop_status cop_run_execute(cop_world *world, const cop_job *job, const cop_run_options *options,
                            cop_error *err);
 
+/** What is found out of a job without running it. */
+typedef struct cop_run_facts {
+    size_t pool; /**< examples at hand for splits.drop_uninformative; SIZE_MAX: not known */
+    /** First pattern of population.scope that no tensor matches, borrowed from the job, or
+     * NULL.
+     */
+    const char *idle_pattern;
+} cop_run_facts;
+
 /** Looks at what a job names, without running it: task, data and splits, prompts, model files,
- *  and the memory that rank 0 will take. What this refuses, cop_run_execute() would. *pool:
- *  examples at hand for replacements (splits.drop_uninformative). Not collective. */
-cop_status cop_run_check(const cop_job *job, size_t *pool, cop_error *err);
+ *  and the memory that rank 0 will take. What this refuses, cop_run_execute() would. *facts are
+ *  set also where it fails, as far as they were found. Not collective. */
+cop_status cop_run_check(const cop_job *job, cop_run_facts *facts, cop_error *err);
 
 /** COP_ERR_USAGE where the batch system's environment promises another number of ranks than
  *  there are: then they did not find each other. Not collective. */

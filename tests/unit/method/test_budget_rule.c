@@ -129,7 +129,7 @@ static cop_status make(const char *method, const char *budget, cop_plan *plan, c
     toy_set_up(&t, method, &budget, budget == NULL ? 0 : 1, NULL);
     const cop_budget own = cop_budget_of(t.job);
     assert_int_equal(cop_method_find(method, &found, err), COP_OK);
-    const cop_status status = cop_plan_make(found, t.job, &own, plan, err);
+    const cop_status status = cop_plan_make(found, t.job, &own, SIZE_MAX, plan, err);
     toy_take_down(&t);
     return status;
 }
@@ -240,7 +240,7 @@ static void replacing_examples_is_planned(void **state)
         toy t;
         toy_set_up(&t, "corp", both, plans[i].budget == NULL ? 2 : 3, NULL);
         const cop_budget own = cop_budget_of(t.job);
-        assert_int_equal(cop_plan_make(found, t.job, &own, &plan, &err), COP_OK);
+        assert_int_equal(cop_plan_make(found, t.job, &own, SIZE_MAX, &plan, &err), COP_OK);
         print_message("%s: %zu candidates, %llu answers for replacements, %llu of all\n",
                       plans[i].budget, plan.candidates.made,
                       (unsigned long long)plan.replacements,
@@ -264,7 +264,7 @@ static void a_budget_without_room_for_those_who_decide_is_refused(void **state)
     toy_set_up(&t, "corp", both, 3, NULL);
     const cop_budget own = cop_budget_of(t.job);
     assert_int_equal(cop_method_find("corp", &found, &err), COP_OK);
-    assert_int_equal(cop_plan_make(found, t.job, &own, &plan, &err), COP_ERR_CONFIG);
+    assert_int_equal(cop_plan_make(found, t.job, &own, SIZE_MAX, &plan, &err), COP_ERR_CONFIG);
     assert_non_null(strstr(err.message, "needs 1050 at least"));
     assert_non_null(strstr(err.message, "which examples say nothing"));
     toy_take_down(&t);
@@ -278,11 +278,11 @@ static void plans_are_printed(void **state)
     cop_error err = {0};
     const char *const budget[] = {"budget.answers=1000", "budget.tokens=9999999"};
     toy_set_up(&t, "corp", budget, 2, NULL);
-    assert_int_equal(cop_plan_print_work(t.job, 77, &text, &err), COP_OK);
+    assert_int_equal(cop_plan_print_work(t.job, 77, SIZE_MAX, &text, &err), COP_OK);
     assert_string_equal(text.data, "base 160, population 440, consolidation 420, recentring 0, "
                                    "spare 10, test 77\n");
     cop_text_clear(&text);
-    assert_int_equal(cop_plan_print_budget(t.job, &text, &err), COP_OK);
+    assert_int_equal(cop_plan_print_budget(t.job, SIZE_MAX, &text, &err), COP_OK);
     assert_non_null(strstr(text.data, "budget: 1000 answers, 9999999 tokens for support"));
     assert_non_null(strstr(text.data, "budget.population: 11 of 24 candidates\n"));
     assert_non_null(strstr(text.data, "budget.consolidation: 4 of 4 directions, 0 of 1"));
@@ -290,10 +290,10 @@ static void plans_are_printed(void **state)
     toy_take_down(&t);
     toy_set_up(&t, "es", NULL, 0, NULL);
     cop_text_clear(&text);
-    assert_int_equal(cop_plan_print_work(t.job, 0, &text, &err), COP_OK);
+    assert_int_equal(cop_plan_print_work(t.job, 0, SIZE_MAX, &text, &err), COP_OK);
     assert_string_equal(text.data, "base 160, populations 5760, iterates 240, test 0\n");
     cop_text_clear(&text);
-    assert_int_equal(cop_plan_print_budget(t.job, &text, &err), COP_OK);
+    assert_int_equal(cop_plan_print_budget(t.job, SIZE_MAX, &text, &err), COP_OK);
     assert_int_equal(text.length, 0);
     cop_text_free(&text);
     toy_take_down(&t);

@@ -200,7 +200,8 @@ static void budgets_cover_guards(void **state)
         const char *const guard[] = {GUARD("0.01"), NULL};
         toy_set_up(&probe, method->name, guard, 1, NULL);
         const cop_budget none = {.answer_tokens = cop_budget_of(probe.job).answer_tokens};
-        assert_int_equal(cop_plan_make(method, probe.job, &none, &whole, &err), COP_OK);
+        assert_int_equal(cop_plan_make(method, probe.job, &none, SIZE_MAX, &whole, &err),
+                         COP_OK);
         const cop_round round = cop_round_of_population(method, probe.job);
         uint64_t base = 0;
         uint64_t tokens = 0;

@@ -186,6 +186,24 @@ static void candidates_race_for_the_ensemble(void **state)
     toy_take_down(&all);
 }
 
+/* An ensemble that the population has no members for keeps nobody in the race. */
+static void an_ensemble_that_is_left_out_keeps_nobody(void **state)
+{
+    (void)state;
+    const char *more[CANDIDATES_RACING];
+    size_t members[MEMBERS];
+    toy t;
+    memcpy(more, candidates_racing, sizeof more);
+    more[2] = "baselines.randopt=[1, 5, 10000]";
+    best_candidates(candidates_racing, MEMBERS, &t, members);
+    const size_t left = check_race(&t, "/population", 4);
+    toy_take_down(&t);
+    best_candidates(more, MEMBERS, &t, members);
+    assert_true(left > 0);
+    assert_int_equal(check_race(&t, "/population", 4), left);
+    toy_take_down(&t);
+}
+
 /* What needs all scores of the candidates is refused, with what to do. */
 static void races_of_candidates_are_refused_elsewhere(void **state)
 {
@@ -205,7 +223,8 @@ static void races_of_candidates_are_refused_elsewhere(void **state)
         toy_set_up(&t, cases[i].method, settings, 3, NULL);
         const cop_budget none = cop_budget_of(t.job);
         assert_int_equal(cop_method_find(cases[i].method, &method, &err), COP_OK);
-        assert_int_equal(cop_plan_make(method, t.job, &none, &plan, &err), COP_ERR_CONFIG);
+        assert_int_equal(cop_plan_make(method, t.job, &none, SIZE_MAX, &plan, &err),
+                         COP_ERR_CONFIG);
         assert_non_null(strstr(err.message, "population.race"));
         assert_non_null(strstr(err.message, cases[i].says));
         toy_take_down(&t);
@@ -377,6 +396,7 @@ int main(void)
         cmocka_unit_test(who_leaves_is_scored_no_further),
         cmocka_unit_test(a_longer_grid_races_on),
         cmocka_unit_test(candidates_race_for_the_ensemble),
+        cmocka_unit_test(an_ensemble_that_is_left_out_keeps_nobody),
         cmocka_unit_test(races_of_candidates_are_refused_elsewhere),
         cmocka_unit_test(rounds_race_too),
         cmocka_unit_test(an_interrupted_race_ends_alike),
