@@ -181,12 +181,21 @@ static cop_status read_all_stops(const json_reader *reader, const cop_config_tex
     return status;
 }
 
-/* True unless rope_parameters tell kinds of layers apart. */
-static bool flat_rope(const json_reader *reader)
+/* OLMo 3 was trained with one base for all layers and a scaling for those with full attention.
+ * Where a file has these in one, transformers 5.24 leaves sliding layers at the usual base, and
+ * passes over a rope_parameters altogether. */
+static bool differs_in_rope(const json_reader *reader, const cop_family *of,
+                            const cop_rope rope[2])
 {
-    const json_t *const nested = cop_config_json_get(reader, "rope_parameters");
-    return json_object_get(nested, "full_attention") == NULL &&
-           json_object_get(nested, "sliding_attention") == NULL;
+    if (!of->scale_full_only || of->local_theta > 0.0) return false;
+    const json_t *const given = cop_config_json_get(reader, "rope_parameters");
+    if (json_object_get(given, "full_attention") != NULL ||
+        json_object_get(given, "sliding_attention") != NULL)
+        return false;
+    const bool passed_over =
+        json_object_size(cop_config_json_get(reader, "rope_scaling")) == 0 &&
+        rope[0].kind != COP_ROPE_DEFAULT;
+    return passed_over || rope[0].theta != of->theta;
 }
 
 static cop_status read_config(const json_reader *reader, const cop_config_text *generation,
@@ -205,9 +214,7 @@ static cop_status read_config(const json_reader *reader, const cop_config_text *
     COP_TRY(read_biases(reader, of, config, err));
     COP_TRY(cop_config_read_sliding(reader, of, config, err));
     COP_TRY(cop_config_read_rope(reader, of, config->max_positions, config->rope, err));
-    config->scaled_by_flat_yarn = of->scale_full_only && of->local_theta == 0.0 &&
-                                  config->rope[0].kind != COP_ROPE_DEFAULT &&
-                                  config->rope[1].kind == COP_ROPE_DEFAULT && flat_rope(reader);
+    config->differs_in_rope = differs_in_rope(reader, of, config->rope);
     return read_all_stops(reader, generation, config, err);
 }
 

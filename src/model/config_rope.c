@@ -9,6 +9,7 @@
 typedef struct rope_defaults {
     double theta;
     double original_positions;
+    bool positions_decide; /* even where the object has others */
 } rope_defaults;
 
 static cop_status read_kind(const json_reader *reader, cop_rope_kind *kind, cop_error *err)
@@ -91,6 +92,7 @@ static cop_status read_one(const json_reader *reader, const rope_defaults *defau
     COP_TRY(cop_config_json_positive(reader, "original_max_position_embeddings",
                                      defaults->original_positions, &rope->original_positions,
                                      err));
+    if (defaults->positions_decide) rope->original_positions = defaults->original_positions;
     if (rope->kind == COP_ROPE_YARN) return read_yarn(reader, rope, err);
     COP_TRY(cop_config_json_positive(reader, "low_freq_factor", COP_JSON_REQUIRED,
                                      &rope->low_frequency_factor, err));
@@ -137,7 +139,14 @@ static cop_status read_nested(const json_reader *reader, const rope_defaults def
     return COP_OK;
 }
 
-/* What the objects of full and sliding layers default to. */
+/* Kinds of layers have ropes of their own. */
+static bool has_kinds(const cop_family *of)
+{
+    return of->scale_full_only || of->local_theta > 0.0;
+}
+
+/* What the objects of full and sliding layers default to. As transformers has it, a number of
+ * positions outside of them goes before theirs, or for kinds of layers is passed over. */
 static cop_status read_defaults(const json_reader *reader, const cop_family *of,
                                 int32_t max_positions, rope_defaults defaults[2],
                                 cop_error *err)
@@ -146,12 +155,35 @@ static cop_status read_defaults(const json_reader *reader, const cop_family *of,
     COP_TRY(cop_config_json_positive(reader, "original_max_position_embeddings",
                                      (double)max_positions, &defaults[0].original_positions,
                                      err));
+    defaults[0].positions_decide =
+        !has_kinds(of) &&
+        cop_config_json_get(reader, "original_max_position_embeddings") != NULL;
+    if (has_kinds(of)) defaults[0].original_positions = (double)max_positions;
     defaults[1] = defaults[0];
     if (of->local_theta == 0.0) return COP_OK;
     COP_TRY(cop_config_json_positive(reader, "rope_local_base_freq", of->local_theta,
                                      &defaults[1].theta, err));
     COP_CHECK(defaults[1].theta > 1.0, err, COP_ERR_FORMAT,
               "%s: rope_local_base_freq is %g, not above 1", reader->path, defaults[1].theta);
+    return COP_OK;
+}
+
+/* Where kinds of layers have ropes of their own, transformers passes over what else a
+ * rope_scaling has. */
+static cop_status refuse_passed_over(const json_reader *scaling, const cop_family *of,
+                                     bool nested, cop_error *err)
+{
+    if (!has_kinds(of)) return COP_OK;
+    COP_CHECK(
+        !nested, err, COP_ERR_UNSUPPORTED,
+        "%s: rope_scaling with full_attention or sliding_attention is not implemented for "
+        "%s; give them in rope_parameters",
+        scaling->path, of->model_type);
+    COP_CHECK(cop_config_json_get(scaling, "type") == NULL ||
+                  cop_config_json_get(scaling, "rope_type") != NULL,
+              err, COP_ERR_UNSUPPORTED,
+              "%s: rope_scaling with type alone is not implemented for %s; give rope_type",
+              scaling->path, of->model_type);
     return COP_OK;
 }
 
@@ -188,6 +220,7 @@ cop_status cop_config_read_rope(const json_reader *reader, const cop_family *of,
     const bool nested = json_object_get(inner.object, "full_attention") != NULL ||
                         json_object_get(inner.object, "sliding_attention") != NULL;
     COP_TRY(refuse_mixture(reader, of, scaled, nested, err));
+    if (scaled) COP_TRY(refuse_passed_over(&inner, of, nested, err));
     return nested ? read_nested(&inner, defaults, rope, err)
                   : read_flat(&inner, of, defaults, rope, err);
 }

@@ -132,11 +132,12 @@ cop_status cop_model_config_notes(const cop_model_config *config, cop_text *note
             "lm_head.weight "
             "with other values: the model is taken as not tied, with that head\n"));
     }
-    if (config->scaled_by_flat_yarn) {
+    if (config->differs_in_rope) {
         COP_TRY(cop_text_format(
             notes, err,
-            "rope_scaling is taken for the layers with full attention alone, as OLMo 3 was "
-            "trained (transformers 5.24 does otherwise)\n"));
+            "config.json's rope_theta is taken for all layers, and a scaling for those with "
+            "full "
+            "attention, as OLMo 3 was trained (transformers 5.24 does otherwise here)\n"));
     }
     return note_rules(config, notes, err);
 }

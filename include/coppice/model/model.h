@@ -96,7 +96,7 @@ typedef struct cop_model_config {
     bool sliding[COP_MODEL_MAX_LAYERS]; /**< [layers]: layer uses the window (and rope[1]) */
     int32_t stops[COP_MODEL_MAX_STOPS]; /**< [stop_count] ids that end an answer */
     int32_t stop_count;
-    bool scaled_by_flat_yarn;   /**< olmo3: YaRN for the full layers, though the file is flat */
+    bool differs_in_rope;       /**< olmo3: from how transformers 5.24 reads the file */
     cop_generation_rules rules; /**< of generation_config.json */
 } cop_model_config;
 

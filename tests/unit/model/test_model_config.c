@@ -245,6 +245,10 @@ static void test_rope_spellings(void **state)
     c = load("qwen2", "{\"rope_scaling\": {\"type\": \"yarn\", \"factor\": 40.0,"
                       " \"mscale\": 0.707, \"mscale_all_dim\": 0.5}}");
     assert_float_equal(c.rope[0].attention_factor, 1.064468903941252, 1e-12);
+    /* A number of positions outside of the object goes before its own. */
+    c = load("qwen2", "{\"original_max_position_embeddings\": 32, \"rope_scaling\": {\"type\":"
+                      " \"yarn\", \"factor\": 4.0, \"original_max_position_embeddings\": 64}}");
+    assert_float_equal(c.rope[0].original_positions, 32.0, 0.0);
 }
 
 static void test_rope_olmo3(void **state)
@@ -284,7 +288,7 @@ static void check_gemma(const char *changes, cop_rope_kind kind, double factor, 
     assert_int_equal(c.rope[1].kind, COP_ROPE_DEFAULT);
     assert_float_equal(c.rope[1].factor, 1.0, 0.0);
     assert_float_equal(c.rope[1].theta, local_theta, 0.0);
-    assert_false(c.scaled_by_flat_yarn);
+    assert_false(c.differs_in_rope);
 }
 
 /* The bases of full and sliding layers, in the spellings of transformers 4 and 5. */
@@ -305,16 +309,46 @@ static void test_rope_gemma3(void **state)
     check_gemma("{\"rope_parameters\": {\"full_attention\": {\"rope_type\": \"default\"}},"
                 " \"rope_theta\": 77.0, \"rope_local_base_freq\": 88.0}",
                 COP_ROPE_DEFAULT, 1.0, 77.0, 88.0);
-    static const char *const refused[] = {
-        "{\"rope_parameters\": {\"rope_type\": \"linear\", \"factor\": 4.0}}",
-        "{\"rope_parameters\": {\"full_attention\": {}, \"sliding_attention\": {}},"
-        " \"rope_scaling\": {\"rope_type\": \"linear\", \"factor\": 4.0}}"};
-    for (size_t i = 0; i < 2; i++) {
+    check_gemma("{\"max_position_embeddings\": 4096, \"original_max_position_embeddings\": 32,"
+                " \"rope_scaling\": {\"rope_type\": \"yarn\", \"factor\": 4.0}}",
+                COP_ROPE_YARN, 4.0, 1e6, 1e4);
+    const cop_model_config c =
+        load("gemma3_text",
+             "{\"max_position_embeddings\": 4096, \"original_max_position_embeddings\": 32,"
+             " \"rope_scaling\": {\"rope_type\": \"yarn\", \"factor\": 4.0}}");
+    assert_float_equal(c.rope[0].original_positions, 4096.0, 0.0);
+}
+
+/* What transformers passes over where kinds of layers have ropes of their own. */
+static void test_rope_that_is_passed_over(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *family, *changes, *says;
+    } refused[] = {
+        {"gemma3_text", "{\"rope_parameters\": {\"rope_type\": \"linear\", \"factor\": 4.0}}",
+         "rope_parameters without full_attention"},
+        {"gemma3_text",
+         "{\"rope_parameters\": {\"full_attention\": {}, \"sliding_attention\": {}},"
+         " \"rope_scaling\": {\"rope_type\": \"linear\", \"factor\": 4.0}}",
+         "rope_scaling beside rope_parameters"},
+        {"gemma3_text",
+         "{\"rope_scaling\": {\"full_attention\": {\"rope_type\": \"linear\", \"factor\": 4}}}",
+         "give them in rope_parameters"},
+        {"olmo3",
+         "{\"rope_scaling\": {\"sliding_attention\": {\"rope_type\": \"linear\", \"factor\": "
+         "4}}}",
+         "give them in rope_parameters"},
+        {"gemma3_text", "{\"rope_scaling\": {\"type\": \"linear\", \"factor\": 4.0}}",
+         "give rope_type"},
+        {"olmo3", "{\"rope_scaling\": {\"type\": \"yarn\", \"factor\": 4.0}}",
+         "give rope_type"}};
+    for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++) {
         cop_model_config none;
         cop_error err = {0};
-        write_config("gemma3_text", refused[i], NULL);
+        write_config(refused[i].family, refused[i].changes, NULL);
         assert_int_equal(cop_model_config_load(folder, &none, &err), COP_ERR_UNSUPPORTED);
-        assert_non_null(strstr(err.message, "rope_parameters"));
+        assert_non_null(strstr(err.message, refused[i].says));
     }
 }
 
@@ -369,28 +403,33 @@ static void test_rope_zeros(void **state)
     assert_float_equal(c.rope[0].attention_factor, 0.0, 0.0);
     assert_float_equal(c.rope[0].beta_fast, 32.0, 0.0);
     assert_float_equal(c.rope[0].beta_slow, 1.0, 0.0);
-    assert_false(c.scaled_by_flat_yarn);
+    assert_false(c.differs_in_rope);
 }
 
-/* Which layers a flat YaRN of OLMo 3 scales is said; a nested one leaves nothing to say. */
+/* Where transformers reads the rope of OLMo 3 otherwise, which is said: a theta of its own or a
+ * rope_parameters, in one for both kinds of layers. */
 static void test_olmo3_notes(void **state)
 {
     (void)state;
     static const char *const forms[] = {
-        "{\"rope_scaling\": {\"rope_type\": \"yarn\", \"factor\": 8.0,"
-        " \"original_max_position_embeddings\": 32}}",
+        "{\"rope_theta\": 250000, \"rope_scaling\": {\"rope_type\": \"yarn\","
+        " \"factor\": 8.0, \"original_max_position_embeddings\": 32}}",
+        "{\"rope_parameters\": {\"rope_type\": \"default\", \"rope_theta\": 10000}}",
         "{\"rope_parameters\": {\"rope_type\": \"yarn\", \"factor\": 8.0,"
         " \"original_max_position_embeddings\": 32, \"rope_theta\": 10000}}",
         "{\"rope_parameters\": {\"full_attention\": {\"rope_type\": \"yarn\", \"factor\": 2.0,"
         " \"rope_theta\": 10000.0}, \"sliding_attention\": {\"rope_theta\": 77}}}",
-        "{}"};
-    for (size_t i = 0; i < 4; i++) {
+        "{\"rope_theta\": 500000, \"rope_scaling\": {\"rope_type\": \"yarn\","
+        " \"factor\": 8.0, \"original_max_position_embeddings\": 32}}",
+        "{\"rope_parameters\": {\"rope_type\": \"default\", \"rope_theta\": 500000}}",
+        "{\"rope_theta\": 500000}"};
+    for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++) {
         const cop_model_config c = load("olmo3", forms[i]);
         cop_text notes = {0};
         cop_error err = {0};
         assert_ok(cop_model_config_notes(&c, &notes, &err), &err);
         const bool said = notes.length > 0 && strstr(notes.data, "OLMo 3") != NULL;
-        assert_int_equal(said, i < 2);
+        assert_int_equal(said, i < 3);
         cop_text_free(&notes);
     }
 }
@@ -657,10 +696,11 @@ int main(void)
         cmocka_unit_test(test_defaults),       cmocka_unit_test(test_heads),
         cmocka_unit_test(test_biases),         cmocka_unit_test(test_windows),
         cmocka_unit_test(test_rope_spellings), cmocka_unit_test(test_rope_olmo3),
-        cmocka_unit_test(test_rope_gemma3),    cmocka_unit_test(test_gemma3),
-        cmocka_unit_test(test_rope_zeros),     cmocka_unit_test(test_olmo3_notes),
-        cmocka_unit_test(test_rules),          cmocka_unit_test(test_stops),
-        cmocka_unit_test(test_unsupported),    cmocka_unit_test(test_hostile),
-        cmocka_unit_test(test_damaged),        cmocka_unit_test(test_mutations)};
+        cmocka_unit_test(test_rope_gemma3),    cmocka_unit_test(test_rope_that_is_passed_over),
+        cmocka_unit_test(test_gemma3),         cmocka_unit_test(test_rope_zeros),
+        cmocka_unit_test(test_olmo3_notes),    cmocka_unit_test(test_rules),
+        cmocka_unit_test(test_stops),          cmocka_unit_test(test_unsupported),
+        cmocka_unit_test(test_hostile),        cmocka_unit_test(test_damaged),
+        cmocka_unit_test(test_mutations)};
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }
