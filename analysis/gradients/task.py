@@ -10,10 +10,6 @@ TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(TOP, "jobs", "real"))
 import results  # noqa: E402
 
-# Training does not know these keys of a job, so one that sets them would not be answered alike.
-PLAIN = {"generation.stop_tokens": [], "generation.repetition_penalty": 0, "generation.no_repeat_ngram_size": 0,
-         "generation.min_new_tokens": 0, "generation.model_rules": True}
-
 
 class Task:
     """The task of a finished search run. `folder` gets a file for each split."""
@@ -24,7 +20,7 @@ class Task:
         self.folder = folder
         if "final" not in self.tree:
             sys.exit(f"gradients: {run} is not finished: its budget and its result are what is compared with")
-        other = [key for key, value in PLAIN.items() if self.keys.get(key, value) != value]
+        other = results.other_rules(self.keys)
         if other:
             sys.exit(f"gradients: {run} sets {', '.join(other)}, which training does not know: take a job without")
         if self.keys.get("task.shots", 0) > 0 and self.keys["task.examples"] == self.keys["task.data"]:

@@ -229,6 +229,8 @@ def main():
     for task in options.tasks:
         if task not in TASKS:
             parser.error(f"no task {task}; there are {', '.join(TASKS)}")
+    if options.count < 1:
+        parser.error(f"--count {options.count}: must be at least 1")
     os.makedirs(options.out, exist_ok=True)
     for task in options.tasks or TASKS:
         material = READ[task](find_wordnet(options)) if task in READ else None

@@ -47,6 +47,9 @@ GRADIENTS = {
     "ppo-lora": ("PPO, LoRA", ["--algorithm", "ppo", "--lora"]),
 }
 TORCH = [os.environ.get("COPPICE_TORCH_PYTHON", sys.executable), os.path.join(TOP, "analysis", "gradients", "train.py")]
+# `coppice eval` and training have no such options, so jobs that set these keys are not asked alike there.
+PLAIN = {"generation.stop_tokens": [], "generation.repetition_penalty": 0, "generation.no_repeat_ngram_size": 0,
+         "generation.min_new_tokens": 0, "generation.model_rules": True}
 SHARES = {"rounds": 0.4, "es": 0.32}  # of the population's size: what one of many populations has
 SCALED = {"population.size": 8, "recenter.size": 4, "splits.support": 16, "splits.probe": 16, "splits.validate": 16,
           "splits.test": 16, "budget.answers": 1, "budget.tokens": 1}  # and the least of each
@@ -151,7 +154,7 @@ def evaluate(job, data, arguments):
                "--backend", keys["backend.kind"], "--compute", keys["backend.compute"],
                "--arithmetic", keys["backend.arithmetic"]]
     for key, option in (("task.prompt.system", "--system"), ("task.prompt.user", "--user"),
-                        ("task.prompt.assistant", "--assistant")):
+                        ("task.prompt.assistant", "--assistant"), ("task.prompt.date", "--date")):
         command += [option, keys[key]] if keys.get(key) is not None else []
     command += [word for pair in keys["task.fields"].items() for word in ("--field", "=".join(pair))]
     command += [] if keys["task.chat"] == "auto" else ["--chat", keys["task.chat"]]
@@ -178,24 +181,30 @@ def store(path, value):
     os.replace(path + ".new", path)
 
 
-def claim(job):
+def check_claim(job):
     """The folder is of this job, or of none yet: runs of other settings would stand in one table with it."""
     path = os.path.join(job.folder, "keys.json")
-    os.makedirs(job.folder, exist_ok=True)
-    if not os.path.exists(path):
-        store(path, job.keys)
-    before = load(path)
+    before = load(path) if os.path.exists(path) else job.keys
     other = [key for key in job.keys if job.keys[key] != before.get(key, job.keys[key])]
     if other:
         sys.exit(f"results: {job.folder} has runs with other settings ({', '.join(other)}): choose another --out, or remove it")
 
 
+def claim(job):
+    check_claim(job)
+    os.makedirs(job.folder, exist_ok=True)
+    store(os.path.join(job.folder, "keys.json"), job.keys)
+
+
 def measure(job):
     """Answers a second of the base on this machine, and tokens an answer."""
     path = os.path.join(job.folder, "rate.json")
-    if not os.path.exists(path):
+    keys = {key: value for key, value in job.keys.items() if re.match(r"model$|task\.|generation\.|backend\.", key)}
+    if not os.path.exists(path) or load(path).get("keys", keys) != keys:
+        os.makedirs(job.folder, exist_ok=True)
         got = evaluate(job, job.keys["task.data"], ["--limit", "32"])
-        store(path, {"rate": got["examples"] / got["seconds"], "tokens": got["generated_tokens"] / got["examples"]})
+        store(path, {"rate": got["examples"] / got["seconds"], "tokens": got["generated_tokens"] / got["examples"],
+                     "keys": keys})
     return load(path)
 
 
@@ -222,7 +231,7 @@ def plan(jobs, options):
     total_h = 0.0
     print("| job | runs left | answers at most | M tokens, about | hours, about |\n|---|---|---|---|---|")
     for job in jobs:
-        claim(job)
+        check_claim(job)
         left = [(method, seed) for seed in options.seeds for method in options.methods if not is_done(job, method, seed)]
         answers = len(options.seeds) * job.keys["splits.test"] if can_show(job, options) and left else 0
         answers += sum(count_answers(job, method, seed, options) for method, seed in left)
@@ -230,6 +239,10 @@ def plan(jobs, options):
         hours = answers / rate["rate"] / 3600
         total_h += hours
         print(f"| {job.label} | {len(left)} | {answers} | {answers * rate['tokens'] / 1e6:.2f} | {hours:.2f} |", flush=True)
+    for job in jobs:
+        if options.shots > 0 and other_rules(job.keys):
+            print(f"\n{job.label}: no row with few-shot examples, for coppice eval knows nothing of "
+                  f"{', '.join(other_rules(job.keys))}")
     print(f"\nAbout {total_h:.1f} hours on {machine()}, at the base's rate; more where models are slower to make than to "
           f"ask, and for training, less where answers get shorter.\n", flush=True)
 
@@ -311,7 +324,10 @@ def run(job, method, seed, options):
 
 
 def inspect(out):
-    done = subprocess.run([COPPICE, "inspect", out, "--json"], stdout=subprocess.PIPE, check=True)
+    done = subprocess.run([COPPICE, "inspect", out, "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                          check=False)
+    if done.returncode != 0:
+        sys.exit(done.stderr.strip())
     return json.loads(done.stdout)
 
 
@@ -345,9 +361,14 @@ def evaluate_split(job, folder, split, arguments):
         return got, [json.loads(line) for line in lines]
 
 
+def other_rules(keys):
+    """Keys by which a job's answers come about otherwise than `coppice eval` can be told."""
+    return [key for key, value in PLAIN.items() if keys.get(key, value) != value]
+
+
 def can_show(job, options):
-    """Whether there is a row with few-shot examples: not for jobs that have their own."""
-    return options.shots > 0 and job.keys["task.shots"] == 0
+    """Whether there is a row with few-shot examples: not for jobs that have their own, or other rules."""
+    return options.shots > 0 and job.keys["task.shots"] == 0 and not other_rules(job.keys)
 
 
 def few_shot(job, tree, seed, options):
@@ -475,6 +496,10 @@ def main():
     parser.add_argument("--out", default=os.path.join("runs", "results"))
     parser.add_argument("--plan", action="store_true", help="only say what it will cost")
     options = parser.parse_args()
+    if not re.fullmatch(r"\d+(,\d+)*", options.seeds) or len(set(options.seeds.split(","))) < len(options.seeds.split(",")):
+        parser.error(f"--seeds {options.seeds}: must be different whole numbers, for example 1,2,3")
+    if options.shots < 0 or options.ranks < 1:
+        parser.error(f"--shots {options.shots} --ranks {options.ranks}: must be at least 0 and 1")
     options.seeds = [int(seed) for seed in options.seeds.split(",")]
     options.methods = options.methods.split(",")
     options.out = os.path.abspath(options.out)
@@ -489,9 +514,17 @@ def main():
         parser.error(f"{TORCH[0]} has no torch, trl and peft: install what analysis/gradients/requirements.txt lists, and "
                      f"name its Python in COPPICE_TORCH_PYTHON")
     jobs = find_jobs(options)
+    for job in jobs:
+        if [other.label for other in jobs].count(job.label) > 1:
+            parser.error(f"{job.label} is asked for twice")
+        if can_show(job, options) and options.shots > job.keys["splits.support"]:
+            parser.error(f"--shots {options.shots}: {job.label} has {job.keys['splits.support']} support examples to take "
+                         f"them from")
     plan(jobs, options)
     if options.plan:
         return
+    for job in jobs:
+        claim(job)
     failures, rows = [], []
     for job in jobs:
         results = {}

@@ -203,15 +203,25 @@ static cop_status show(const cop_compare_arguments *a, const cop_compare_questio
     json_t *const summary = summary_json(q, sides, &comparison, agreement);
     COP_CHECK(summary != NULL, err, COP_ERR_MEMORY, "no memory for the summary");
     cop_status status = COP_OK;
-    if (a->answers != NULL) status = cop_compare_write(a->answers, q, sides, summary, err);
-    if (status == COP_OK && !a->json)
+    if (!a->json) {
         status = print(q, sides, &comparison, agreement, most, err);
-    if (status != COP_OK || !a->json) {
-        json_decref(summary);
-        return status;
+    } else {
+        status = cop_app_print_json(json_incref(summary), err);
+        if (status == COP_OK) status = cop_app_flush(err);
     }
-    COP_TRY(cop_app_print_json(summary, err));
-    return cop_app_flush(err);
+    if (status == COP_OK && a->answers != NULL)
+        status = cop_compare_write(a->answers, q, sides, summary, err);
+    json_decref(summary);
+    return status;
+}
+
+/* What cannot be written is told before hours are spent on it. */
+static cop_status check_writable(const char *path, cop_error *err)
+{
+    if (path == NULL) return COP_OK;
+    FILE *const file = fopen(path, "a");
+    COP_CHECK(file != NULL && fclose(file) == 0, err, COP_ERR_IO, "%s: cannot create it", path);
+    return COP_OK;
 }
 
 static cop_status run(const cop_compare_arguments *a, cop_compare_side sides[2],
@@ -222,6 +232,7 @@ static cop_status run(const cop_compare_arguments *a, cop_compare_side sides[2],
     COP_CHECK(a->model.recipe == NULL, err, COP_ERR_USAGE,
               "--recipe: name the recipe as BASE or RUN, coppice compare %s --model DIR",
               a->model.recipe);
+    COP_TRY(check_writable(a->answers, err));
     COP_TRY(cop_compare_find_sides(a, sides, err));
     COP_TRY(cop_compare_find_questions(a, sides, questions, err));
     for (size_t s = 0; s < 2; s++)

@@ -239,6 +239,8 @@ static cop_status measure_text(const arguments *a, cop_error *err)
                   {"answers", a->answers},
                   {"command", a->task.word_count > 0 ? a->task.words : NULL},
                   {"timeout", a->task.timeout},
+                  {"chat", a->model.chat},
+                  {"date", a->model.date},
                   {"max-new-tokens", a->model.tokens}};
     for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
         COP_CHECK(others[i].value == NULL, err, COP_ERR_USAGE,
@@ -262,6 +264,11 @@ static cop_status run(const arguments *a, evaluation *e, cop_error *err)
     COP_CHECK(how.max_new_tokens > 0, err, COP_ERR_USAGE,
               "--max-new-tokens 0: an answer needs at least one");
     COP_TRY(cop_app_require("eval", "--data FILE", q->data, err));
+    COP_CHECK(numbers.shots == 0 || q->examples != NULL, err, COP_ERR_CONFIG,
+              "--shots %s needs --examples FILE (task.examples of a job) to take them from",
+              q->shots);
+    COP_CHECK(numbers.shots > 0 || q->examples == NULL, err, COP_ERR_USAGE,
+              "--examples needs --shots N: how many of them stand before each question");
     COP_TRY(cop_app_task_resolve("eval", &a->task, &e->task, &e->setup, err));
     COP_TRY(load_data(a, (size_t)numbers.limit, e, err));
     if (a->answers != NULL) {

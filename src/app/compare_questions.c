@@ -138,6 +138,8 @@ static cop_status take_file(const cop_compare_arguments *a, int64_t limit,
     if (q->run != NULL && !whole) find_seen(q, path, fields, &seen, &known);
     const cop_dataset_options some = {.limit = seen == NULL ? (size_t)limit : 0};
     cop_status status = load(q, path, fields, &some, err);
+    if (status == COP_OK && seen != NULL && known == cop_dataset_count(q->dataset))
+        status = cop_asked_mark_guarded(q->run, q->dataset, seen, known, err);
     for (size_t i = 0; status == COP_OK && i < cop_dataset_count(q->dataset); i++) {
         const bool mine = seen != NULL && i < known && seen[i];
         if (limit > 0 && q->count == (size_t)limit) break;

@@ -102,9 +102,10 @@ static cop_status encode_texts(const cop_dataset *dataset, const cop_tokenizer *
         if (status == COP_OK)
             status = cop_tokenizer_encode(tokenizer, text, length, true, &prompts->ids, err);
         if (status == COP_OK && prompts->ids.count < start + 2)
-            status =
-                cop_error_set(err, COP_ERR_FORMAT,
-                              "the text has no second token, and the first does not count");
+            status = cop_error_set(
+                err, COP_ERR_FORMAT,
+                "the text has no second token, and the first does not count; leave "
+                "it out of the file");
         if (status != COP_OK) return cop_error_prefix(err, "example %zu", n + 1);
         prompts->start[first + n + 1] = prompts->ids.count;
         if (prompts->ids.count - start > prompts->longest_text)

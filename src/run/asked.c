@@ -189,6 +189,39 @@ cop_status cop_asked_find_seen(const cop_asked *asked, const char *path,
     return status;
 }
 
+/* Marks `wanted` of the examples, drawn as a guard's are. */
+static cop_status mark_drawn(const cop_asked *asked, size_t wanted, bool *seen, size_t count,
+                             cop_error *err)
+{
+    const size_t counts[COP_SPLIT_COUNT] = {wanted};
+    cop_splits drawn = {0};
+    COP_TRY(cop_splits_create(count, counts, 0, asked->job->splits.seed, NULL, &drawn, err));
+    for (size_t i = 0; i < drawn.counts[0]; i++)
+        seen[drawn.examples[0][i]] = true;
+    cop_splits_free(&drawn);
+    return COP_OK;
+}
+
+cop_status cop_asked_mark_guarded(const cop_asked *asked, const cop_dataset *dataset,
+                                  bool *seen, size_t count, cop_error *err)
+{
+    const char *const guards = cop_store_get_text(asked->store, "/base/guards");
+    const char *const task = asked->rank.task->name;
+    const size_t length = strlen(task);
+    /* As cop_run_guards_print() has written them. */
+    for (const char *at = guards; at != NULL && *at != '\0';) {
+        const char *const end = strstr(at, "; ");
+        const char *const data = strstr(at, ", data ");
+        const bool mine = strncmp(at, task, length) == 0 && strncmp(at + length, ", ", 2) == 0;
+        if (mine && data != NULL &&
+            strncmp(data + strlen(", data "), cop_dataset_digest(dataset),
+                    COP_DIGEST_HEX_BYTES - 1) == 0)
+            COP_TRY(mark_drawn(asked, strtoull(at + length + 2, NULL, 10), seen, count, err));
+        at = end == NULL ? NULL : end + 2;
+    }
+    return COP_OK;
+}
+
 cop_evaluator_options cop_asked_options(const cop_asked *asked)
 {
     return cop_inputs_prompt_options(&asked->rank);

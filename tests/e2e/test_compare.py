@@ -18,7 +18,7 @@ SETTINGS = ["--model", MODEL, "--compute", "f32", "--max-new-tokens", 80]
 AS_RUN = ["--arithmetic", "library", "--batch", 48, "--threads", 1, "--system", "", "--user", "{question}", "--stop", "9."]
 PROMPTS = ["What is the capital of France?", "Tom has 3 pens. How many pens does Tom have?", "Say \"yes\" & no more.", "red"]
 QUESTION = ("example", "prompt_ids", "reference")  # what eval also says of each
-CONFIG, FORMAT, USAGE, MISMATCH = 3, 4, 2, 8
+CONFIG, FORMAT, USAGE, IO, MISMATCH = 3, 4, 2, 6, 8
 
 
 def rows_of(path):
@@ -193,7 +193,8 @@ def check_refusals(folder, run, data):
              (USAGE, ["support, probe"], run, "--split", "tests"), (USAGE, ["--split all"], run, "--data", DATA, "--split", "test"),
              (USAGE, ["--model"], os.path.join(run, "recipe.json")), (USAGE, ["BASE"], run, "--recipe", run),
              (USAGE, ["more than"], run, run, run), (FORMAT, ["prompts.none"], run, "--limit", 1, "--prompts", os.path.join(folder, "prompts.none")),
-             (FORMAT, ["answer"], run, "--data", os.path.join(folder, "off"))]
+             (FORMAT, ["answer"], run, "--data", os.path.join(folder, "off")),
+             (IO, ["cannot create it"], run, "--answers", os.path.join(folder, "nowhere", "answers"))]
     open(os.path.join(folder, "prompts.none"), "w").write("\n")
     for code, words, *arguments in cases:
         said = coppice("compare", *arguments, code=code)

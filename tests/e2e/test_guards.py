@@ -87,6 +87,16 @@ with scratch() as folder:
     check(refused and not any(d["accepted"] for d in refused), "a guard let pass what it must not")
     check(summary["improved"] is False and summary["recipe_components"] == 0, "the result is not the base")
 
+    # What a guard of the run's own task was asked is none of another file's new questions.
+    asked, sums = os.path.join(folder, "asked"), os.path.join(folder, "sums.jsonl")
+    with open(sums, "w", encoding="utf-8") as file:
+        file.writelines(json.dumps({"question": f"What is {i} plus {i + 1}?", "answer": str(2 * i + 1)}) + "\n" for i in range(30))
+    run_job(1, asked, [*SHORT, "recenter.rounds=0", f"guard=[{{task: arith, data: {sums}, examples: 10, loss: 1}}, "
+                       f"{{task: countdown, data: {COUNTDOWN}, examples: 20, loss: 1}}]"])
+    said = coppice("compare", asked, "--data", sums, "--show", "0")
+    check("without 10 that the run was made with" in said, said)
+    check("without 10" not in coppice("compare", asked, "--data", sums, "--show", "0", "--split", "all"), "all are fewer")
+
     # Another guard is another job.
     said = run_job(1, one, [*SHORT, guard(path, 11)], code=8)
     check("belongs to another job: guard was" in said, said)

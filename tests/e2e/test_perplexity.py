@@ -67,6 +67,7 @@ with scratch() as folder:
         said = coppice("eval", "--model", MODEL, "--perplexity", write(folder, name, content), code=code)
         check(words in said, f"{name}: {said}")
     for arguments, words in ((["--task", "arith"], "--task has no meaning"), (["--data", DATA], "--data has no meaning"),
+                             (["--chat", "plain"], "--chat has no meaning"), (["--date", "2026-01-01"], "--date has no meaning"),
                              (["--window", 1], "from 2 to"), (["--window", golden["context"] + 1], "from 2 to")):
         said = coppice("eval", "--model", MODEL, "--perplexity", text, *arguments, code=2)
         check(words in said, f"{arguments}: {said}")

@@ -94,6 +94,8 @@ JUDGED = {
 
 with scratch() as folder:
     one, two = os.path.join(folder, "one"), os.path.join(folder, "two")
+    for count in (0, -5):
+        check("--count" in make(one, "words", "--count", count, code=2), "data sets of nothing are made")
     made = ["arithmetic", "json", "words"]
     make(one, *made)
     make(two, *reversed(made))

@@ -64,6 +64,11 @@ check(0.38 < low < 0.42 and 0.58 < high < 0.62, f"{low} .. {high} for 50 of 100"
 with scratch() as folder:
     check(left(run(folder, "--plan"))[0] == 8, "eight runs are to be made")
     check(not os.path.exists(os.path.join(folder, "demo", "corp-1")), "--plan has begun")
+    said = run(folder, "--plan", "--scale", "0.9", "--set", "generation.min_new_tokens=3")
+    check("no row with few-shot examples, for coppice eval knows nothing of generation.min_new_tokens" in said, said)
+    for wrong in (["--seeds", "a"], ["--seeds", "1,1"], ["--shots", "-1"], ["--shots", "17"], ["--ranks", "0"], ["--job", DEMO]):
+        said = run(folder, "--plan", *wrong, code=2)
+        check("Traceback" not in said and (wrong[0] in said or "twice" in said), f"{wrong}: {said}")
     stop_on_the_way(folder)
     said = run(folder)
     table = [[cell.strip() for cell in line.split("|")[1:-1]] for line in said.splitlines() if line.startswith("| demo | ")]

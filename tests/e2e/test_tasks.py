@@ -113,7 +113,8 @@ with scratch() as folder:
     same = sum(a == b for a, b in zip(got, wanted))
     print(f"* few-shot: {same} of {len(wanted)} answers as to the conversation spelled out")
     check(same >= 38, f"only {same} answers are the same")
-    refuses(CONFIG, ["task.examples"], "eval", "--model", MODEL, "--data", DATA, *few, "--shots", 2)
+    refuses(CONFIG, ["--shots 2 needs --examples", "task.examples"], "eval", "--model", MODEL, "--data", DATA, *few, "--shots", 2)
+    refuses(USAGE, ["--examples needs --shots"], "eval", "--model", MODEL, "--data", DATA, *few, "--examples", shots)
     refuses(CONFIG, ["asks for 9"], "eval", "--model", MODEL, "--data", DATA, *few, "--shots", 9, "--examples", shots)
 
     # A run on renamed data is the same run; another mapping, or other few-shot examples, another job.

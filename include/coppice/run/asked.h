@@ -37,6 +37,12 @@ cop_status cop_asked_find_seen(const cop_asked *asked, const char *path,
                                const cop_fields *fields, bool **seen, size_t *count,
                                cop_error *err);
 
+/** Adds to seen [count] the examples of the data set, of a whole file, that guards of the run's
+ *  task were asked. Guards are known by the digest of their file: that of another with the same
+ *  prompts is not found. */
+cop_status cop_asked_mark_guarded(const cop_asked *asked, const cop_dataset *dataset,
+                                  bool *seen, size_t count, cop_error *err);
+
 /** Loads the few-shot examples, if the job has any and they are not there yet;
  *  COP_ERR_MISMATCH where the file is another one now. */
 cop_status cop_asked_load_shots(cop_asked *asked, cop_error *err);
