@@ -179,7 +179,8 @@ static cop_status refuse_passed_over(const json_reader *scaling, const cop_famil
         "%s: rope_scaling with full_attention or sliding_attention is not implemented for "
         "%s; give them in rope_parameters",
         scaling->path, of->model_type);
-    COP_CHECK(cop_config_json_get(scaling, "type") == NULL ||
+    const char *const type = json_string_value(cop_config_json_get(scaling, "type"));
+    COP_CHECK(type == NULL || strcmp(type, "default") == 0 ||
                   cop_config_json_get(scaling, "rope_type") != NULL,
               err, COP_ERR_UNSUPPORTED,
               "%s: rope_scaling with type alone is not implemented for %s; give rope_type",

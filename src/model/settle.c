@@ -135,9 +135,8 @@ cop_status cop_model_config_notes(const cop_model_config *config, cop_text *note
     if (config->differs_in_rope) {
         COP_TRY(cop_text_format(
             notes, err,
-            "config.json's rope_theta is taken for all layers, and a scaling for those with "
-            "full "
-            "attention, as OLMo 3 was trained (transformers 5.24 does otherwise here)\n"));
+            "rope_theta is taken for all layers, and a scaling for those with full attention, "
+            "as OLMo 3 was trained (transformers 5.24 does otherwise here)\n"));
     }
     return note_rules(config, notes, err);
 }

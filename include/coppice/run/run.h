@@ -37,9 +37,7 @@ cop_status cop_run_execute(cop_world *world, const cop_job *job, const cop_run_o
 /** What is found out of a job without running it. */
 typedef struct cop_run_facts {
     size_t pool; /**< examples at hand for splits.drop_uninformative; SIZE_MAX: not known */
-    /** First pattern of population.scope that no tensor matches, borrowed from the job, or
-     * NULL.
-     */
+    /** First pattern of population.scope that no tensor matches, or NULL; of the job. */
     const char *idle_pattern;
 } cop_run_facts;
 

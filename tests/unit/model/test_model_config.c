@@ -297,6 +297,7 @@ static void test_rope_gemma3(void **state)
     (void)state;
     check_gemma("{\"rope_theta\": 77, \"rope_local_base_freq\": 88}", COP_ROPE_DEFAULT, 1.0,
                 77.0, 88.0);
+    check_gemma("{\"rope_scaling\": {\"type\": \"default\"}}", COP_ROPE_DEFAULT, 1.0, 1e6, 1e4);
     check_gemma("{\"rope_scaling\": {\"rope_type\": \"linear\", \"factor\": 8.0}}",
                 COP_ROPE_LINEAR, 8.0, 1e6, 1e4);
     check_gemma("{\"rope_scaling\": {\"rope_type\": \"linear\", \"factor\": 2,"
