@@ -109,10 +109,10 @@ def ends(folder):
     os.remove(os.path.join(out, "status.json"))
     check(status(out)["state"] == "stopped", "without status.json the run file should tell")
     failing = os.path.join(folder, "failing")
-    run_job(1, failing, SETTINGS + ["population.scope=[\"no.such.tensor\"]"], code=3)
+    run_job(1, failing, SETTINGS + ["generation.max_new_tokens=1"], code=3)  # the base is right on nothing
     now = status(failing)
-    check(now["state"] == "failed" and now["exit_code"] == 3 and "scope" in now["message"], f"{now}")
-    check("scope" in coppice("status", failing), "the reason of a failure is not told")
+    check(now["state"] == "failed" and now["exit_code"] == 3 and "gate.allow_flat" in now["message"], f"{now}")
+    check("gate.allow_flat" in coppice("status", failing), "the reason of a failure is not told")
     empty = os.path.join(folder, "empty")
     os.mkdir(empty)
     for path in (empty, os.path.join(folder, "nowhere")):
