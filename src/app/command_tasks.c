@@ -57,10 +57,20 @@ static void print_field(const cop_task_field *field)
                                    : "");
 }
 
+enum { RANGE_BYTES = 64 };
+
+static void print_range(const cop_task *task, char range[RANGE_BYTES])
+{
+    if (task->any_reward)
+        (void)snprintf(range, RANGE_BYTES, "any finite number");
+    else
+        (void)snprintf(range, RANGE_BYTES, "0 .. %g", task->max_reward);
+}
+
 static void print_task(const cop_task *task)
 {
-    char range[64];
-    (void)snprintf(range, sizeof range, "0 .. %g", task->max_reward);
+    char range[RANGE_BYTES];
+    print_range(task, range);
     (void)printf("%s: %s\n", task->name, task->summary);
     (void)printf("  fields\n");
     for (const cop_task_field *f = task->fields; f->name != NULL; f++)
@@ -86,8 +96,10 @@ static void print_table(void)
         for (const cop_task_field *f = task->fields; f->name != NULL; f++) {
             if (!f->made) (void)printf(" %s%s", f->name, f->optional ? "?" : "");
         }
-        (void)printf("; reward 0 .. %g%s, right from %g\n", task->max_reward,
-                     task->graded ? ", graded" : "", task->correct_at);
+        char range[RANGE_BYTES];
+        print_range(task, range);
+        (void)printf("; reward %s%s, right from %g\n", range, task->graded ? ", graded" : "",
+                     task->correct_at);
     }
     (void)printf("\n'coppice tasks NAME' tells all about one: reward, vote, prompts. A field "
                  "with ? may be missing.\n");
@@ -107,12 +119,12 @@ static json_t *task_json(const cop_task *task)
     for (const cop_task_field *f = task->fields; f->name != NULL; f++)
         (void)json_array_append_new(fields, field_json(f));
     return json_pack(
-        "{s:s, s:s, s:o, s:s?, s:s?, s:s?, s:s?, s:s?, s:f, s:f, s:b, s:{s:s?, s:s?, s:s?}}",
+        "{s:s, s:s, s:o, s:s?, s:s?, s:s?, s:s?, s:s?, s:o, s:f, s:b, s:{s:s?, s:s?, s:s?}}",
         "name", task->name, "summary", task->summary, "fields", fields, "data", task->data,
         "reward", task->reward, "correct", task->correctness, "vote", task->vote, "form",
-        task->form, "max_reward", task->max_reward, "correct_at", task->correct_at, "graded",
-        task->graded, "prompt", "system", task->default_system, "user", task->default_user,
-        "assistant", task->default_assistant);
+        task->form, "max_reward", task->any_reward ? json_null() : json_real(task->max_reward),
+        "correct_at", task->correct_at, "graded", task->graded, "prompt", "system",
+        task->default_system, "user", task->default_user, "assistant", task->default_assistant);
 }
 
 static json_t *tasks_json(void)

@@ -108,6 +108,10 @@ cop_status cop_command_tokenize(int argc, char **argv, cop_error *err)
     COP_TRY(cop_app_parse(&argp, argc, argv, &a, err));
     COP_CHECK((a.model != NULL) != (a.tokenizer != NULL), err, COP_ERR_USAGE,
               "give one of --model DIR and --tokenizer FILE");
+    COP_CHECK(!a.decode || !a.special, err, COP_ERR_USAGE,
+              "--special is for text to ids; with --decode there is --skip-special");
+    COP_CHECK(a.decode || !a.skip_special, err, COP_ERR_USAGE,
+              "--skip-special goes with --decode");
     translation t = {.a = &a};
     cop_status status = a.model != NULL ? cop_tokenizer_load_model(a.model, &t.tokenizer, err)
                                         : cop_tokenizer_load(a.tokenizer, &t.tokenizer, err);

@@ -6,6 +6,7 @@
 #include "coppice/backend/backend.h"
 #include "coppice/base/build_info.h"
 #include "coppice/run/run.h"
+#include "coppice/unicode/unicode.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -83,6 +84,16 @@ static int refuse_command(const char *name)
     return cop_status_exit_code(COP_ERR_USAGE);
 }
 
+/* Results name the files that they are of, and JSON and HDF5 hold UTF-8 alone: better to say so
+ * now than after the work. \return the number of the argument that is not, 0: all are. */
+static int find_other_bytes(int argc, char *const *argv)
+{
+    for (int i = 1; i < argc; i++) {
+        if (!cop_unicode_is_valid(argv[i], strlen(argv[i]))) return i;
+    }
+    return 0;
+}
+
 /* hwloc opens its plug-ins whether they are used or not, and those for GPUs open the libraries
  * of GPUs. None is needed: where a GPU lies is told by the bus. An environment that says which
  * plug-ins to leave alone stands. */
@@ -113,6 +124,15 @@ int main(int argc, char **argv)
     if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0) {
         print_version(stdout, NULL);
         return 0;
+    }
+    const int odd = find_other_bytes(argc, argv);
+    if (odd > 0) {
+        (void)fprintf(
+            stderr,
+            "coppice: argument %d is not UTF-8; rename the file, or give it by a link "
+            "whose name is\n",
+            odd);
+        return cop_status_exit_code(COP_ERR_USAGE);
     }
     char help[] = "--help";
     if (strcmp(argv[1], "help") == 0) {

@@ -125,8 +125,8 @@ static const cop_job_key keys[] = {
      .describes_run = true,
      .meaning =
          "An answer also ends where the task knows that nothing which may follow changes "
-         "its reward, and where answers vote what is extracted: tasks order, exact and "
-         "contains have such a rule. Rewards and votes are the same without it."},
+         "its reward, and where answers vote what is extracted: tasks order, json, exact "
+         "and contains have such a rule. Rewards and votes are the same without it."},
     {.name = "generation.stop_tokens",
      .type = COP_JOB_STRINGS,
      .offset = FIELD(generation.stop_tokens),

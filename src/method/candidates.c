@@ -198,7 +198,9 @@ static void rank_by_reward(cop_candidates *c, const cop_phase_race *race)
         c->reward[i] = cop_phase_race_has_left(race, row) ? NAN : cop_phase_mean(c->phase, row);
         c->valid[i] = cop_phase_row_valid(c->phase, row);
         if (c->valid[i]) c->usable++;
-        if (isnan(c->reward[c->best]) || c->reward[i] > c->reward[c->best]) c->best = i;
+        const bool ahead = isnan(c->reward[c->best]) || !c->valid[c->best] ||
+                           c->reward[i] > c->reward[c->best];
+        if (c->valid[i] && ahead) c->best = i;
     }
 }
 
@@ -286,8 +288,19 @@ double cop_candidates_spread(const cop_search *search, const cop_candidates *can
     return sqrt(square);
 }
 
+/* What a candidate whose logits were not finite counts for: no more than any other. */
+static double least_reward(const cop_candidates *candidates)
+{
+    double least = 0;
+    for (size_t i = 0; i < candidates->count; i++) {
+        if (candidates->valid[i]) least = fmin(least, candidates->reward[i]);
+    }
+    return least;
+}
+
 double cop_candidates_best_sigma(const cop_search *search, const cop_candidates *candidates)
 {
+    const double least = least_reward(candidates);
     const cop_job_numbers *const sigmas = &search->job->population.sigma;
     double best = sigmas->data[0];
     double best_mean = -INFINITY;
@@ -296,7 +309,7 @@ double cop_candidates_best_sigma(const cop_search *search, const cop_candidates 
         size_t count = 0;
         for (size_t i = 0; i < candidates->count; i++) {
             if (candidates->sigma[i] != sigmas->data[k]) continue;
-            sum += candidates->reward[i];
+            sum += candidates->valid[i] ? candidates->reward[i] : least;
             count++;
         }
         if (count > 0 && sum / (double)count > best_mean) {

@@ -110,7 +110,8 @@ static cop_status pass_gate(strategy *s, bool *improved, cop_error *err)
                                       .round = 0,
                                       .first_attempt = 1,
                                       .candidates = &whole,
-                                      .count = 1};
+                                      .count = 1,
+                                      .tries = 1};
     size_t winner = SIZE_MAX;
     memset(search->centre, 0, search->seed_count * sizeof *search->centre);
     COP_TRY(cop_gate_pass(search, &request, search->centre_validate, &winner, err));

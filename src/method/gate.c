@@ -18,7 +18,8 @@ static cop_status keep_decision(const cop_search *search, const cop_gate_record 
         const char *name, *unit, *meaning;
         double value;
     } numbers[] = {
-        {"round", NULL, "0: against the base", (double)record->round},
+        {"round", NULL, "of rounds or recentring, from 1; 0: of stage 1 or es",
+         (double)record->round},
         {"try", NULL, "of that round, from 1", (double)record->attempt},
         {"q", NULL, "elite quantile; NaN: the operator has none", record->q},
         {"beta", NULL, "inverse temperature; NaN: none", record->beta},
@@ -50,6 +51,15 @@ static cop_status keep_decision(const cop_search *search, const cop_gate_record 
                                   : cop_guards_note(search, group, record->guards, err);
 }
 
+/* The centre has not moved yet. */
+static bool is_base(const cop_search *search)
+{
+    for (size_t s = 0; s < search->seed_count; s++) {
+        if (search->centre[s] != 0) return false;
+    }
+    return true;
+}
+
 /* Notes a decision: run file, log, screen. What the record owns is the search's then. */
 static cop_status note_decision(cop_search *search, const cop_gate_record *record,
                                 cop_error *err)
@@ -63,12 +73,13 @@ static cop_status note_decision(cop_search *search, const cop_gate_record *recor
     search->gate[search->gate_count++] = *record;
     const cop_gate_decision *const d = &record->decision;
     const char *const said = d->accepted              ? "accepted"
+                             : record->broken         ? "its logits are not finite"
                              : record->guards != NULL ? "a guard is against it"
                                                       : "rejected";
     cop_progress_print(search->phases->progress,
                        "  gate %s try %lld: %zu %s, %zu %s of %zu; mean %+.3f, lower "
                        "bound %+.3f: %s",
-                       record->round == 0 ? "against the base," : "against the centre,",
+                       is_base(search) ? "against the base," : "against the centre,",
                        (long long)record->attempt, d->paired.fixes,
                        search->measure.on_reward ? "better" : "fixed", d->paired.regressions,
                        search->measure.on_reward ? "worse" : "broken", d->count, d->paired.mean,
@@ -113,8 +124,10 @@ static cop_status decide(cop_search *search, const cop_gate_request *request,
         .decision = cop_gate_decide(cop_phase_scores(phase, t), search->centre_validate,
                                     phase->example_count, &search->measure,
                                     job->recenter.regression_weight,
-                                    cop_gate_raise_z(job->gate.z, (size_t)job->gate.tries))};
-    *accepted = note.decision.accepted && cop_phase_row_valid(phase, t);
+                                    cop_gate_raise_z(job->gate.z, request->tries))};
+    note.broken = !cop_phase_row_valid(phase, t);
+    if (note.broken) note.decision.accepted = false;
+    *accepted = note.decision.accepted;
     if (*accepted && search->guard_count > 0)
         COP_TRY(ask_guards(search, c, &note, accepted, err));
     return note_decision(search, &note, err);

@@ -74,7 +74,9 @@ static cop_status score_proposals(mover *s, cop_error *err)
         p->accuracy = cop_phase_accuracy(s->probe, i, &s->search->measure);
         p->merit = cop_phase_merit(s->probe, i, &s->search->measure);
         p->reward = cop_phase_mean(s->probe, i);
-        if (s->best == SIZE_MAX || better(p, &s->proposals.items[s->best])) s->best = i;
+        p->broken = !cop_phase_row_valid(s->probe, i);
+        if (s->best == SIZE_MAX || cop_proposals_precede(&s->proposals, i, s->best, better))
+            s->best = i;
     }
     const cop_proposal *const top = &s->proposals.items[s->best];
     const cop_proposed_direction *const d = &s->proposals.directions[top->direction];
@@ -168,7 +170,8 @@ static cop_status pass_gate(mover *s, size_t *winner, cop_error *err)
                                       .title = "gate",
                                       .round = s->move->round,
                                       .first_attempt = 1,
-                                      .count = s->tries};
+                                      .count = s->tries,
+                                      .tries = s->tries};
     return cop_proposals_pass_gate(s->search, &s->proposals, s->proposals.order, request,
                                    s->search->centre_validate, winner, err);
 }
@@ -196,6 +199,8 @@ cop_status cop_move_run(cop_search *search, const cop_move *move,
     if (s.proposals.direction_count == 0) { /* all candidates are equally good */
         cop_log_write(search->phases->log, COP_LOG_INFO, "%s: the scores show no direction",
                       move->title);
+        cop_progress_print(search->phases->progress, "%s: the scores show no direction",
+                           move->title);
         goto out;
     }
     s.proposals.race.rules = (cop_race_rules){.racers = "proposals",

@@ -130,14 +130,16 @@ size_t cop_proposals_count_left(const cop_proposals *proposals, size_t most)
     return count;
 }
 
-/* Who left the race comes after all who did not. */
-static bool precedes(const cop_proposals *proposals, size_t a, size_t b,
-                     bool (*better)(const cop_proposal *, const cop_proposal *))
+bool cop_proposals_precede(const cop_proposals *proposals, size_t a, size_t b,
+                           bool (*better)(const cop_proposal *, const cop_proposal *))
 {
+    const cop_proposal *const x = &proposals->items[a];
+    const cop_proposal *const y = &proposals->items[b];
     const bool a_left = cop_proposals_has_left(proposals, a);
     const bool b_left = cop_proposals_has_left(proposals, b);
     if (a_left || b_left) return b_left && !a_left;
-    return better(&proposals->items[a], &proposals->items[b]);
+    if (x->broken != y->broken) return y->broken;
+    return better(x, y);
 }
 
 cop_status cop_proposals_rank(cop_proposals *proposals,
@@ -149,7 +151,8 @@ cop_status cop_proposals_rank(cop_proposals *proposals,
     if (proposals->order == NULL) return COP_ERR_MEMORY;
     for (size_t i = 0; i < proposals->count; i++) {
         size_t at = i;
-        while (at > 0 && precedes(proposals, i, proposals->order[at - 1], better)) {
+        while (at > 0 &&
+               cop_proposals_precede(proposals, i, proposals->order[at - 1], better)) {
             proposals->order[at] = proposals->order[at - 1];
             at--;
         }

@@ -22,7 +22,8 @@ typedef struct cop_proposal {
     /* On probe, where scored there; `merit` is what decides. */
     double merit, accuracy, reward;
     cop_paired paired; /* against the centre on support, where scored there */
-    size_t turn;       /* who comes first among equals: the least */
+    bool broken; /* logits were not finite: its scores say nothing, it is behind all others */
+    size_t turn; /* who comes first among equals: the least */
 } cop_proposal;
 
 typedef struct cop_proposals {
@@ -75,7 +76,12 @@ bool cop_proposals_has_left(const cop_proposals *proposals, size_t index);
 /* Proposals that have not left, at most `most`: they are the first in the order. */
 size_t cop_proposals_count_left(const cop_proposals *proposals, size_t most);
 
-/* Sorts: best first, equals in their order, those who left their race last. */
+/* True if a comes before b: who left the race comes after all who did not, and before them
+ * whose logits were not finite. */
+bool cop_proposals_precede(const cop_proposals *proposals, size_t a, size_t b,
+                           bool (*better)(const cop_proposal *, const cop_proposal *));
+
+/* Sorts: best first by that, equals in their order. */
 cop_status cop_proposals_rank(cop_proposals *proposals,
                               bool (*better)(const cop_proposal *, const cop_proposal *),
                               cop_error *err);

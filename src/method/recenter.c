@@ -159,6 +159,7 @@ static cop_status rank_proposals(round_state *r, cop_error *err)
     if (status == COP_OK) status = score_proposals(r, phase, err);
     for (size_t i = 0; i < list->count && status == COP_OK; i++) {
         if (cop_proposals_has_left(list, i)) continue;
+        list->items[i].broken = !cop_phase_row_valid(phase, i);
         list->items[i].paired =
             cop_paired_compare(cop_phase_scores(phase, i), centre, count, &search->measure,
                                search->job->recenter.regression_weight);
@@ -190,7 +191,8 @@ static cop_status pass_gate(round_state *r, const char *suffix, const size_t *tr
                                       .round = (int64_t)r->number + 1,
                                       .first_attempt =
                                           again ? r->search->job->gate.tries + 1 : 1,
-                                      .count = count};
+                                      .count = count,
+                                      .tries = r->tries};
     return cop_proposals_pass_gate(r->search, &r->proposals, tried, request, r->gated, winner,
                                    err);
 }
@@ -220,6 +222,8 @@ static cop_status score_line(round_state *r, line *l, double seen, cop_error *er
     for (size_t i = l->first; i < r->proposals.count; i++) {
         cop_proposal *const p = &r->proposals.items[i];
         p->merit = cop_phase_merit(l->phase, i - l->first + 1, &r->search->measure);
+        p->broken = !cop_phase_row_valid(l->phase, i - l->first + 1);
+        if (p->broken) continue;
         if (p->merit > l->best_merit ||
             (p->merit >= l->best_merit && (l->best == SIZE_MAX || p->step == seen))) {
             l->best_merit = p->merit;

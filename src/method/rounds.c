@@ -29,7 +29,7 @@ static cop_status move_centre(cop_search *search, size_t round,
     (void)snprintf(title, sizeof title, "round %zu steps", round + 1);
     (void)snprintf(gate, sizeof gate, "/gate/rounds_%zu", round + 1);
     const cop_move move = {
-        .path = path, .title = title, .gate_path = gate, .round = (int64_t)round};
+        .path = path, .title = title, .gate_path = gate, .round = (int64_t)round + 1};
     *moved = false;
     if (candidates->usable == 0) return COP_OK;
     return cop_move_run(search, &move, candidates, NULL, moved, err);

@@ -277,12 +277,12 @@ cop_status cop_phase_run_part(cop_phases *phases, cop_phase *phase, size_t first
     COP_TRY(restore(phases, phase, err));
     COP_TRY(list_part(phase, first, end, &list, err));
     const size_t count = list.pending_count;
-    phases->progress->best = -1;
+    phases->progress->best = -INFINITY;
     for (size_t r = 0; r < phase->row_count; r++)
         note_best(phases, phase, r);
     if (first == 0) {
         cop_progress_begin(phases->progress, phase->title, list.count, list.count - count,
-                           phase->row_units);
+                           phase->row_count, phase->row_units);
     } else {
         cop_progress_extend(phases->progress, list.count, list.count - count);
     }

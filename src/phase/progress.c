@@ -2,6 +2,7 @@
 
 #include "coppice/base/timer.h"
 
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,19 +30,20 @@ static bool is_terminal(void)
 
 void cop_progress_start(cop_progress *progress, cop_progress_mode mode, bool quiet)
 {
-    *progress = (cop_progress){.quiet = quiet, .start_s = cop_timer_now_s(), .best = -1};
+    *progress = (cop_progress){.quiet = quiet, .start_s = cop_timer_now_s(), .best = -INFINITY};
     progress->live =
         !quiet && (mode == COP_PROGRESS_ALWAYS || (mode == COP_PROGRESS_AUTO && is_terminal()));
 }
 
 void cop_progress_begin(cop_progress *progress, const char *title, size_t total,
-                        size_t restored, size_t row_units)
+                        size_t restored, size_t rows, size_t row_units)
 {
     (void)snprintf(progress->title, sizeof progress->title, "%s", title);
     progress->phase_start_s = cop_timer_now_s();
     progress->total = total;
     progress->restored = restored;
     progress->done = restored;
+    progress->rows = rows;
     progress->row_units = row_units;
     progress->tokens = 0;
 }
@@ -79,7 +81,8 @@ void cop_progress_draw(cop_progress *progress)
         bar[i] = i < filled ? '#' : '.';
     bar[BAR] = '\0';
     char best[32] = "";
-    if (progress->best >= 0) (void)snprintf(best, sizeof best, "  best %.3f", progress->best);
+    if (isfinite(progress->best))
+        (void)snprintf(best, sizeof best, "  best %.3f", progress->best);
     (void)printf("\r\033[K%-16s [%s] %zu/%zu  %.1f cand/s  %.0f tok/s  ETA %s%s",
                  progress->title, bar, progress->done / progress->row_units,
                  progress->total / progress->row_units, rate / (double)progress->row_units,
@@ -110,8 +113,7 @@ void cop_progress_end(cop_progress *progress, const char *result)
                        (double)progress->tokens / spent_s);
     }
     cop_progress_print(progress, "%-22s %4zu candidates %8s  %-29s %s", progress->title,
-                       progress->total / progress->row_units, spent, rates,
-                       result != NULL ? result : "");
+                       progress->rows, spent, rates, result != NULL ? result : "");
 }
 
 void cop_progress_print(cop_progress *progress, const char *format, ...)

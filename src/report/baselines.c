@@ -154,9 +154,10 @@ static cop_status add_best_member(cop_search *search, const cop_phase *phase, co
 {
     size_t best = 0;
     for (size_t k = 1; k < phase->row_count; k++) {
-        if (cop_phase_merit(phase, k, &search->measure) >
-            cop_phase_merit(phase, best, &search->measure))
-            best = k;
+        const bool ahead = cop_phase_merit(phase, k, &search->measure) >
+                           cop_phase_merit(phase, best, &search->measure);
+        const bool valid = cop_phase_row_valid(phase, k);
+        if (valid && (ahead || !cop_phase_row_valid(phase, best))) best = k;
     }
     /* Finding it takes what RandOpt takes, and the answers of all members to the test set. */
     const cop_spent members = cop_results_spent_rows(phase, 0, phase->row_count);

@@ -5,6 +5,7 @@
 
 #include "coppice/phase/phase.h"
 
+#include <math.h>
 #include <stdio.h>
 
 static const double at_limit = 0.9; /* of the longest answer */
@@ -40,13 +41,17 @@ typedef struct work {
     double tokens, answers;
 } work;
 
+/* A row's tokens, and the answers that it gave: who left a race was not asked for all. */
 static void add_row(const phase_arrays *p, uint64_t row, work *w)
 {
     if (p->scores == NULL || row >= p->scores->shape[0]) return;
     const uint64_t units = p->tokens->shape[1];
+    const uint64_t examples = p->scores->shape[1];
+    const float *const scores = (const float *)p->scores->data + row * examples;
     for (uint64_t c = 0; c < units; c++)
         w->tokens += (double)((const uint64_t *)p->tokens->data)[row * units + c];
-    w->answers += (double)p->scores->shape[1];
+    for (uint64_t m = 0; m < examples; m++)
+        w->answers += !isnan(scores[m]);
 }
 
 /* Of candidate i; where its scores were taken over it has answered in the groups of /screen, of
@@ -66,22 +71,34 @@ static work work_of(const cop_store *store, const phase_arrays *population, uint
     return w;
 }
 
-/* The base's accuracy on the examples that the population is on. */
-static double base_accuracy(const cop_store *store)
+/* What a row is worth beside the base, on the examples that it answered. `base` [M] is on the
+ * split's own; where some were replaced everybody answered all, and its mean stands at /screen.
+ */
+static double compare(const cop_store *store, const cop_measure *measure, const float *base,
+                      const float *scores, size_t examples)
 {
-    double accuracy = 0;
-    if (!cop_store_get_f64(store, "/screen/base_accuracy", &accuracy))
-        (void)cop_store_get_f64(store, "/base/accuracy_support", &accuracy);
-    return accuracy;
+    double own = 0;
+    double its = 0;
+    size_t count = 0;
+    for (size_t m = 0; m < examples; m++) {
+        if (isnan(scores[m])) continue;
+        own += cop_measure_value(measure, scores[m]);
+        its += cop_measure_value(measure, base[m]);
+        count++;
+    }
+    if (count == 0) return 0;
+    double screened = 0;
+    const char *const path =
+        measure->on_reward ? "/screen/base_reward" : "/screen/base_accuracy";
+    if (cop_store_get_f64(store, path, &screened)) its = screened * (double)count;
+    return (own - its) / (double)count;
 }
 
-cop_status cop_burnt_note(cop_store *store, const cop_measure *measure, uint64_t max_tokens,
-                          cop_error *err)
+cop_status cop_burnt_note(cop_store *store, const cop_measure *measure, const float *base,
+                          uint64_t max_tokens, cop_error *err)
 {
-    const cop_measure correctness = {.correct_at = measure->correct_at};
     const phase_arrays population = find_phase(store, "/population");
     if (population.scores == NULL) return COP_OK;
-    const double base = base_accuracy(store);
     const uint64_t examples = population.scores->shape[1];
     const float *const scores = population.scores->data;
     int64_t count = 0;
@@ -90,14 +107,15 @@ cop_status cop_burnt_note(cop_store *store, const cop_measure *measure, uint64_t
     for (uint64_t i = 0; i < population.scores->shape[0]; i++) {
         const work w = work_of(store, &population, i);
         all += w.tokens;
-        const double accuracy = cop_measure_mean(&correctness, scores + i * examples, examples);
-        if (accuracy >= base || w.tokens < at_limit * (double)max_tokens * w.answers) continue;
+        if (compare(store, measure, base, scores + i * examples, examples) >= 0 ||
+            w.tokens < at_limit * (double)max_tokens * w.answers)
+            continue;
         burnt += w.tokens;
         count++;
     }
     COP_TRY(cop_store_set_i64(store, "/population/destructive/candidates", count, "candidates",
-                              "right less often than the base, with answers at the limit of "
-                              "their length on average",
+                              "worse than the base, with answers at the limit of their length "
+                              "on average",
                               err));
     return cop_store_set_f64(store, "/population/destructive/token_share",
                              all > 0 ? burnt / all : 0, NULL,

@@ -281,7 +281,8 @@ cop_status cop_report_finish(const cop_report *report, cop_error *err)
         COP_TRY(cop_results_record(report->dir->store, results, err));
     }
     COP_TRY(cop_burnt_note(report->dir->store, &report->search->measure,
-                           report->search->phases->max_tokens, err));
+                           report->search->base_support, report->search->phases->max_tokens,
+                           err));
     COP_TRY(cop_store_set_i64(report->dir->store, "/final/improved", (int64_t)report->verdict,
                               NULL,
                               "1: the result passed the gate; 0: nothing did, it is the base; "

@@ -49,6 +49,12 @@ static cop_status take_valid(const cop_store_array *status, source *s, cop_error
         for (size_t c = 0; c < chunks; c++) {
             COP_CHECK(state[i * chunks + c] != COP_UNIT_PENDING, err, COP_ERR_FORMAT,
                       "candidate %zu is not scored yet: finish the population first", i);
+            COP_CHECK(
+                state[i * chunks + c] != COP_UNIT_LEFT_OUT, err, COP_ERR_CONFIG,
+                "candidate %zu left a race before it had all its scores, and who stays is "
+                "chosen by the scores that would be halved; run the job with "
+                "population.race: off",
+                i);
             const uint8_t own = state[i * chunks + c];
             if (own != COP_UNIT_OK && own != COP_UNIT_TAKEN_OVER) s->valid[i] = false;
         }

@@ -239,6 +239,8 @@ static cop_status print_checkpoint(const finding *f, cop_text *text, cop_error *
         cop_timer_format(age, sizeof age, real_of(checkpoint, "age_s"));
         COP_TRY(cop_text_format(text, err, "  checkpoint  %s old, %.0f units newer", age,
                                 real_of(checkpoint, "unsaved_units")));
+        if (strcmp(f->state, "running") != 0) /* nobody has written how old it is by now */
+            COP_TRY(cop_text_format(text, err, " at %s", text_of(f->status, "written")));
     } else {
         COP_TRY(cop_text_format(text, err, "  checkpoint  none in this start yet"));
     }

@@ -3,6 +3,7 @@
 
 #include "coppice/base/memory.h"
 #include "coppice/store/store.h"
+#include "run/guards.h"
 #include "run/inputs.h"
 
 #include <stdlib.h>
@@ -113,11 +114,40 @@ static cop_status check_digest(const cop_asked *asked, const char *place,
     return COP_OK;
 }
 
+static const cop_store_array *examples_at(const cop_asked *asked, const char *path)
+{
+    const cop_store_array *const array = cop_store_get(asked->store, path);
+    return array != NULL && array->type == COP_STORE_U64 && array->rank == 1 ? array : NULL;
+}
+
+/* Puts the examples that came for those of support that told no candidates apart in their
+ * places, and these where they came from. */
+static void take_over_replacements(cop_asked *asked)
+{
+    const cop_store_array *const went = examples_at(asked, "/screen/replaced");
+    const cop_store_array *const came = examples_at(asked, "/screen/replacement");
+    cop_splits *const splits = &asked->rank.splits;
+    if (went == NULL || came == NULL || went->shape[0] != came->shape[0]) return;
+    for (size_t k = 0; k < went->shape[0]; k++) {
+        const size_t old = ((const uint64_t *)went->data)[k];
+        const size_t new = ((const uint64_t *)came->data)[k];
+        for (size_t i = 0; i < splits->counts[COP_SPLIT_SUPPORT]; i++) {
+            if (splits->examples[COP_SPLIT_SUPPORT][i] == old)
+                splits->examples[COP_SPLIT_SUPPORT][i] = new;
+        }
+        for (size_t i = 0; i < splits->pool_count; i++) {
+            if (splits->pool[i] == new) splits->pool[i] = old;
+        }
+    }
+}
+
 cop_status cop_asked_divide(cop_asked *asked, cop_error *err)
 {
     COP_TRY(cop_inputs_divide(&asked->rank, err));
-    return check_digest(asked, "/base/data_sha256", asked->rank.dataset, asked->job->task.data,
-                        err);
+    COP_TRY(check_digest(asked, "/base/data_sha256", asked->rank.dataset, asked->job->task.data,
+                         err));
+    take_over_replacements(asked);
+    return COP_OK;
 }
 
 const cop_splits *cop_asked_splits(const cop_asked *asked)
@@ -190,15 +220,14 @@ cop_status cop_asked_find_seen(const cop_asked *asked, const char *path,
 }
 
 /* Marks `wanted` of the examples, drawn as a guard's are. */
-static cop_status mark_drawn(const cop_asked *asked, size_t wanted, bool *seen, size_t count,
-                             cop_error *err)
+static cop_status mark_drawn(const cop_asked *asked, const char *digest, size_t wanted,
+                             bool *seen, size_t count, cop_error *err)
 {
-    const size_t counts[COP_SPLIT_COUNT] = {wanted};
-    cop_splits drawn = {0};
-    COP_TRY(cop_splits_create(count, counts, 0, asked->job->splits.seed, NULL, &drawn, err));
-    for (size_t i = 0; i < drawn.counts[0]; i++)
-        seen[drawn.examples[0][i]] = true;
-    cop_splits_free(&drawn);
+    size_t *drawn = NULL;
+    COP_TRY(cop_run_guards_draw(&asked->rank, digest, wanted, count, &drawn, err));
+    for (size_t i = 0; i < wanted; i++)
+        seen[drawn[i]] = true;
+    cop_memory_free(drawn);
     return COP_OK;
 }
 
@@ -216,7 +245,8 @@ cop_status cop_asked_mark_guarded(const cop_asked *asked, const cop_dataset *dat
         if (mine && data != NULL &&
             strncmp(data + strlen(", data "), cop_dataset_digest(dataset),
                     COP_DIGEST_HEX_BYTES - 1) == 0)
-            COP_TRY(mark_drawn(asked, strtoull(at + length + 2, NULL, 10), seen, count, err));
+            COP_TRY(mark_drawn(asked, cop_dataset_digest(dataset),
+                               strtoull(at + length + 2, NULL, 10), seen, count, err));
         at = end == NULL ? NULL : end + 2;
     }
     return COP_OK;

@@ -4,6 +4,7 @@
 #include "coppice/data/passages.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 static const char text_name[] = "text";
@@ -59,24 +60,90 @@ static cop_status load(const cop_job_guard *wanted, cop_rank_guard *guard, const
     return status;
 }
 
+/* Marks the examples of the job's own data that splits and their pool have. */
+static cop_status mark_used(const cop_rank *rank, bool *used, cop_error *err)
+{
+    size_t count = 0;
+    size_t *const list = cop_splits_list(&rank->splits, &count, err);
+    const size_t total = cop_dataset_count(rank->dataset);
+    if (list == NULL) return COP_ERR_MEMORY;
+    for (size_t i = 0; i < count; i++) {
+        if (list[i] < total) used[list[i]] = true; /* others are guards' */
+    }
+    cop_memory_free(list);
+    return COP_OK;
+}
+
+cop_status cop_run_guards_draw(const cop_rank *rank, const char *digest, size_t wanted,
+                               size_t total, size_t **drawn, cop_error *err)
+{
+    const size_t counts[COP_SPLIT_COUNT] = {total};
+    const bool own = strcmp(digest, cop_dataset_digest(rank->dataset)) == 0;
+    cop_splits order = {0};
+    size_t count = 0;
+    *drawn = NULL;
+    COP_TRY(cop_splits_create(total, counts, 0, rank->job->splits.seed, NULL, &order, err));
+    cop_status status = COP_ERR_MEMORY;
+    bool *const used = cop_memory_alloc(total, sizeof *used, err);
+    size_t *const list = cop_memory_alloc(wanted, sizeof *list, err);
+    if (used == NULL || list == NULL) goto out;
+    status = own ? mark_used(rank, used, err) : COP_OK;
+    for (size_t i = 0; i < total && count < wanted && status == COP_OK; i++) {
+        if (!used[order.examples[0][i]]) list[count++] = order.examples[0][i];
+    }
+    if (status == COP_OK && count < wanted)
+        status =
+            cop_error_set(err, COP_ERR_CONFIG,
+                          "%zu examples are wanted of the job's own data, of which %zu are "
+                          "in no split; make splits smaller, or give other data",
+                          wanted, count);
+out:
+    cop_memory_free(used);
+    cop_splits_free(&order);
+    if (status == COP_OK)
+        *drawn = list;
+    else
+        cop_memory_free(list);
+    return status;
+}
+
+/* The digest of a guard's data, where it could be the job's own. */
+static cop_status find_digest(const cop_rank *rank, const char *data, size_t total,
+                              char digest[COP_DIGEST_HEX_BYTES], cop_error *err)
+{
+    cop_dataset *dataset = NULL;
+    digest[0] = '\0';
+    if (total != cop_dataset_count(rank->dataset)) return COP_OK;
+    bool *const none = cop_memory_alloc(total, sizeof *none, err);
+    if (none == NULL) return COP_ERR_MEMORY;
+    const cop_dataset_options options = {.wanted = none, .wanted_count = total};
+    const cop_status status = cop_dataset_load(data, &options, &dataset, err);
+    if (status == COP_OK)
+        (void)snprintf(digest, COP_DIGEST_HEX_BYTES, "%s", cop_dataset_digest(dataset));
+    cop_dataset_destroy(&dataset);
+    cop_memory_free(none);
+    return status;
+}
+
 static cop_status load_guard(cop_rank *rank, size_t index, size_t first, size_t *total,
                              cop_error *err)
 {
     const cop_job_guard *const wanted = &rank->job->guard.data[index];
     cop_rank_guard *const guard = &rank->guards[index];
-    const size_t counts[COP_SPLIT_COUNT] = {(size_t)wanted->examples};
-    cop_splits drawn = {0};
+    const size_t count = (size_t)wanted->examples;
+    char digest[COP_DIGEST_HEX_BYTES];
+    size_t *drawn = NULL;
     COP_TRY(find_task(wanted, guard, err));
     COP_TRY(scan(wanted, guard, total, err));
-    COP_CHECK((size_t)wanted->examples <= *total, err, COP_ERR_CONFIG,
+    COP_CHECK(count <= *total, err, COP_ERR_CONFIG,
               "%" PRId64 " examples are wanted, but %s has %zu", wanted->examples, wanted->data,
               *total);
-    COP_TRY(cop_splits_create(*total, counts, 0, rank->job->splits.seed, NULL, &drawn, err));
-    cop_status status = load(wanted, guard, drawn.examples[0], drawn.counts[0], *total, err);
+    COP_TRY(find_digest(rank, wanted->data, *total, digest, err));
+    COP_TRY(cop_run_guards_draw(rank, digest, count, *total, &drawn, err));
+    cop_status status = load(wanted, guard, drawn, count, *total, err);
     if (status == COP_OK)
-        status =
-            cop_splits_add_guard(&rank->splits, drawn.examples[0], drawn.counts[0], first, err);
-    cop_splits_free(&drawn);
+        status = cop_splits_add_guard(&rank->splits, drawn, count, first, err);
+    cop_memory_free(drawn);
     return status;
 }
 

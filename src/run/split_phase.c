@@ -7,6 +7,7 @@
 #include "coppice/base/timer.h"
 #include "coppice/report/split_analysis.h"
 
+#include <math.h>
 #include <stdio.h>
 
 /* What the analysis is interrupted for. */
@@ -76,9 +77,9 @@ cop_status cop_split_phase_run(cop_lead *lead, cop_error *err)
     if (lead->dir.unsaved && cop_rundir_save(&lead->dir, &failure) != COP_OK)
         cop_log_write(lead->rank->log, COP_LOG_WARN, "no checkpoint: %s", failure.message);
     const double start_s = cop_timer_now_s();
-    lead->progress.best = -1;
-    cop_progress_begin(&lead->progress, "split-half", request.halvings + request.permutations,
-                       0, 1);
+    lead->progress.best = -INFINITY;
+    const size_t rounds = request.halvings + request.permutations;
+    cop_progress_begin(&lead->progress, "split-half", rounds, 0, rounds, 1);
     const cop_status status =
         cop_split_analyse(lead->dir.store, &request, lead->dir.store, &failure);
     cop_progress_clear(&lead->progress);

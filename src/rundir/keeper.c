@@ -7,6 +7,7 @@
 #include "coppice/base/timer.h"
 
 #include <jansson.h>
+#include <math.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -44,7 +45,7 @@ static json_t *phase_json(const cop_keeper_view *view)
                      (json_int_t)(p->total / width), "units_done", (json_int_t)p->done, "units",
                      (json_int_t)p->total, "candidates_per_s", rate / (double)width,
                      "tokens_per_s", spent_s > 0 ? (double)p->tokens / spent_s : 0, "eta_s",
-                     eta, "best", p->best >= 0 ? json_real(p->best) : json_null());
+                     eta, "best", isfinite(p->best) ? json_real(p->best) : json_null());
 }
 
 static json_t *checkpoint_json(const cop_keeper_view *view)
@@ -166,7 +167,7 @@ cop_status cop_keeper_start(cop_claim *claim, const cop_keeper_facts *facts,
                       .ranks = facts->ranks,
                       .nodes = facts->nodes,
                       .threads = facts->threads,
-                      .view = {.saved_s = -1, .progress.best = -1}};
+                      .view = {.saved_s = -1, .progress.best = -INFINITY}};
     cop_timer_utc(k->started, sizeof k->started);
     k->job = cop_memory_copy_string(facts->job, strlen(facts->job), err);
     cop_status status = k->job == NULL ? COP_ERR_MEMORY : COP_OK;

@@ -62,7 +62,7 @@ cop_status cop_vote(const cop_ballot *ballot, size_t *winner, float *score, cop_
         const size_t first = find_winner(votes, count, &support);
         if (winner != NULL) winner[m] = support == 0 ? ballot->members : votes[first].member;
         if (score == NULL) continue;
-        score[m] = 0;
+        score[m] = ballot->members > 0 ? ballot->scores[m] : 0;
         for (size_t i = first; i < first + support; i++) {
             const float own = ballot->scores[votes[i].member * ballot->examples + m];
             if (i == first || own < score[m]) score[m] = own;

@@ -208,6 +208,7 @@ const cop_task cop_task_exec = {
     .default_user = "{question}",
     .default_assistant = "{answer}",
     .max_reward = 1.0,
+    .any_reward = true,
     .correct_at = 1.0,
     .answer = find_answer,
     .scorer = &ops,

@@ -38,6 +38,7 @@ with scratch() as folder:
     # Command line.
     refuses(USAGE, ["did you mean 'generate'"], "genarate")
     refuses(USAGE, ["--model"], "generate", text_in=prompt)
+    refuses(USAGE, ["argument 2 is not UTF-8", "link"], "run", "n\udce9g.yaml")
     refuses(USAGE, ["unrecognized option"], "eval", "--modle", MODEL)
     refuses(USAGE, ["f64"], "generate", "--model", MODEL, "--compute", "f64", text_in=prompt)
     refuses(USAGE, ["-3"], "noise", "--seed", "-3", "--tensor", "x", "--count", 1)

@@ -23,7 +23,7 @@ def vote(answers, scores, members):
     for m in range(len(scores[0])):
         given = [answers[k][m] for k in range(members) if answers[k][m] != "0"]
         if not given:
-            voted.append(0.0)
+            voted.append(scores[0][m])
             continue
         winner = collections.Counter(given).most_common(1)[0][0]
         voted.append(min(scores[k][m] for k in range(members) if answers[k][m] == winner))

@@ -97,6 +97,18 @@ with scratch() as folder:
     check("without 10 that the run was made with" in said, said)
     check("without 10" not in coppice("compare", asked, "--data", sums, "--show", "0", "--split", "all"), "all are fewer")
 
+    # Of the job's own data, under whatever name, a guard gets what no split has: it takes no part, and test decides nothing.
+    own, copied = os.path.join(folder, "own"), os.path.join(folder, "copied.jsonl")
+    shutil.copy(DATA, copied)
+    run_job(1, own, [*SHORT, "recenter.rounds=0", f"guard=[{{task: arith, data: {copied}, examples: 200, loss: 1}}]"])
+    tree = inspect(own)
+    examples = {int(example) - total for example in tree["gate"]["guard_1"]["examples"]}
+    check(len(examples) == 200 and not examples & {int(example) for example in tree["base"]["examples"]}, "a guard has a split's examples")
+    left = coppice("compare", own, "--data", copied, "--show", "0", "--json")
+    check(json.loads(left)["examples"] == total - 200 - len(tree["base"]["examples"]) + 16, f"compare asks what a guard has: {left[:300]}")
+    check_refused(f"guard=[{{task: arith, data: {DATA}, examples: {total - 100}, loss: 1}}]",
+                  f"guard 1: {total - 100} examples are wanted of the job's own data, of which ")
+
     # Another guard is another job.
     said = run_job(1, one, [*SHORT, guard(path, 11)], code=8)
     check("belongs to another job: guard was" in said, said)

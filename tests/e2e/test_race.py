@@ -80,7 +80,7 @@ with scratch() as folder:
     # as a job that is killed.
     voters = {name: os.path.join(folder, "voters-" + name) for name in ("one", "three", "killed")}
     began = time.monotonic()
-    run_job(1, voters["one"], VOTERS)
+    text = run_job(1, voters["one"], VOTERS)
     length = time.monotonic() - began
     run_job(3, voters["three"], VOTERS)
     check(kill_job(3, voters["killed"], VOTERS, 0.5 * length), "the candidates' race ended before it was killed")
@@ -96,6 +96,10 @@ with scratch() as folder:
     for column in COLUMNS:
         for other in ("three", "killed"):
             check(population[column] == inspect(voters[other])["population"][column], f"{column} of candidates differs: {other}")
+    check(f" {len(population['reward'])} candidates" in next(line for line in text.splitlines() if line.startswith("population ")),
+          f"other candidates than those that raced:\n{text}")
+    said = coppice("analyze", voters["one"], code=3)
+    check("left a race" in said and "population.race: off" in said, f"halves of scores that chose who has them: {said}")
     check("\n  races\n" in coppice("inspect", voters["one"]), "inspect says nothing of the candidates' race")
     check("analysis.split_half: false" in coppice("run", DEMO, "--check", "-s", "method=randopt", "-s", "population.race=4", code=3),
           "a race that the split-half analysis needs whole is not refused")

@@ -69,6 +69,12 @@ with scratch() as folder:
         group, name = path.split("/")
         check(tree[group][name] == inspect(out["killed"])[group][name], f"{path} differs after kills")
 
+    # compare asks support as it is since then.
+    asked = os.path.join(folder, "answers.jsonl")
+    coppice("compare", out["one"], "--split", "support", "--answers", asked)
+    rows = [row["example"] for row in map(json.loads, read(asked, "r").splitlines()) if "example" in row]
+    check(rows == [int(example) for example in tree["population"]["examples"]], f"compare asks {rows}")
+
     summary = json.loads(read(os.path.join(out["one"], "summary.json")))
     told = summary["support_screen"]
     check(told["replaced"] == replaced and told["base_accuracy"] == tree["screen"]["base_accuracy"]

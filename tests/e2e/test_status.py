@@ -4,6 +4,7 @@ the right words for a job that ended, was interrupted, was killed, has failed or
 import atexit
 import json
 import os
+import re
 import signal
 import subprocess
 import time
@@ -106,6 +107,8 @@ def ends(folder):
     now = status(out)
     check(now["state"] == "stopped" and now["owner"] == "dead", f"a killed job: {now}")
     check("run the same command again" in coppice("status", out), "no remedy for a killed job")
+    page = coppice("status", out)
+    check("s old, " not in page or re.search(r"s old, \d+ units newer at 20\d\d-", page), f"an age without the time that it is of: {page}")
     os.remove(os.path.join(out, "status.json"))
     check(status(out)["state"] == "stopped", "without status.json the run file should tell")
     failing = os.path.join(folder, "failing")

@@ -35,6 +35,8 @@ def evaluate(*arguments):
 tasks = json.loads(coppice("tasks", "--json"))
 names = [task["name"] for task in tasks]
 check({"gsm8k", "math", "countdown", "order", "choice", "contains", "regex", "exact", "json"} <= set(names), f"tasks: {names}")
+check([task["name"] for task in tasks if task["max_reward"] is None] == ["exec"], "whose rewards are any numbers")
+check("any finite number" in coppice("tasks", "exec") and "0 .. 1.1" in coppice("tasks", "countdown"), "ranges of rewards")
 table, reward_help, eval_help = coppice("tasks"), coppice("reward", "--help"), coppice("eval", "--help")
 for task in tasks:
     check(all(f"\n  {task['name']} " in text for text in (reward_help, eval_help)), f"--help without {task['name']}")

@@ -29,10 +29,11 @@ typedef struct cop_guard {
 
 /** One gate decision for the record. */
 typedef struct cop_gate_record {
-    int64_t round;      /**< 0: against the base; k: recentring round k */
+    int64_t round;      /**< of rounds or recentring, from 1; 0: of stage 1 or es */
     int64_t attempt;    /**< from 1 */
     const char *source; /**< operator that found the direction */
     double q, beta, step;
+    bool broken; /**< its logits were not finite */
     cop_gate_decision decision;
     cop_guard_decision *guards; /**< [guard_count]; NULL: they were not asked; owned */
 } cop_gate_record;

@@ -34,20 +34,22 @@ typedef struct cop_progress {
     size_t total;    /**< units of the phase */
     size_t restored; /**< of these, taken from the run file */
     size_t done;     /**< restored ones included */
+    size_t rows;     /**< candidates of the phase */
     size_t row_units;
     uint64_t tokens;     /**< generated in this phase by this run of the program */
     uint64_t all_tokens; /**< ... in all phases */
     size_t all_units;
-    double best; /**< best mean so far, negative: none */
+    double best; /**< best mean so far; not finite: none */
     cop_progress_budget budget;
 } cop_progress;
 
 /** Decides whether to draw. */
 void cop_progress_start(cop_progress *progress, cop_progress_mode mode, bool quiet);
 
-/** A phase begins: `total` units, `restored` of them known. */
+/** A phase of `rows` candidates begins: `total` units, `restored` of them known. A candidate
+ * has `row_units`, or fewer where it left a race. */
 void cop_progress_begin(cop_progress *progress, const char *title, size_t total,
-                        size_t restored, size_t row_units);
+                        size_t restored, size_t rows, size_t row_units);
 
 /** The phase goes on: `total` units more, `restored` of them known. */
 void cop_progress_extend(cop_progress *progress, size_t total, size_t restored);

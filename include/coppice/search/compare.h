@@ -31,9 +31,10 @@ typedef struct cop_ballot {
  *  (arXiv 2603.12228).
  *
  *  winner [M] gets the first member that gave the winning answer, K where nobody answered.
- *  score [M] gets the winning answer's score, 0 where nobody answered. Members who gave the
- * same answer in other words may differ in score: the least of theirs counts, for it owes
- * nothing to what stands beside the answer. Either may be NULL. */
+ *  score [M] gets the winning answer's score; where nobody answered that of the first member,
+ * for all are equal then and rewards need not have 0 as their least. Members who gave the same
+ *  answer in other words may differ in score: the least of theirs counts, for it owes nothing
+ * to what stands beside the answer. Either may be NULL. */
 cop_status cop_vote(const cop_ballot *ballot, size_t *winner, float *score, cop_error *err);
 
 /* --- intervals --- */

@@ -73,6 +73,7 @@ typedef struct cop_task {
     const char
         *default_assistant; /**< template, a few-shot example's answer; NULL: must be given */
     double max_reward;
+    bool any_reward;   /**< rewards are any finite numbers: 0 .. max_reward is a custom */
     double correct_at; /**< an example is right if and only if its reward is at least this */
     bool graded; /**< rewards between wrong and right tell better answers from worse ones */
     /** Adds to an example, once, what templates and answer need besides its own fields (a

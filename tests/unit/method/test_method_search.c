@@ -125,6 +125,80 @@ static void recentring_moves_and_never_falls(void **state)
     toy_take_down(&t);
 }
 
+/* Rewards are negative, so that the 0 of who gave no finite logits is more than any. */
+static void broken_proposals_come_last(void **state)
+{
+    (void)state;
+    static const char *const methods[] = {"corp", "rounds"};
+    const char *const some[] = {"gate.on=reward", "gate.tries=1",
+                                "consolidate.scale=[1, 2, 1000]", "consolidate.max_scale=4000"};
+    const char *const all[] = {"gate.on=reward", "gate.tries=2", "consolidate.scale=[1000]",
+                               "consolidate.max_scale=4000"};
+    for (size_t m = 0; m < 2 * sizeof methods / sizeof methods[0]; m++) {
+        const bool are_some = m % 2 == 0;
+        toy t;
+        bool improved = false;
+        toy_set_up(&t, methods[m / 2], are_some ? some : all, 4, NULL);
+        t.below = 2;
+        t.reach = 5;
+        cop_memory_free(finish(&t, &improved));
+        assert_int_equal(improved, are_some);
+        assert_true(t.search.gate_count > 0);
+        for (size_t g = 0; g < t.search.gate_count; g++) {
+            const cop_gate_record *const r = &t.search.gate[g];
+            char path[64];
+            int64_t accepted = -1;
+            assert_int_equal(r->broken, !are_some);
+            (void)snprintf(path, sizeof path, "/gate/decisions/%02zu/accepted", g + 1);
+            assert_true(cop_store_get_i64(t.store, path, &accepted));
+            assert_int_equal(accepted, r->decision.accepted);
+            assert_false(r->broken && r->decision.accepted);
+        }
+        toy_take_down(&t);
+    }
+}
+
+/* The bound is as far below the mean as that many tries ask for, no further. */
+static void the_gate_is_as_strict_as_tries_ask_for(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *method, *setting;
+        size_t tries;
+    } cases[] = {{"corp", "gate.tries=3", 3},
+                 {"corp", "gate.tries=1", 1},
+                 {"rounds", "gate.tries=2", 2},
+                 {"es", "gate.tries=3", 1}};
+    for (size_t c = 0; c < sizeof cases / sizeof cases[0]; c++) {
+        toy t;
+        bool improved = false;
+        toy_set_up(&t, cases[c].method, &cases[c].setting, 1, NULL);
+        cop_memory_free(finish(&t, &improved));
+        assert_true(t.search.gate_count > 0);
+        for (size_t g = 0; g < t.search.gate_count; g++)
+            assert_true(t.search.gate[g].decision.z == cop_gate_raise_z(1, cases[c].tries));
+        toy_take_down(&t);
+    }
+}
+
+/* Their numbers are those of the groups that hold what was decided about. */
+static void rounds_count_from_one(void **state)
+{
+    (void)state;
+    toy t;
+    bool improved = false;
+    toy_set_up(&t, "rounds", NULL, 0, NULL);
+    cop_memory_free(finish(&t, &improved));
+    for (size_t g = 0; g < t.search.gate_count; g++) {
+        char path[64];
+        (void)snprintf(path, sizeof path, "/gate/rounds_%d/scores",
+                       (int)t.search.gate[g].round);
+        assert_non_null(cop_store_get(t.store, path));
+    }
+    assert_int_equal(t.search.gate[0].round, 1);
+    toy_take_down(&t);
+}
+
 static void a_tree_of_other_recipes_is_refused(void **state)
 {
     (void)state;
@@ -230,6 +304,9 @@ int main(void)
         cmocka_unit_test(a_flat_landscape_gives_the_base),
         cmocka_unit_test(interrupted_runs_end_alike),
         cmocka_unit_test(recentring_moves_and_never_falls),
+        cmocka_unit_test(broken_proposals_come_last),
+        cmocka_unit_test(the_gate_is_as_strict_as_tries_ask_for),
+        cmocka_unit_test(rounds_count_from_one),
         cmocka_unit_test(a_tree_of_other_recipes_is_refused),
         cmocka_unit_test(candidates_that_are_not_finite_are_left_out),
         cmocka_unit_test(pairs_share_a_seed),

@@ -44,6 +44,8 @@ typedef struct toy {
     cop_phases phases;
     cop_search search;
     bool flat;
+    float below;       /* what every reward is lowered by */
+    double reach;      /* of the point, beyond which logits are not finite; 0: there is none */
     double harm;       /* to what guards hold, of a step towards what helps */
     long left;         /* units until somebody asks the job to leave; TOY_FOREVER */
     uint64_t bad_seed; /* whose candidates' logits are not finite; 0: none */
@@ -100,8 +102,11 @@ static inline float toy_guarded(const toy *t, const double at[TOY_DIMENSIONS], s
     return (float)(-2 + 0.1 * toy_normal(29, example) - t->harm * along);
 }
 
-static inline bool toy_is_bad(const toy *t, cop_row row)
+static inline bool toy_is_bad(const toy *t, cop_row row, const double at[TOY_DIMENSIONS])
 {
+    for (size_t d = 0; d < TOY_DIMENSIONS && t->reach != 0; d++) {
+        if (at[d] > t->reach || at[d] < -t->reach) return true;
+    }
     for (size_t j = 0; j < row.count && t->bad_seed != 0; j++) {
         if (row.components[j].seed == t->bad_seed) return true;
     }
@@ -132,11 +137,13 @@ static inline cop_status toy_evaluate(void *context, cop_phase *phase, const uin
         toy_locate(row, at);
         for (size_t i = 0; i < range.count; i++) {
             const size_t example = phase->examples[range.first + i];
-            scores[i] = example < TOY_EXAMPLES + TOY_SPARE ? toy_score(t, at, example)
-                                                           : toy_guarded(t, at, example);
-            answers[i] = scores[i] > 0 ? 1 : 2 + units[u] % 3;
+            const bool guarded = example >= TOY_EXAMPLES + TOY_SPARE;
+            const float score =
+                guarded ? toy_guarded(t, at, example) : toy_score(t, at, example);
+            scores[i] = guarded ? score : score - t->below;
+            answers[i] = score > 0 ? 1 : 2 + units[u] % 3;
         }
-        const bool bad = toy_is_bad(t, row);
+        const bool bad = toy_is_bad(t, row, at);
         const cop_phase_result result = {.unit = units[u],
                                          .status = bad ? COP_ERR_NUMERIC : COP_OK,
                                          .scores = bad ? NULL : scores,

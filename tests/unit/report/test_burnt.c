@@ -61,12 +61,13 @@ static cop_store *create(void)
 {
     cop_store *store = NULL;
     assert_int_equal(cop_store_create(&store, NULL), COP_OK);
-    assert_int_equal(
-        cop_store_set_f64(store, "/base/accuracy_support", 0.3, NULL, "test", NULL), COP_OK);
     return store;
 }
 
 static const cop_measure by_right = {.correct_at = 1};
+
+/* The base is right on three of ten, the last ones but one. */
+static const float base[EXAMPLES] = {0, 0, 0, 0, 0, 0, 1, 1, 1, 0};
 
 static void who_is_wrong_and_long_is_counted(void **state)
 {
@@ -78,7 +79,7 @@ static void who_is_wrong_and_long_is_counted(void **state)
     cop_store *store = create();
     cop_text text = {0};
     put_phase(store, "/population", ROWS, EXAMPLES, right, tokens, COP_UNIT_OK);
-    assert_int_equal(cop_burnt_note(store, &by_right, LONGEST, NULL), COP_OK);
+    assert_int_equal(cop_burnt_note(store, &by_right, base, LONGEST, NULL), COP_OK);
     check(store, 2, 152.0 / 383);
     assert_int_equal(cop_burnt_print(store, "  ", &text, NULL), COP_OK);
     assert_non_null(strstr(text.data, "  2 candidates"));
@@ -90,19 +91,42 @@ static void who_is_wrong_and_long_is_counted(void **state)
     cop_store_destroy(&store);
 }
 
-/* An answer is right from correct_at on, whatever decides. */
-static void right_is_what_the_measure_says(void **state)
+/* What decides is what counts: nobody is right, and the rewards tell them apart. */
+static void worse_is_what_the_measure_says(void **state)
 {
     (void)state;
-    static const size_t right[ROWS] = {4, 4, 4, 4, 4};
-    static const uint64_t tokens[ROWS * UNITS] = {40, 40, 9, 9, 9, 9, 9, 9, 9, 9};
-    const cop_measure stricter = {.on_reward = true, .correct_at = 1.5};
+    static const size_t right[ROWS] = {2, 4, 4, 4, 4};
+    static const uint64_t tokens[ROWS * UNITS] = {40, 40, 40, 40, 9, 9, 9, 9, 9, 9};
+    const cop_measure by_reward = {.on_reward = true, .correct_at = 1.5};
+    const cop_measure stricter = {.correct_at = 1.5};
     cop_store *store = create();
     put_phase(store, "/population", ROWS, EXAMPLES, right, tokens, COP_UNIT_OK);
-    assert_int_equal(cop_burnt_note(store, &by_right, LONGEST, NULL), COP_OK);
+    assert_int_equal(cop_burnt_note(store, &stricter, base, LONGEST, NULL), COP_OK);
     check(store, 0, 0);
-    assert_int_equal(cop_burnt_note(store, &stricter, LONGEST, NULL), COP_OK);
-    check(store, 1, 80.0 / 152);
+    assert_int_equal(cop_burnt_note(store, &by_reward, base, LONGEST, NULL), COP_OK);
+    check(store, 1, 80.0 / 214);
+    cop_store_destroy(&store);
+}
+
+/* Who left a race is measured by what it was asked: row 0 by its first unit of five, where the
+ * base is right on none and nobody can be worse, row 1 by the second. */
+static void a_race_counts_what_was_answered(void **state)
+{
+    (void)state;
+    static const size_t right[ROWS] = {0, 0, 9, 9, 9};
+    static const uint64_t tokens[ROWS * UNITS] = {40, 0, 0, 40, 9, 9, 9, 9, 9, 9};
+    float scores[ROWS * EXAMPLES] = {0};
+    cop_store *store = create();
+    put_phase(store, "/population", ROWS, EXAMPLES, right, tokens, COP_UNIT_OK);
+    for (size_t m = 0; m < EXAMPLES; m++) {
+        scores[m] = m < EXAMPLES / 2 ? 0 : NAN;
+        scores[EXAMPLES + m] = m < EXAMPLES / 2 ? NAN : 0;
+        for (size_t i = 2; i < ROWS; i++)
+            scores[i * EXAMPLES + m] = 1;
+    }
+    put(store, "/population/scores", COP_STORE_F32, ROWS, EXAMPLES, scores);
+    assert_int_equal(cop_burnt_note(store, &by_right, base, LONGEST, NULL), COP_OK);
+    check(store, 1, 40.0 / 134);
     cop_store_destroy(&store);
 }
 
@@ -123,11 +147,11 @@ static void a_screen_is_looked_through(void **state)
     put_phase(store, "/screen/replacements", 2, 3, again_right, again, COP_UNIT_OK);
     assert_int_equal(
         cop_store_set_f64(store, "/screen/base_accuracy", 0.05, NULL, "test", NULL), COP_OK);
-    assert_int_equal(cop_burnt_note(store, &by_right, LONGEST, NULL), COP_OK);
+    assert_int_equal(cop_burnt_note(store, &by_right, base, LONGEST, NULL), COP_OK);
     check(store, 1, 80.0 / (102 + 80 + 54)); /* the first one is better than 0.05 */
     assert_int_equal(cop_store_set_f64(store, "/screen/base_accuracy", 0.2, NULL, "test", NULL),
                      COP_OK);
-    assert_int_equal(cop_burnt_note(store, &by_right, LONGEST, NULL), COP_OK);
+    assert_int_equal(cop_burnt_note(store, &by_right, base, LONGEST, NULL), COP_OK);
     check(store, 2, (102.0 + 80) / (102 + 80 + 54));
     cop_store_destroy(&store);
 }
@@ -139,10 +163,10 @@ static void without_them_nothing_is_said(void **state)
     static const uint64_t tokens[ROWS * UNITS] = {0};
     cop_store *store = create();
     cop_text text = {0};
-    assert_int_equal(cop_burnt_note(store, &by_right, LONGEST, NULL), COP_OK);
+    assert_int_equal(cop_burnt_note(store, &by_right, base, LONGEST, NULL), COP_OK);
     assert_null(cop_burnt_json(store)); /* no population */
     put_phase(store, "/population", ROWS, EXAMPLES, right, tokens, COP_UNIT_OK);
-    assert_int_equal(cop_burnt_note(store, &by_right, LONGEST, NULL), COP_OK);
+    assert_int_equal(cop_burnt_note(store, &by_right, base, LONGEST, NULL), COP_OK);
     check(store, 0, 0);
     assert_int_equal(cop_burnt_print(store, "", &text, NULL), COP_OK);
     assert_int_equal(text.length, 0);
@@ -154,7 +178,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(who_is_wrong_and_long_is_counted),
-        cmocka_unit_test(right_is_what_the_measure_says),
+        cmocka_unit_test(worse_is_what_the_measure_says),
+        cmocka_unit_test(a_race_counts_what_was_answered),
         cmocka_unit_test(a_screen_is_looked_through),
         cmocka_unit_test(without_them_nothing_is_said),
     };
