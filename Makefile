@@ -356,13 +356,18 @@ lint:
 format:
 	clang-format -i $$(git ls-files '*.c' '*.h' '*.cu' '*.cuh' '*.cc')
 
+# A path of two words would be two paths, to install and, worse, to remove.
+ifneq ($(words x$(PREFIX)x x$(DESTDIR)x),2)
+$(error PREFIX and DESTDIR must not have a space: "$(PREFIX)", "$(DESTDIR)")
+endif
+
 install: $(BIN) $(REAPER) $(BOX) $(PLUGIN)
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/coppice/jobs
 	install -m 755 $(BIN) $(REAPER) $(BOX) $(DESTDIR)$(PREFIX)/bin
 	$(if $(PLUGIN),install -d $(DESTDIR)$(PREFIX)/lib/coppice && install -m 755 $(PLUGIN) $(DESTDIR)$(PREFIX)/lib/coppice)
 	install -d $(DESTDIR)$(PREFIX)/share/man/man1
 	install -m 644 src/app/coppice.1 $(DESTDIR)$(PREFIX)/share/man/man1/coppice.1
-	cp -R jobs/. $(DESTDIR)$(PREFIX)/share/coppice/jobs/
+	tar -C jobs --exclude=./real/data --exclude=__pycache__ -cf - . | tar -C $(DESTDIR)$(PREFIX)/share/coppice/jobs -xf - --no-same-owner
 uninstall:
 	rm -f $(addprefix $(DESTDIR)$(PREFIX)/bin/,coppice coppice-reaper coppice-sandbox)
 	rm -rf $(DESTDIR)$(PREFIX)/lib/coppice

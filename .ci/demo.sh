@@ -9,8 +9,12 @@ out=runs/demo
 for setting in $(slurm/mpirun.sh --environment crowded); do export "${setting?}"; done
 
 if [ -f "$out/summary.json" ]; then
+    "$bin" run jobs/demo.yaml --quiet >/dev/null || {
+        echo "$out holds another run; move it away, or remove it" >&2
+        exit 1
+    }
     echo "$out holds a finished demo; removing it to run anew"
-    rm -rf "$out"
+    rm -f "$out"/run.h5 "$out"/run.h5.prev "$out"/recipe.json "$out"/summary.json "$out"/status.json "$out"/log
 fi
 # Two workers want two cores; a machine of one is asked to bear it.
 more=

@@ -6,17 +6,26 @@
 A side is a program (another version's, say), a job file and what is set in it. Without votes on the test set, which are
 no part of the search, each run is one rank of one thread on one core; all sides of a seed come before the next seed.
 The table has the consolidated model's accuracy on test and what the search took, as ratios to the first side, of sums
-over the seeds. Runs that DIR has are not made again."""
+over the seeds. Runs that DIR has are not made again, and what an interrupted one took counts."""
 import argparse
+import hashlib
 import os
 import shlex
-import subprocess
+import shutil
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "jobs", "real"))
-from results import clocks, load, store  # noqa: E402
+from results import STOPPED, add_clocks, clocks, load, numbers, store, wait  # noqa: E402
 
 ALONE = ["baselines.randopt=[]", "baselines.self_consistency=[]"]
+
+
+def digest(path):
+    try:
+        with open(path, "rb") as file:
+            return hashlib.sha256(file.read()).hexdigest()
+    except OSError as problem:
+        sys.exit(f"search_cost: {problem}")
 
 
 class Side:
@@ -27,11 +36,13 @@ class Side:
             sys.exit(f"search_cost: --side {text!r} is not TITLE | PROGRAM JOB.yaml KEY=VALUE ...")
         self.title, (self.program, self.job, *self.settings) = title.strip(), words
         self.folder = os.path.join(out, f"side{number}")
+        now = {"words": words, "program": digest(shutil.which(self.program) or self.program), "job": digest(self.job)}
         before = os.path.join(self.folder, "side.json")
         os.makedirs(self.folder, exist_ok=True)
-        if os.path.exists(before) and load(before) != words:
-            sys.exit(f"search_cost: {before} is of another side, {load(before)}: choose another --out, or remove it")
-        store(before, words)
+        if os.path.exists(before) and load(before) != now:
+            sys.exit(f"search_cost: {before} is of another side, program or job file: choose another --out, or remove "
+                     f"{self.folder}")
+        store(before, now)
 
     def run(self, seed):
         """Accuracy on test, answers and tokens of the search, seconds of wall and of processor."""
@@ -41,16 +52,19 @@ class Side:
             for setting in [*ALONE, *self.settings, f"population.seed={seed}"]:
                 command += ["-s", setting]
             start = clocks()
-            done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                                  text=True, check=False, env=dict(os.environ, OMP_WAIT_POLICY="passive"))
-            if done.returncode != 0:
-                sys.exit(f"search_cost: {shlex.join(command)}: exit code {done.returncode}\n{done.stdout[-2000:]}")
-            end, summary = clocks(), load(os.path.join(out, "summary.json"))
+            with open(out + ".log", "a", encoding="utf-8") as log:
+                code = wait(command, log)
+            add_clocks(out, start)
+            if code == STOPPED:
+                sys.exit("search_cost: stopped; the same command goes on")
+            if code != 0:
+                with open(out + ".log", encoding="utf-8") as log:
+                    sys.exit(f"search_cost: {shlex.join(command)}: exit code {code}\n{log.read()[-2000:]}")
+            summary = load(os.path.join(out, "summary.json"))
             found = summary["test"]["consolidated"]
             store(out + ".json", {
                 "accuracy": found["accuracy"], "improved": summary["improved"], "answers": found["search_evaluations"],
-                "tokens": found["search_tokens"], "wall": end["seconds"] - start["seconds"],
-                "processor": end["processor"] - start["processor"]})
+                "tokens": found["search_tokens"], "wall": load(out + ".seconds"), "processor": load(out + ".processor")})
         return load(out + ".json")
 
 
@@ -64,8 +78,8 @@ def main():
     parser.add_argument("--out", required=True)
     parser.add_argument("--seeds", default="1,2,3,4,5")
     options = parser.parse_args()
+    seeds = numbers(parser, "--seeds", options.seeds)
     sides = [Side(text, number, options.out) for number, text in enumerate(options.side)]
-    seeds = [int(seed) for seed in options.seeds.split(",")]
     rows = [[] for _ in sides]
     for seed in seeds:
         for side, results in zip(sides, rows):

@@ -69,18 +69,33 @@ static const char *clip(const char *text)
     return at;
 }
 
+/* The answer that is wanted, a text or a number, without commas; NULL if it is none. */
+static char *find_wanted(const json_t *answer)
+{
+    char *const text = json_is_string(answer)   ? strdup(json_string_value(answer))
+                       : json_is_number(answer) ? json_dumps(answer, JSON_ENCODE_ANY)
+                                                : NULL;
+    size_t kept = 0;
+    for (size_t i = 0; text != NULL && text[i] != '\0'; i++)
+        if (text[i] != ',') text[kept++] = text[i];
+    if (text != NULL) text[kept] = '\0';
+    return text;
+}
+
 /* The answer to a request; NULL if it is none. */
 static json_t *answer_to(const json_t *request)
 {
     const char *const response = json_string_value(json_object_get(request, "response"));
-    const char *const wanted = json_string_value(json_object_get(request, "answer"));
     json_t *const id = json_object_get(request, "id");
-    if (response == NULL || wanted == NULL || id == NULL) return NULL;
+    if (response == NULL || id == NULL) return NULL;
+    char *const wanted = find_wanted(json_object_get(request, "answer"));
+    if (wanted == NULL) return NULL;
     char *const found = find_number(clip(response));
     const bool right = found != NULL && strcmp(found, wanted) == 0;
     json_t *const answer = json_pack("{s:O, s:f, s:b, s:s?}", "id", id, "reward",
                                      right ? 1.0 : 0.0, "correct", right, "extracted", found);
     free(found);
+    free(wanted);
     return answer;
 }
 

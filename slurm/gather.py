@@ -12,19 +12,9 @@ import os
 import subprocess
 import sys
 
-# column, where it stands in the run file, how it is printed
-COLUMNS = [("seed", ("job", "keys", "population.seed"), "{}"),
-           ("candidates", ("job", "keys", "population.size"), "{}"),
-           ("base", ("final", "base", "accuracy"), "{:.4f}"),
-           ("randopt", ("final", "randopt_k1", "accuracy"), "{:.4f}"),
-           ("consolidated", ("final", "consolidated", "accuracy"), "{:.4f}"),
-           ("low", ("final", "consolidated", "accuracy_low"), "{:.4f}"),
-           ("high", ("final", "consolidated", "accuracy_high"), "{:.4f}"),
-           ("gain", ("final", "consolidated", "gain"), "{:+.4f}"),
-           ("gain_low", ("final", "consolidated", "gain_low"), "{:+.4f}"),
-           ("gain_high", ("final", "consolidated", "gain_high"), "{:+.4f}"),
-           ("passed_gate", ("final", "improved"), lambda value: "no gate" if value < 0 else str(value))]
-HEAD = ["member"] + [column[0] for column in COLUMNS] + ["tokens", "rank_s", "state"]
+COLUMNS = ["seed", "candidates", "measure", "base", "randopt", "consolidated", "low", "high", "gain", "gain_low", "gain_high",
+           "passed_gate"]
+HEAD = ["member", *COLUMNS, "tokens", "rank_s", "state"]
 
 
 def lookup(tree, path):
@@ -33,6 +23,25 @@ def lookup(tree, path):
             return None
         tree = tree[name]
     return tree
+
+
+def columns(tree):
+    """A run's cells by column. Levels and gains are in what the job decided by; low to gain_high are the result's: of the
+    consolidated model, or of RandOpt's best candidate where nothing is merged."""
+    base, randopt, consolidated = (lookup(tree, path) or {} for path in
+                                   (("final", "base"), ("baselines", "randopt_k1"), ("final", "consolidated")))
+    result = consolidated or randopt
+    on = lookup(tree, ("gate", "on"))
+    measure = {"correct": "accuracy"}.get(on, on)
+    passed = lookup(tree, ("final", "improved"))
+    numbers = [("base", base.get(measure), "{:.4f}"), ("randopt", randopt.get(measure), "{:.4f}"),
+               ("consolidated", consolidated.get(measure), "{:.4f}"), ("low", result.get(f"{measure}_low"), "{:.4f}"),
+               ("high", result.get(f"{measure}_high"), "{:.4f}"), ("gain", result.get("gain"), "{:+.4f}"),
+               ("gain_low", result.get("gain_low"), "{:+.4f}"), ("gain_high", result.get("gain_high"), "{:+.4f}"),
+               ("measure", measure, "{}"), ("passed_gate", "no gate" if passed is not None and passed < 0 else passed, "{}"),
+               ("seed", lookup(tree, ("job", "keys", "population.seed")), "{}"),
+               ("candidates", lookup(tree, ("job", "keys", "population.size")), "{}")]
+    return {name: "" if value is None else form.format(value) for name, value, form in numbers}
 
 
 def total(node, name):
@@ -51,9 +60,8 @@ def member_row(coppice, arguments):
     if shown.returncode != 0:
         return row + [""] * (len(HEAD) - 2) + ["no run: " + " ".join(shown.stderr.split())]
     tree = json.loads(shown.stdout)
-    for _, path, form in COLUMNS:
-        value = lookup(tree, path)
-        row.append("" if value is None else form(value) if callable(form) else form.format(value))
+    cells = columns(tree)
+    row += [cells[name] for name in COLUMNS]
     ended = lookup(tree, ("final", "recipe")) is not None
     row += [f"{total(tree, 'tokens'):.0f}", f"{total(tree, 'seconds'):.1f}", "ended" if ended else "not ended"]
     return row

@@ -111,12 +111,16 @@ key() { # NAME: its value as the program understands the job file
 
 # Cores of the smallest node, and the longest time, of the partition that the job goes to.
 read_cluster() { # [sbatch options]
-    local partition='' option facts
+    local partition='' before='' option facts
     for option in "${site_sbatch[@]}" "$@"; do
+        case $before in
+            --partition | -p) partition=$option ;;
+        esac
         case $option in
             --partition=*) partition=${option#*=} ;;
             -p?*) partition=${option#-p} ;;
         esac
+        before=$option
     done
     partition=${partition:-${SBATCH_PARTITION:-}}
     # The default partition is marked with a star, which %R leaves out and %P does not.

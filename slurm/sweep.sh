@@ -63,9 +63,16 @@ elif [ $# -ge 1 ]; then
 fi
 [ ${#files[@]} -ge 1 ] || usage 2
 [ "$by_job" = 1 ] || [ -n "$seeds" ] || die "which seeds? --seeds 1-8"
-for argument in "${arguments[@]}"; do
+for argument in "$out" "${files[@]}" "${arguments[@]}"; do
+    # A line of the list is a member, and tabs divide it.
     case $argument in
-        --out | --out=*) die "--out goes before the job file: every member gets a folder of its own below it" ;;
+        *$'\t'* | *$'\n'*) die "an argument has a tab or a new line, which a member's line cannot hold; put it into the job file" ;;
+    esac
+done
+for argument in "${arguments[@]}"; do
+    [ -n "$argument" ] || die "an argument is empty, which a member's line cannot hold"
+    case $argument in
+        --out | --out=* | --ou | --ou=* | --o=*) die "--out goes before the job file: every member gets a folder of its own below it" ;;
     esac
 done
 find_coppice

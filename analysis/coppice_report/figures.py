@@ -104,8 +104,8 @@ def gate(run):
     labels = [f"{int(d['round'])}.{int(d['try'])}" for d in decisions]
     every = max(1, len(labels) // 24)
     axes.set_xticks(range(0, len(labels), every), labels[::every])
-    axes.set_xlabel("round.try (round 0: against the base)")
-    axes.set_ylabel("gain (share of right\nvalidate examples)")
+    axes.set_xlabel("round.try (round 0: stage 1, or es)")
+    axes.set_ylabel(f"gain ({MEASURES[run.measure]}\non validate)")
     axes.set_title("Gate: mean gain (dot accepted, cross rejected), bar down to its lower bound")
     return drawn
 
@@ -159,9 +159,12 @@ def methods(run):
 
 
 def course(run):
-    """Mean score phase by phase: what was tried (grey, all rows of a phase) and the best row of each."""
+    """Mean score phase by phase: what was tried (grey, all rows of a phase) and the best row of each. Guards, whose scores
+    are of another kind, have a picture of their own."""
     shown = []
     for phase in run.phases():
+        if phase.path.startswith("gate/guard_"):
+            continue
         scores = run.array(f"{phase.path}/scores")
         means = scores[~np.isnan(scores).any(axis=1)].mean(axis=1) if scores is not None else []
         if len(means):
@@ -227,13 +230,12 @@ ONE_RUN = [methods, course, rewards_by_sigma, halves.reward_halves, halves.canon
 
 def compare_accuracy(runs):
     """Test accuracy of the base and of the result of each run, with 95% intervals."""
-    rows = [(run, run.methods()) for run in runs]
-    rows = [(run, tested) for run, tested in rows if tested]
+    rows = [(run, (run.methods()[0], run.result())) for run in runs if run.result() is not None]
     if len(rows) < 2:
         return None
     drawn, axes = figure(height=1.0 + 0.34 * len(rows))
     for place, (run, tested) in enumerate(reversed(rows)):
-        for which, (method, (colour, marker, _)) in enumerate(zip((tested[0], tested[-1]), SERIES)):
+        for which, (method, (colour, marker, _)) in enumerate(zip(tested, SERIES)):
             height = place + 0.12 - 0.24 * which
             axes.plot([method.low, method.high], [height] * 2, "-", color=colour, linewidth=1.8)
             axes.plot(method.value, height, marker, color=colour, markersize=5.5,
@@ -250,9 +252,9 @@ def compare_cost(runs):
     """Gain on test by tokens that the whole run generated: up and left is better."""
     points = []
     for run in runs:
-        tested, tokens = run.methods(), sum(phase.tokens for phase in run.phases())
-        if tested and tokens > 0:
-            points.append((run.title, tokens, tested[-1]))
+        result, tokens = run.result(), sum(phase.tokens for phase in run.phases())
+        if result is not None and tokens > 0:
+            points.append((run.title, tokens, result))
     if len(points) < 2:
         return None
     drawn, axes = figure(height=3.0)

@@ -43,6 +43,7 @@ class Method:
     gain: float
     gain_low: float
     gain_high: float
+    path: str = ""
     extra: dict = field(default_factory=dict)
 
 
@@ -202,14 +203,14 @@ class Run:
         if group is None:
             return []
         return [{key: scalar(group[name], key) for key, item in group[name].items() if isinstance(item, h5py.Dataset)}
-                for name in sorted(group)]
+                for name in sorted(group, key=int)]
 
     def guards(self):
         """What guards said: for each a name and, for every decision that they were asked about, its label with change,
         bound, loss and whether it was let pass."""
         found = {}
-        for name, decision in sorted(self.file.get("gate/decisions", {}).items()):
-            for key in sorted(key for key in decision if key.startswith("guard_")):
+        for name, decision in sorted(self.file.get("gate/decisions", {}).items(), key=lambda item: int(item[0])):
+            for key in sorted((key for key in decision if key.startswith("guard_")), key=lambda key: int(key[6:])):
                 task = text(self.file[f"gate/{key}/task"][()])
                 label = f"{int(scalar(decision, 'round'))}.{int(scalar(decision, 'try'))}"
                 numbers = [float(scalar(decision[key], each)) for each in ("change", "bound", "loss", "accepted")]
@@ -264,7 +265,7 @@ class Run:
                 extra = {key: scalar(node, key) for key in node
                          if isinstance(node[key], h5py.Dataset) and node[key].shape == ()}
                 shown = self.measure
-                found.append((path, Method(name=path, value=extra[shown], low=extra[shown + "_low"],
+                found.append((path, Method(name=path, path=path, value=extra[shown], low=extra[shown + "_low"],
                                            high=extra[shown + "_high"], gain=extra.get("gain", float("nan")),
                                            gain_low=extra.get("gain_low", float("nan")),
                                            gain_high=extra.get("gain_high", float("nan")), extra=extra)))
@@ -274,6 +275,12 @@ class Run:
         for path, method in found:
             method.name = text(self.file[path]["title"][()])
         return [method for _, method in found]
+
+    def result(self):
+        """The method that the run ended with: the consolidated model, or RandOpt's best candidate where there is none;
+        None where that was not tested."""
+        by_path = {method.path: method for method in self.methods()}
+        return by_path.get("final/consolidated", by_path.get("baselines/randopt_k1"))
 
     def ranks(self):
         """{rank: seconds it computed} over all phases."""

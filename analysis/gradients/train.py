@@ -92,6 +92,9 @@ def parse():
     parser.add_argument("--bf16", action="store_true", help="compute in bf16; weights stay in float32")
     parser.add_argument("--discard", action="store_true", help="keep no weights")
     options = parser.parse_args()
+    for name in ("budget", "rate", "batch", "group", "temperature", "checkpoints", "part"):
+        if getattr(options, name) is not None and not getattr(options, name) > 0:
+            parser.error(f"--{name} {getattr(options, name):g}: must be above 0")
     options.rate = options.rate or RATES[options.algorithm, options.lora]
     options.kl = DIVERGENCE[options.algorithm] if options.kl is None else options.kl
     if options.batch % options.group or options.batch % min(options.batch, options.part):

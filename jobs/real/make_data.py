@@ -231,7 +231,10 @@ def main():
             parser.error(f"no task {task}; there are {', '.join(TASKS)}")
     if options.count < 1:
         parser.error(f"--count {options.count}: must be at least 1")
-    os.makedirs(options.out, exist_ok=True)
+    try:
+        os.makedirs(options.out, exist_ok=True)
+    except OSError as problem:
+        sys.exit(f"make_data: {problem}")
     for task in options.tasks or TASKS:
         material = READ[task](find_wordnet(options)) if task in READ else None
         rows = make(task, options.count + (0 if task == "text" else EXAMPLES), material)

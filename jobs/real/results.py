@@ -479,6 +479,13 @@ the gate. Minutes are of the whole run, CoRP's with the votes on test. Search of
 with. {machine}; {version}."""
 
 
+def numbers(parser, option, text):
+    """Different whole numbers with commas between them."""
+    if not re.fullmatch(r"\d+(,\d+)*", text) or len(set(text.split(","))) < len(text.split(",")):
+        parser.error(f"{option} {text}: must be different whole numbers, for example 1,2,3")
+    return [int(word) for word in text.split(",")]
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", action="append", default=[], metavar="NAME[=DIR]")
@@ -496,11 +503,9 @@ def main():
     parser.add_argument("--out", default=os.path.join("runs", "results"))
     parser.add_argument("--plan", action="store_true", help="only say what it will cost")
     options = parser.parse_args()
-    if not re.fullmatch(r"\d+(,\d+)*", options.seeds) or len(set(options.seeds.split(","))) < len(options.seeds.split(",")):
-        parser.error(f"--seeds {options.seeds}: must be different whole numbers, for example 1,2,3")
+    options.seeds = numbers(parser, "--seeds", options.seeds)
     if options.shots < 0 or options.ranks < 1:
         parser.error(f"--shots {options.shots} --ranks {options.ranks}: must be at least 0 and 1")
-    options.seeds = [int(seed) for seed in options.seeds.split(",")]
     options.methods = options.methods.split(",")
     options.out = os.path.abspath(options.out)
     for method in options.methods:

@@ -52,6 +52,11 @@ with scratch() as folder:
     words = ["--command", PYTHON, "--command", example]
     check(scores(reward(["--task", "exec", *words], lines)) == wanted, "the Python example differs from arith")
 
+    # The data's own commas and numbers.
+    few = [{"response": "#### 1,000", "answer": "1,000"}, {"response": "1000", "answer": 1000}, {"response": "5", "answer": "6"}]
+    for words in (["--", program], words):
+        check([row[1] for row in scores(reward(["--task", "exec", *words], few))] == [True, True, False], f"{words}: commas and numbers")
+
     # Answers out of order, with hundreds in flight; all fields reach the command.
     got = scores(reward(["--task", "exec", "--", *command(folder, marker, "shuffled")], lines))
     check([row[:2] for row in got] == [row[:2] for row in wanted], "answers out of order reached the wrong lines")

@@ -46,7 +46,11 @@ with scratch() as folder:
     text = output(["make", "-s", "install", f"BUILD={BUILD}", f"DESTDIR={folder}", "PREFIX=/opt"])
     for path in ("bin/coppice", "share/man/man1/coppice.1", "share/coppice/jobs/reward_example.py"):
         check(os.path.isfile(os.path.join(folder, "opt", path)), f"make install brought no {path}: {text}")
+    check(not os.path.exists(os.path.join(folder, "opt/share/coppice/jobs/real/data")), "make install brought data that was made here")
     output(["make", "-s", "uninstall", f"BUILD={BUILD}", f"DESTDIR={folder}", "PREFIX=/opt"])
     left = [name for _, _, names in os.walk(folder) for name in names]
     check(left == [], f"make uninstall left {left}")
+for name in ("install", "uninstall"):
+    refused = subprocess.run(["make", "-n", name, "PREFIX=/x/my apps"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=TOP)
+    check(refused.returncode != 0 and "must not have a space" in refused.stdout, f"a prefix of two words: {refused.stdout}")
 print(f"* {len(commands)} commands, {len(codes)} exit codes, without a warning by {' and '.join(there)}")

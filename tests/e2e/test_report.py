@@ -2,6 +2,7 @@
 """coppice-report: a page that needs nothing else, with pictures that show something, of one run, of
 several, of one that was interrupted; what is no run is refused by name."""
 import base64
+import html
 import os
 import re
 import shutil
@@ -10,7 +11,7 @@ import struct
 import subprocess
 import time
 
-from lib import ENV, QUICK, TOP, check, run_command, run_job, run_shared_job, scratch
+from lib import ENV, QUICK, TOP, check, inspect, run_command, run_job, run_shared_job, scratch
 
 REPORT = os.path.join(TOP, "analysis", "coppice-report")
 if subprocess.run(["/usr/bin/python3", "-c", "import h5py, matplotlib"], stderr=subprocess.DEVNULL).returncode != 0:
@@ -67,6 +68,17 @@ with scratch() as folder:
                                    "spectrum", "directions", "proposals", "gate", "cost"])
     for words in ("arith", "95%", "population", "recenter/round_1/proposals", "rank seconds", "reproducible rank"):
         check(words in page, f"the page does not say {words!r}")
+    for words in ("p, base", "search, tokens", "(*) chosen by its score on test"):
+        check(words in page, f"the table of methods does not say {words!r}")
+
+    # Where nothing is merged the result is the best candidate on support, not what stands last in the table.
+    voted = os.path.join(folder, "voted")
+    run_job(1, voted, QUICK + ["method=randopt", "baselines.randopt=[1, 5]", "baselines.self_consistency=[2]",
+                               "population.seed=5", "analysis.split_half=false"])
+    report(voted, "-o", os.path.join(folder, "vote"))
+    page = open(os.path.join(folder, "vote", "report.html"), encoding="utf-8").read()
+    best = inspect(voted)["baselines"]["randopt_k1"]["accuracy"]
+    check(f"best candidate on support is {best:.3f} on test" in html.unescape(page), f"another verdict than {best:.3f}")
     out = os.path.join(folder, "pages")
     twin = os.path.join(folder, "other", "first")
     shutil.copytree(first, twin)
