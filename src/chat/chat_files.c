@@ -3,6 +3,7 @@
 #include "coppice/base/memory.h"
 #include "coppice/json/json.h"
 
+#include <jansson.h>
 #include <string.h>
 
 enum { MAX_FILE_BYTES = 64 << 20 };
@@ -36,17 +37,38 @@ static cop_status take_template(const char *model_dir, const char *name, const j
                            json_string_length(template), err);
 }
 
-/* Takes the special tokens: each is given by its content, or by an object that has it. */
-static cop_status take_tokens(const json_t *config, cop_chat_files *files, cop_error *err)
+/* Takes a special token, which is given by its content, or by an object that has it. */
+static cop_status take_token(const char *name, json_t *token, cop_chat_files *files,
+                             cop_error *err)
 {
-    static const char *const names[] = {"bos_token", "eos_token", "unk_token", "sep_token",
-                                        "pad_token", "cls_token", "mask_token"};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        json_t *found = json_object_get(config, names[i]);
-        if (json_is_object(found)) found = json_object_get(found, "content");
-        if (!json_is_string(found)) continue;
-        COP_CHECK(json_object_set(files->tokens, names[i], found) == 0, err, COP_ERR_MEMORY,
-                  "no memory for the special tokens");
+    json_t *const found = json_is_object(token) ? json_object_get(token, "content") : token;
+    if (!json_is_string(found)) return COP_OK;
+    COP_CHECK(json_object_set(files->tokens, name, found) == 0, err, COP_ERR_MEMORY,
+              "no memory for the special tokens");
+    return COP_OK;
+}
+
+/* Takes the special tokens: what is called NAME_token, whatever the model's own names are, and
+ * those that an object lists under names of its own. */
+static cop_status take_tokens(json_t *config, cop_chat_files *files, cop_error *err)
+{
+    static const char suffix[] = "_token";
+    static const char *const lists[] = {"extra_special_tokens",
+                                        "model_specific_special_tokens"};
+    const size_t length = sizeof suffix - 1;
+    const char *name;
+    json_t *token;
+    for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++) {
+        json_object_foreach(json_object_get(config, lists[i]), name, token)
+        {
+            COP_TRY(take_token(name, token, files, err));
+        }
+    }
+    json_object_foreach(config, name, token)
+    {
+        const size_t all = strlen(name);
+        if (all > length && strcmp(name + all - length, suffix) == 0)
+            COP_TRY(take_token(name, token, files, err));
     }
     return COP_OK;
 }

@@ -156,6 +156,22 @@ static void test_tokens(void **state)
     check_prompt(NULL, NULL, "[<x>]");
 }
 
+/* The model's own names, as transformers 5.24 gives them to templates. */
+static void test_tokens_of_other_names(void **state)
+{
+    (void)state;
+    write_file("chat_template.jinja", "[{{ think_token }}|{{ end_of_turn_token }}|{{ user }}|"
+                                      "{{ add_bos_token }}|{{ tokens }}]");
+    write_json("special_tokens_map.json",
+               json_pack("{s:{s:s}}", "end_of_turn_token", "content", "<end>"));
+    check_prompt(NULL, NULL, "[|<end>|||]");
+    write_json("tokenizer_config.json",
+               json_pack("{s:{s:s, s:{s:s}}, s:b, s:s, s:[s]}", "extra_special_tokens",
+                         "think_token", "<think>", "user", "content", "<u>", "add_bos_token", 1,
+                         "tokens", "no", "additional_special_tokens", "<a>"));
+    check_prompt(NULL, NULL, "[<think>|<end>|<u>||]");
+}
+
 static void test_date(void **state)
 {
     (void)state;
@@ -211,6 +227,7 @@ int main(void)
         cmocka_unit_test_teardown(test_near_misses, empty_folder),
         cmocka_unit_test_teardown(test_precedence, empty_folder),
         cmocka_unit_test_teardown(test_tokens, empty_folder),
+        cmocka_unit_test_teardown(test_tokens_of_other_names, empty_folder),
         cmocka_unit_test_teardown(test_date, empty_folder),
         cmocka_unit_test_teardown(test_none, empty_folder),
         cmocka_unit_test_teardown(test_refusals, empty_folder),
