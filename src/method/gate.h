@@ -19,7 +19,7 @@ typedef struct cop_gate_request {
     int64_t first_attempt;                /* number of the first try, from 1 */
     const cop_gate_candidate *candidates; /* [count], best first */
     size_t count;
-    size_t tries; /* that may be made in this round: z is raised for them */
+    size_t tries; /* that the method may make in a round: z is raised for them */
 } cop_gate_request;
 
 /* Scores the candidates on validate against the centre, and lets the first through that is

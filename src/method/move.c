@@ -171,7 +171,7 @@ static cop_status pass_gate(mover *s, size_t *winner, cop_error *err)
                                       .round = s->move->round,
                                       .first_attempt = 1,
                                       .count = s->tries,
-                                      .tries = s->tries};
+                                      .tries = (size_t)s->search->job->gate.tries};
     return cop_proposals_pass_gate(s->search, &s->proposals, s->proposals.order, request,
                                    s->search->centre_validate, winner, err);
 }

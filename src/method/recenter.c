@@ -192,7 +192,7 @@ static cop_status pass_gate(round_state *r, const char *suffix, const size_t *tr
                                       .first_attempt =
                                           again ? r->search->job->gate.tries + 1 : 1,
                                       .count = count,
-                                      .tries = r->tries};
+                                      .tries = (size_t)r->search->job->gate.tries};
     return cop_proposals_pass_gate(r->search, &r->proposals, tried, request, r->gated, winner,
                                    err);
 }
