@@ -1,14 +1,15 @@
 #!/bin/sh
-# EvalPlus: the sanitizer deletes every function with a decorator, and every helper without a return, from solutions that
-# are valid Python and right, and so makes them wrong.
+# EvalPlus: the sanitizer deletes functions that have a decorator, and generators, from solutions that are valid Python
+# and right, and so makes them wrong.
 #
 #   version   evalplus 0.3.1 with tree-sitter 0.26.1 and tree-sitter-python 0.25.0
-#   expected  sanitize takes the code out of a model's answer; a program that is nothing but code, compiles and needs all
-#             of its functions comes out as a program that does the same
-#   seen      a helper under @lru_cache, a generator (which yields and does not return) and a procedure that fills a list
-#             are gone, their calls are left: NameError. The same helpers without the decorator, or with a return, stay
-#   so what   evalplus.codegen passes each answer through this before it is stored to be judged: HumanEval+ and MBPP+ are
-#             lower for a model that memoises or splits its code, and a reward that is built on it teaches not to
+#   expected  sanitize takes the code out of a model's answer; a program that is nothing but code, compiles and needs
+#             all of its functions comes out as a program that does the same. (It is meant to drop functions without a
+#             return statement, which answers end in when they are cut off.)
+#   seen      a helper under @lru_cache, which returns, and a generator, which yields, are gone and their calls are left:
+#             NameError. The same helper without the decorator stays
+#   so what   evalplus.codegen passes each answer through this before it is stored to be judged: HumanEval+ and MBPP+
+#             are lower for a model that memoises or yields, and a reward built on it teaches not to
 #
 # (evalplus is installed without what it asks for beyond this: the clients of several vendors' services.)
 #
@@ -31,10 +32,6 @@ CASES = {
                                 + "def solve(n):\n    return ways(n)\n", "NameError"),
     "generator": ("def squares(n):\n    for k in range(n):\n        yield k * k\n\n"
                   "def solve(n):\n    return sum(squares(n))\n", "NameError"),
-    "procedure": ("def fill(found, n):\n    found.append(n)\n\n"
-                  "def solve(n):\n    found = []\n    fill(found, n)\n    return found[0]\n", "NameError"),
-    "procedure that returns": ("def fill(found, n):\n    found.append(n)\n    return\n\n"
-                               "def solve(n):\n    found = []\n    fill(found, n)\n    return found[0]\n", 10),
 }
 
 

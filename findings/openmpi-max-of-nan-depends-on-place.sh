@@ -2,12 +2,12 @@
 # Open MPI: what MPI_MAX makes of a NaN depends on where in the array it stands, and the true maximum can be lost
 # without a trace.
 #
-#   version   Open MPI 5.0.11 (the wheel), mpi4py 4.1.2, on x86-64 with AVX
+#   version   Open MPI 5.0.11 (the wheel), mpi4py 4.1.2, on x86-64 with AVX2 or AVX-512
 #   expected  a predefined operation works element by element: elements to which every rank brings the same numbers
 #             have the same result, be it NaN or the maximum of the rest, as the standard does not say what NaN gives
 #   seen      17 times 9, NaN and 1 from ranks 0, 1 and 2: the first 16 results are 1, the last is 9. NaN, 9 and 1: 16
-#             times 9, then NaN. The vector code and the scalar code for what does not fill a vector prefer other operands.
-#             A single number takes the scalar code alone, so a test with one number shows none of it
+#             times 9, then NaN. What fills a vector goes through other code (the component op/avx) than the rest, and
+#             where a NaN meets a number the two keep opposite ones. One number alone shows none of it
 #   so what   the largest magnitude per tensor or channel (for a quantisation scale, a clipping norm, or to look for an
 #             overflow) is neither NaN where a rank has one nor the maximum of the others; a model with one more tensor
 #             moves the border
