@@ -230,7 +230,8 @@ ONE_RUN = [methods, course, rewards_by_sigma, halves.reward_halves, halves.canon
 
 def compare_accuracy(runs):
     """Test accuracy of the base and of the result of each run, with 95% intervals."""
-    rows = [(run, (run.methods()[0], run.result())) for run in runs if run.result() is not None]
+    ended = [(run, run.result()) for run in runs]
+    rows = [(run, (run.methods()[0], result)) for run, result in ended if result is not None]
     if len(rows) < 2:
         return None
     drawn, axes = figure(height=1.0 + 0.34 * len(rows))
