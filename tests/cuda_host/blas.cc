@@ -130,9 +130,9 @@ cublasLtMatmulPreferenceSetAttribute(cublasLtMatmulPreference_t wishes,
     return CUBLAS_STATUS_SUCCESS;
 }
 
-/* Proposes one algorithm that fewer rows would be refused by, and one for all; where
- * COPPICE_CUDA_HOST_ALGORITHMS says `picky`, the former only, and where it says `none`, none.
- */
+/* Proposes one algorithm that fewer rows would be refused by, and one for all, after a place
+ * that was not filled; where COPPICE_CUDA_HOST_ALGORITHMS says `picky`, the former only, and
+ * where it says `none`, none. */
 cublasStatus_t
 cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t handle, cublasLtMatmulDesc_t operation,
                                cublasLtMatrixLayout_t a, cublasLtMatrixLayout_t b,
@@ -144,17 +144,19 @@ cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t handle, cublasLtMatmulDesc_t ope
     (void)operation;
     (void)a;
     (void)c;
-    if (wanted < 2) return CUBLAS_STATUS_INVALID_VALUE;
+    if (wanted < 3) return CUBLAS_STATUS_INVALID_VALUE;
     const char *const which = getenv("COPPICE_CUDA_HOST_ALGORITHMS");
-    *count = which == NULL ? 2 : strcmp(which, "picky") == 0 ? 1 : 0;
+    if (which != NULL && strcmp(which, "none") == 0) return CUBLAS_STATUS_NOT_SUPPORTED;
+    *count = which == NULL ? 3 : 2;
     for (int i = 0; i < *count; i++) {
         uint64_t *const words = found[i].algo.data;
+        found[i].state = i == 0 ? CUBLAS_STATUS_NOT_SUPPORTED : CUBLAS_STATUS_SUCCESS;
         words[ALGO_ROWS] = d->rows;
         words[ALGO_DEPTH] = b->rows;
         words[ALGO_STRANDS] = 1 + (d->columns + 3 * (uint64_t)d->batch) % 7;
         words[ALGO_SPLITS] = wishes->may_split ? 1 : 0;
-        words[ALGO_LEAST] = i == 0 ? d->columns : 1;
-        for (int m = 0; m < 3; m++)
+        words[ALGO_LEAST] = i == 1 ? d->columns : 1;
+        for (int m = 0; m < 3 && i > 0; m++)
             words[ALGO_ALIGNMENT + m] = wishes->alignment[m];
     }
     return CUBLAS_STATUS_SUCCESS;

@@ -44,6 +44,7 @@ typedef struct cublasLtMatmulAlgo_t {
 typedef struct cublasLtMatmulHeuristicResult_t {
     cublasLtMatmulAlgo_t algo;
     size_t workspaceSize;
+    cublasStatus_t state; /* whether it is a proposal */
 } cublasLtMatmulHeuristicResult_t;
 
 size_t cublasLtGetVersion(void);

@@ -185,7 +185,8 @@ static void set_preferences(cop_cuda *cuda, const cop_matrix *matrix,
     set_preference(cuda, wishes, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, &out, sizeof out);
 }
 
-/* cuBLASLt's proposals for a number of rows, the fastest first. \return how many. */
+/* cuBLASLt's proposals for a number of rows, the fastest first. To have none is no failure.
+ * \return how many. */
 static int ask_algorithms(cop_cuda *cuda, const cop_matrix *matrix, size_t rows,
                           cublasLtMatmulHeuristicResult_t *found, int most)
 {
@@ -198,11 +199,14 @@ static int ask_algorithms(cop_cuda *cuda, const cop_matrix *matrix, size_t rows,
     set_preferences(cuda, matrix, wishes);
     create_product(cuda, matrix, rows, 1, &p);
     if (cuda->failed == cudaSuccess) {
-        cop_cuda_note_blas(cuda,
-                           cublasLtMatmulAlgoGetHeuristic(cuda->blas, p.operation, p.weight,
-                                                          p.input, p.output, p.output, wishes,
-                                                          most, found, &count),
-                           what);
+        const cublasStatus_t asked =
+            cublasLtMatmulAlgoGetHeuristic(cuda->blas, p.operation, p.weight, p.input, p.output,
+                                           p.output, wishes, most, found, &count);
+        if (asked == CUBLAS_STATUS_NOT_SUPPORTED) {
+            count = 0;
+        } else {
+            cop_cuda_note_blas(cuda, asked, what);
+        }
     }
     destroy_product(&p);
     (void)cublasLtMatmulPreferenceDestroy(wishes);
@@ -234,8 +238,9 @@ static bool choose_algorithm(cop_cuda *cuda, const cop_matrix *matrix, size_t as
     const int count = ask_algorithms(cuda, matrix, asked, found, PROPOSALS);
     for (int i = 0; i < count; i++) {
         const cublasLtMatmulAlgo_t *const proposed = &found[i].algo;
-        if (!suits(cuda, matrix, 1, 1, proposed) || !suits(cuda, matrix, rows, 1, proposed) ||
-            !suits(cuda, matrix, 1, 2, proposed) || !suits(cuda, matrix, rows, 2, proposed))
+        if (found[i].state != CUBLAS_STATUS_SUCCESS || !suits(cuda, matrix, 1, 1, proposed) ||
+            !suits(cuda, matrix, rows, 1, proposed) || !suits(cuda, matrix, 1, 2, proposed) ||
+            !suits(cuda, matrix, rows, 2, proposed))
             continue;
         *algorithm = *proposed;
         return true;
