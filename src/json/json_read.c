@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <math.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,6 +18,8 @@ typedef struct mender {
     bool big_as_real;
     bool names; /* NaN and Infinity are taken */
     bool changed;
+    size_t stop;  /* copying ends where `out` is so long */
+    size_t added; /* bytes that are more than the line had */
     cop_text *out;
     cop_error *err;
 } mender;
@@ -124,11 +127,13 @@ typedef enum holding { AS_IT_IS, AS_REAL, AS_TEXT } holding;
 static holding hold_number(const mender *self, const char *word, bool integer)
 {
     const bool finite = isfinite(strtod(word, NULL));
-    if (!integer) return finite ? AS_IT_IS : AS_TEXT;
+    if (!integer && finite) return AS_IT_IS;
     errno = 0;
     (void)strtoll(word, NULL, 10);
-    if (errno != ERANGE) return AS_IT_IS;
-    return self->big_as_real && finite ? AS_REAL : AS_TEXT;
+    if (integer && errno != ERANGE) return AS_IT_IS;
+    if (!self->big_as_real) return AS_TEXT;
+    if (finite) return AS_REAL;
+    return self->names ? AS_TEXT : AS_IT_IS; /* which jansson refuses */
 }
 
 static holding hold_word(const mender *self, const char *word, size_t length)
@@ -154,6 +159,7 @@ static cop_status copy_word(mender *self)
     cop_text_free(&word);
     if (how == AS_IT_IS) return copy(self, length);
     self->changed = true;
+    self->added += 2;
     if (how == AS_TEXT) COP_TRY(cop_text_append(self->out, "\"", 1, self->err));
     COP_TRY(copy(self, length));
     return how == AS_TEXT ? cop_text_append(self->out, "\"", 1, self->err)
@@ -162,8 +168,9 @@ static cop_status copy_word(mender *self)
 
 static cop_status mend(mender *self)
 {
-    while (self->at < self->length) {
+    while (self->at < self->length && self->out->length < self->stop) {
         const char c = self->json[self->at];
+        if (c == '\n') self->added = 0;
         if (c == '"') {
             COP_TRY(copy_string(self));
         } else if (is_word(c)) {
@@ -182,6 +189,21 @@ static size_t jansson_flags(size_t flags)
     return (flags & ~(COP_JSON_BIG_AS_REAL | COP_JSON_LINE | COP_JSON_STRICT)) | JSON_ALLOW_NUL;
 }
 
+/* A column of the text that was mended is one of the text as it was. */
+static cop_status place_error(const mender *mended, json_error_t *why)
+{
+    cop_text out = {0};
+    mender self = *mended;
+    self.at = 0;
+    self.added = 0;
+    self.stop = (size_t)why->position;
+    self.out = &out;
+    const cop_status status = mend(&self);
+    why->column -= (int)self.added;
+    cop_text_free(&out);
+    return status;
+}
+
 static cop_status load_mended(const char *text, size_t length, size_t flags, json_t **root,
                               json_error_t *why, cop_error *err)
 {
@@ -190,11 +212,13 @@ static cop_status load_mended(const char *text, size_t length, size_t flags, jso
                    .length = length,
                    .names = (flags & COP_JSON_STRICT) == 0,
                    .big_as_real = (flags & COP_JSON_BIG_AS_REAL) != 0,
+                   .stop = SIZE_MAX,
                    .out = &out,
                    .err = err};
-    const cop_status status = mend(&self);
+    cop_status status = mend(&self);
     if (status == COP_OK && self.changed) {
         *root = json_loadb(out.data, out.length, jansson_flags(flags), why);
+        if (*root == NULL) status = place_error(&self, why);
     }
     cop_text_free(&out);
     return status;

@@ -16,7 +16,8 @@
 /** The text is a line of something longer: a byte order mark is refused by name, and messages
  *  give the column alone. */
 #define COP_JSON_LINE ((size_t)1 << 25)
-/** NaN, Infinity and -Infinity are refused, as the standard has it. */
+/** NaN, Infinity and -Infinity are refused, as the standard has it; with COP_JSON_BIG_AS_REAL
+ *  also what no double holds, so that no number becomes a string. */
 #define COP_JSON_STRICT ((size_t)1 << 26)
 
 /** Loads a text [length]; free *root with json_decref(). `flags` are jansson's. Besides what

@@ -96,6 +96,9 @@ static void test_refused(void **state)
                  {"[\"\xff\", 1e400]", 0, "column"},
                  {"{\"a\":1,\"a\":1e400}", JSON_REJECT_DUPLICATES, "duplicate"},
                  {"[18446744073709551615, NaN]", COP_JSON_STRICT, "NaN"},
+                 {"[1e400,\n NaN, 18446744073709551615, x]", 0, "line 2, column 29: "},
+                 {"{\"a\":NaN,\"a\":1}", JSON_REJECT_DUPLICATES, "column 12: duplicate"},
+                 {"[1e400]", COP_JSON_STRICT | COP_JSON_BIG_AS_REAL, "column"},
                  {"\xef\xbb\xbf{}", COP_JSON_LINE, "column 1: a byte order mark (U+FEFF)"},
                  {"{\"a\":\n1,}", COP_JSON_LINE, "column 3: "},
                  {"7", 0, "column"}};
