@@ -132,7 +132,9 @@ static void add_number(lexer *l)
         for (size_t size = match_separator(l, at); size > 0; size = match_separator(l, at))
             at += size + 3;
     }
-    if (peek(l, at) == '.' && (is_digit(peek(l, at + 1)) || at > 0)) {
+    /* A full stop at the end is no point: \frac12. takes digits one by one. */
+    if (peek(l, at) == '.' &&
+        (is_digit(peek(l, at + 1)) || (at > 0 && at + 1 < l->left.length))) {
         at++;
         while (is_digit(peek(l, at)))
             at++;
@@ -203,7 +205,9 @@ static void add_words(lexer *l)
     bool letters = false;
     for (size_t i = 0; i < text.length; i++)
         letters = letters || is_letter(text.data[i]);
-    if (is_word(text, "and") || is_word(text, "or") || is_word(text, ",")) {
+    if (text.length == 0) {
+        l->spaced = true;
+    } else if (is_word(text, "and") || is_word(text, "or") || is_word(text, ",")) {
         add(l, (cop_strict_token){.code = COP_STRICT_COMMA, .text = text});
     } else if (letters) {
         add(l, (cop_strict_token){.code = COP_STRICT_UNIT, .text = text});

@@ -106,6 +106,16 @@ static void test_extraction(void **state)
         {"there are 1,234 of them, I think", "\"1234\"", 1, "1234"},
         {"it is -3/4 then", "\"-0.75\"", 1, "-3/4"},
         {"it is about 40%", "\"0.4\"", 1, "2/5"},
+        {"it is \xE2\x88\x92"
+         "5 then",
+         "-5", 1, "-5"},
+        {"it is \xE2\x88\x92"
+         "5 then",
+         "5", 0, "-5"},
+        {"\\boxed{\\frac12.}", "0.5", 1, "1/2"},
+        {"\\boxed{12.}", "12", 1, "12"},
+        {"\\boxed{12.\\text{ }}", "12", 1, "12"},
+        {"\\boxed{\\text{ }12}", "12", 1, "12"},
         {"no idea", "\"4\"", 0, NULL},
         {"\\boxed{}", "\"5\"", 0, NULL},
         {"", "\"4\"", 0, NULL},
