@@ -168,12 +168,15 @@ static cop_status print_key(const cop_job_key *key, cop_text *text, cop_error *e
     cop_text type = {0};
     cop_text range = {0};
     cop_status status = COP_OK;
-    const char *const article_end = strchr(cop_job_type_name(key->type), ' ');
+    const char *const name = cop_job_type_name(key->type);
+    const size_t article = strncmp(name, "an ", 3) == 0  ? 3
+                           : strncmp(name, "a ", 2) == 0 ? 2
+                                                         : 0;
     const char *const absent = key->type == COP_JOB_PATH ? "none" : "the task's";
     const char *const initial = key->initial == NULL                ? "required"
                                 : strcmp(key->initial, "null") == 0 ? absent
                                                                     : key->initial;
-    COP_TRY_OUT(cop_text_format(&type, err, "%s%s%s", article_end + 1,
+    COP_TRY_OUT(cop_text_format(&type, err, "%s%s%s", name + article,
                                 key->unit == NULL ? "" : ", ",
                                 key->unit == NULL ? "" : key->unit));
     COP_TRY_OUT(cop_job_key_print_range(key, &range, err));

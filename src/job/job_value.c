@@ -19,6 +19,14 @@ static cop_job_shown show_item(const cop_job_item *item)
     return cop_job_show(item->text, item->length);
 }
 
+/* A number as others write it: 0x10, 010, 1_000, 1e3. */
+static bool is_other_number(const char *text)
+{
+    static const char characters[] = "0123456789abcdefABCDEFxXoO_";
+    const char *const first = text + (*text == '-' || *text == '+');
+    return isdigit((unsigned char)*first) && first[strspn(first, characters)] == '\0';
+}
+
 /* "key takes an integer, not ..." */
 static cop_status fail_type(const cop_job_key *key, const char *wanted,
                             const cop_job_item *item, cop_error *err)
@@ -28,8 +36,11 @@ static cop_status fail_type(const cop_job_key *key, const char *wanted,
                              "%s takes %s, not the quoted text \"%s\"; leave out the quotes",
                              key->name, wanted, show_item(item).text);
     }
-    return cop_error_set(err, COP_ERR_CONFIG, "%s takes %s, not \"%s\"", key->name, wanted,
-                         show_item(item).text);
+    return cop_error_set(err, COP_ERR_CONFIG, "%s takes %s, not \"%s\"%s", key->name, wanted,
+                         show_item(item).text,
+                         key->type != COP_JOB_BOOLEAN && is_other_number(item->text)
+                             ? "; write it in plain decimal digits, such as 1000"
+                             : "");
 }
 
 static cop_status fail_range(const cop_job_key *key, const cop_job_item *item, cop_error *err)
@@ -62,12 +73,13 @@ static bool looks_like_integer(const char *text)
 }
 
 /* A decimal number with fraction and exponent as in YAML or JSON; no hexadecimal, no
- * infinities. */
+ * infinities, no leading zero either. */
 static bool looks_like_number(const char *text)
 {
     const char *const first = text + (*text == '-' || *text == '+');
     const char *at = skip_digits(first);
     size_t digits = (size_t)(at - first);
+    if (digits > 1 && first[0] == '0') return false;
     if (*at == '.') {
         const char *const fraction = at + 1;
         at = skip_digits(fraction);

@@ -108,7 +108,8 @@ static void test_wrong_types(void **state)
         {"population.size: 1.5", "j.yaml:3: population.size takes an integer, not \"1.5\""},
         {"population.size: 1e3", "j.yaml:3: population.size takes an integer, not \"1e3\""},
         {"population.size: 0x10", "j.yaml:3: population.size takes an integer, not \"0x10\""},
-        {"population.size: 010", "j.yaml:3: population.size takes an integer, not \"010\""},
+        {"population.size: 010", "j.yaml:3: population.size takes an integer, not \"010\"; "
+                                 "write it in plain decimal digits"},
         {"population.size: -", "j.yaml:3: not valid YAML"},
         {"population.size: 1 000", "j.yaml:3: population.size takes an integer, not \"1 000\""},
         {"population.size: true", "j.yaml:3: population.size takes an integer, not \"true\""},
@@ -119,6 +120,7 @@ static void test_wrong_types(void **state)
          "j.yaml:3: population.size takes an integer, not a mapping"},
         {"population.size:", "j.yaml:3: population.size has no value"},
         {"population.size: ~", "j.yaml:3: population.size has no value"},
+        {"gate.z: 010", "j.yaml:3: gate.z takes a number, not \"010\""},
         {"gate.z: 1.2.3", "j.yaml:3: gate.z takes a number, not \"1.2.3\""},
         {"gate.z: .", "j.yaml:3: gate.z takes a number, not \".\""},
         {"gate.z: 1e", "j.yaml:3: gate.z takes a number, not \"1e\""},

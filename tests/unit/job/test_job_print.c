@@ -327,6 +327,7 @@ static void test_reference(void **state)
     assert_non_null(strstr(text.data, "1 .. 1000000"));
     assert_non_null(strstr(text.data, "auto | 1 .. 256"));
     assert_non_null(strstr(text.data, "auto | f32 | bf16"));
+    assert_non_null(strstr(text.data, "backend.mixed               true or false "));
     for (const char *at = text.data; *at != '\0';) {
         const size_t length = strcspn(at, "\n");
         if (length > 100) print_error("%.*s\n", (int)length, at);
