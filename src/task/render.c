@@ -29,23 +29,48 @@ cop_status cop_task_append_number(cop_text *text, const json_t *number, cop_erro
     return cop_text_append(text, digits, strlen(digits), err);
 }
 
-/* JSON text of a value, "[1, 2]" for lists of whatever depth. */
-static cop_status append_json(cop_text *text, const json_t *value, cop_error *err)
+/* A string in quotes, true, false or null; `value` is freed. */
+static cop_status append_word(cop_text *text, json_t *value, cop_error *err)
 {
-    if (json_is_number(value)) return cop_task_append_number(text, value, err);
-    if (json_is_array(value)) {
-        COP_TRY(cop_text_append(text, "[", 1, err));
-        for (size_t i = 0; i < json_array_size(value); i++) {
-            if (i > 0) COP_TRY(cop_text_append(text, ", ", 2, err));
-            COP_TRY(append_json(text, json_array_get(value, i), err));
-        }
-        return cop_text_append(text, "]", 1, err);
-    }
     char *dump = json_dumps(value, JSON_ENCODE_ANY);
+    json_decref(value);
     COP_CHECK(dump, err, COP_ERR_MEMORY, "cannot write a field of an example as text");
     const cop_status status = cop_text_append(text, dump, strlen(dump), err);
     free(dump); /* jansson's, by malloc */
     return status;
+}
+
+static cop_status append_json(cop_text *text, json_t *value, cop_error *err);
+
+static cop_status append_members(cop_text *text, json_t *object, cop_error *err)
+{
+    size_t count = 0;
+    for (void *at = json_object_iter(object); at != NULL;
+         at = json_object_iter_next(object, at)) {
+        if (count++ > 0) COP_TRY(cop_text_append(text, ", ", 2, err));
+        COP_TRY(append_word(text, json_string(json_object_iter_key(at)), err));
+        COP_TRY(cop_text_append(text, ": ", 2, err));
+        COP_TRY(append_json(text, json_object_iter_value(at), err));
+    }
+    return COP_OK;
+}
+
+/* JSON text of a value, at whatever depth with numbers in their shortest form. */
+static cop_status append_json(cop_text *text, json_t *value, cop_error *err)
+{
+    if (json_is_number(value)) return cop_task_append_number(text, value, err);
+    if (json_is_object(value)) {
+        COP_TRY(cop_text_append(text, "{", 1, err));
+        COP_TRY(append_members(text, value, err));
+        return cop_text_append(text, "}", 1, err);
+    }
+    if (!json_is_array(value)) return append_word(text, json_incref(value), err);
+    COP_TRY(cop_text_append(text, "[", 1, err));
+    for (size_t i = 0; i < json_array_size(value); i++) {
+        if (i > 0) COP_TRY(cop_text_append(text, ", ", 2, err));
+        COP_TRY(append_json(text, json_array_get(value, i), err));
+    }
+    return cop_text_append(text, "]", 1, err);
 }
 
 static cop_status refuse_field(const char *name, size_t length, const json_t *example,
@@ -77,7 +102,10 @@ static cop_status append_field(cop_text *text, const char *name, size_t length,
     if (!value) return refuse_field(name, length, example, err);
     if (json_is_string(value))
         return cop_text_append(text, json_string_value(value), json_string_length(value), err);
-    return append_json(text, value, err);
+    json_t *const copy = json_deep_copy(value); /* jansson lists the keys of mutable ones */
+    const cop_status status = append_json(text, copy, err);
+    json_decref(copy);
+    return status;
 }
 
 static cop_status render(const char *at, const json_t *example, cop_text *text, cop_error *err)
