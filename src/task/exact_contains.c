@@ -120,6 +120,16 @@ static cop_decided decide_contains(const char *beginning, size_t length, const j
     return known && found ? COP_DECIDED_REWARD : COP_DECIDED_NOTHING;
 }
 
+/* What a few-shot example shows: of several answers the first. */
+static cop_status prepare(json_t *example, cop_error *err)
+{
+    json_t *const answer = json_object_get(example, "answer");
+    json_t *const first = json_array_size(answer) > 0 ? json_array_get(answer, 0) : answer;
+    COP_CHECK(first == NULL || json_object_set(example, "first_answer", first) == 0, err,
+              COP_ERR_MEMORY, "no memory for field \"first_answer\"");
+    return COP_OK;
+}
+
 static cop_status find_answer(const json_t *example, const json_t **answer, cop_error *err)
 {
     const json_t *value = NULL;
@@ -135,6 +145,7 @@ static cop_status find_answer(const json_t *example, const json_t **answer, cop_
 static const cop_task_field fields[] = {
     {.name = "question", .kind = "string"},
     {.name = "answer", .kind = "string or number, or a list of them: any one will do"},
+    {.name = "first_answer", .kind = "string or number: the first of them", .made = true},
     {0},
 };
 
@@ -148,9 +159,10 @@ const cop_task cop_task_exact = {
     .vote = "the response without white space at its ends",
     .form = "the response by itself, not blank",
     .default_user = "{question}",
-    .default_assistant = "{answer}",
+    .default_assistant = "{first_answer}",
     .max_reward = 1.0,
     .correct_at = 1.0,
+    .prepare = prepare,
     .answer = find_answer,
     .score = score_exact,
     .decided = decide_exact,
@@ -166,9 +178,10 @@ const cop_task cop_task_contains = {
         "response",
     .vote = "the response without white space at its ends",
     .default_user = "{question}",
-    .default_assistant = "{answer}",
+    .default_assistant = "{first_answer}",
     .max_reward = 1.0,
     .correct_at = 1.0,
+    .prepare = prepare,
     .answer = find_answer,
     .score = score_contains,
     .decided = decide_contains,

@@ -10,6 +10,7 @@
 #include "coppice/base/memory.h"
 #include "coppice/task/task.h"
 #include "unit/folder_support.h"
+#include "unit/task/task_support.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -150,6 +151,43 @@ static void test_load(void **state)
     cop_dataset_destroy(&dataset);
 }
 
+/* What a few-shot example shows by itself is a right answer. */
+static void test_shown_answers(void **state)
+{
+    (void)state;
+    static const char *const cases[][2] = {{"exact", "\"a\""},
+                                           {"exact", "[\"a\", \"b\"]"},
+                                           {"exact", "[0.1]"},
+                                           {"contains", "[5, \"x\"]"},
+                                           {"json", "{\"a\": {\"b\": 0.1}}"},
+                                           {"math", "[\"$5$\"]"},
+                                           {"arith", "0.1"},
+                                           {"choice", "\"(b)\""}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        cop_error err = {0};
+        cop_text text = {0};
+        cop_text shown = {0};
+        const cop_task *task = NULL;
+        const json_t *answer = NULL;
+        assert_int_equal(cop_task_find(cases[i][0], &task, NULL), COP_OK);
+        assert_int_equal(cop_text_format(&text, NULL, "{\"question\": \"?\", \"answer\": %s}\n",
+                                         cases[i][1]),
+                         COP_OK);
+        cop_dataset *dataset = load(cases[i][0], text.data, NULL, &err);
+        if (dataset == NULL) fail_msg("%s", err.message);
+        const json_t *const example = cop_dataset_at(dataset, 0);
+        assert_int_equal(task->answer(example, &answer, NULL), COP_OK);
+        assert_int_equal(cop_task_render(task->default_assistant, example, &shown, NULL),
+                         COP_OK);
+        cop_score got = score(cases[i][0], shown.data, shown.length, answer);
+        if (!got.correct) fail_msg("%s, %s: %s", cases[i][0], cases[i][1], shown.data);
+        cop_score_free(&got);
+        cop_dataset_destroy(&dataset);
+        cop_text_free(&shown);
+        cop_text_free(&text);
+    }
+}
+
 static void refuse(const char *name, const char *text, const char *const words[3])
 {
     cop_error err = {0};
@@ -217,9 +255,10 @@ static void test_scan(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_pairs),        cmocka_unit_test(test_apply),
-        cmocka_unit_test(test_missing),      cmocka_unit_test(test_load),
-        cmocka_unit_test(test_refused_data), cmocka_unit_test(test_scan),
+        cmocka_unit_test(test_pairs),         cmocka_unit_test(test_apply),
+        cmocka_unit_test(test_missing),       cmocka_unit_test(test_load),
+        cmocka_unit_test(test_refused_data),  cmocka_unit_test(test_scan),
+        cmocka_unit_test(test_shown_answers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
