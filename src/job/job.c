@@ -106,8 +106,9 @@ static cop_status take_section(job_loader *loader, size_t index, const cop_job_e
     if (entry->shape == COP_JOB_SCALAR && cop_job_item_is_null(&entry->items[0])) return COP_OK;
     const char *const stand_in = cop_job_section_at(index)->stand_in;
     COP_CHECK(stand_in != NULL, err, COP_ERR_CONFIG,
-              "%s is a group of keys, not a value; indent its keys below \"%s:\"", entry->name,
-              entry->name);
+              "%s is a group of keys, not a value; indent its keys below \"%s:\", or write "
+              "\"%s.KEY\"",
+              entry->name, entry->name, entry->name);
     cop_job_entry renamed = *entry;
     renamed.name = stand_in;
     return take_key(loader, (size_t)cop_job_key_find(stand_in), &renamed, err);

@@ -36,11 +36,13 @@ static cop_status fail_type(const cop_job_key *key, const char *wanted,
                              "%s takes %s, not the quoted text \"%s\"; leave out the quotes",
                              key->name, wanted, show_item(item).text);
     }
+    const bool list = key->type == COP_JOB_NUMBERS || key->type == COP_JOB_INTEGERS;
+    const char *help = "";
+    if (key->type != COP_JOB_BOOLEAN && is_other_number(item->text))
+        help = "; write it in plain decimal digits, such as 1000";
+    if (list && strpbrk(item->text, ", ") != NULL) help = "; write a list as [1, 2]";
     return cop_error_set(err, COP_ERR_CONFIG, "%s takes %s, not \"%s\"%s", key->name, wanted,
-                         show_item(item).text,
-                         key->type != COP_JOB_BOOLEAN && is_other_number(item->text)
-                             ? "; write it in plain decimal digits, such as 1000"
-                             : "");
+                         show_item(item).text, help);
 }
 
 static cop_status fail_range(const cop_job_key *key, const cop_job_item *item, cop_error *err)

@@ -353,7 +353,10 @@ static void test_overrides(void **state)
         {"population.sgima=1",
          "-s population.sgima=1: unknown key \"population.sgima\"; did you mean "
          "\"population.sigma\"?"},
-        {"population=4", "-s population=4: population is a group of keys"},
+        {"population=4", "-s population=4: population is a group of keys, not a value; indent "
+                         "its keys below \"population:\", or write \"population.KEY\""},
+        {"population.sigma=0.1,0.2", "-s population.sigma=0.1,0.2: population.sigma takes "
+                                     "numbers, not \"0.1,0.2\"; write a list as [1, 2]"},
         {"population.size=", "-s population.size=: population.size has no value"},
         {"population.size=0",
          "-s population.size=0: population.size: 0 is out of range (1 .. 1000000)"},
