@@ -129,6 +129,15 @@ trap 'pass_on USR1' USR1
 mpi=$(version)
 [ "$mpi" != 0 ] || exec mpirun "$@"
 while IFS= read -r setting; do export "${setting?}"; done < <(environment "$mpi")
+# Rank 0 only coordinates, but takes a slot: on a machine of its own there is one more than it has processors, so that
+# each core gets a worker. More computing threads than cores the program refuses itself.
+case " $* " in
+    *hostfile* | *machinefile*) ;;
+    *)
+        slots=$(($(nproc --all) + 1))
+        export OMPI_MCA_orte_set_default_slots=$slots PRTE_MCA_prte_set_default_slots=$slots
+        ;;
+esac
 
 # mpirun itself never gets a signal of those that it would end its ranks at, wherever they come from: a terminal
 # sends them to all that runs in it, Slurm to every process of a job.

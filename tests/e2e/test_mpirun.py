@@ -113,6 +113,17 @@ def test_oversubscribing(folder):
         check(done.returncode == code and words in done.stdout, f"mpirun {option}: {done.returncode}: {done.stdout}")
 
 
+def test_slots():
+    """A worker for each processor, and a slot for rank 0."""
+    processors = len(os.sched_getaffinity(0))
+    clean = {key: value for key, value in os.environ.items() if not key.startswith(("OMPI_MCA_", "PRTE_MCA_"))}
+    installed = int(subprocess.run(["nproc", "--all"], stdout=subprocess.PIPE, text=True, check=True).stdout)
+    for ranks, fits in ((processors + 1, True), (installed + 2, False)):
+        done = subprocess.run([mpi.MPIRUN, "-np", str(ranks), "true"], env=clean, text=True, check=False,
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        check((done.returncode == 0) == fits, f"{ranks} ranks, {processors} processors: {done.returncode}, {done.stdout}")
+
+
 def test_meanings():
     meanings = {"done": [0], "stopped": [75], "failed": [2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 126, 127], "busy": [13],
                 "lost": [11, 14, 16, 17, 77, 137, 143, 205], "crashed": [134, 135, 136, 139], "unknown": [1, 131, 183]}
@@ -149,6 +160,7 @@ def test_disbelief(folder, whole):
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 with scratch() as scratch_folder:
     test_meanings()
+    test_slots()
     test_impatience()
     undisturbed = os.path.join(scratch_folder, "whole")
     run_job(3, undisturbed, SETTINGS)
