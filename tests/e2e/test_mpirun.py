@@ -124,6 +124,15 @@ def test_slots():
         check((done.returncode == 0) == fits, f"{ranks} ranks, {processors} processors: {done.returncode}, {done.stdout}")
 
 
+def test_sbatch_alone():
+    """Batch scripts that are started without Slurm say so."""
+    clean = {key: value for key, value in os.environ.items() if not key.startswith(("SLURM_", "COPPICE_HOME"))}
+    for script in ("coppice.sbatch", "coppice-gpu.sbatch"):
+        done = subprocess.run(["bash", os.path.join(TOP, "slurm", script), "job.yaml"], env=clean, text=True, check=False,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        check(done.returncode == 2 and f"{script}: this is for sbatch" in done.stdout, f"{done.returncode}: {done.stdout}")
+
+
 def test_meanings():
     meanings = {"done": [0], "stopped": [75], "failed": [2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 126, 127], "busy": [13],
                 "lost": [11, 14, 16, 17, 77, 137, 143, 205], "crashed": [134, 135, 136, 139], "unknown": [1, 131, 183]}
@@ -161,6 +170,7 @@ signal.signal(signal.SIGHUP, signal.SIG_DFL)
 with scratch() as scratch_folder:
     test_meanings()
     test_slots()
+    test_sbatch_alone()
     test_impatience()
     undisturbed = os.path.join(scratch_folder, "whole")
     run_job(3, undisturbed, SETTINGS)
