@@ -19,7 +19,8 @@ static const cop_job_key keys[] = {
      .most = INT64_MAX,
      .unit = "answers",
      .meaning =
-         "Most answers that the search may take: all those on support, probe and validate, the "
+         "Most answers that the search may take: all those on support, probe, validate and "
+         "guards, the "
          "base's, too. The test set, and so the baselines, do not count. Where not all of the "
          "search has room the last rounds are left out first, then doublings of the steps, "
          "then candidates and directions, each side with half of what is left (jobs/README.md, "
