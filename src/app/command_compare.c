@@ -51,8 +51,6 @@ static error_t parse(int key, char *text, struct argp_state *state)
         a->json = true;
         return 0;
     case ARGP_KEY_ARG:
-        if (state->quoted != 0 && state->next > state->quoted)
-            return ARGP_ERR_UNKNOWN; /* a word of exec's command */
         if (a->operand_count == 2) argp_error(state, "more than BASE and RUN: %s", text);
         a->operands[a->operand_count++] = text;
         return 0;
@@ -240,13 +238,25 @@ static cop_status run(const cop_compare_arguments *a, cop_compare_side sides[2],
     return show(a, questions, sides, (size_t)most, err);
 }
 
+/* The words behind -- are taken by hand: argp moves the operands behind it, too. */
+static cop_status parse_line(int argc, char **argv, cop_compare_arguments *a, cop_error *err)
+{
+    int end = 1;
+    while (end < argc && strcmp(argv[end], "--") != 0)
+        end++;
+    COP_TRY(cop_app_parse(&argp, end, argv, a, err));
+    for (int i = end + 1; i < argc; i++)
+        a->task.words[a->task.word_count++] = argv[i];
+    return COP_OK;
+}
+
 cop_status cop_command_compare(int argc, char **argv, cop_error *err)
 {
     cop_compare_arguments a = {0};
     cop_compare_side sides[2] = {0};
     cop_compare_questions questions = {0};
     cop_status status = cop_app_task_create(argc, &a.task, err);
-    if (status == COP_OK) status = cop_app_parse(&argp, argc, argv, &a, err);
+    if (status == COP_OK) status = parse_line(argc, argv, &a, err);
     if (status == COP_OK) status = run(&a, sides, &questions, err);
     for (size_t s = 0; s < 2; s++)
         cop_compare_free_side(&sides[s]);

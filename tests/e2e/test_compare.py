@@ -134,6 +134,10 @@ def check_operands(folder, run, data, rows):
     check((back["fixed"], back["gain"]) == (forth["broken"], -forth["gain"]), "base and result exchanged are not the reverse")
     same = compare(path, run, run)[0]
     check((same["fixed"], same["broken"], same["gain"], same["mcnemar_p"]) == (0, 0, 0, 1), f"a run against itself: {same}")
+    judged = ["--task", "exec", "--limit", 4, "--user", "{question}", "--"]
+    command = ["python3", os.path.join(TOP, "jobs", "reward_example.py")]
+    said = json.loads(coppice("compare", *models[:2], "--json", "--data", DATA, "--max-new-tokens", 8, *judged, *command))
+    check(said["examples"] == 4, f"a command behind --: {said}")
     other = compare(path, run, "--task", "contains", "--limit", 20)[0]
     check(other["form"] is None and other["base"]["form_share"] is None, f"contains has a form: {other}")
     check("no form" in coppice("compare", run, "--task", "contains", "--limit", 4), "it is not said that there is no form")
