@@ -71,7 +71,7 @@ def proposals(run):
             grid[rows.index(name), steps.index(step)] = mean
         grids.append((path, rows, steps, grid))
     heights = [0.75 + 0.17 * len(rows) for _, rows, _, _ in grids]
-    drawn, axes = figure(height=sum(heights), rows=len(grids), squeeze=False,
+    drawn, axes = figure(height=max(sum(heights), 1.7), rows=len(grids), squeeze=False,  # as much as the bar's label
                          gridspec_kw={"height_ratios": heights})
     low = min(np.nanmin(grid) for *_, grid in grids)
     high = max(np.nanmax(grid) for *_, grid in grids)
@@ -81,7 +81,7 @@ def proposals(run):
         axes[place, 0].tick_params(axis="y", labelsize=7)
         axes[place, 0].set_title(path)
         axes[place, 0].set_ylabel("direction")
-    drawn.colorbar(picture, ax=axes[:, 0], label="mean score (reward)", fraction=0.03, pad=0.02)
+    drawn.colorbar(picture, ax=axes[:, 0], label="mean score\n(reward)", fraction=0.03, pad=0.02)
     axes[-1, 0].set_xlabel("step (multiples of the direction's own length)")
     return drawn
 
@@ -245,7 +245,7 @@ def compare_accuracy(runs):
     axes.set_ylim(-0.6, len(rows) - 0.4)
     axes.set_xlabel(f"{measure_of(runs)} on test, 95% interval")
     axes.set_title("Runs compared")
-    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.25 - 0.3 / len(rows)), ncols=2)
+    axes.legend(loc="lower right", bbox_to_anchor=(1, 1), borderaxespad=0.2, ncols=2)
     return drawn
 
 

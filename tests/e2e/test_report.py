@@ -29,6 +29,30 @@ for path in sys.argv[1:]:
 """
 
 
+# The smallest pictures, by runs that have no more than they show: of two directions, and of two runs.
+SMALLEST = """
+import sys
+from types import SimpleNamespace as Some
+import numpy as np
+sys.path.insert(0, sys.argv[1])
+from coppice_report import figures
+columns = {"q": np.array([0.5, 0.5]), "beta": np.array([1.0, 5.0]), "operator": ["two-pass"] * 2, "step": np.ones(2)}
+method = Some(value=0.5, low=0.4, high=0.6)
+run = Some(title="run", measure="reward", proposals=lambda: [("stage1", columns, np.array([0.1, 0.9]))],
+           methods=lambda: [method], result=lambda: method)
+figures.proposals(run).savefig(sys.argv[2] + "/proposals.png")
+figures.compare_accuracy([run, run]).savefig(sys.argv[2] + "/accuracy.png")
+"""
+
+
+def check_edges(paths):
+    """No picture has ink at its edge: nothing is cut off."""
+    look = LOOK.replace("print(", "print(min(pixels[[0, -1]].min(), pixels[:, [0, -1]].min()) < 0.5, ")
+    seen = subprocess.run(["/usr/bin/python3", "-c", look, *paths], stdout=subprocess.PIPE, text=True, check=True).stdout
+    for line in seen.splitlines():
+        check(line.startswith("False"), f"cut off at the edge: {line}")
+
+
 def report(*arguments, code=0):
     done = subprocess.run([REPORT, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=ENV,
                           timeout=300)
@@ -59,6 +83,8 @@ def check_page(folder, wanted):
 
 
 with scratch() as folder:
+    subprocess.run(["/usr/bin/python3", "-c", SMALLEST, os.path.dirname(REPORT), folder], check=True)
+    check_edges([os.path.join(folder, name) for name in ("proposals.png", "accuracy.png")])
     first, second, broken = (os.path.join(folder, name) for name in ("first", "second", "interrupted"))
     run_job(1, first, QUICK)
     run_shared_job(3, second, QUICK + ["consolidate.operators=[two-pass, precision]", "analysis.split_half=false"])
