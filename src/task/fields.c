@@ -11,8 +11,9 @@ cop_status cop_task_find_field(const json_t *example, const char *name, const js
     *value = json_object_get(example, name);
     COP_CHECK(*value != NULL, err, COP_ERR_FORMAT,
               "the example has no field \"%s\"; if the data calls it otherwise, say so with "
-              "task.fields: {%s: ...} (which guards have not: their data must have the field)",
-              name, name);
+              "task.fields: {%s: ...}, of eval and compare with --field %s=... (which guards "
+              "have not: their data must have the field)",
+              name, name, name);
     return COP_OK;
 }
 

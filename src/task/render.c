@@ -85,10 +85,12 @@ static cop_status refuse_field(const char *name, size_t length, const json_t *ex
     {
         COP_TRY_OUT(cop_text_format(&known, err, "%s%s", known.length > 0 ? ", " : "", key));
     }
-    status = cop_error_set(err, COP_ERR_CONFIG,
-                           "template: the data has no field \"%.*s\"; its fields: %s "
-                           "(task.fields can name another, {{ and }} are braces)",
-                           (int)length, name, known.length > 0 ? known.data : "none");
+    status = cop_error_set(
+        err, COP_ERR_CONFIG,
+        "template: the data has no field \"%.*s\"; its fields: %s "
+        "(task.fields, of eval and compare --field, can name another, {{ and }} are "
+        "braces)",
+        (int)length, name, known.length > 0 ? known.data : "none");
 out:
     json_decref(copy);
     cop_text_free(&known);

@@ -220,7 +220,9 @@ static void test_refused_data(void **state)
     refuse("order", "{\"sentence1\": \"a\"}\n",
            (const char *const[3]){"data.jsonl:1: ", "sentence2", "task.fields"});
     refuse("math", "{\"problem\": \"a\"}\n",
-           (const char *const[3]){"data.jsonl:1: ", "answer", "task.fields: {answer"});
+           (const char *const[3]){
+               "data.jsonl:1: ", "answer",
+               "task.fields: {answer: ...}, of eval and compare with --field answer=..."});
 }
 
 /* Prompts that differ in white space only have one key; the answer has no part in it. */
