@@ -67,6 +67,15 @@ cop_status cop_text_read_file(cop_text *text, const char *path, size_t limit_byt
     return status;
 }
 
+cop_status cop_text_read_needed(cop_text *text, const char *path, size_t limit_bytes,
+                                const char *remedy, cop_error *err)
+{
+    if (access(path, F_OK) != 0 && (errno == ENOENT || errno == ENOTDIR))
+        return cop_error_set(err, COP_ERR_FORMAT, "%s: there is no such file; %s", path,
+                             remedy);
+    return cop_text_read_file(text, path, limit_bytes, err);
+}
+
 cop_status cop_text_read_optional(cop_text *text, const char *directory, const char *name,
                                   size_t limit_bytes, bool *found, cop_error *err)
 {

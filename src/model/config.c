@@ -245,7 +245,11 @@ cop_status cop_model_config_load(const char *directory, cop_model_config *config
     char *const path = cop_text_join_path(directory, "config.json", err);
     char *const other = cop_text_join_path(directory, "generation_config.json", err);
     cop_status status = path == NULL || other == NULL ? COP_ERR_MEMORY : COP_OK;
-    if (status == COP_OK) status = cop_text_read_file(&text, path, MAX_FILE_BYTES, err);
+    if (status == COP_OK)
+        status = cop_text_read_needed(&text, path, MAX_FILE_BYTES,
+                                      "a model is a directory in Hugging Face layout on this "
+                                      "machine: fetch it first",
+                                      err);
     if (status == COP_OK)
         status = cop_text_read_optional(&generation, directory, "generation_config.json",
                                         MAX_FILE_BYTES, &has_generation, err);

@@ -93,7 +93,12 @@ static cop_status load(const char *path, const cop_tokenizer_side *side,
 {
     *tokenizer = NULL;
     cop_text json = {0};
-    cop_status status = cop_text_read_file(&json, path, MAX_FILE_BYTES, err);
+    cop_status status = cop_text_read_needed(
+        &json, path, MAX_FILE_BYTES,
+        "where a model has its tokenizer in another form, such as tokenizer.model, "
+        "transformers "
+        "writes it: AutoTokenizer.from_pretrained(DIR).save_pretrained(DIR)",
+        err);
     if (status == COP_OK) {
         status = cop_tokenizer_parse(json.data, json.length, side, tokenizer, err);
         if (status != COP_OK) (void)cop_error_prefix(err, "%s", path);

@@ -33,6 +33,11 @@ void cop_text_free(cop_text *text);
 cop_status cop_text_read_file(cop_text *text, const char *path, size_t limit_bytes,
                               cop_error *err);
 
+/** cop_text_read_file() of a file that its user may lack: `remedy` is then part of the message,
+ *  what to do about it. */
+cop_status cop_text_read_needed(cop_text *text, const char *path, size_t limit_bytes,
+                                const char *remedy, cop_error *err);
+
 /** The same for directory/name, which need not be there: *found false then. What is there and
  *  cannot be reached is an error. The text is emptied first. */
 cop_status cop_text_read_optional(cop_text *text, const char *directory, const char *name,

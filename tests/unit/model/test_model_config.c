@@ -620,6 +620,11 @@ static void test_hostile(void **state)
 static void test_damaged(void **state)
 {
     (void)state;
+    cop_model_config none;
+    cop_error absent = {0};
+    assert_int_equal(cop_model_config_load("/nonexistent", &none, &absent), COP_ERR_FORMAT);
+    assert_non_null(strstr(absent.message, "/nonexistent/config.json: there is no such file"));
+    assert_non_null(strstr(absent.message, "Hugging Face layout"));
     static const char *const texts[] = {"",
                                         "[]",
                                         "3",
