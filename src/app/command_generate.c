@@ -317,6 +317,8 @@ static cop_status warn_of_chat(const prompt_list *list, const cop_model_config *
                                cop_error *err)
 {
     if (list->chat == NULL) return COP_OK;
+    if (cop_chat_lacks_template(list->chat))
+        (void)fprintf(stderr, "coppice generate: note: %s\n", COP_CHAT_LACKING);
     int32_t id = -1;
     cop_text content = {0};
     const cop_status status =

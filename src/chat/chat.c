@@ -13,6 +13,7 @@
 struct cop_chat {
     cop_jinja *template; /* NULL: a family's rules */
     cop_chat_family family;
+    bool lacking;   /* a template was looked for in vain */
     char *name;     /* of the template, for messages */
     json_t *tokens; /* special tokens, variables of the template */
     struct tm now;
@@ -74,6 +75,7 @@ static cop_status take_template(const char *model_dir, cop_chat *chat, cop_error
     COP_TRY(cop_chat_files_read(model_dir, &files, err));
     cop_status status = COP_OK;
     chat->tokens = json_incref(files.tokens);
+    chat->lacking = files.template.length == 0;
     if (files.template.length > 0) {
         cop_text name = {0};
         COP_TRY_OUT(
@@ -116,6 +118,11 @@ void cop_chat_destroy(cop_chat **chat)
     cop_memory_free((*chat)->name);
     cop_memory_free(*chat);
     *chat = NULL;
+}
+
+bool cop_chat_lacks_template(const cop_chat *chat)
+{
+    return chat->lacking;
 }
 
 bool cop_chat_is_plain(const cop_chat *chat)

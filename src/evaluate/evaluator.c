@@ -74,6 +74,8 @@ static cop_status load_model(cop_evaluator *evaluator, cop_error *err)
     COP_TRY(cop_checkpoint_open(options->model_dir, &evaluator->checkpoint, err));
     COP_TRY(cop_model_settle(&evaluator->config, evaluator->checkpoint, err));
     COP_TRY(cop_model_config_notes(&evaluator->config, &evaluator->notes, err));
+    if (evaluator->prompts.lacking)
+        COP_TRY(cop_text_format(&evaluator->notes, err, "%s\n", COP_CHAT_LACKING));
     options->backend.storage = cop_model_storage(evaluator->checkpoint);
     COP_TRY(cop_backend_create(&options->backend, &evaluator->backend, err));
     const cop_model_limits limits = {.batch = options->batch,

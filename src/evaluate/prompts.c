@@ -56,6 +56,7 @@ static cop_status check_end(const prompter *p, const cop_tokenizer *tokenizer,
         stops = stops || config->stops[i] == id;
     if (stops) cop_text_clear(&prompts->unstopped);
     prompts->asks_date = cop_chat_asks_date(p->chat);
+    prompts->lacking = cop_chat_lacks_template(p->chat);
     return COP_OK;
 }
 

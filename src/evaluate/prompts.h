@@ -14,6 +14,7 @@ typedef struct prompt_set {
     cop_text
         unstopped;  /* token that ends an answer in the template, but stops none; empty: none */
     bool asks_date; /* the template asks for today's date */
+    bool lacking;   /* there is no template, and none of the families was named */
 } prompt_set;
 
 /* Renders the templates over every example, in the model's chat family, and encodes them; texts

@@ -76,7 +76,8 @@ static const cop_job_key keys[] = {
      .offset = FIELD(task.chat),
      .initial = "auto",
      .meaning =
-         "auto: prompts are made by the model's own chat template. Otherwise the family whose "
+         "auto: prompts are made by the model's own chat template; without one they are plain, "
+         "and a warning says so. Otherwise the family whose "
          "rules make them, for a model without a template; \"plain\" adds nothing."},
     {.name = "task.examples",
      .type = COP_JOB_PATH,

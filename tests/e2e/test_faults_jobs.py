@@ -178,6 +178,12 @@ def stop_tokens(folder, data):
         edit(os.path.join(good, file), **fields)
         said = says_nothing(good, data, *(["--system", ""] if name == "refuses" else []))
         check("no stop token" not in said, f"{name}: {said}")
+        check(("no chat template" in said) == (name == "plain"), f"{name}: {said}")
+    bare = os.path.join(folder, "stopped-plain")
+    check("no chat template" not in says_nothing(bare, data, "--chat", "plain"), "a warning of what was asked for")
+    done = subprocess.run([COPPICE, "generate", "--model", bare, "--max-new-tokens", "1"], capture_output=True, text=True, env=ENV,
+                          input='{"messages":[{"role":"user","content":"a"}]}\n', timeout=60)
+    check(done.returncode == 0 and "no chat template" in done.stderr, f"generate: {done.stderr}")
     good = os.path.join(folder, "stopped-list")
     said = run_job(1, os.path.join(folder, "stopped-run"), [f"model={good}", *settings[1:]])
     check("<|im_end|>" not in said, f"a job warns of an end that stops: {said}")

@@ -77,6 +77,14 @@ cop_status cop_chat_create(const cop_chat_options *options, cop_chat **chat, cop
 /** Frees *chat and sets it to NULL; NULL is allowed. */
 void cop_chat_destroy(cop_chat **chat);
 
+/** What to say where cop_chat_lacks_template(). */
+#define COP_CHAT_LACKING                                                                       \
+    "no chat template: the texts of messages are put one after the other, as with \"plain\"; " \
+    "task.chat, or --chat, names a family's rules, or says plain"
+
+/** True if a template was looked for and the directory has none. */
+bool cop_chat_lacks_template(const cop_chat *chat);
+
 /** True if contents are put one after the other and nothing is added: encode such prompts with
  *  what the tokenizer's post-processor adds, and all others without, for they have it. */
 bool cop_chat_is_plain(const cop_chat *chat);

@@ -187,6 +187,16 @@ static void test_date(void **state)
     assert_int_equal(cop_chat_create(&options, &chat, NULL), COP_OK);
     assert_true(cop_chat_asks_date(chat));
     assert_false(cop_chat_is_plain(chat));
+    assert_false(cop_chat_lacks_template(chat));
+    cop_chat_destroy(&chat);
+}
+
+static void check_lacks(const char *family, bool wanted)
+{
+    const cop_chat_options options = {.model_dir = folder, .family = family};
+    cop_chat *chat = NULL;
+    assert_int_equal(cop_chat_create(&options, &chat, NULL), COP_OK);
+    assert_int_equal(cop_chat_lacks_template(chat), wanted);
     cop_chat_destroy(&chat);
 }
 
@@ -194,6 +204,9 @@ static void test_none(void **state)
 {
     (void)state;
     check_prompt(NULL, NULL, "Hi");
+    check_lacks(NULL, true);
+    check_lacks("auto", true);
+    check_lacks("plain", false);
     write_json("tokenizer_config.json", json_object());
     check_prompt(NULL, NULL, "Hi");
     write_json("tokenizer_config.json", json_pack("{s:n}", "chat_template"));
