@@ -3,6 +3,7 @@
 #include "coppice/base/memory.h"
 
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 static cop_status make_room(size_t count, cop_app_answers *a, cop_error *err)
@@ -24,10 +25,9 @@ static cop_status make_room(size_t count, cop_app_answers *a, cop_error *err)
 static void drop_texts(cop_app_answers *a, size_t first, size_t count)
 {
     for (size_t i = first; i < first + count; i++) {
-        if (a->responses != NULL) cop_memory_free(a->responses[i]);
+        if (a->responses != NULL) cop_text_free(&a->responses[i]);
         if (a->extracted != NULL) cop_memory_free(a->extracted[i]);
         if (a->ids != NULL) cop_ids_free(&a->ids[i]);
-        if (a->responses != NULL) a->responses[i] = NULL;
         if (a->extracted != NULL) a->extracted[i] = NULL;
     }
 }
@@ -76,12 +76,23 @@ json_t *cop_app_form_json(cop_form form)
     return form == COP_FORM_NONE ? NULL : json_boolean(form == COP_FORM_FOUND);
 }
 
+json_t *cop_app_response_json(const cop_app_answers *a, size_t i)
+{
+    return json_stringn(a->responses[i].data, a->responses[i].length);
+}
+
+bool cop_app_same_response(const cop_app_answers *a, const cop_app_answers *b, size_t i)
+{
+    return a->responses[i].length == b->responses[i].length &&
+           memcmp(a->responses[i].data, b->responses[i].data, a->responses[i].length) == 0;
+}
+
 json_t *cop_app_answers_json(const cop_app_answers *a, size_t i)
 {
-    return json_pack("{s:s, s:f, s:b, s:s?, s:o?, s:I}", "response", a->responses[i], "reward",
-                     (double)a->rewards[i], "correct", a->correct[i], "extracted",
-                     a->extracted[i], "form", cop_app_form_json(a->forms[i]), "tokens",
-                     (json_int_t)a->lengths[i]);
+    return json_pack("{s:o, s:f, s:b, s:s?, s:o?, s:I}", "response",
+                     cop_app_response_json(a, i), "reward", (double)a->rewards[i], "correct",
+                     a->correct[i], "extracted", a->extracted[i], "form",
+                     cop_app_form_json(a->forms[i]), "tokens", (json_int_t)a->lengths[i]);
 }
 
 cop_status cop_app_write_line(FILE *file, json_t *value, const char *path, cop_error *err)

@@ -16,7 +16,8 @@ typedef struct cop_app_answers {
     cop_form *forms;
     uint32_t *lengths; /* in tokens */
     cop_ids *ids;
-    char **responses, **extracted;
+    cop_text *responses;
+    char **extracted;
     uint64_t tokens; /* of all */
     double seconds, reward_seconds;
 } cop_app_answers;
@@ -41,6 +42,12 @@ typedef struct cop_app_asking {
  * caller's on failure, too. */
 cop_status cop_app_answers_ask(const cop_app_asking *asking, cop_app_answers *answers,
                                cop_error *err);
+
+/* The text of answer i as a string, \u0000 and all. */
+json_t *cop_app_response_json(const cop_app_answers *answers, size_t i);
+
+/* Whether answers i have the same text. */
+bool cop_app_same_response(const cop_app_answers *a, const cop_app_answers *b, size_t i);
 
 /* Answer i as an object: response, reward, correct, extracted, form, tokens; NULL: no memory,
  * or a response that is not UTF-8. */

@@ -131,7 +131,7 @@ static cop_status agree(const cop_compare_side sides[2], cop_agreement *agreemen
     for (size_t i = 0; i < base->count; i++) {
         const cop_ids *const a = &base->ids[i];
         const cop_ids *const b = &result->ids[i];
-        cop_agreement_add(agreement, strcmp(base->responses[i], result->responses[i]) == 0,
+        cop_agreement_add(agreement, cop_app_same_response(base, result, i),
                           cop_agreement_prefix(a->data, a->count, b->data, b->count), a->count);
     }
     return COP_OK;

@@ -47,7 +47,7 @@ static cop_status write_example(FILE *file, const char *path, const cop_compare_
 
 static json_t *off_task_json(const cop_app_answers *answers, size_t i)
 {
-    return json_pack("{s:s, s:I}", "response", answers->responses[i], "tokens",
+    return json_pack("{s:o, s:I}", "response", cop_app_response_json(answers, i), "tokens",
                      (json_int_t)answers->lengths[i]);
 }
 
@@ -56,7 +56,7 @@ static cop_status write_prompt(FILE *file, const char *path, const cop_compare_q
 {
     const cop_app_answers *const base = &sides[0].off_task;
     const cop_app_answers *const result = &sides[1].off_task;
-    const bool same = strcmp(base->responses[i], result->responses[i]) == 0;
+    const bool same = cop_app_same_response(base, result, i);
     json_t *const line =
         json_pack("{s:I, s:O, s:b, s:o, s:o}", "off_task", (json_int_t)i, "prompt",
                   json_object_get(cop_dataset_at(q->prompts, i), "prompt"), "identical", same,
@@ -124,7 +124,7 @@ static cop_status print_side(const cop_compare_side *side, size_t i, cop_text *t
                                                                : "";
     COP_TRY(cop_text_format(text, err, "    %-7s %-5s %-7s %4u tokens  ", side->name,
                             a->correct[i] ? "right" : "wrong", form, a->lengths[i]));
-    return append_quoted(a->responses[i], strlen(a->responses[i]), true, text, err);
+    return append_quoted(a->responses[i].data, a->responses[i].length, true, text, err);
 }
 
 static cop_status print_example(const cop_compare_questions *q, const cop_compare_side sides[2],

@@ -282,9 +282,9 @@ static void give_scores(cop_score *scores, cop_unit_pending *pending, cop_unit_r
             scores[i].extracted = NULL;
         }
         if (result->responses != NULL) {
-            result->responses[i] = NULL;
+            result->responses[i] = (cop_text){0};
             if (pending->responses == NULL) continue;
-            result->responses[i] = pending->responses[i].data;
+            result->responses[i] = pending->responses[i];
             pending->responses[i] = (cop_text){0};
         }
         if (result->ids != NULL && pending->ids != NULL) {

@@ -157,6 +157,16 @@ def padded_edges(folder):
     print("* padded ids stop, may be asked with, and end at the embedding")
 
 
+def zero_bytes(folder, data):
+    """An answer may be U+0000 alone: it is written whole."""
+    model = copy_of(folder, "01-padded-vocabulary", "zeros")
+    edit(os.path.join(model, "generation_config.json"), suppress_tokens=list(range(1, 300)))
+    path = os.path.join(folder, "zeros.jsonl")
+    says_nothing(model, data, "--answers", path)
+    check([row["response"] for row in rows_of(read(path, "r"))] == ["\0" * 4] * 3, f"zero bytes: {read(path)}")
+    print("* zero bytes in answers are written")
+
+
 def stop_tokens(folder, data):
     """A template's last token that stops none is warned of, by eval and by a job; one that stops is not."""
     model = copy_of(folder, "05a-chatml-no-line-feed", "unstopped")
@@ -195,4 +205,5 @@ with scratch() as folder:
     padded_answers(folder, data, rows)
     padded_job(folder, data, rows)
     padded_edges(folder)
+    zero_bytes(folder, data)
     stop_tokens(folder, data)

@@ -92,9 +92,9 @@ typedef struct cop_unit_result {
     float *rewards;    /**< [count]; 0 where status is not COP_OK */
     bool *correct;     /**< [count]; NULL: not wanted */
     char **extracted;  /**< [count] answers (the caller's, cop_memory_free); NULL: not wanted */
-    char **responses;  /**< [count] texts (the caller's, cop_memory_free); NULL: not wanted */
-    cop_form *forms;   /**< [count]; NULL: not wanted */
-    cop_ids *ids;      /**< [count] tokens (the caller's, cop_ids_free); NULL: not wanted */
+    cop_text *responses; /**< [count], \u0000 and all (the caller's); NULL: not wanted */
+    cop_form *forms;     /**< [count]; NULL: not wanted */
+    cop_ids *ids;        /**< [count] tokens (the caller's, cop_ids_free); NULL: not wanted */
     uint64_t generated_tokens;
     double seconds; /**< of this rank's time: generation, rewards and waiting for those */
     double reward_seconds; /**< of these: handing over, scoring, waiting for scores */

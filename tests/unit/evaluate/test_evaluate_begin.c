@@ -36,7 +36,7 @@ typedef struct scene {
 typedef struct outcome {
     cop_unit_result result;
     float rewards[BATCH];
-    char *responses[BATCH];
+    cop_text responses[BATCH];
 } outcome;
 
 static void must(cop_status status, const cop_error *err)
@@ -108,7 +108,7 @@ static void run_unit(scene *s, size_t unit, outcome *out)
 static void outcome_free(outcome *out)
 {
     for (size_t i = 0; i < BATCH; i++)
-        cop_memory_free(out->responses[i]);
+        cop_text_free(&out->responses[i]);
 }
 
 /* Finishes a unit and compares; returns its time. */
@@ -123,7 +123,7 @@ static double check_unit(scene *s, cop_unit_pending **pending, size_t unit, cons
     assert_int_equal(got.result.status, unit == 3 ? COP_ERR_NUMERIC : COP_OK);
     for (size_t i = 0; i < BATCH && unit != 3; i++) {
         assert_float_equal(got.rewards[i], want->rewards[i], 0);
-        assert_string_equal(got.responses[i], want->responses[i]);
+        assert_string_equal(got.responses[i].data, want->responses[i].data);
     }
     const double seconds = got.result.seconds;
     outcome_free(&got);
@@ -155,7 +155,7 @@ static void check_units(double temperature)
     assert_int_equal(cop_evaluator_lanes(beside.evaluator), LANES);
     for (size_t i = 0; i < UNITS; i++)
         run_unit(&alone, i, &want[i]);
-    assert_string_not_equal(want[0].responses[0], "");
+    assert_string_not_equal(want[0].responses[0].data, "");
 
     /* Two calls are pending at a time, and the same unit may be in both. */
     static const size_t orders[][LANES] = {{0, 1, 2}, {2, 3, 0}, {1, 0, 3}, {1, 1, 2}};
