@@ -265,7 +265,8 @@ static cop_status run_world(const arguments *a, int argc, char **argv, cop_error
     return cop_error_set(err, status, "%s", cop_app_said);
 }
 
-/* --check: what the job is and takes, then whether it could run here. */
+/* --check: what the job is and takes, then what it lacks; of cores and GPUs the job may find
+ * others. */
 static cop_status check(const arguments *a, cop_error *err)
 {
     cop_job *job = NULL;
