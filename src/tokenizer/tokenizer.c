@@ -96,8 +96,7 @@ static cop_status load(const char *path, const cop_tokenizer_side *side,
     cop_status status = cop_text_read_needed(
         &json, path, MAX_FILE_BYTES,
         "where a model has its tokenizer in another form, such as tokenizer.model, "
-        "transformers "
-        "writes it: AutoTokenizer.from_pretrained(DIR).save_pretrained(DIR)",
+        "transformers writes it: AutoTokenizer.from_pretrained(DIR).save_pretrained(DIR)",
         err);
     if (status == COP_OK) {
         status = cop_tokenizer_parse(json.data, json.length, side, tokenizer, err);
