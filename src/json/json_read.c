@@ -127,13 +127,13 @@ typedef enum holding { AS_IT_IS, AS_REAL, AS_TEXT } holding;
 static holding hold_number(const mender *self, const char *word, bool integer)
 {
     const bool finite = isfinite(strtod(word, NULL));
-    if (!integer && finite) return AS_IT_IS;
     errno = 0;
     (void)strtoll(word, NULL, 10);
-    if (integer && errno != ERANGE) return AS_IT_IS;
-    if (!self->big_as_real) return AS_TEXT;
-    if (finite) return AS_REAL;
-    return self->names ? AS_TEXT : AS_IT_IS; /* which jansson refuses */
+    const bool held = integer ? errno != ERANGE : finite;
+    if (held) return AS_IT_IS;
+    if (self->big_as_real && finite) return AS_REAL;
+    const bool refused = self->big_as_real && !self->names; /* by jansson, as it is */
+    return refused ? AS_IT_IS : AS_TEXT;
 }
 
 static holding hold_word(const mender *self, const char *word, size_t length)
