@@ -54,6 +54,14 @@ size_t cop_character_lower(uint32_t code, char bytes[4])
     return (size_t)utf8proc_encode_char(lower, (utf8proc_uint8_t *)bytes);
 }
 
+size_t cop_slice_minus_before(cop_slice text, size_t end)
+{
+    static const char minus[] = "\xE2\x88\x92";
+    const size_t size = sizeof minus - 1;
+    if (end >= size && memcmp(text.data + end - size, minus, size) == 0) return size;
+    return end > 0 && text.data[end - 1] == '-';
+}
+
 cop_slice cop_slice_tail(const char *text, size_t length, size_t count)
 {
     size_t at = length;

@@ -33,6 +33,9 @@ cop_slice cop_slice_strip(cop_slice slice);
 
 bool cop_slice_equal(cop_slice a, cop_slice b);
 
+/* Bytes of the minus sign that ends at `end`, ASCII's or U+2212; 0 for none. */
+size_t cop_slice_minus_before(cop_slice text, size_t end);
+
 cop_slice cop_slice_of(const cop_text *text);
 
 /* Appends a slice with U+FFFD for every byte that is not part of a UTF-8 sequence. */

@@ -34,8 +34,9 @@ static bool has_digit(cop_slice s)
 
 /* Goes through the runs of number characters from the end. Neither a mark nor a sign can be
  * part of a run, so this finds what a search from the front finds last. The published function
- * takes a comma by itself for a number; with `digits` a number has one. */
-static found_numbers find_numbers(cop_slice text, bool digits)
+ * takes a comma by itself for a number, and knows ASCII's minus sign alone; a number of arith
+ * has a digit, and U+2212 is a minus sign too. */
+static found_numbers find_numbers(cop_slice text, bool arith)
 {
     found_numbers found = {0};
     const size_t mark_length = sizeof mark - 1;
@@ -48,10 +49,11 @@ static found_numbers find_numbers(cop_slice text, bool digits)
         size_t start = end;
         while (start > 0 && is_number_character(text.data[start - 1]))
             start--;
-        if (start > 0 && text.data[start - 1] == '-') start--;
+        const size_t minus = cop_slice_minus_before(text, start);
+        if (minus == 1 || arith) start -= minus;
         const cop_slice run = {text.data + start, end - start};
         end = start;
-        if (digits && !has_digit(run)) continue;
+        if (arith && !has_digit(run)) continue;
         const bool marked =
             start >= mark_length && memcmp(run.data - mark_length, mark, mark_length) == 0;
         if (marked && !found.marked.data) found.marked = run;
@@ -164,17 +166,19 @@ static void drop_stop(cop_text *number)
         number->data[--number->length] = '\0';
 }
 
-/* Appends a number of arith: without commas, and without an ellipsis before it. The point of
- * ".5" stays. */
+/* Appends a number of arith: with ASCII's minus sign, without commas, and without an ellipsis
+ * before it. The point of ".5" stays. */
 static cop_status append_arith(cop_text *text, cop_slice run, cop_error *err)
 {
     if (run.length == 0) return cop_text_append(text, "", 0, err);
-    const size_t sign = run.data[0] == '-';
+    size_t sign = 0;
+    while (!is_number_character(run.data[sign]))
+        sign++;
     size_t digits = sign;
     while (digits < run.length && (run.data[digits] == '.' || run.data[digits] == ','))
         digits++;
     if (digits < sign + 2) digits = sign;
-    COP_TRY(cop_text_append(text, run.data, sign, err));
+    if (sign > 0) COP_TRY(cop_text_append(text, "-", 1, err));
     return append_without_commas(text, (cop_slice){run.data + digits, run.length - digits},
                                  err);
 }
@@ -252,7 +256,9 @@ const cop_task cop_task_arith = {
     .reward = "1 for the reference number, else 0",
     .correctness =
         "the last number after ####, or else the last number, is the reference; a number has "
-        "a digit; commas, and full stops around it, aside; only the last 300 characters count",
+        "a digit; commas, and full stops around it, aside; Unicode's minus sign is one too; "
+        "only "
+        "the last 300 characters count",
     .vote = "the number without commas",
     .form = "a number after \"#### \"",
     .default_system = NULL,

@@ -108,15 +108,6 @@ static bool is_number_character(char c)
     return (c >= '0' && c <= '9') || c == '.' || c == ',' || c == '/';
 }
 
-/* Bytes of the minus sign before `at`, ASCII's or Unicode's; 0 for none. */
-static size_t sign_before(cop_slice text, size_t at)
-{
-    static const char minus[] = "\xE2\x88\x92";
-    const size_t size = sizeof minus - 1;
-    if (at >= size && memcmp(text.data + at - size, minus, size) == 0) return size;
-    return at > 0 && text.data[at - 1] == '-';
-}
-
 static cop_slice find_number(cop_slice text)
 {
     size_t end = text.length;
@@ -127,7 +118,7 @@ static cop_slice find_number(cop_slice text)
         start--;
     while (start < end && strchr(",/", text.data[start]) != NULL)
         start++;
-    if (start < end) start -= sign_before(text, start);
+    if (start < end) start -= cop_slice_minus_before(text, start);
     const size_t percent = end < text.length && text.data[end] == '%';
     return start < end ? (cop_slice){text.data + start, end + percent - start} : (cop_slice){0};
 }

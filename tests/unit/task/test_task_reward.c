@@ -56,6 +56,8 @@ static void test_gsm8k(void **state)
         {"", "\"1\"", 0, NULL},
         {"-", "\"1\"", 0, NULL},
         {"####", "\"1\"", 0, NULL},
+        {"it is \u22125", "\"5\"", 1, "5"}, /* the published reward knows ASCII's minus sign */
+        {"it is \u22125", "\"-5\"", 0, "5"},
     };
     CHECK_CASES("gsm8k", cases);
 }
@@ -83,6 +85,13 @@ static void test_arith(void **state)
         {"The total is .72 clips", "\"72\"", 0, ".72"},
         {"It is 72", "\"72.\"", 1, "72"}, /* a reference with a full stop */
         {", . -", "\"12\"", 0, NULL},
+        {"it is \u22125", "\"-5\"", 1, "-5"}, /* Unicode's minus sign */
+        {"it is \u22125", "\"5\"", 0, "-5"},
+        {"#### \u22121,200. Or 7", "\"-1200\"", 1, "-1200"},
+        {"\u2212...72 clips", "\"-72\"", 1, "-72"},
+        {"7 \u2212 5 = 2", "\"2\"", 1, "2"},
+        {"7 \u2212 5", "\"5\"", 1, "5"},
+        {"\u2212", "\"12\"", 0, NULL},
     };
     CHECK_CASES("arith", cases);
 }
