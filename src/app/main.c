@@ -5,6 +5,7 @@
 
 #include "coppice/backend/backend.h"
 #include "coppice/base/build_info.h"
+#include "coppice/base/cpu.h"
 #include "coppice/run/run.h"
 #include "coppice/unicode/unicode.h"
 
@@ -148,6 +149,7 @@ int main(int argc, char **argv)
     bool speaks = true;
     cop_status status = command->alone ? cop_run_check_alone(&speaks, &err) : COP_OK;
     if (status != COP_OK && !speaks) return 0; /* a launcher ends all at the first that fails */
+    if (status == COP_OK) status = cop_cpu_check(&err);
     if (status == COP_OK) status = cop_backend_reserve_threads(0, &err);
     if (status == COP_OK) status = command->run(argc - 1, argv + 1, &err);
     if (status != COP_OK && strcmp(err.message, cop_app_said) != 0) {

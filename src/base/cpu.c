@@ -68,6 +68,19 @@ cop_isa cop_cpu_isa(void)
     return (cop_isa)found;
 }
 
+cop_status cop_cpu_check(cop_error *err)
+{
+    const char *const wanted = getenv("COPPICE_ISA");
+    COP_CHECK(
+        wanted == NULL || wanted[0] == '\0' ||
+            cop_text_find_name(wanted, isa_names, COP_ISA_COUNT) < COP_ISA_COUNT,
+        err, COP_ERR_USAGE,
+        "environment variable COPPICE_ISA is '%s'; set it to scalar, avx2, avx512 or amx, "
+        "or unset it",
+        wanted);
+    return COP_OK;
+}
+
 /* Of each hold: its name, and the kernels that go with it. */
 static const struct {
     const char *name;

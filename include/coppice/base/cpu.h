@@ -4,6 +4,8 @@
 #ifndef COPPICE_BASE_CPU_H
 #define COPPICE_BASE_CPU_H
 
+#include "coppice/base/status.h"
+
 #include <stdbool.h>
 
 /** Instruction sets with kernels of their own, in rising order. */
@@ -19,6 +21,9 @@ typedef enum cop_isa {
  *  (scalar, avx2, avx512 or amx) if that is set. Never higher than the processor's, and amx
  * only where the system lets this process use tiles, which is asked for here. */
 cop_isa cop_cpu_isa(void);
+
+/** COP_ERR_USAGE where COPPICE_ISA is another word, which cop_cpu_isa() takes for unset. */
+cop_status cop_cpu_check(cop_error *err);
 
 /** What kernels and matrix products may be held to, so that processors of several kinds compute
  *  alike. */

@@ -66,11 +66,15 @@ static void test_environment_only_lowers(void **state)
     for (int isa = 0; isa < COP_ISA_COUNT; isa++) {
         assert_int_equal(setenv("COPPICE_ISA", cop_isa_name((cop_isa)isa), 1), 0);
         assert_int_equal(cop_cpu_isa(), isa < (int)best ? isa : (int)best);
+        assert_int_equal(cop_cpu_check(NULL), COP_OK);
     }
     static const char *const odd[] = {"", "AVX2", "sse", "avx51", "avx5122"};
     for (size_t i = 0; i < sizeof odd / sizeof odd[0]; i++) {
         assert_int_equal(setenv("COPPICE_ISA", odd[i], 1), 0);
         assert_int_equal(cop_cpu_isa(), best);
+        cop_error err = {0};
+        assert_int_equal(cop_cpu_check(&err), odd[i][0] == '\0' ? COP_OK : COP_ERR_USAGE);
+        assert_true(odd[i][0] == '\0' || strstr(err.message, odd[i]) != NULL);
     }
     assert_int_equal(unsetenv("COPPICE_ISA"), 0);
 }
