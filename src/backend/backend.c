@@ -1,6 +1,5 @@
 /* What all backends share (backend.h). */
 #include "coppice/backend/backend.h"
-#include "coppice/base/text.h"
 
 #include "backend/cpu/cpu_backend.h"
 #include "backend/plugin.h"
@@ -20,39 +19,6 @@ void cop_backend_destroy(cop_backend **backend)
 {
     if (*backend != NULL) (*backend)->ops->destroy(*backend);
     *backend = NULL;
-}
-
-bool cop_backend_kind_parse(const char *name, cop_backend_kind *kind)
-{
-    static const char *const names[] = {
-        [COP_BACKEND_AUTO] = "auto", [COP_BACKEND_CPU] = "cpu", [COP_BACKEND_CUDA] = "cuda"};
-    const size_t found = cop_text_find_name(name, names, sizeof names / sizeof names[0]);
-    if (found == sizeof names / sizeof names[0]) return false;
-    *kind = (cop_backend_kind)found;
-    return true;
-}
-
-bool cop_gemm_provider_parse(const char *name, cop_gemm_provider *provider)
-{
-    static const char *const names[] = {[COP_GEMM_AUTO] = "auto",
-                                        [COP_GEMM_OWN] = "own",
-                                        [COP_GEMM_ONEDNN] = "onednn",
-                                        [COP_GEMM_OPENBLAS] = "openblas"};
-    const size_t found = cop_text_find_name(name, names, sizeof names / sizeof names[0]);
-    if (found == sizeof names / sizeof names[0]) return false;
-    *provider = (cop_gemm_provider)found;
-    return true;
-}
-
-bool cop_arithmetic_parse(const char *name, cop_arithmetic *arithmetic)
-{
-    static const char *const names[] = {[COP_ARITHMETIC_AUTO] = "auto",
-                                        [COP_ARITHMETIC_DEFINED] = "defined",
-                                        [COP_ARITHMETIC_LIBRARY] = "library"};
-    const size_t found = cop_text_find_name(name, names, sizeof names / sizeof names[0]);
-    if (found == sizeof names / sizeof names[0]) return false;
-    *arithmetic = (cop_arithmetic)found;
-    return true;
 }
 
 /* The plug-in lies beside the program in a build, in ../lib/coppice in an installation.
@@ -111,9 +77,7 @@ cop_status cop_backend_create(const cop_backend_options *options, cop_backend **
 {
     const bool defined =
         options->arithmetic == COP_ARITHMETIC_DEFINED || options->gemm == COP_GEMM_OWN;
-    COP_CHECK(options->kind != COP_BACKEND_CUDA || !defined, err, COP_ERR_UNSUPPORTED,
-              "backend.arithmetic: defined: a GPU's tensor cores add in an order of their own; "
-              "set backend.kind: cpu, or backend.arithmetic: library");
+    COP_TRY(cop_backend_check(options, err));
     if (options->kind == COP_BACKEND_CUDA) return create_cuda(options, backend, err);
     if (options->kind == COP_BACKEND_AUTO && !defined) {
         /* No GPU is no failure, a GPU that fails is one: the CPU would take its place

@@ -6,6 +6,24 @@
 #include <stdio.h>
 #include <string.h>
 
+static cop_compute compute_of(const cop_job *job)
+{
+    if (strcmp(job->backend.compute, "f32") == 0) return COP_COMPUTE_F32;
+    return strcmp(job->backend.compute, "bf16") == 0 ? COP_COMPUTE_BF16 : COP_COMPUTE_AUTO;
+}
+
+cop_backend_options cop_arithmetic_asked(const cop_job *job)
+{
+    cop_backend_options asked = {.compute = compute_of(job)};
+    (void)cop_backend_kind_parse(job->backend.kind, &asked.kind); /* checked keys */
+    (void)cop_gemm_provider_parse(job->backend.gemm, &asked.gemm);
+    (void)cop_arithmetic_parse(job->backend.arithmetic, &asked.arithmetic);
+    if (asked.arithmetic == COP_ARITHMETIC_AUTO && asked.gemm != COP_GEMM_AUTO)
+        asked.arithmetic =
+            asked.gemm == COP_GEMM_OWN ? COP_ARITHMETIC_DEFINED : COP_ARITHMETIC_LIBRARY;
+    return asked;
+}
+
 /* --- before anything is loaded: one kind, one compute type --- */
 
 static bool has_bf16(const cop_means *rank, cop_backend_kind kind)
@@ -85,17 +103,6 @@ static cop_status decide_compute(const char *recorded, bool stored_bf16, const c
     return COP_OK;
 }
 
-/* The key's, or that of whom backend.gemm names. */
-static cop_arithmetic arithmetic_of(const cop_job *job)
-{
-    cop_arithmetic arithmetic = COP_ARITHMETIC_AUTO;
-    (void)cop_arithmetic_parse(job->backend.arithmetic, &arithmetic); /* a checked key */
-    if (arithmetic != COP_ARITHMETIC_AUTO || strcmp(job->backend.gemm, "auto") == 0)
-        return arithmetic;
-    return strcmp(job->backend.gemm, "own") == 0 ? COP_ARITHMETIC_DEFINED
-                                                 : COP_ARITHMETIC_LIBRARY;
-}
-
 static bool is_defined(const char *recorded)
 {
     static const char word[] = "defined";
@@ -128,20 +135,15 @@ static cop_arithmetic decide_arithmetic(const char *recorded, bool stored_bf16,
     return COP_ARITHMETIC_DEFINED;
 }
 
-static cop_compute compute_of(const cop_job *job)
-{
-    if (strcmp(job->backend.compute, "f32") == 0) return COP_COMPUTE_F32;
-    return strcmp(job->backend.compute, "bf16") == 0 ? COP_COMPUTE_BF16 : COP_COMPUTE_AUTO;
-}
-
 cop_status cop_arithmetic_decide(const cop_job *job, const cop_recorded *recorded,
                                  bool stored_bf16, const cop_means *all, size_t count,
                                  cop_choice *choice, cop_error *err)
 {
-    memset(choice, 0, sizeof *choice);                              /* all of it is sent */
-    (void)cop_backend_kind_parse(job->backend.kind, &choice->kind); /* a checked key */
-    choice->compute = compute_of(job);
-    choice->arithmetic = arithmetic_of(job);
+    const cop_backend_options asked = cop_arithmetic_asked(job);
+    memset(choice, 0, sizeof *choice); /* all of it is sent */
+    choice->kind = asked.kind;
+    choice->compute = asked.compute;
+    choice->arithmetic = asked.arithmetic;
     /* What only processor cores have, they get. */
     if (choice->kind == COP_BACKEND_AUTO && choice->arithmetic == COP_ARITHMETIC_DEFINED)
         choice->kind = COP_BACKEND_CPU;
@@ -170,24 +172,16 @@ static bool is_stored_bf16(const cop_checkpoint *base)
     return largest != NULL && largest->dtype == COP_BF16;
 }
 
-static cop_gemm_provider gemm_of(const cop_job *job)
-{
-    cop_gemm_provider provider = COP_GEMM_AUTO;
-    (void)cop_gemm_provider_parse(job->backend.gemm, &provider); /* a checked key */
-    return provider;
-}
-
 static void survey(const cop_rank *rank, cop_means *mine)
 {
     char id[32];
-    cop_backend_options options = {.gemm = gemm_of(rank->job),
-                                   .local_rank = rank->computing_rank,
-                                   .local_ranks = rank->computing_ranks};
+    cop_backend_options options = cop_arithmetic_asked(rank->job);
+    options.local_rank = rank->computing_rank;
+    options.local_ranks = rank->computing_ranks;
     memset(mine, 0, sizeof *mine);
     mine->computes = cop_world_rank(rank->world) != 0 || cop_world_size(rank->world) == 1;
     (void)snprintf(mine->host, sizeof mine->host, "%s", cop_world_host(rank->world));
     if (!mine->computes) return;
-    (void)cop_backend_kind_parse(rank->job->backend.kind, &options.kind); /* a checked key */
     cop_backend_locate(&options, id, sizeof id);
     mine->gpu = id[0] != '\0';
     options.kind = COP_BACKEND_CPU;
@@ -258,8 +252,7 @@ static cop_status hold(cop_rank *rank, cop_error *err)
     const bool idle = cop_world_rank(rank->world) == 0 && cop_world_size(rank->world) > 1;
     if (rank->isa == COP_HOLD_NONE || idle || strcmp(rank->job->backend.kind, "cuda") == 0)
         return COP_OK;
-    const cop_backend_options options = {.gemm = gemm_of(rank->job),
-                                         .arithmetic = arithmetic_of(rank->job)};
+    const cop_backend_options options = cop_arithmetic_asked(rank->job);
     if (cop_backend_hold_isa(rank->isa, &options, err) != COP_OK)
         return cop_error_prefix(err, "host %s", cop_world_host(rank->world));
     return COP_OK;

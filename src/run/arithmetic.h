@@ -29,6 +29,9 @@ typedef struct cop_recorded {
     const char *arithmetic; /* cop_backend_ops::describe_arithmetic */
 } cop_recorded;
 
+/* The backend that the job's keys ask for: kind, compute, gemm and arithmetic. */
+cop_backend_options cop_arithmetic_asked(const cop_job *job);
+
 /* Decides from what all ranks [count] could do. `stored_bf16`: the base is, so that compute
  * auto takes bf16 where it can. A run that computed with what a rank has not got now is
  * refused, COP_ERR_MISMATCH. */

@@ -13,13 +13,6 @@
 #include <stdio.h>
 #include <string.h>
 
-static cop_gemm_provider provider_of(const cop_job *job)
-{
-    cop_gemm_provider provider = COP_GEMM_AUTO;
-    (void)cop_gemm_provider_parse(job->backend.gemm, &provider); /* the job file was checked */
-    return provider;
-}
-
 /* Products of noise of low rank that the longest recipe adds to a matrix; 0: noise is full. */
 static cop_status count_noise_products(const cop_job *job, size_t *products, cop_error *err)
 {
@@ -72,7 +65,7 @@ static cop_status load_evaluator(cop_rank *rank, cop_error *err)
     COP_TRY(count_noise_products(job, &options.noise_products, err));
     options.backend = (cop_backend_options){.kind = rank->kind,
                                             .compute = rank->compute,
-                                            .gemm = provider_of(job),
+                                            .gemm = cop_arithmetic_asked(job).gemm,
                                             .arithmetic = rank->arithmetic,
                                             .threads = (int)job->backend.threads,
                                             .isa = cop_isa_hold_kernels(rank->isa),

@@ -1,6 +1,7 @@
 /* What a job is made of before there are ranks: its task, its examples, its prompts, and what
  * rank 0 will hold of it. `coppice run --check` looks at the same. */
 #include "run/inputs.h"
+#include "run/arithmetic.h"
 #include "run/guards.h"
 
 #include "coppice/base/memory.h"
@@ -192,12 +193,14 @@ cop_status cop_run_check(const cop_job *job, cop_run_facts *facts, cop_error *er
 {
     cop_rank rank = {.job = job};
     cop_checkpoint *base = NULL;
+    const cop_backend_options asked = cop_arithmetic_asked(job);
     cop_status status = cop_inputs_load(&rank, err);
     *facts = (cop_run_facts){.pool = status == COP_OK ? rank.splits.pool_count : SIZE_MAX};
     if (status == COP_OK) {
         const cop_evaluator_options options = cop_inputs_prompt_options(&rank);
         status = cop_evaluator_check(&options, err);
     }
+    if (status == COP_OK) status = cop_backend_check(&asked, err);
     if (status == COP_OK) status = cop_checkpoint_open(job->model, &base, err);
     if (status == COP_OK) status = cop_rank_check_noise(job, base, &facts->idle_pattern, err);
     if (status == COP_OK) status = cop_inputs_check_budget(&rank, err);

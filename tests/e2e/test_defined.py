@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import time
 
-from lib import COPPICE, DEMO, ENV, TOP, check, inspect, read, same_result, scores, scratch
+from lib import COPPICE, DEMO, ENV, TOP, check, coppice, inspect, read, same_result, scores, scratch
 
 UNSUPPORTED, MISMATCH, INTERRUPTED = 5, 8, 75
 # Seconds by vectors, some minutes without.
@@ -118,7 +118,7 @@ def algebra(folder):
 
 
 def refusals(folder):
-    """What cannot be had together."""
+    """What cannot be had together, said when the job is checked and when it starts."""
     out = os.path.join(folder, "refused")
     for settings, word in ((["backend.compute=f32"], "backend.compute: f32"),
                            (["backend.gemm=onednn"], "set backend.gemm to own"),
@@ -126,6 +126,9 @@ def refusals(folder):
                            (["backend.kind=cuda"], "backend.kind: cpu")):
         text = run(out, [{}], settings, UNSUPPORTED)
         check(word in text, f"{settings}: without {word!r}: {text}")
+        options = [part for setting in [*TINY, *settings] for part in ("-s", setting)]
+        text = coppice("run", "--check", DEMO, *options, code=UNSUPPORTED)
+        check(word in text, f"--check, {settings}: without {word!r}: {text}")
     # A run in one arithmetic does not go on in another.
     text = run(os.path.join(folder, "avx2"), [{}], ["backend.arithmetic=library", "population.size=9"], MISMATCH)
     check("backend.arithmetic" in text, text)

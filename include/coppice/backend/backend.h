@@ -474,9 +474,14 @@ typedef struct cop_backend_options {
     int local_rank, local_ranks;
 } cop_backend_options;
 
-/** A backend of options->kind. For CUDA, libcoppice_cuda.so is loaded from the folder of the
- *  program or from ../lib/coppice beside it. COP_ERR_UNSUPPORTED with the remedy where it is
- *  asked for and there is no plug-in, driver or GPU; auto takes the CPU then. */
+/** What cannot be had together, told without a device: kind, compute, gemm and arithmetic
+ *  count. COP_ERR_UNSUPPORTED with the remedy. */
+cop_status cop_backend_check(const cop_backend_options *options, cop_error *err);
+
+/** A backend of options->kind, which cop_backend_check() allows. For CUDA, libcoppice_cuda.so
+ * is loaded from the folder of the program or from ../lib/coppice beside it.
+ * COP_ERR_UNSUPPORTED with the remedy where it is asked for and there is no plug-in, driver or
+ * GPU; auto takes the CPU then. */
 cop_status cop_backend_create(const cop_backend_options *options, cop_backend **backend,
                               cop_error *err);
 
@@ -505,8 +510,7 @@ cop_status cop_backend_reserve_threads(int threads, cop_error *err);
 /** The kind of that name ("auto", "cpu", "cuda"). \return false for another. */
 bool cop_backend_kind_parse(const char *name, cop_backend_kind *kind);
 
-/** The CPU backend. bf16 with the OpenBLAS provider, and f32 or a library with the defined
- * arithmetic, is COP_ERR_UNSUPPORTED. */
+/** The CPU backend, COP_ERR_UNSUPPORTED for what cop_backend_check() refuses. */
 cop_status cop_backend_create_cpu(const cop_backend_options *options, cop_backend **backend,
                                   cop_error *err);
 

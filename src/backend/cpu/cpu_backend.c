@@ -125,24 +125,6 @@ static cop_gemm_provider choose_provider(const cop_backend_options *options)
     return cop_backend_lack() == NULL ? COP_GEMM_ONEDNN : COP_GEMM_OPENBLAS;
 }
 
-/* What cannot be had together. */
-static cop_status check_arithmetic(const cop_backend_options *options, cop_error *err)
-{
-    const bool own = options->gemm == COP_GEMM_OWN;
-    const bool defined = options->arithmetic == COP_ARITHMETIC_DEFINED;
-    COP_CHECK(!defined || own || options->gemm == COP_GEMM_AUTO, err, COP_ERR_UNSUPPORTED,
-              "backend.arithmetic: defined: no library adds in that order; set backend.gemm to "
-              "own (or auto)");
-    COP_CHECK(!own || options->arithmetic != COP_ARITHMETIC_LIBRARY, err, COP_ERR_UNSUPPORTED,
-              "backend.gemm: own: its kernels have the defined arithmetic; set "
-              "backend.arithmetic to defined (or auto)");
-    COP_CHECK(!(own || defined) || options->compute != COP_COMPUTE_F32, err,
-              COP_ERR_UNSUPPORTED,
-              "backend.compute: f32: the defined arithmetic is that of bf16 products; set "
-              "backend.compute to bf16 (or auto), or backend.arithmetic to library");
-    return COP_OK;
-}
-
 static cop_dtype choose_compute(const cop_backend_options *options)
 {
     if (choose_provider(options) == COP_GEMM_OWN) return COP_BF16;
@@ -197,7 +179,7 @@ cop_status cop_backend_create_cpu(const cop_backend_options *options, cop_backen
 {
     *backend = NULL;
     assert(options->threads >= 1);
-    COP_TRY(check_arithmetic(options, err));
+    COP_TRY(cop_backend_check(options, err));
     const cop_gemm_provider provider = choose_provider(options);
     COP_TRY(cop_backend_reserve_threads(options->threads, err));
     cop_cpu *const cpu = cop_memory_alloc(1, sizeof *cpu, err);
