@@ -88,7 +88,8 @@ def proposals(run):
 
 def gate(run):
     """Every gate decision: mean gain on the validate examples and the lower bound that decided. Filled dots
-    were accepted; a bound above zero is not enough where broken answers outweigh repaired ones."""
+    were accepted; a bound above zero is not enough where broken answers outweigh repaired ones, or a guard is against
+    it. Below a try that is a shorter step of what a guard refused stands its share of the proposal's own."""
     decisions = run.decisions()
     if not decisions:
         return None
@@ -102,6 +103,9 @@ def gate(run):
         axes.plot(place, decision["mean"], "o" if accepted else "x", markersize=7, color=BLUE if accepted else "0.4")
     axes.axhline(0, color=BLACK, linewidth=0.8)
     labels = [f"{int(d['round'])}.{int(d['try'])}" for d in decisions]
+    for place, decision in enumerate(decisions):
+        if decision.get("share", 1) < 1:
+            labels[place] += f"\nx {decision['share']:.2g}"
     every = max(1, len(labels) // 24)
     axes.set_xticks(range(0, len(labels), every), labels[::every])
     axes.set_xlabel("round.try (round 0: stage 1, or es)")

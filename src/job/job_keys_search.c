@@ -394,8 +394,9 @@ static const cop_job_key keys[] = {
      .initial = "3",
      .least = 1,
      .most = 100,
-     .unit = "proposals",
-     .meaning = "Best proposals that are put to the gate one after the other."},
+     .unit = "tries",
+     .meaning = "Most tries at the gate, of the best proposals one after the other; shorter "
+                "steps of what a guard refuses are tries, too."},
     {.name = "guard",
      .type = COP_JOB_GUARDS,
      .offset = FIELD(guard),
@@ -407,7 +408,8 @@ static const cop_job_key keys[] = {
          "loss: 0.02}]: so many examples of the data, drawn by splits.seed, are scored for the "
          "base and for each proposal that passes the gate. It is accepted only if for each "
          "guard the lower bound of the mean's change from the base, as far below it as the "
-         "gate's own, is above -loss, or no example is worse. task: text is plain text, the "
+         "gate's own, is above -loss, or no example is worse; else a shorter step is tried "
+         "(gate.tries). task: text is plain text, the "
          "field \"text\" of each line, by its mean log-likelihood per token; any other task "
          "but "
          "exec, with the prompt that it has by itself, by the share of right answers, or the "

@@ -110,6 +110,13 @@ static size_t count_doublings(const cop_job *job, const cop_job_numbers *steps, 
     return count;
 }
 
+size_t cop_budget_es_tries(const cop_job *job, uint64_t left)
+{
+    const uint64_t one = (uint64_t)job->splits.validate + cop_budget_of_guards(job);
+    const uint64_t wanted = job->guard.count > 0 ? (uint64_t)job->gate.tries : 1;
+    return (size_t)most_of(least_of(wanted, left / one), 1);
+}
+
 cop_round cop_round_of_population(const cop_method *method, const cop_job *job)
 {
     const uint64_t probe = (uint64_t)job->splits.probe;

@@ -113,7 +113,8 @@ static void spend_populations(planner *p)
             plan->consolidation += spend(p, (uint64_t)p->job->splits.probe);
         }
     }
-    if (p->method->is_gated && !p->method->proposes) plan->consolidation += spend_gate(p, 1);
+    if (p->method->is_gated && !p->method->proposes)
+        plan->consolidation += spend_gate(p, cop_budget_es_tries(p->job, left(p)));
 }
 
 static void spend_recentring(planner *p)

@@ -43,7 +43,9 @@ cop_status cop_proposals_close(cop_search *search, const cop_round *round,
                                uint64_t left, size_t *tries, cop_error *err)
 {
     const uint64_t after = cop_budget_left(&search->budget);
-    const size_t wanted = cop_proposals_count_left(proposals, round->tries);
+    const size_t whole = cop_proposals_count_left(proposals, round->tries);
+    /* Guards may have one proposal tried with several steps. */
+    const size_t wanted = search->in_turn && whole > 0 ? round->tries : whole;
     const size_t room = cop_round_tries(round, after);
     *tries = room < wanted ? room : wanted;
     COP_TRY(cop_search_note_step(search, phase->path, "directions", proposals->direction_count,

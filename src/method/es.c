@@ -97,27 +97,40 @@ out:
     return status;
 }
 
-/* The chosen iterate against the base: the one decision of the method. */
+/* The chosen iterate against the base, or as much of the way to it as guards allow. */
 static cop_status pass_gate(strategy *s, bool *improved, cop_error *err)
 {
     cop_search *const search = s->search;
     const cop_operator *chosen = NULL;
     COP_TRY(cop_operator_find(search->job->es.shaping, &chosen, err));
-    const cop_gate_candidate whole = {
-        .vector = s->best, .step = 1, .source = chosen->name, .q = NAN, .beta = NAN};
+    double refused = 0;
+    const cop_gate_candidate whole = {.vector = s->best,
+                                      .step = 1,
+                                      .source = chosen->name,
+                                      .q = NAN,
+                                      .beta = NAN,
+                                      .refused = &refused};
+    const uint64_t left = cop_budget_left(&search->budget);
+    const size_t tries = search->in_turn ? (size_t)search->job->gate.tries : 1;
+    const size_t most = search->in_turn ? cop_budget_es_tries(search->job, left) : 1;
+    if (search->in_turn)
+        COP_TRY(cop_search_note_step(search, "/gate/es", "tries at the gate", tries, most, left,
+                                     err));
     const cop_gate_request request = {.path = "/gate/es",
                                       .title = "gate",
                                       .round = 0,
                                       .first_attempt = 1,
                                       .candidates = &whole,
                                       .count = 1,
-                                      .tries = 1};
-    size_t winner = SIZE_MAX;
-    memset(search->centre, 0, search->seed_count * sizeof *search->centre);
+                                      .most = most,
+                                      .tries = tries};
+    cop_gate_winner winner;
     COP_TRY(cop_gate_pass(search, &request, search->centre_validate, &winner, err));
-    *improved = winner != SIZE_MAX;
-    if (*improved) cop_guards_commit(search);
-    if (*improved) memcpy(search->centre, s->best, search->seed_count * sizeof *s->best);
+    *improved = winner.index != SIZE_MAX;
+    if (!*improved) return COP_OK;
+    cop_guards_commit(search);
+    for (size_t i = 0; i < search->seed_count; i++)
+        search->centre[i] = winner.step * s->best[i];
     return COP_OK;
 }
 
@@ -135,6 +148,7 @@ cop_status cop_es_run(cop_search *search, const cop_candidates *population, bool
     bool made = true;
     for (size_t k = 0; k < (size_t)search->job->es.iterations && made; k++)
         COP_TRY_OUT(iterate(&s, population, k, &made, err));
+    memset(search->centre, 0, search->seed_count * sizeof *search->centre);
     if (s.best_after > 0) COP_TRY_OUT(pass_gate(&s, improved, err));
 out:
     cop_phase_destroy(&s.probe);

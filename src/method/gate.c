@@ -1,11 +1,17 @@
 /* The gate. A candidate passes if the mean of its paired gains on validate, over the centre,
- * lies above 0 by z standard errors, z being raised for the number of tries. */
+ * lies above 0 by z standard errors, z being raised for the number of tries.
+ *
+ * Without guards all that may be tried is scored at once. With guards one follows the other,
+ * for what a guard refuses is tried once more with a shorter step: how much shorter is told by
+ * how far it went beyond what is allowed, first as if harm grew with the square of the step,
+ * then in proportion to it. */
 #include "method/gate.h"
 #include "method/guards.h"
 #include "method/spend.h"
 
 #include "coppice/base/memory.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -44,6 +50,11 @@ static cop_status keep_decision(const cop_search *search, const cop_gate_record 
     (void)snprintf(path, sizeof path, "%s/accepted", group);
     COP_TRY(cop_store_set_i64(search->phases->store, path, d->accepted ? 1 : 0, NULL,
                               "1: the update was taken", err));
+    (void)snprintf(path, sizeof path, "%s/share", group);
+    if (search->in_turn)
+        COP_TRY(cop_store_set_f64(search->phases->store, path, record->share, NULL,
+                                  "of the proposal's step; below 1: a guard refused more",
+                                  err));
     (void)snprintf(path, sizeof path, "%s/operator", group);
     COP_TRY(cop_store_set_text(search->phases->store, path, record->source,
                                "that found the direction", err));
@@ -76,11 +87,14 @@ static cop_status note_decision(cop_search *search, const cop_gate_record *recor
                              : record->broken         ? "its logits are not finite"
                              : record->guards != NULL ? "a guard is against it"
                                                       : "rejected";
+    char shorter[48] = "";
+    if (record->share < 1)
+        (void)snprintf(shorter, sizeof shorter, ", %.2g of that step", record->share);
     cop_progress_print(search->phases->progress,
-                       "  gate %s try %lld: %zu %s, %zu %s of %zu; mean %+.3f, lower "
+                       "  gate %s try %lld%s: %zu %s, %zu %s of %zu; mean %+.3f, lower "
                        "bound %+.3f: %s",
                        is_base(search) ? "against the base," : "against the centre,",
-                       (long long)record->attempt, d->paired.fixes,
+                       (long long)record->attempt, shorter, d->paired.fixes,
                        search->measure.on_reward ? "better" : "fixed", d->paired.regressions,
                        search->measure.on_reward ? "worse" : "broken", d->count, d->paired.mean,
                        d->bound, said);
@@ -93,68 +107,149 @@ static cop_status note_decision(cop_search *search, const cop_gate_record *recor
     return keep_decision(search, record, err);
 }
 
+/* --- tries --- */
+
+/* The gate at work. */
+typedef struct contest {
+    cop_search *search;
+    const cop_gate_request *request;
+    cop_phase *whole;  /* candidates as they are */
+    size_t made;       /* tries */
+    size_t place;      /* the candidate that is tried */
+    double share;      /* of its step */
+    double next_share; /* to try next, after a guard's refusal; 0: the next candidate's turn */
+} contest;
+
 /* Puts who has passed by the task's examples to the guards. */
-static cop_status ask_guards(cop_search *search, const cop_gate_candidate *c,
-                             cop_gate_record *note, bool *accepted, cop_error *err)
+static cop_status ask_guards(contest *c, cop_gate_record *note, bool *accepted, cop_error *err)
 {
+    cop_search *const search = c->search;
+    const cop_gate_candidate *const candidate = &c->request->candidates[c->place];
+    const int power = c->share < 1 ? 1 : 2;
     note->guards = cop_memory_alloc(search->guard_count, sizeof *note->guards, err);
     if (note->guards == NULL) return COP_ERR_MEMORY;
-    const cop_status status = cop_guards_ask(search, c->vector, c->step, note->decision.z,
-                                             note->guards, accepted, err);
+    const cop_status status = cop_guards_ask(search, candidate->vector, note->step,
+                                             note->decision.z, note->guards, accepted, err);
     note->decision.accepted = *accepted;
+    if (status == COP_OK && !*accepted) {
+        *candidate->refused = fabs(note->step);
+        c->next_share = c->share * cop_guards_shorten(search, note->guards, power);
+    }
     if (status == COP_OK) return COP_OK;
     cop_memory_free(note->guards);
     note->guards = NULL;
     return status;
 }
 
-/* Decides on row t of the gate's phase. */
-static cop_status decide(cop_search *search, const cop_gate_request *request,
-                         const cop_phase *phase, size_t t, bool *accepted, cop_error *err)
+/* Decides on what is tried, a row of its phase. */
+static cop_status decide(contest *c, const cop_phase *phase, size_t row, bool *accepted,
+                         cop_error *err)
 {
-    const cop_job *const job = search->job;
-    const cop_gate_candidate *const c = &request->candidates[t];
+    cop_search *const search = c->search;
+    const cop_gate_request *const request = c->request;
+    const cop_gate_candidate *const candidate = &request->candidates[c->place];
     cop_gate_record note = {
         .round = request->round,
-        .attempt = request->first_attempt + (int64_t)t,
-        .source = c->source,
-        .q = c->q,
-        .beta = c->beta,
-        .step = c->step,
-        .decision = cop_gate_decide(cop_phase_scores(phase, t), search->centre_validate,
+        .attempt = request->first_attempt + (int64_t)c->made,
+        .source = candidate->source,
+        .q = candidate->q,
+        .beta = candidate->beta,
+        .step = c->share * candidate->step,
+        .share = c->share,
+        .decision = cop_gate_decide(cop_phase_scores(phase, row), search->centre_validate,
                                     phase->example_count, &search->measure,
-                                    job->recenter.regression_weight,
-                                    cop_gate_raise_z(job->gate.z, request->tries))};
-    note.broken = !cop_phase_row_valid(phase, t);
+                                    search->job->recenter.regression_weight,
+                                    cop_gate_raise_z(search->job->gate.z, request->tries))};
+    c->made++;
+    c->next_share = 0;
+    note.broken = !cop_phase_row_valid(phase, row);
     if (note.broken) note.decision.accepted = false;
     *accepted = note.decision.accepted;
-    if (*accepted && search->guard_count > 0)
-        COP_TRY(ask_guards(search, c, &note, accepted, err));
+    if (*accepted && search->guard_count > 0) COP_TRY(ask_guards(c, &note, accepted, err));
     return note_decision(search, &note, err);
 }
 
-cop_status cop_gate_pass(cop_search *search, const cop_gate_request *request, float *scores,
-                         size_t *winner, cop_error *err)
+static void take(const contest *c, const cop_phase *phase, size_t row, float *scores,
+                 cop_gate_winner *winner)
 {
-    const size_t count = search->splits->counts[COP_SPLIT_VALIDATE];
-    cop_phase *phase = NULL;
-    *winner = SIZE_MAX;
-    cop_status status =
-        cop_phase_create(search->phases, request->path, request->title,
-                         search->splits->examples[COP_SPLIT_VALIDATE], count, &phase, err);
-    for (size_t t = 0; t < request->count && status == COP_OK; t++) {
-        const cop_gate_candidate *const c = &request->candidates[t];
-        status = cop_search_add_step(search, phase, c->vector, c->step, err);
-    }
-    if (status == COP_OK) status = cop_search_run_phase(search, phase, err);
-    if (status == COP_OK) cop_progress_end(search->phases->progress, NULL);
-    for (size_t t = 0; t < request->count && status == COP_OK && *winner == SIZE_MAX; t++) {
+    winner->index = c->place;
+    winner->step = c->share * c->request->candidates[c->place].step;
+    memcpy(scores, cop_phase_scores(phase, row), phase->example_count * sizeof *scores);
+}
+
+static cop_status create_phase(const contest *c, const char *path, cop_phase **phase,
+                               cop_error *err)
+{
+    return cop_phase_create(c->search->phases, path, c->request->title,
+                            c->search->splits->examples[COP_SPLIT_VALIDATE],
+                            c->search->splits->counts[COP_SPLIT_VALIDATE], phase, err);
+}
+
+/* All candidates at once. */
+static cop_status try_together(contest *c, float *scores, cop_gate_winner *winner,
+                               cop_error *err)
+{
+    const cop_gate_request *const request = c->request;
+    const size_t count = request->count < request->most ? request->count : request->most;
+    for (size_t t = 0; t < count; t++)
+        COP_TRY(cop_search_add_step(c->search, c->whole, request->candidates[t].vector,
+                                    request->candidates[t].step, err));
+    COP_TRY(cop_search_run_phase(c->search, c->whole, err));
+    cop_progress_end(c->search->phases->progress, NULL);
+    for (c->place = 0; c->place < count && winner->index == SIZE_MAX; c->place++) {
         bool accepted = false;
-        status = decide(search, request, phase, t, &accepted, err);
-        if (!accepted) continue;
-        *winner = t;
-        memcpy(scores, cop_phase_scores(phase, t), count * sizeof *scores);
+        COP_TRY(decide(c, c->whole, c->place, &accepted, err));
+        if (accepted) take(c, c->whole, c->place, scores, winner);
     }
-    cop_phase_destroy(&phase);
+    return COP_OK;
+}
+
+/* \return false: nobody is left. */
+static bool choose_next(contest *c)
+{
+    if (c->made > 0 && c->next_share > 0) {
+        c->share = c->next_share;
+        return true;
+    }
+    c->share = 1;
+    if (c->made > 0) c->place++;
+    for (; c->place < c->request->count; c->place++) {
+        const cop_gate_candidate *const candidate = &c->request->candidates[c->place];
+        if (*candidate->refused == 0 || fabs(candidate->step) < *candidate->refused)
+            return true;
+    }
+    return false;
+}
+
+/* One after the other, and shorter steps of what a guard refuses. */
+static cop_status try_in_turn(contest *c, float *scores, cop_gate_winner *winner,
+                              cop_error *err)
+{
+    while (c->made < c->request->most && winner->index == SIZE_MAX && choose_next(c)) {
+        const cop_gate_candidate *const candidate = &c->request->candidates[c->place];
+        bool accepted = false;
+        if (c->share < 1 && c->search->shorter == NULL)
+            COP_TRY(create_phase(c, "/gate/shorter", &c->search->shorter, err));
+        cop_phase *const phase = c->share < 1 ? c->search->shorter : c->whole;
+        const size_t row = phase->row_count;
+        COP_TRY(cop_search_add_step(c->search, phase, candidate->vector,
+                                    c->share * candidate->step, err));
+        COP_TRY(cop_search_run_phase(c->search, phase, err));
+        cop_progress_end(c->search->phases->progress, NULL);
+        COP_TRY(decide(c, phase, row, &accepted, err));
+        if (accepted) take(c, phase, row, scores, winner);
+    }
+    return COP_OK;
+}
+
+cop_status cop_gate_pass(cop_search *search, const cop_gate_request *request, float *scores,
+                         cop_gate_winner *winner, cop_error *err)
+{
+    contest c = {.search = search, .request = request, .share = 1};
+    *winner = (cop_gate_winner){.index = SIZE_MAX};
+    COP_TRY(create_phase(&c, request->path, &c.whole, err));
+    const cop_status status = search->in_turn ? try_in_turn(&c, scores, winner, err)
+                                              : try_together(&c, scores, winner, err);
+    cop_phase_destroy(&c.whole);
     return status;
 }

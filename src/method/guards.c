@@ -6,6 +6,7 @@
 
 #include "coppice/base/memory.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -64,6 +65,10 @@ static cop_status score_base(cop_search *search, size_t g, cop_error *err)
 
 cop_status cop_guards_score_base(cop_search *search, cop_error *err)
 {
+    const cop_store *const store = search->phases->store;
+    const bool decided = cop_store_get(store, "/gate/decisions/01/accepted") != NULL;
+    search->in_turn = search->guard_count > 0 &&
+                      (!decided || cop_store_get(store, "/gate/decisions/01/share") != NULL);
     for (size_t g = 0; g < search->guard_count; g++)
         COP_TRY(score_base(search, g, err));
     return COP_OK;
@@ -88,6 +93,19 @@ cop_status cop_guards_ask(cop_search *search, const double *vector, double step,
     for (size_t g = 0; g < search->guard_count && *accepted; g++)
         search->guards[g].passed = decisions[g];
     return COP_OK;
+}
+
+double cop_guards_shorten(const cop_search *search, const cop_guard_decision *decisions,
+                          int power)
+{
+    double share = 1;
+    for (size_t g = 0; g < search->guard_count; g++) {
+        const cop_guard *const guard = &search->guards[g];
+        const cop_guard_decision *const centre = guard->has_moved ? &guard->centre : NULL;
+        if (!decisions[g].accepted)
+            share = fmin(share, cop_guard_shorten(&decisions[g], centre, power));
+    }
+    return share;
 }
 
 void cop_guards_commit(cop_search *search)

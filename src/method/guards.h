@@ -14,6 +14,11 @@ cop_status cop_guards_score_base(cop_search *search, cop_error *err);
 cop_status cop_guards_ask(cop_search *search, const double *vector, double step, double z,
                           cop_guard_decision *decisions, bool *accepted, cop_error *err);
 
+/* What share of the step that was asked about last, and refused, no guard should be against:
+ * as cop_guard_shorten() has it for those that were, the least; 0: none. */
+double cop_guards_shorten(const cop_search *search, const cop_guard_decision *decisions,
+                          int power);
+
 /* A decision's numbers into the run file, below that of the gate at `group`, and before the
  * user. */
 cop_status cop_guards_note(const cop_search *search, const char *group,

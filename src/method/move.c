@@ -170,7 +170,9 @@ static cop_status pass_gate(mover *s, size_t *winner, cop_error *err)
                                       .title = "gate",
                                       .round = s->move->round,
                                       .first_attempt = 1,
-                                      .count = s->tries,
+                                      .count =
+                                          cop_proposals_count_left(&s->proposals, SIZE_MAX),
+                                      .most = s->tries,
                                       .tries = (size_t)s->search->job->gate.tries};
     return cop_proposals_pass_gate(s->search, &s->proposals, s->proposals.order, request,
                                    s->search->centre_validate, winner, err);

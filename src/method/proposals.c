@@ -199,25 +199,35 @@ cop_status cop_proposals_record(cop_search *search, const cop_proposals *proposa
                             : status;
 }
 
-cop_status cop_proposals_pass_gate(cop_search *search, const cop_proposals *proposals,
+cop_status cop_proposals_pass_gate(cop_search *search, cop_proposals *proposals,
                                    const size_t *tried, cop_gate_request request, float *scores,
                                    size_t *winner, cop_error *err)
 {
+    *winner = SIZE_MAX;
     cop_gate_candidate *const candidates =
         cop_memory_alloc(request.count, sizeof *candidates, err);
     if (candidates == NULL) return COP_ERR_MEMORY;
     for (size_t t = 0; t < request.count; t++) {
         const cop_proposal *const p = &proposals->items[tried[t]];
-        const cop_proposed_direction *const d = &proposals->directions[p->direction];
+        cop_proposed_direction *const d = &proposals->directions[p->direction];
         candidates[t] = (cop_gate_candidate){.vector = d->vector,
                                              .step = p->step,
                                              .source = d->source->name,
                                              .q = d->found.q,
-                                             .beta = d->found.beta};
+                                             .beta = d->found.beta,
+                                             .refused = &d->refused};
     }
     request.candidates = candidates;
-    const cop_status status = cop_gate_pass(search, &request, scores, winner, err);
-    if (*winner != SIZE_MAX) *winner = tried[*winner];
+    cop_gate_winner passed;
+    cop_status status = cop_gate_pass(search, &request, scores, &passed, err);
+    *winner = passed.index == SIZE_MAX ? SIZE_MAX : tried[passed.index];
+    if (status == COP_OK && *winner != SIZE_MAX &&
+        passed.step != proposals->items[*winner].step) {
+        const cop_proposal whole = proposals->items[*winner];
+        status = cop_proposals_add(proposals, whole.direction, passed.step,
+                                   whole.scale * (passed.step / whole.step), err);
+        *winner = proposals->count - 1;
+    }
     cop_memory_free(candidates);
     return status;
 }

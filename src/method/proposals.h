@@ -11,6 +11,7 @@ typedef struct cop_proposed_direction {
     const cop_operator *source;
     cop_direction found; /* over the candidates, without its cloud; owned */
     double reference;    /* natural step */
+    double refused;      /* the least step that a guard refused; 0: none was */
     double *vector;      /* [seeds] */
 } cop_proposed_direction;
 
@@ -91,16 +92,17 @@ cop_status cop_proposals_rank(cop_proposals *proposals,
 cop_status cop_proposals_record(cop_search *search, const cop_proposals *proposals,
                                 const cop_phase *phase, cop_error *err);
 
-/* Notes how many of the directions were tried and, before the gate, how many proposals may be
- * put to it: *tries, of those who stayed in the race. `left` is what the budget covered before
- * the first was tried. */
+/* Notes how many of the directions were tried and, before the gate, how many tries may be made
+ * at it: *tries, of those who stayed in the race. `left` is what the budget covered before the
+ * first was tried. */
 cop_status cop_proposals_close(cop_search *search, const cop_round *round,
                                const cop_proposals *proposals, const cop_phase *phase,
                                uint64_t left, size_t *tries, cop_error *err);
 
 /* Puts proposals [count] by their indices `tried` to the gate, in that order; the rest as in
- * cop_gate_pass(), whose candidates are these: *winner is the proposal's index. */
-cop_status cop_proposals_pass_gate(cop_search *search, const cop_proposals *proposals,
+ * cop_gate_pass(), whose candidates are these: *winner is the proposal's index, of a new one
+ * where a shorter step was let through. */
+cop_status cop_proposals_pass_gate(cop_search *search, cop_proposals *proposals,
                                    const size_t *tried, cop_gate_request request, float *scores,
                                    size_t *winner, cop_error *err);
 

@@ -179,9 +179,9 @@ static cop_status rank_proposals(round_state *r, cop_error *err)
 
 /* --- the step --- */
 
-/* The gate on proposals [count]; `suffix` tells its phases apart. */
+/* The gate on proposals [count], at most so many times; `suffix` tells its phases apart. */
 static cop_status pass_gate(round_state *r, const char *suffix, const size_t *tried,
-                            size_t count, size_t *winner, cop_error *err)
+                            size_t count, size_t most, size_t *winner, cop_error *err)
 {
     char path[64];
     (void)snprintf(path, sizeof path, "/gate/round_%zu%s", r->number + 1, suffix);
@@ -192,6 +192,7 @@ static cop_status pass_gate(round_state *r, const char *suffix, const size_t *tr
                                       .first_attempt =
                                           again ? r->search->job->gate.tries + 1 : 1,
                                       .count = count,
+                                      .most = most,
                                       .tries = (size_t)r->search->job->gate.tries};
     return cop_proposals_pass_gate(r->search, &r->proposals, tried, request, r->gated, winner,
                                    err);
@@ -279,7 +280,7 @@ static cop_status commit(round_state *r, size_t winner, size_t chosen, cop_error
     size_t taken = winner;
     if (r->proposals.items[chosen].step != r->proposals.items[winner].step) {
         size_t passed = SIZE_MAX;
-        COP_TRY(pass_gate(r, "_step", &chosen, 1, &passed, err));
+        COP_TRY(pass_gate(r, "_step", &chosen, 1, 1, &passed, err));
         if (passed != SIZE_MAX) taken = passed;
     }
     cop_guards_commit(search);
@@ -306,7 +307,8 @@ static cop_status run_round(round_state *r, bool *accepted, bool *made, cop_erro
     COP_TRY(cop_proposals_find(r->search, &r->local, r->merit, &r->proposals, err));
     if (r->proposals.direction_count == 0) return COP_OK;
     COP_TRY(rank_proposals(r, err));
-    COP_TRY(pass_gate(r, "", r->proposals.order, r->tries, &winner, err));
+    const size_t racers = cop_proposals_count_left(&r->proposals, SIZE_MAX);
+    COP_TRY(pass_gate(r, "", r->proposals.order, racers, r->tries, &winner, err));
     if (winner == SIZE_MAX) return COP_OK;
     COP_TRY(search_line(r, winner, &chosen, err));
     if (chosen == SIZE_MAX) return COP_OK;

@@ -186,6 +186,7 @@ void cop_search_free(cop_search *search)
     cop_memory_free(search->gate);
     for (size_t g = 0; g < search->guard_count; g++)
         cop_phase_destroy(&search->guards[g].phase);
+    cop_phase_destroy(&search->shorter);
     cop_memory_free(search->guards);
     cop_memory_free(search->steps);
     *search = (cop_search){0};

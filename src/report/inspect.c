@@ -223,16 +223,20 @@ static cop_status print_gate(const cop_store *store, cop_text *text, cop_error *
         (void)snprintf(path, sizeof path, "%s/accepted", group);
         if (!cop_store_get_i64(store, path, &accepted)) return COP_OK;
         if (n == 1) COP_TRY(cop_text_format(text, err, "\n  gate decisions\n"));
+        const double share = number(store, group, "share");
+        char shorter[48] = "";
+        if (share > 0 && share < 1)
+            (void)snprintf(shorter, sizeof shorter, "; %.2g of the proposed step", share);
         (void)snprintf(path, sizeof path, "%s/operator", group);
         COP_TRY(cop_text_format(
             text, err,
             "  round %.0f try %.0f  %-9s  step %.5f  %+4.0f fixed %4.0f broken  mean %+.3f  "
-            "bound %+.3f  %s\n",
+            "bound %+.3f  %s%s\n",
             number(store, group, "round"), number(store, group, "try"),
             text_or(store, path, ""), number(store, group, "step"),
             number(store, group, "fixes"), number(store, group, "regressions"),
             number(store, group, "mean"), number(store, group, "bound"),
-            accepted ? "accepted" : "rejected"));
+            accepted ? "accepted" : "rejected", shorter));
         COP_TRY(cop_guards_print_decision(store, group, text, err));
     }
 }

@@ -48,14 +48,15 @@ static json_t *gate_json(const cop_report *report)
         const cop_gate_record *const g = &report->search->gate[i];
         const cop_gate_decision *const d = &g->decision;
         json_t *const guards = cop_guards_decision_json(report->search, g);
+        json_t *const share = report->search->in_turn ? json_real(g->share) : NULL;
         (void)json_array_append_new(
             list,
-            json_pack("{s:I, s:I, s:f, s:I, s:I, s:I, s:f, s:f, s:f, s:b, s:o*}", "round",
+            json_pack("{s:I, s:I, s:f, s:o*, s:I, s:I, s:I, s:f, s:f, s:f, s:b, s:o*}", "round",
                       (json_int_t)g->round, "try", (json_int_t)g->attempt, "step", g->step,
-                      "examples", (json_int_t)d->count, "fixes", (json_int_t)d->paired.fixes,
-                      "regressions", (json_int_t)d->paired.regressions, "mean", d->paired.mean,
-                      "z", d->z, "lower_bound", d->bound, "accepted", d->accepted, "guards",
-                      guards));
+                      "share", share, "examples", (json_int_t)d->count, "fixes",
+                      (json_int_t)d->paired.fixes, "regressions",
+                      (json_int_t)d->paired.regressions, "mean", d->paired.mean, "z", d->z,
+                      "lower_bound", d->bound, "accepted", d->accepted, "guards", guards));
     }
     return list;
 }

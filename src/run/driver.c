@@ -103,9 +103,11 @@ static cop_status search_and_report(cop_lead *lead, const cop_method *method,
     COP_TRY_OUT(method->run(search, population, &improved, err));
     if (method->is_gated) report.verdict = improved ? COP_VERDICT_PASSED : COP_VERDICT_NOTHING;
     if (report.verdict == COP_VERDICT_NOTHING) {
-        cop_progress_print(&lead->progress,
-                           "  no proposal is better than the base beyond doubt: the result is "
-                           "the base model");
+        cop_progress_print(
+            &lead->progress,
+            "  no proposal%s is better than the base beyond doubt: the result is "
+            "the base model",
+            search->guard_count > 0 ? " that no guard is against" : "");
     }
     if (results.examples > 0) {
         COP_TRY_OUT(cop_baselines_randopt(search, population, &results, err));

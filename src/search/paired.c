@@ -1,6 +1,7 @@
 /* Paired comparison with the centre, and the decision whether to accept an update. */
 #include "coppice/search/search.h"
 
+#include <assert.h>
 #include <math.h>
 
 double cop_measure_value(const cop_measure *measure, float score)
@@ -87,4 +88,26 @@ cop_guard_decision cop_guard_decide(const float *proposal, const float *base, si
     decision.bound = decision.paired.mean - z * decision.paired.sd / sqrt((double)count);
     decision.accepted = decision.bound > -loss || decision.paired.regressions == 0;
     return decision;
+}
+
+double cop_guard_shorten(const cop_guard_decision *refused, const cop_guard_decision *centre,
+                         int power)
+{
+    static const double most = 0.75;  /* little less would be refused as well */
+    static const double least = 0.1;  /* of a gain, too */
+    static const double filled = 0.9; /* estimates are off */
+    const double mean = centre == NULL ? 0 : centre->paired.mean;
+    const double bound = centre == NULL ? 0 : centre->bound;
+    const double room = filled * (refused->loss + bound);
+    const double harm = fmax(mean - refused->paired.mean, 0);
+    const double doubt = fmax(refused->paired.mean - refused->bound - (mean - bound), 0);
+    assert(power == 1 || power == 2);
+    if (!isfinite(refused->paired.mean) || !isfinite(refused->bound)) return most;
+    if (!(room > 0)) return 0;
+    /* The root of harm share^power + doubt share = room. */
+    const double share = power == 1
+                             ? room / (harm + doubt)
+                             : 2 * room / (doubt + sqrt(doubt * doubt + 4 * harm * room));
+    if (share < least) return 0;
+    return share < most ? share : most;
 }

@@ -87,6 +87,28 @@ with scratch() as folder:
     check(refused and not any(d["accepted"] for d in refused), "a guard let pass what it must not")
     check(summary["improved"] is False and summary["recipe_components"] == 0, "the result is not the base")
 
+    # What it refuses is taken less far: the same bytes with 1 and 3 ranks and after a kill. The arithmetic is one that
+    # has the same bits on every processor, so that it does refuse.
+    kind = [*SHORT, "backend.arithmetic=defined", "backend.compute=auto",
+            f"guard=[{{task: countdown, data: {COUNTDOWN}, examples: 100, loss: 0.25}}]"]
+    less, three, killed = (os.path.join(folder, name) for name in ("less", "less-three", "less-killed"))
+    began = time.monotonic()
+    said = run_job(1, less, kind)
+    length = time.monotonic() - began
+    run_job(3, three, kind)
+    same_result(less, three, "1 and 3 ranks, with a shorter step")
+    kill_job(3, killed, kind, 0.7 * length)
+    run_job(1, killed, kind)
+    same_result(less, killed, "after a kill, with a shorter step")
+    tree, summary = inspect(less), json.loads(read(os.path.join(less, "summary.json")))
+    first, second = (tree["gate"]["decisions"][name] for name in ("01", "02"))
+    check(first["share"] == 1 and first["guard_1"]["accepted"] == 0 and first["accepted"] == 0, f"try 1: {first}")
+    check(second["accepted"] == 1 and second["try"] == 2 and 0 < second["share"] < 1, f"try 2: {second}")
+    check(abs(second["step"] / first["step"] - second["share"]) < 1e-12, f"{first} {second}")
+    check(len(tree["gate"]["stage1"]["scores"]) == 1 and len(tree["gate"]["shorter"]["scores"]) == 1, "rows of the gate")
+    check("try 2, 0.75 of that step: " in said and "0.75 of the proposed step" in coppice("inspect", less), said)
+    check(summary["improved"] is True and summary["guards"][0]["lower_bound"] > -0.25, f"{summary['guards']}")
+
     # What a guard of the run's own task was asked is none of another file's new questions.
     asked, sums = os.path.join(folder, "asked"), os.path.join(folder, "sums.jsonl")
     with open(sums, "w", encoding="utf-8") as file:

@@ -17,6 +17,7 @@ if "--look" not in sys.argv:
 
 import h5py  # noqa: E402
 
+COUNTDOWN = os.path.join(TOP, "tests", "data", "countdown-small.jsonl")
 DOCUMENT = os.path.join(TOP, "analysis", "SCHEMA.md")
 HOLES = {"n": r"\d+", "file": r"[a-z_.]+", "k": r"\d+", "key": r"[a-z0-9_.]+", "sigma": r"[0-9.e-]+"}
 CONDITIONS = {"always", "corp", "rounds", "es", "merging", "antithetic", "test", "candidates", "ensemble", "self-consistency",
@@ -34,8 +35,9 @@ JOBS = [
      "corp merging race"),
     (1, [*SMALL, "method=es", "es.iterations=2", "population.antithetic=true", "baselines.randopt=[]"],
      "es merging antithetic test self-consistency analysis"),
-    (1, [*QUICK, "recenter.rounds=0", "splits.test=0", "analysis.split_half=false",
-         f"guard=[{{task: arith, data: {DATA}, examples: 8, loss: 1}}]"], "corp merging guard"),
+    (1, [*QUICK, "recenter.rounds=0", "splits.test=0", "analysis.split_half=false", "backend.arithmetic=defined",
+         "backend.compute=auto", f"guard=[{{task: countdown, data: {COUNTDOWN}, examples: 100, loss: 0.25}}]"],
+     "corp merging guard"),
     (1, [*SMALL, "method=randopt", "splits.test=0", "splits.drop_uninformative=true", "splits.drop_after=3",
          "analysis.split_half=false"], "screen"),
     (1, [*SMALL, "method=randopt", "splits.test=0", "population.race=2", "analysis.split_half=false"], "candidate-race"),

@@ -72,6 +72,10 @@ void cop_budget_spend(cop_budget *budget, uint64_t answers, uint64_t tokens);
  *  tokens. */
 uint64_t cop_budget_of_guards(const cop_job *job);
 
+/** Tries at the gate that es may make when so many answers are left: of its one iterate, of
+ * which guards may have it try shorter steps. */
+size_t cop_budget_es_tries(const cop_job *job, uint64_t left);
+
 /** The base's part: its answers, those of guards among them, and at most so many tokens. */
 void cop_budget_of_base(const cop_job *job, uint64_t *answers, uint64_t *tokens);
 

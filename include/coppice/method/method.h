@@ -33,7 +33,8 @@ typedef struct cop_gate_record {
     int64_t attempt;    /**< from 1 */
     const char *source; /**< operator that found the direction */
     double q, beta, step;
-    bool broken; /**< its logits were not finite */
+    double share; /**< of the candidate's own step; below 1 where a guard refused more */
+    bool broken;  /**< its logits were not finite */
     cop_gate_decision decision;
     cop_guard_decision *guards; /**< [guard_count]; NULL: they were not asked; owned */
 } cop_gate_record;
@@ -73,6 +74,10 @@ typedef struct cop_search {
     size_t gate_count, gate_capacity;
     cop_guard *guards; /**< [guard_count] */
     size_t guard_count;
+    /** Tries at the gate follow each other, and shorter steps of what guards refuse are tried:
+     *  with guards, but in a run whose gate an older version began. */
+    bool in_turn;
+    cop_phase *shorter;     /**< those steps; NULL: none was tried */
     cop_budget budget;      /**< what may be spent, and was */
     cop_budget_step *steps; /**< [step_count] of a search with a budget */
     size_t step_count, step_capacity;

@@ -152,6 +152,15 @@ typedef struct cop_guard_decision {
 cop_guard_decision cop_guard_decide(const float *proposal, const float *base, size_t count,
                                     const cop_measure *measure, double loss, double z);
 
+/** What share of a step that a guard refused should lose nine tenths of what is allowed, at
+ * most 3/4; 0: there is none, or less than a tenth, which is not worth a try. `centre` is what
+ * the guard says of where the step begins, NULL for the base. The harm beyond the centre's is
+ * taken to grow with the step's `power`: 2, for around a model that a step was not made to harm
+ * the first order is small, or 1, the more careful one. What the guard is unsure of grows with
+ * the step. */
+double cop_guard_shorten(const cop_guard_decision *refused, const cop_guard_decision *centre,
+                         int power);
+
 /** z raised so that the chance of a false accept over `tries` tries is what it is for one. */
 double cop_gate_raise_z(double z, size_t tries);
 

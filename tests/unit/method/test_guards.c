@@ -116,6 +116,114 @@ static void one_guard_is_enough(void **state)
     toy_take_down(&t);
 }
 
+static bool is_same_direction(const cop_gate_record *a, const cop_gate_record *b)
+{
+    return a->round == b->round && strcmp(a->source, b->source) == 0 &&
+           (a->q == b->q || isnan(a->q)) && (a->beta == b->beta || isnan(a->beta));
+}
+
+/* A try follows the other, as many as the job allows; after a refusal comes a shorter step of
+ * the same, and later nothing that leads as far there. */
+static size_t check_tries(const toy *t)
+{
+    size_t shorter = 0;
+    for (size_t i = 0; i < t->search.gate_count; i++) {
+        const cop_gate_record *const r = &t->search.gate[i];
+        const cop_gate_record *const before = i == 0 ? NULL : &t->search.gate[i - 1];
+        char path[64];
+        double share = 0;
+        assert_true(r->share > 0 && r->share <= 1);
+        (void)snprintf(path, sizeof path, "/gate/decisions/%02zu/share", i + 1);
+        assert_true(cop_store_get_f64(t->store, path, &share));
+        assert_true(share == r->share);
+        if (r->attempt <= t->job->gate.tries && before != NULL && before->round == r->round)
+            assert_int_equal(r->attempt, before->attempt + 1);
+        if (r->share < 1) {
+            shorter++;
+            assert_true(before != NULL && before->guards != NULL && !before->decision.accepted);
+            assert_true(is_same_direction(before, r) && fabs(r->step) < fabs(before->step));
+        }
+        for (size_t k = 0; k < i; k++) {
+            const cop_gate_record *const early = &t->search.gate[k];
+            if (early->guards != NULL && !early->decision.accepted &&
+                is_same_direction(early, r))
+                assert_true(fabs(r->step) < fabs(early->step));
+        }
+    }
+    return shorter;
+}
+
+/* What harms by the square of a step is not given up, but taken less far. */
+static void a_shorter_step_is_let_pass(void **state)
+{
+    (void)state;
+    for (size_t m = 0; cop_method_at(m) != NULL; m++) {
+        if (!cop_method_at(m)->is_gated) continue;
+        toy far;
+        toy t;
+        char loss[96];
+        toy_set_up(&far, cop_method_at(m)->name, (const char *const[]){GUARD("100")}, 1, NULL);
+        far.curve = 0.5;
+        assert_true(finish(&far));
+        assert_int_equal(check_tries(&far), 0);
+        const cop_guard_decision *const first = far.search.gate[0].guards;
+        assert_non_null(first);
+        const double allowed = -first->paired.mean * 0.6;
+        (void)snprintf(loss, sizeof loss,
+                       "guard=[{task: text, data: g, examples: 20, loss: %.3f}]", allowed);
+        toy_set_up(&t, cop_method_at(m)->name, (const char *const[]){loss}, 1, NULL);
+        t.curve = 0.5;
+        assert_true(finish(&t));
+        check_asked(&t);
+        assert_true(check_tries(&t) > 0);
+        const cop_guard_decision *const held = &t.search.guards[0].centre;
+        print_message("%s: %+.3f where %.3f may be lost, %+.3f by the first step\n",
+                      cop_method_at(m)->name, held->paired.mean, allowed, first->paired.mean);
+        assert_true(held->bound > -allowed && held->paired.mean > first->paired.mean);
+        /* The result is what was let through, not the whole step. */
+        double base = 0;
+        double at[TOY_DIMENSIONS] = {0};
+        for (size_t s = 0; s < t.search.seed_count; s++) {
+            for (size_t d = 0; d < TOY_DIMENSIONS; d++)
+                at[d] += t.search.centre[s] * toy_point(t.search.seeds[s], d);
+        }
+        for (size_t d = 0; d < TOY_DIMENSIONS; d++)
+            base += at[d] * at[d];
+        assert_true(fabs(-t.curve * base - held->paired.mean) < 1e-4);
+        toy_take_down(&t);
+        toy_take_down(&far);
+    }
+}
+
+/* A run whose gate an older version has begun goes on as it began: nothing is left in its file
+ * that two versions made. */
+static void what_an_older_version_began_goes_on_so(void **state)
+{
+    (void)state;
+    for (size_t m = 0; cop_method_at(m) != NULL; m++) {
+        if (!cop_method_at(m)->is_gated) continue;
+        toy t;
+        cop_store *store = NULL;
+        cop_error err = {0};
+        assert_int_equal(cop_store_create(&store, &err), COP_OK);
+        assert_int_equal(
+            cop_store_set_i64(store, "/gate/decisions/01/accepted", 0, NULL, "as then", &err),
+            COP_OK);
+        toy_set_up(&t, cop_method_at(m)->name, (const char *const[]){GUARD("0.3")}, 1, store);
+        cop_store_destroy(&store);
+        t.curve = 0.5;
+        (void)finish(&t);
+        assert_true(count_asked(&t) > 0);
+        for (size_t i = 0; i < t.search.gate_count; i++)
+            assert_true(t.search.gate[i].share == 1);
+        assert_null(cop_store_get(t.store, "/gate/decisions/01/share"));
+        assert_null(t.search.shorter);
+        if (strcmp(cop_method_at(m)->name, "es") == 0)
+            assert_true(t.search.gate[0].decision.z == 1 && t.search.gate_count == 1);
+        toy_take_down(&t);
+    }
+}
+
 /* Steps in a row lose no more than one may: all are held against the base. */
 static void losses_do_not_add_up(void **state)
 {
@@ -145,27 +253,29 @@ static void interrupted_runs_end_alike(void **state)
 {
     (void)state;
     static const long pieces[] = {3, 17};
-    const char *const guard[] = {GUARD("0.6")};
+    const char *const guard[] = {GUARD("0.3")};
+    size_t shorter = 0;
     for (size_t m = 0; cop_method_at(m) != NULL; m++) {
         if (!cop_method_at(m)->is_gated) continue;
         toy whole;
         toy_set_up(&whole, cop_method_at(m)->name, guard, 1, NULL);
-        whole.harm = 0.3;
+        whole.curve = 0.3;
         (void)finish(&whole);
+        shorter += check_tries(&whole);
         for (size_t k = 0; k < sizeof pieces / sizeof pieces[0]; k++) {
             toy t;
             bool again = false;
             size_t scored = 0;
             cop_error err = {0};
             toy_set_up(&t, cop_method_at(m)->name, guard, 1, NULL);
-            t.harm = 0.3;
+            t.curve = 0.3;
             t.left = pieces[k];
             cop_status status = COP_OK;
             while ((status = toy_run(&t, &again, &err)) == COP_INTERRUPTED) {
                 toy next;
                 scored += t.scored;
                 toy_set_up(&next, cop_method_at(m)->name, guard, 1, t.store);
-                next.harm = 0.3;
+                next.curve = 0.3;
                 next.left = pieces[k];
                 toy_take_down(&t);
                 t = next;
@@ -185,6 +295,7 @@ static void interrupted_runs_end_alike(void **state)
         }
         toy_take_down(&whole);
     }
+    assert_true(shorter > 1);
 }
 
 /* Whatever the budget, guards are paid for. */
@@ -217,8 +328,10 @@ static void budgets_cover_guards(void **state)
             toy t;
             toy_set_up(&t, method->name, settings, 2, NULL);
             t.harm = limit % 2 == 0 ? 1 : 0;
+            t.curve = 0.1;
             (void)finish(&t);
             check_asked(&t);
+            (void)check_tries(&t);
             assert_true(t.search.budget.spent_answers <= limit);
             toy_take_down(&t);
         }
@@ -232,9 +345,12 @@ int main(void)
         cmocka_unit_test(a_harmless_step_passes),
         cmocka_unit_test(a_harmful_step_is_refused),
         cmocka_unit_test(one_guard_is_enough),
+        cmocka_unit_test(a_shorter_step_is_let_pass),
         cmocka_unit_test(losses_do_not_add_up),
         cmocka_unit_test(interrupted_runs_end_alike),
         cmocka_unit_test(budgets_cover_guards),
+        cmocka_unit_test(what_an_older_version_began_goes_on_so),
+
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

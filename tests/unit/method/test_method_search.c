@@ -39,6 +39,24 @@ static void every_method_improves(void **state)
     }
 }
 
+/* Where no iterate has finite logits on probe, none is the result. */
+static void iterates_that_are_not_finite_give_the_base(void **state)
+{
+    (void)state;
+    const char *const wild[] = {"es.rate=1000"};
+    toy t;
+    bool improved = true;
+    toy_set_up(&t, "es", wild, 1, NULL);
+    t.reach = 1;
+    double *const centre = finish(&t, &improved);
+    assert_false(improved);
+    assert_int_equal(t.search.gate_count, 0);
+    for (size_t s = 0; s < t.search.seed_count; s++)
+        assert_true(centre[s] == 0);
+    cop_memory_free(centre);
+    toy_take_down(&t);
+}
+
 static void a_flat_landscape_gives_the_base(void **state)
 {
     (void)state;
@@ -301,6 +319,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_method_improves),
+        cmocka_unit_test(iterates_that_are_not_finite_give_the_base),
         cmocka_unit_test(a_flat_landscape_gives_the_base),
         cmocka_unit_test(interrupted_runs_end_alike),
         cmocka_unit_test(recentring_moves_and_never_falls),

@@ -47,6 +47,7 @@ typedef struct toy {
     float below;       /* what every reward is lowered by */
     double reach;      /* of the point, beyond which logits are not finite; 0: there is none */
     double harm;       /* to what guards hold, of a step towards what helps */
+    double curve;      /* and of any step, by its square */
     long left;         /* units until somebody asks the job to leave; TOY_FOREVER */
     uint64_t bad_seed; /* whose candidates' logits are not finite; 0: none */
     size_t due_every;  /* units between checkpoints */
@@ -97,9 +98,12 @@ static inline float toy_score(const toy *t, const double at[TOY_DIMENSIONS], siz
 static inline float toy_guarded(const toy *t, const double at[TOY_DIMENSIONS], size_t example)
 {
     double along = 0;
-    for (size_t d = 0; d < TOY_DIMENSIONS; d++)
+    double square = 0;
+    for (size_t d = 0; d < TOY_DIMENSIONS; d++) {
         along += (1 + 0.1 * toy_normal(31 + d, example)) * at[d];
-    return (float)(-2 + 0.1 * toy_normal(29, example) - t->harm * along);
+        square += at[d] * at[d];
+    }
+    return (float)(-2 + 0.1 * toy_normal(29, example) - t->harm * along - t->curve * square);
 }
 
 static inline bool toy_is_bad(const toy *t, cop_row row, const double at[TOY_DIMENSIONS])

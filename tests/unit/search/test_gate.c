@@ -181,13 +181,90 @@ static void test_guard_without_loss(void **state)
     assert_false(cop_guard_decide(base, base, 0, &right, 1, 1).accepted);
 }
 
+static cop_guard_decision said(double mean, double bound, double loss)
+{
+    return (cop_guard_decision){.paired = {.mean = mean}, .bound = bound, .loss = loss};
+}
+
+/* Harm of the power that is assumed, and doubt of the first, make nine tenths of what is
+ * allowed, beyond what the centre has of both. */
+static void test_shorter_steps_lose_what_is_allowed(void **state)
+{
+    (void)state;
+    uint64_t bits = 7;
+    size_t most = 0;
+    size_t none = 0;
+    for (size_t i = 0; i < 1000; i++) {
+        double u[5];
+        for (size_t k = 0; k < 5; k++) {
+            bits = bits * 6364136223846793005U + 1442695040888963407U;
+            u[k] = (double)(bits >> 40) / (double)(1 << 24);
+        }
+        const double loss = u[0] + 1e-3;
+        const double doubt = u[2] * loss + 1e-6;
+        const double mean = -(loss - doubt) - u[3] * 3 - 1e-6;
+        const double start = loss * (u[1] - 0.5);
+        const cop_guard_decision d = said(mean, mean - doubt, loss);
+        const cop_guard_decision centre = said(start, start - u[4] * loss / 3, loss);
+        for (int power = 1; power <= 2; power++) {
+            const double share = cop_guard_shorten(&d, &centre, power);
+            const double room = 0.9 * (loss + centre.bound);
+            const double harm = fmax(start - mean, 0);
+            const double more = fmax(doubt - u[4] * loss / 3, 0);
+            assert_true(share == 0 || (share >= 0.1 && share <= 0.75));
+            const double at = share == 0 ? 0.1 : share;
+            const double taken = harm * pow(at, power) + more * at;
+            if (share == 0) assert_true(taken > room - 1e-9);
+            if (share == 0.75) assert_true(taken < room + 1e-9);
+            if (share > 0 && share < 0.75) check_near(taken, room, 1e-9);
+            most += share == 0.75;
+            none += share == 0;
+        }
+    }
+    print_message("%zu of 2000 at the longest, %zu too short\n", most, none);
+    assert_true(most > 20 && most < 1000 && none > 20 && none < 1000);
+}
+
+static void test_shorter_steps_at_the_edges(void **state)
+{
+    (void)state;
+    const cop_guard_decision far = said(-0.12, -0.125, 0.02);
+    const cop_guard_decision half = said(-0.01, -0.01, 0.02);
+    const cop_guard_decision gone = said(-0.015, -0.02, 0.02);
+    check_near(cop_guard_shorten(&far, NULL, 1), 0.018 / 0.125, 1e-12);
+    check_near(cop_guard_shorten(&far, NULL, 2), 0.367025, 1e-6);
+    check_near(cop_guard_shorten(&far, &half, 2), 0.264213, 1e-6); /* half is gone */
+    /* Better in the mean, but one cannot be sure. */
+    const cop_guard_decision unsure = said(0.01, -0.05, 0.02);
+    check_near(cop_guard_shorten(&unsure, NULL, 1), 0.018 / 0.06, 1e-12);
+    check_near(cop_guard_shorten(&unsure, NULL, 2), 0.018 / 0.06, 1e-12);
+    /* Hardly any harm is no matter for the root. */
+    const cop_guard_decision hardly = said(-1e-18, -0.05, 0.02);
+    check_near(cop_guard_shorten(&hardly, NULL, 2), 0.018 / 0.05, 1e-12);
+    /* Nothing is allowed, all of it is gone, or next to nothing is left of the step. */
+    const cop_guard_decision strict = said(-0.1, -0.2, 0);
+    assert_true(cop_guard_shorten(&strict, NULL, 2) == 0);
+    assert_true(cop_guard_shorten(&far, &gone, 1) == 0);
+    assert_true(cop_guard_shorten(&far, &half, 1) == 0); /* 0.08 */
+    /* Not finite. */
+    const cop_guard_decision broken = said(NAN, NAN, 0.02);
+    check_near(cop_guard_shorten(&broken, NULL, 1), 0.75, 0);
+    check_near(cop_guard_shorten(&broken, &half, 2), 0.75, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_guard),          cmocka_unit_test(test_guard_without_loss),
-        cmocka_unit_test(test_paired),         cmocka_unit_test(test_paired_deviation),
-        cmocka_unit_test(test_raise_z),        cmocka_unit_test(test_decide),
-        cmocka_unit_test(test_reward_decides), cmocka_unit_test(test_measures_agree),
+        cmocka_unit_test(test_shorter_steps_lose_what_is_allowed),
+        cmocka_unit_test(test_shorter_steps_at_the_edges),
+        cmocka_unit_test(test_guard),
+        cmocka_unit_test(test_guard_without_loss),
+        cmocka_unit_test(test_paired),
+        cmocka_unit_test(test_paired_deviation),
+        cmocka_unit_test(test_raise_z),
+        cmocka_unit_test(test_decide),
+        cmocka_unit_test(test_reward_decides),
+        cmocka_unit_test(test_measures_agree),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
