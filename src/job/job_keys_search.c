@@ -404,16 +404,14 @@ static const cop_job_key keys[] = {
      .may_be_empty = true,
      .meaning =
          "What the result must not harm, such as [{task: text, data: text.jsonl, examples: "
-         "200, "
-         "loss: 0.02}]: so many examples of the data, drawn by splits.seed, are scored for the "
-         "base and for each proposal that passes the gate. It is accepted only if for each "
-         "guard the lower bound of the mean's change from the base, as far below it as the "
-         "gate's own, is above -loss, or no example is worse; else a shorter step is tried "
-         "(gate.tries). task: text is plain text, the "
-         "field \"text\" of each line, by its mean log-likelihood per token; any other task "
-         "but "
-         "exec, with the prompt that it has by itself, by the share of right answers, or the "
-         "mean reward where its rewards are graded. All four keys are needed."},
+         "200, loss: 0.02}]: so many examples of the data, drawn by splits.seed, are scored "
+         "for the base and for each proposal that passes the gate. It is accepted only if for "
+         "each guard the lower bound of the mean's change from the base, as far below it as "
+         "the gate's own, is above -loss, or no example is worse; else a shorter step is "
+         "tried (gate.tries). task: text is plain text, the field \"text\" of each line, by "
+         "its mean log-likelihood per token; any other task but exec, with the prompt that it "
+         "has by itself, by the share of right answers, or the mean reward where its rewards "
+         "are graded. All four keys are needed."},
 };
 
 const cop_job_key_table cop_job_keys_search = KEY_TABLE(keys);

@@ -110,12 +110,15 @@ static cop_status pass_gate(strategy *s, bool *improved, cop_error *err)
                                       .q = NAN,
                                       .beta = NAN,
                                       .refused = &refused};
-    const uint64_t left = cop_budget_left(&search->budget);
-    const size_t tries = search->in_turn ? (size_t)search->job->gate.tries : 1;
-    const size_t most = search->in_turn ? cop_budget_es_tries(search->job, left) : 1;
-    if (search->in_turn)
+    size_t tries = 1;
+    size_t most = 1;
+    if (search->in_turn) {
+        const uint64_t left = cop_budget_left(&search->budget);
+        tries = (size_t)search->job->gate.tries;
+        most = cop_budget_es_tries(search->job, left);
         COP_TRY(cop_search_note_step(search, "/gate/es", "tries at the gate", tries, most, left,
                                      err));
+    }
     const cop_gate_request request = {.path = "/gate/es",
                                       .title = "gate",
                                       .round = 0,

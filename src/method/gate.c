@@ -130,15 +130,17 @@ static cop_status ask_guards(contest *c, cop_gate_record *note, bool *accepted, 
     if (note->guards == NULL) return COP_ERR_MEMORY;
     const cop_status status = cop_guards_ask(search, candidate->vector, note->step,
                                              note->decision.z, note->guards, accepted, err);
+    if (status != COP_OK) {
+        cop_memory_free(note->guards);
+        note->guards = NULL;
+        return status;
+    }
     note->decision.accepted = *accepted;
-    if (status == COP_OK && !*accepted) {
+    if (!*accepted) {
         *candidate->refused = fabs(note->step);
         c->next_share = c->share * cop_guards_shorten(search, note->guards, power);
     }
-    if (status == COP_OK) return COP_OK;
-    cop_memory_free(note->guards);
-    note->guards = NULL;
-    return status;
+    return COP_OK;
 }
 
 /* Decides on what is tried, a row of its phase. */

@@ -257,8 +257,7 @@ const cop_task cop_task_arith = {
     .correctness =
         "the last number after ####, or else the last number, is the reference; a number has "
         "a digit; commas, and full stops around it, aside; Unicode's minus sign is one too; "
-        "only "
-        "the last 300 characters count",
+        "only the last 300 characters count",
     .vote = "the number without commas",
     .form = "a number after \"#### \"",
     .default_system = NULL,
