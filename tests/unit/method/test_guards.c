@@ -181,15 +181,15 @@ static void a_shorter_step_is_let_pass(void **state)
                       cop_method_at(m)->name, held->paired.mean, allowed, first->paired.mean);
         assert_true(held->bound > -allowed && held->paired.mean > first->paired.mean);
         /* The result is what was let through, not the whole step. */
-        double base = 0;
+        double square = 0;
         double at[TOY_DIMENSIONS] = {0};
         for (size_t s = 0; s < t.search.seed_count; s++) {
             for (size_t d = 0; d < TOY_DIMENSIONS; d++)
                 at[d] += t.search.centre[s] * toy_point(t.search.seeds[s], d);
         }
         for (size_t d = 0; d < TOY_DIMENSIONS; d++)
-            base += at[d] * at[d];
-        assert_true(fabs(-t.curve * base - held->paired.mean) < 1e-4);
+            square += at[d] * at[d];
+        assert_true(fabs(-t.curve * square - held->paired.mean) < 1e-4);
         toy_take_down(&t);
         toy_take_down(&far);
     }
@@ -350,7 +350,6 @@ int main(void)
         cmocka_unit_test(interrupted_runs_end_alike),
         cmocka_unit_test(budgets_cover_guards),
         cmocka_unit_test(what_an_older_version_began_goes_on_so),
-
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
