@@ -9,11 +9,6 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *isa_key(cop_isa isa)
-{
-    return cop_isa_name(isa);
-}
-
 cop_status cop_bench_noise(cop_bench *bench, cop_error *err)
 {
     enum { COUNT = 1 << 20 };
@@ -37,10 +32,10 @@ cop_status cop_bench_noise(cop_bench *bench, cop_error *err)
     for (int isa = 0; isa <= (int)cop_cpu_isa(); isa++) {
         const double ratio = rate[isa] / rate[0];
         if (bench->json == NULL)
-            (void)printf("  %-18s %9.0f %7.1fx\n", isa_key((cop_isa)isa), rate[isa] / 1e6,
+            (void)printf("  %-18s %9.0f %7.1fx\n", cop_isa_name((cop_isa)isa), rate[isa] / 1e6,
                          ratio);
         (void)json_object_set_new(
-            rows, isa_key((cop_isa)isa),
+            rows, cop_isa_name((cop_isa)isa),
             json_pack("{s:f, s:f}", "per_second", rate[isa], "ratio_to_scalar", ratio));
     }
     if (bench->json != NULL)

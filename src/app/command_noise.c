@@ -53,7 +53,7 @@ static const struct argp argp = {
     NULL,
     "Prints standard normal numbers of the noise (version 1), one hexadecimal binary32 bit "
     "pattern per line. The "
-    "same everywhere: see include/coppice/noise/noise.h for the definition.\v"
+    "same everywhere: see src/noise/NOISE.md for the definition.\v"
     "  coppice noise --seed 1 --tensor model.norm.weight --count 4",
     NULL,
     NULL,

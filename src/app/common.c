@@ -131,13 +131,8 @@ cop_status cop_app_parse_number(const char *option, const char *text, double low
 
 cop_status cop_app_parse_compute(const char *text, cop_compute *compute, cop_error *err)
 {
-    static const char *const names[] = {
-        [COP_COMPUTE_AUTO] = "auto", [COP_COMPUTE_F32] = "f32", [COP_COMPUTE_BF16] = "bf16"};
-    const size_t count = sizeof names / sizeof names[0];
-    const size_t found = cop_text_find_name(text, names, count);
-    COP_CHECK(found < count, err, COP_ERR_USAGE, "--compute %s: must be auto, f32 or bf16",
-              text);
-    *compute = (cop_compute)found;
+    COP_CHECK(cop_compute_parse(text, compute), err, COP_ERR_USAGE,
+              "--compute %s: must be auto, f32 or bf16", text);
     return COP_OK;
 }
 
@@ -181,7 +176,6 @@ cop_status cop_app_read_recipe(const char *path, cop_recipe **recipe, cop_error 
 {
     struct stat info;
     COP_CHECK(stat(path, &info) == 0, err, COP_ERR_FORMAT, "%s: %s", path, strerror(errno));
-    const size_t length = strlen(path);
     if (S_ISDIR(info.st_mode)) {
         char *const run = cop_text_join_path(path, "run.h5", err);
         if (run == NULL) return COP_ERR_MEMORY;
@@ -189,8 +183,7 @@ cop_status cop_app_read_recipe(const char *path, cop_recipe **recipe, cop_error 
         cop_memory_free(run);
         return status;
     }
-    if (length > 3 && strcmp(path + length - 3, ".h5") == 0)
-        return recipe_of_run(path, recipe, err);
+    if (cop_text_ends_in(path, ".h5")) return recipe_of_run(path, recipe, err);
     return cop_recipe_read(path, recipe, err);
 }
 

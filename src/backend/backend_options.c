@@ -12,6 +12,16 @@ bool cop_backend_kind_parse(const char *name, cop_backend_kind *kind)
     return true;
 }
 
+bool cop_compute_parse(const char *name, cop_compute *compute)
+{
+    static const char *const names[] = {
+        [COP_COMPUTE_AUTO] = "auto", [COP_COMPUTE_F32] = "f32", [COP_COMPUTE_BF16] = "bf16"};
+    const size_t found = cop_text_find_name(name, names, sizeof names / sizeof names[0]);
+    if (found == sizeof names / sizeof names[0]) return false;
+    *compute = (cop_compute)found;
+    return true;
+}
+
 bool cop_gemm_provider_parse(const char *name, cop_gemm_provider *provider)
 {
     static const char *const names[] = {[COP_GEMM_AUTO] = "auto",

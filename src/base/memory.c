@@ -11,7 +11,7 @@
 
 enum { ALIGNMENT = 64, LARGE_BYTES = 4 << 20 };
 
-_Bool cop_memory_multiply(size_t a, size_t b, size_t *product)
+bool cop_memory_multiply(size_t a, size_t b, size_t *product)
 {
     return !__builtin_mul_overflow(a, b, product);
 }

@@ -25,7 +25,13 @@ cop_status cop_thread_start(pthread_t *thread, pthread_mutex_t *mutex, pthread_c
     if (failed == 0) failed = pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     if (failed == 0) failed = pthread_cond_init(wake, &monotonic);
     if (failed == 0) failed = pthread_mutex_init(mutex, NULL);
-    if (failed == 0) failed = start_blocked(thread, body, context);
+    if (failed == 0) {
+        failed = start_blocked(thread, body, context);
+        if (failed != 0) {
+            (void)pthread_mutex_destroy(mutex);
+            (void)pthread_cond_destroy(wake);
+        }
+    }
     (void)pthread_condattr_destroy(&monotonic);
     /* Its stack is what there is no room for. */
     COP_CHECK(failed == 0, err, failed == EAGAIN ? COP_ERR_MEMORY : COP_ERR_INTERNAL,

@@ -48,7 +48,7 @@ const cop_safetensors_dtype *cop_safetensors_find_dtype(const char *text)
     return NULL;
 }
 
-_Bool cop_safetensors_count(const int64_t *shape, int rank, size_t *count)
+bool cop_safetensors_count(const int64_t *shape, int rank, size_t *count)
 {
     /* Zero extents are left out of the product first, so that [0, huge, huge] is refused too.
      */
@@ -68,7 +68,7 @@ _Bool cop_safetensors_count(const int64_t *shape, int rank, size_t *count)
     return true;
 }
 
-_Bool cop_safetensors_bytes(const cop_safetensors_dtype *dtype, size_t count, size_t *bytes)
+bool cop_safetensors_bytes(const cop_safetensors_dtype *dtype, size_t count, size_t *bytes)
 {
     enum { BYTE_BITS = 8 };
     size_t bits = 0;

@@ -36,10 +36,10 @@ typedef struct cop_safetensors {
 const cop_safetensors_dtype *cop_safetensors_find_dtype(const char *text);
 
 /* Elements of a shape [rank]; false if that, or an extent, is negative or too large. */
-_Bool cop_safetensors_count(const int64_t *shape, int rank, size_t *count);
+bool cop_safetensors_count(const int64_t *shape, int rank, size_t *count);
 
 /* Bytes of so many elements; false if they are too many, or do not fill a byte. */
-_Bool cop_safetensors_bytes(const cop_safetensors_dtype *dtype, size_t count, size_t *bytes);
+bool cop_safetensors_bytes(const cop_safetensors_dtype *dtype, size_t count, size_t *bytes);
 
 /* Parses and checks a whole file, bytes [size]. `origin` names it in messages. On success the
  * tensors cover the bytes from data_start to the end exactly, without overlap. */

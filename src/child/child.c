@@ -3,21 +3,20 @@
 
 #include "child/child_parts.h"
 #include "coppice/base/memory.h"
+#include "coppice/base/thread.h"
 
 #include <assert.h>
 #include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <time.h>
 #include <unistd.h>
 
 static const char default_form[] = "{\"id\": N, ...}";
 static const double default_grace_s = 2;
 static const size_t default_line_bytes = 1 << 20;
 static const size_t default_queue_bytes = 64 << 20;
-static const long poll_ns = 50000000; /* between two looks at `cancelled` */
+static const double poll_s = 0.05; /* between two looks at `cancelled` */
 
 static void wake(const cop_child *child)
 {
@@ -31,12 +30,9 @@ static void wake(const cop_child *child)
 
 static cop_status add_call(cop_child *child, uint64_t id, cop_error *err)
 {
-    void *calls = child->calls;
-    const cop_status status = cop_memory_grow(&calls, &child->call_capacity,
-                                              child->call_count + 1, sizeof *child->calls, err);
-    child->calls = calls;
-    if (status == COP_OK) child->calls[child->call_count++] = (cop_child_call){.id = id};
-    return status;
+    COP_GROW(child->calls, child->call_capacity, child->call_count + 1, err);
+    child->calls[child->call_count++] = (cop_child_call){.id = id};
+    return COP_OK;
 }
 
 /* --- requests --- */
@@ -94,18 +90,11 @@ cop_status cop_child_send(cop_child *child, json_t *request, uint64_t *id, cop_e
 /* Waits for a change, at most until it is time to look at `cancelled` again. */
 static void await_change(cop_child *child, bool briefly)
 {
-    if (!briefly) {
+    if (briefly) {
+        cop_thread_wait(&child->changed, &child->mutex, poll_s);
+    } else {
         (void)pthread_cond_wait(&child->changed, &child->mutex);
-        return;
     }
-    struct timespec until = {0};
-    (void)clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_nsec += poll_ns;
-    if (until.tv_nsec >= 1000000000) {
-        until.tv_nsec -= 1000000000;
-        until.tv_sec++;
-    }
-    (void)pthread_cond_timedwait(&child->changed, &child->mutex, &until);
 }
 
 /* With the mutex held: the call is no longer the caller's. */
@@ -206,33 +195,6 @@ static void free_child(cop_child *child)
     cop_memory_free(child);
 }
 
-/* Signals are for the threads of the program. A broken pipe is an error number here. */
-static int start_thread(cop_child *child)
-{
-    sigset_t all;
-    sigset_t before;
-    (void)sigfillset(&all);
-    int why = pthread_sigmask(SIG_SETMASK, &all, &before);
-    if (why != 0) return why;
-    why = pthread_create(&child->thread, NULL, cop_child_serve, child);
-    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return why;
-}
-
-static int make_locks(cop_child *child)
-{
-    pthread_condattr_t monotonic;
-    int why = pthread_condattr_init(&monotonic);
-    if (why != 0) return why;
-    why = pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    if (why == 0) why = pthread_cond_init(&child->changed, &monotonic);
-    (void)pthread_condattr_destroy(&monotonic);
-    if (why != 0) return why;
-    why = pthread_mutex_init(&child->mutex, NULL);
-    if (why != 0) (void)pthread_cond_destroy(&child->changed);
-    return why;
-}
-
 /* With the thread running: what became of the first start. */
 static cop_status await_start(cop_child *child, cop_error *err)
 {
@@ -255,19 +217,16 @@ cop_status cop_child_create(const cop_child_options *options, cop_child **child,
     created->idle = true;
     created->next_id = 1; /* 0 is no id in many languages */
     created->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    const int why = errno;
     cop_status status = copy_options(created, options, err);
-    int why = created->wake < 0 ? errno : 0;
-    if (status == COP_OK && why == 0) why = make_locks(created);
-    if (status == COP_OK && why == 0) {
-        why = start_thread(created);
-        if (why != 0) {
-            (void)pthread_cond_destroy(&created->changed);
-            (void)pthread_mutex_destroy(&created->mutex);
-        }
-    }
-    if (status == COP_OK && why != 0)
-        status = cop_error_set(err, COP_ERR_IO, "%s: no thread for it: %s", options->name,
+    if (status == COP_OK && created->wake < 0)
+        status = cop_error_set(err, COP_ERR_IO, "%s: no descriptor for it: %s", options->name,
                                strerror(why));
+    if (status == COP_OK) {
+        status = cop_thread_start(&created->thread, &created->mutex, &created->changed,
+                                  cop_child_serve, created, err);
+        if (status != COP_OK) (void)cop_error_prefix(err, "%s", options->name);
+    }
     if (status != COP_OK) {
         free_child(created);
         return status;
@@ -286,9 +245,7 @@ void cop_child_destroy(cop_child **child)
     c->closing = true;
     (void)pthread_mutex_unlock(&c->mutex);
     wake(c);
-    (void)pthread_join(c->thread, NULL);
-    (void)pthread_cond_destroy(&c->changed);
-    (void)pthread_mutex_destroy(&c->mutex);
+    cop_thread_join(c->thread, &c->mutex, &c->changed);
     free_child(c);
     *child = NULL;
 }

@@ -1,6 +1,5 @@
 /* A command as a process of its own, with pipes to all three standard streams. Private to
- * task/.
- */
+ * child/. */
 #ifndef COP_CHILD_PROCESS_H
 #define COP_CHILD_PROCESS_H
 

@@ -28,7 +28,7 @@ static cop_status evaluate_name(jinja_run *run, const jinja_node *node, jinja_va
     if (builtin == NULL) return refuse_global(run, node->text);
     jinja_callable *const made = cop_jinja_take(&run->arena, sizeof *made, run->err);
     if (made == NULL) return COP_ERR_UNSUPPORTED;
-    *made = (jinja_callable){.name = node->text, .builtin = builtin};
+    *made = (jinja_callable){.builtin = builtin};
     *out = (jinja_value){.kind = JINJA_CALLABLE, .callable = made};
     return COP_OK;
 }

@@ -100,13 +100,12 @@ static cop_status loop_changed(jinja_run *run, jinja_value self, const jinja_arg
     return COP_OK;
 }
 
-static cop_status make_method(jinja_run *run, jinja_loop *loop, jinja_text name,
-                              jinja_builtin builtin, jinja_value *out)
+static cop_status make_method(jinja_run *run, jinja_loop *loop, jinja_builtin builtin,
+                              jinja_value *out)
 {
     jinja_callable *const made = cop_jinja_take(&run->arena, sizeof *made, run->err);
     if (made == NULL) return COP_ERR_UNSUPPORTED;
-    *made = (jinja_callable){
-        .name = name, .builtin = builtin, .self = {.kind = JINJA_LOOP, .loop = loop}};
+    *made = (jinja_callable){.builtin = builtin, .self = {.kind = JINJA_LOOP, .loop = loop}};
     *out = (jinja_value){.kind = JINJA_CALLABLE, .callable = made};
     return COP_OK;
 }
@@ -145,8 +144,7 @@ cop_status cop_jinja_loop_get(jinja_run *run, jinja_loop *loop, jinja_text name,
     if (cop_jinja_text_is(name, "depth")) *out = cop_jinja_int(1);
     if (cop_jinja_text_is(name, "depth0")) *out = cop_jinja_int(0);
     if (cop_jinja_text_is(name, "previtem") && loop->index > 0) *out = loop->before;
-    if (cop_jinja_text_is(name, "cycle")) return make_method(run, loop, name, loop_cycle, out);
-    if (cop_jinja_text_is(name, "changed"))
-        return make_method(run, loop, name, loop_changed, out);
+    if (cop_jinja_text_is(name, "cycle")) return make_method(run, loop, loop_cycle, out);
+    if (cop_jinja_text_is(name, "changed")) return make_method(run, loop, loop_changed, out);
     return COP_OK;
 }

@@ -577,7 +577,7 @@ cop_status cop_jinja_find_method(jinja_run *run, jinja_value object, jinja_text 
     if (builtin == NULL) return COP_OK;
     jinja_callable *const method = cop_jinja_take(&run->arena, sizeof *method, run->err);
     if (method == NULL) return COP_ERR_UNSUPPORTED;
-    *method = (jinja_callable){.name = name, .builtin = builtin, .self = object};
+    *method = (jinja_callable){.builtin = builtin, .self = object};
     *out = (jinja_value){.kind = JINJA_CALLABLE, .callable = method};
     return COP_OK;
 }

@@ -38,7 +38,7 @@ cop_status cop_jinja_expect(jinja_parser *parser, jinja_token_kind kind, const c
 /* An expression; without `choice` no "a if b else c". */
 cop_status cop_jinja_parse_expression(jinja_parser *parser, bool choice, jinja_node **node);
 
-/* An expression, or several with commas: a tuple. `in` ends it too, where wanted. */
+/* An expression, or several with commas: a tuple. Where `parens` it may be empty. */
 cop_status cop_jinja_parse_tuple(jinja_parser *parser, bool choice, bool parens,
                                  jinja_node **node);
 

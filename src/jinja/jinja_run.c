@@ -101,7 +101,7 @@ static cop_status make_macro(jinja_run *run, const jinja_node *node, jinja_value
 {
     jinja_callable *const macro = cop_jinja_take(&run->arena, sizeof *macro, run->err);
     if (macro == NULL) return COP_ERR_UNSUPPORTED;
-    *macro = (jinja_callable){.name = node->text, .node = node, .scope = run->scope};
+    *macro = (jinja_callable){.node = node, .scope = run->scope};
     *out = (jinja_value){.kind = JINJA_CALLABLE, .callable = macro};
     return COP_OK;
 }

@@ -89,7 +89,6 @@ typedef enum jinja_node_kind {
     JINJA_NODE_BINARY,  /* a op b */
     JINJA_NODE_COMPARE, /* a, args: JINJA_NODE_OPERAND */
     JINJA_NODE_OPERAND, /* op a */
-    JINJA_NODE_CONCAT,  /* args, as text */
     JINJA_NODE_AND,     /* a, b */
     JINJA_NODE_OR,      /* a, b */
     JINJA_NODE_NOT,     /* a */

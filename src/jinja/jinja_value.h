@@ -96,7 +96,6 @@ typedef cop_status (*jinja_builtin)(jinja_run *run, jinja_value self,
                                     const jinja_arguments *args, jinja_value *out);
 
 typedef struct jinja_callable {
-    jinja_text name;
     jinja_builtin builtin;  /* NULL: a macro */
     jinja_value self;       /* of a method */
     const jinja_node *node; /* JINJA_NODE_MACRO or _CALL_BLOCK */

@@ -59,8 +59,8 @@ cop_status cop_json_compact(const char *json, size_t length, cop_text *text, cop
     return COP_OK;
 }
 
-_Bool cop_json_find_member(const char *json, size_t length, const char *key, const char **value,
-                           size_t *value_length)
+bool cop_json_find_member(const char *json, size_t length, const char *key, const char **value,
+                          size_t *value_length)
 {
     const size_t key_length = strlen(key);
     size_t at = skip_spaces(json, length, 0) + 1; /* past the '{' */

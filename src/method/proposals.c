@@ -12,11 +12,8 @@ static cop_status take_directions(const cop_search *search, const cop_candidates
                                   cop_proposals *proposals, cop_error *err)
 {
     for (size_t i = 0; i < found->count; i++) {
-        void *items = proposals->directions;
-        COP_TRY(cop_memory_grow(&items, &proposals->direction_capacity,
-                                proposals->direction_count + 1, sizeof *proposals->directions,
-                                err));
-        proposals->directions = items;
+        COP_GROW(proposals->directions, proposals->direction_capacity,
+                 proposals->direction_count + 1, err);
         double *const vector = cop_memory_alloc(search->seed_count, sizeof *vector, err);
         if (vector == NULL) return COP_ERR_MEMORY;
         double reference = found->items[i].reference;
@@ -85,10 +82,7 @@ cop_status cop_proposals_find_cloud(const cop_search *search, const cop_candidat
 cop_status cop_proposals_add(cop_proposals *proposals, size_t direction, double step,
                              double scale, cop_error *err)
 {
-    void *items = proposals->items;
-    COP_TRY(cop_memory_grow(&items, &proposals->capacity, proposals->count + 1,
-                            sizeof *proposals->items, err));
-    proposals->items = items;
+    COP_GROW(proposals->items, proposals->capacity, proposals->count + 1, err);
     proposals->items[proposals->count] = (cop_proposal){
         .direction = direction, .step = step, .scale = scale, .turn = proposals->count};
     proposals->count++;

@@ -83,14 +83,6 @@ cop_status cop_group_choose(sequence_group *group, size_t count, cop_error *err)
                                 group->results, err);
 }
 
-static bool is_stop(const cop_model_config *config, int32_t id)
-{
-    for (int32_t i = 0; i < config->stop_count; i++) {
-        if (config->stops[i] == id) return true;
-    }
-    return false;
-}
-
 cop_status cop_group_accept(sequence_group *group, sequence *of, int32_t id, cop_error *err)
 {
     const cop_generate_options *const options = group->options;
@@ -98,7 +90,7 @@ cop_status cop_group_accept(sequence_group *group, sequence *of, int32_t id, cop
     of->active = false;
     if (id < 0) out->finite = false;
     if (id < 0 || options->max_new_tokens == 0) return COP_OK;
-    if (is_stop(group->model->config, id)) {
+    if (cop_model_stops_at(group->model->config, id)) {
         out->stopped = true;
         return COP_OK;
     }

@@ -21,9 +21,7 @@ model_widths cop_model_widths(const cop_model_config *config)
     const size_t size = (size_t)config->head_size;
     const size_t query = (size_t)config->heads * size;
     const size_t qkv = query + 2 * (size_t)config->kv_heads * size;
-    return (model_widths){.query = query,
-                          .qkv = qkv,
-                          .input = larger(larger(width, query), inner),
+    return (model_widths){.input = larger(larger(width, query), inner),
                           .output = larger(larger(qkv, 2 * inner), width)};
 }
 

@@ -120,8 +120,6 @@ struct cop_model {
 
 /* Widths of the activations that a description needs, in elements per row. */
 typedef struct model_widths {
-    size_t query;  /* H E */
-    size_t qkv;    /* (H + 2 G) E */
     size_t input;  /* widest operand of a GEMM */
     size_t output; /* widest result of a GEMM, the head's left out */
 } model_widths;

@@ -75,7 +75,7 @@ static void ban_repeats(const rule_row *row, size_t n)
     }
 }
 
-static bool is_stop(const cop_model_config *config, int32_t id)
+bool cop_model_stops_at(const cop_model_config *config, int32_t id)
 {
     for (int32_t i = 0; i < config->stop_count; i++) {
         if (config->stops[i] == id) return true;
@@ -91,7 +91,7 @@ static void ban_words(const rule_row *row, const cop_generation_rules *rules)
         const size_t before = (size_t)rules->bad_ends[w] - start - 1;
         const int32_t last = rules->bad_words[start + before];
         /* A stop token may be part of a sequence, but not be one. */
-        if (before > length || (before == 0 && is_stop(row->config, last))) continue;
+        if (before > length || (before == 0 && cop_model_stops_at(row->config, last))) continue;
         size_t same = 0;
         while (same < before &&
                rules->bad_words[start + same] == token_at(row, length - before + same))

@@ -4,6 +4,9 @@
 
 #include "model/group.h"
 
+/* True if the id is a stop token's. */
+bool cop_model_stops_at(const cop_model_config *config, int32_t id);
+
 /* True if any rule can change a choice: then tokens are chosen on the host, one step at a time.
  */
 bool cop_rules_are_active(const cop_generation_rules *rules);

@@ -27,7 +27,7 @@ cop_status cop_phase_excerpt_create(const cop_phase *phase, const uint64_t *unit
     cop_phase_excerpt *const x = excerpt;
     assert(count >= 1 && units[count - 1] < phase->row_count * phase->row_units);
     assert(!(phase->sampling.temperature > 0)); /* a row's number tells its samples apart */
-    *x = (cop_phase_excerpt){.of_units = phase->row_units, .unit_count = count};
+    *x = (cop_phase_excerpt){.of_units = phase->row_units};
     memcpy(x->phase.path, phase->path, sizeof x->phase.path);
     x->rows = cop_memory_alloc(count, sizeof *x->rows, err);
     x->units = cop_memory_alloc(count, sizeof *x->units, err);

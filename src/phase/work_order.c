@@ -29,12 +29,11 @@ typedef struct cursor {
     size_t bytes, at;
 } cursor;
 
-static cop_status get(cursor *c, void *to, size_t count, size_t size, cop_error *err)
+static cop_status get(cursor *c, void *to, size_t bytes, cop_error *err)
 {
-    size_t bytes = 0;
-    COP_CHECK(cop_memory_multiply(count, size, &bytes) && bytes <= c->bytes - c->at, err,
-              COP_ERR_MPI, "a message from rank 0 is shorter than it says");
-    if (bytes > 0) memcpy(to, c->data + c->at, bytes);
+    COP_CHECK(bytes <= c->bytes - c->at, err, COP_ERR_MPI,
+              "a message from rank 0 is shorter than it says");
+    memcpy(to, c->data + c->at, bytes);
     c->at += bytes;
     return COP_OK;
 }
@@ -124,7 +123,7 @@ static cop_status get_runs(cursor *c, const size_t *list, size_t list_count,
     size_t at = 0;
     while (at < order->example_count) {
         example_run piece = {0};
-        COP_TRY(get(c, &piece, 1, sizeof piece, err));
+        COP_TRY(get(c, &piece, sizeof piece, err));
         COP_CHECK(piece.count > 0 && piece.count <= order->example_count - at &&
                       piece.first <= list_count && piece.count <= list_count - piece.first,
                   err, COP_ERR_MPI, "a message from rank 0 names examples that there are not");
@@ -142,16 +141,16 @@ cop_status cop_work_order_unpack(const cop_splits *splits, const void *data, siz
     cursor c = {.data = data, .bytes = bytes};
     order_header header = {0};
     *order = (cop_work_order){0};
-    COP_TRY(get(&c, &header, 1, sizeof header, err));
+    COP_TRY(get(&c, &header, sizeof header, err));
     COP_CHECK(header.row_units > 0, err, COP_ERR_MPI, "a phase from rank 0 has no units");
     uint32_t unit = 0;
     if ((header.flags & ORDER_CUTS) != 0) {
-        COP_TRY(get(&c, &unit, 1, sizeof unit, err));
+        COP_TRY(get(&c, &unit, sizeof unit, err));
         COP_CHECK(unit > 0, err, COP_ERR_MPI, "a phase from rank 0 has units of no examples");
     }
     order->unit = unit;
     order_sampling drawn = {0};
-    if ((header.flags & ORDER_SAMPLES) != 0) COP_TRY(get(&c, &drawn, 1, sizeof drawn, err));
+    if ((header.flags & ORDER_SAMPLES) != 0) COP_TRY(get(&c, &drawn, sizeof drawn, err));
     order->keeps_answers = (header.flags & ORDER_KEEPS_ANSWERS) != 0;
     order->sampling = (cop_sampling){
         .temperature = drawn.temperature, .top_p = drawn.top_p, .seed = drawn.seed};
@@ -251,11 +250,11 @@ static cop_status get_components(cursor *c, cop_component *components, size_t co
                                  cop_error *err)
 {
     for (size_t j = 0; j < count; j++)
-        COP_TRY(get(c, &components[j].seed, 1, sizeof(uint64_t), err));
+        COP_TRY(get(c, &components[j].seed, sizeof(uint64_t), err));
     for (size_t j = 0; j < count; j++)
-        COP_TRY(get(c, &components[j].amplitude, 1, sizeof(float), err));
+        COP_TRY(get(c, &components[j].amplitude, sizeof(float), err));
     for (size_t j = 0; j < count && sums; j++)
-        COP_TRY(get(c, &components[j].factor, 1, sizeof(float), err));
+        COP_TRY(get(c, &components[j].factor, sizeof(float), err));
     return COP_OK;
 }
 
@@ -265,7 +264,7 @@ static cop_status get_row(cursor *c, cop_work_rows *rows, size_t r, cop_error *e
     uint32_t head = 0;
     const size_t at = rows->start[r];
     rows->start[r + 1] = at;
-    COP_TRY(get(c, &head, 1, sizeof head, err));
+    COP_TRY(get(c, &head, sizeof head, err));
     const uint32_t own = head & ~ROW_HAS_SUMS;
     COP_CHECK(own <= (c->bytes - c->at) / COP_COMPONENT_BYTES, err, COP_ERR_MPI,
               "a message from rank 0 is shorter than it says");

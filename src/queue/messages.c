@@ -40,12 +40,12 @@ cop_status cop_message_send(cop_world *world, int rank, int tag, const void *hea
 {
     assert(rank >= 0 && rank < world->size && rank != world->rank);
     const size_t bytes = head_bytes + body_bytes;
-    COP_CHECK(bytes <= INT_MAX, err, COP_ERR_CONFIG,
-              "a message of %zu bytes to rank %d is too long", bytes, rank);
-    void *items = world->outbox;
-    COP_TRY(cop_memory_grow(&items, &world->outbox_capacity, world->outbox_count + 1,
-                            sizeof *world->outbox, err));
-    world->outbox = items;
+    COP_CHECK(
+        bytes <= INT_MAX, err, COP_ERR_CONFIG,
+        "a message of %zu bytes to rank %d is too long: fewer candidates (population.size) "
+        "make it shorter",
+        bytes, rank);
+    COP_GROW(world->outbox, world->outbox_capacity, world->outbox_count + 1, err);
     outgoing out = {.request = MPI_REQUEST_NULL, .data = cop_memory_alloc_raw(bytes, 1, err)};
     if (out.data == NULL) return COP_ERR_MEMORY;
     if (head_bytes > 0) memcpy(out.data, head, head_bytes);
@@ -105,9 +105,7 @@ cop_status cop_message_poll(cop_world *world, int rank, int tag, size_t limit, m
     m->bytes = 0;
     /* Even what nobody wants is received in full: Open MPI 4.1 writes past the end of a buffer
      * that is too small for a message from the same node. */
-    void *items = m->data;
-    COP_TRY(cop_memory_grow(&items, &m->capacity, bytes + 1, 1, err));
-    m->data = items;
+    COP_GROW(m->data, m->capacity, bytes + 1, err);
     bool whole = false;
     COP_TRY(receive(world, m, bytes, &whole, err));
     if (whole) count(world, m->tag, &world->traffic.received_bytes, bytes);

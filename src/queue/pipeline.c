@@ -64,7 +64,7 @@ bool cop_pipeline_has_units(const pipeline *p)
 /* --- the first step --- */
 
 /* Begins the units of a band -> coming. \return how many were. */
-static size_t begin_units(pipeline *p, const band *b)
+static size_t begin_units(pipeline *p, const cop_band *b)
 {
     pipeline_band *const c = &p->coming;
     const cop_error failure =
@@ -89,7 +89,7 @@ static size_t begin_units(pipeline *p, const band *b)
 
 cop_status cop_pipeline_begin(pipeline *p, cop_error *err)
 {
-    band next;
+    cop_band next;
     if (!cop_bands_next(&p->bands, &next)) return COP_OK;
     const size_t begun = begin_units(p, &next);
     const cop_status status = cop_pipeline_flush(p, err);

@@ -2,7 +2,7 @@
  *
  *     coppice-reaper PARENT PROGRAM NAME [ARGUMENT...]
  *
- * A rank starts it (task/spawn.h) with the command's standard streams, with a pipe that the
+ * A rank starts it (child/spawn.h) with the command's standard streams, with a pipe that the
  * rank alone holds open and one for what hinders a start. Whatever the command starts is in the
  * end a child of this process: who loses its parent is given to the nearest ancestor that asks
  * for it. So it needs no process group to find them, and neither a session nor a daemon gets

@@ -44,7 +44,8 @@ bool cop_scaling_has_table(cop_scaling scaling)
     return scaling == COP_SCALING_SPECTRAL || scaling == COP_SCALING_MODULAR;
 }
 
-bool cop_recipe_has_in_scope(const cop_recipe *recipe, const cop_tensor_info *tensor)
+/* Whether a tensor has a floating-point type, is used and in the recipe's scope. */
+static bool has_in_scope(const cop_recipe *recipe, const cop_tensor_info *tensor)
 {
     if (tensor->dtype == COP_DTYPE_OTHER || tensor->use == COP_TENSOR_UNUSED) return false;
     for (size_t i = 0; i < recipe->scope_count; i++)
@@ -114,8 +115,7 @@ static double norm_of(const cop_tensor_info *tensor, size_t rank, bool rows)
 /* Whether it gets noise at all. */
 static bool takes_noise(const cop_recipe *recipe, const cop_tensor_info *tensor)
 {
-    return tensor->original == NULL && tensor->count > 0 &&
-           cop_recipe_has_in_scope(recipe, tensor);
+    return tensor->original == NULL && tensor->count > 0 && has_in_scope(recipe, tensor);
 }
 
 static float scale_of(const cop_recipe *recipe, const cop_tensor_info *tensor,
@@ -168,7 +168,8 @@ cop_status cop_recipe_set_scales(cop_recipe *recipe, const cop_checkpoint *base,
     return COP_OK;
 }
 
-float cop_recipe_find_scale(const cop_recipe *recipe, const char *name)
+/* The scale of a tensor by its name, 0 where the table has none. */
+static float find_scale(const cop_recipe *recipe, const char *name)
 {
     size_t first = 0;
     size_t end = recipe->scale_count;
@@ -198,8 +199,7 @@ float cop_recipe_scale(const cop_recipe *recipe, const cop_checkpoint *base,
 {
     if (tensor->dtype == COP_DTYPE_OTHER || tensor->use == COP_TENSOR_UNUSED) return 0.0F;
     if (tensor->original != NULL) tensor = tensor->original;
-    if (!cop_recipe_has_in_scope(recipe, tensor)) return 0.0F;
+    if (!has_in_scope(recipe, tensor)) return 0.0F;
     if (recipe->scaling == COP_SCALING_RMS) return cop_checkpoint_rms(base, tensor);
-    return cop_scaling_has_table(recipe->scaling) ? cop_recipe_find_scale(recipe, tensor->name)
-                                                  : 1.0F;
+    return cop_scaling_has_table(recipe->scaling) ? find_scale(recipe, tensor->name) : 1.0F;
 }

@@ -138,12 +138,11 @@ static cop_status add_vote(const cop_phase *phase, size_t members, cop_result *m
                                .examples = phase->example_count};
     method->answers = members;
     method->test = cop_results_spent_rows(phase, 0, members);
-    if (members == 1)
-        return cop_results_add(results, method, cop_phase_scores(phase, 0), NULL, err);
+    if (members == 1) return cop_results_add(results, method, cop_phase_scores(phase, 0), err);
     float *const scores = cop_memory_alloc(phase->example_count, sizeof *scores, err);
     if (scores == NULL) return COP_ERR_MEMORY;
     cop_status status = cop_vote(&ballot, NULL, scores, err);
-    if (status == COP_OK) status = cop_results_add(results, method, scores, NULL, err);
+    if (status == COP_OK) status = cop_results_add(results, method, scores, err);
     cop_memory_free(scores);
     return status;
 }
@@ -173,7 +172,7 @@ static cop_status add_best_member(cop_search *search, const cop_phase *phase, co
     COP_TRY(cop_store_set_i64(search->phases->store, "/baselines/best_member/rank",
                               (int64_t)best, NULL,
                               "on support of the member that is best on test, from 0", err));
-    return cop_results_add(results, &method, cop_phase_scores(phase, best), NULL, err);
+    return cop_results_add(results, &method, cop_phase_scores(phase, best), err);
 }
 
 static cop_status run_members(cop_search *search, const cop_candidates *population,

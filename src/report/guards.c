@@ -1,5 +1,7 @@
 #include "report/guards.h"
 
+#include "report/run_file.h"
+
 #include <stdio.h>
 
 static json_t *decision_json(const cop_guard *guard, const cop_guard_decision *d)
@@ -27,11 +29,8 @@ static cop_guard_decision of_result(const cop_guard *guard)
 {
     if (guard->has_moved) return guard->centre;
     const double base = cop_phase_merit(guard->phase, 0, &guard->measure);
-    return (cop_guard_decision){.count = guard->count,
-                                .base = base,
-                                .mean = base,
-                                .loss = guard->loss,
-                                .accepted = true};
+    return (cop_guard_decision){
+        .base = base, .mean = base, .loss = guard->loss, .accepted = true};
 }
 
 json_t *cop_guards_result_json(const cop_search *search)
@@ -62,15 +61,6 @@ cop_status cop_guards_print(const cop_search *search, cop_text *text, cop_error 
     return COP_OK;
 }
 
-static double number(const cop_store *store, const char *group, const char *name)
-{
-    char path[192];
-    double value = 0;
-    (void)snprintf(path, sizeof path, "%s/%s", group, name);
-    (void)cop_store_get_f64(store, path, &value);
-    return value;
-}
-
 cop_status cop_guards_print_decision(const cop_store *store, const char *group, cop_text *text,
                                      cop_error *err)
 {
@@ -87,9 +77,9 @@ cop_status cop_guards_print_decision(const cop_store *store, const char *group, 
             text, err,
             "    guard %zu, %-9s base %.4f  now %.4f  change %+.4f  bound %+.4f  allowed "
             "%+.4f  %s\n",
-            g, task == NULL ? "?" : task, number(store, own, "base"),
-            number(store, own, "mean"), number(store, own, "change"),
-            number(store, own, "bound"), -number(store, own, "loss"),
+            g, task == NULL ? "?" : task, cop_run_file_number(store, own, "base"),
+            cop_run_file_number(store, own, "mean"), cop_run_file_number(store, own, "change"),
+            cop_run_file_number(store, own, "bound"), -cop_run_file_number(store, own, "loss"),
             accepted ? "let pass" : "refused"));
     }
 }

@@ -72,28 +72,21 @@ static const char *text_or(const cop_store *store, const char *path, const char 
     return text != NULL ? text : otherwise;
 }
 
-static const cop_store_array *start_column(const cop_store *store, const char *name,
-                                           cop_store_type type, size_t count)
-{
-    char path[64];
-    (void)snprintf(path, sizeof path, "/job/starts/%s", name);
-    const cop_store_array *const array = cop_store_get(store, path);
-    return array != NULL && array->rank == 1 && array->type == type && array->shape[0] >= count
-               ? array
-               : NULL;
-}
-
 /* The last starts, for a job that is requeued often has many. */
 static cop_status print_starts(const cop_store *store, cop_text *text, cop_error *err)
 {
     enum { SHOWN = 5 };
-    const cop_store_array *const times = start_column(store, "time", COP_STORE_TEXT, 1);
+    const cop_store_array *const times =
+        cop_run_file_column(store, "/job/starts/time", COP_STORE_TEXT, 1);
     const size_t count = times == NULL ? 0 : (size_t)times->shape[0];
-    const cop_store_array *const hosts = start_column(store, "host", COP_STORE_TEXT, count);
+    const cop_store_array *const hosts =
+        cop_run_file_column(store, "/job/starts/host", COP_STORE_TEXT, count);
     const cop_store_array *const backends =
-        start_column(store, "backends", COP_STORE_TEXT, count);
-    const cop_store_array *const ranks = start_column(store, "ranks", COP_STORE_I64, count);
-    const cop_store_array *const nodes = start_column(store, "nodes", COP_STORE_I64, count);
+        cop_run_file_column(store, "/job/starts/backends", COP_STORE_TEXT, count);
+    const cop_store_array *const ranks =
+        cop_run_file_column(store, "/job/starts/ranks", COP_STORE_I64, count);
+    const cop_store_array *const nodes =
+        cop_run_file_column(store, "/job/starts/nodes", COP_STORE_I64, count);
     if (hosts == NULL || backends == NULL || ranks == NULL || nodes == NULL) return COP_OK;
     COP_TRY(cop_text_format(text, err, "  starts    %zu%s\n", count,
                             count > SHOWN ? ", the last of them" : ""));
@@ -204,15 +197,6 @@ static cop_status print_phases(const cop_store *store, cop_text *text, cop_error
     return COP_OK;
 }
 
-static double number(const cop_store *store, const char *group, const char *name)
-{
-    char path[160];
-    double value = 0;
-    (void)snprintf(path, sizeof path, "%s/%s", group, name);
-    (void)cop_store_get_f64(store, path, &value);
-    return value;
-}
-
 static cop_status print_gate(const cop_store *store, cop_text *text, cop_error *err)
 {
     for (size_t n = 1;; n++) {
@@ -223,7 +207,7 @@ static cop_status print_gate(const cop_store *store, cop_text *text, cop_error *
         (void)snprintf(path, sizeof path, "%s/accepted", group);
         if (!cop_store_get_i64(store, path, &accepted)) return COP_OK;
         if (n == 1) COP_TRY(cop_text_format(text, err, "\n  gate decisions\n"));
-        const double share = number(store, group, "share");
+        const double share = cop_run_file_number(store, group, "share");
         char shorter[48] = "";
         if (share > 0 && share < 1)
             (void)snprintf(shorter, sizeof shorter, "; %.2g of the proposed step", share);
@@ -232,11 +216,14 @@ static cop_status print_gate(const cop_store *store, cop_text *text, cop_error *
             text, err,
             "  round %.0f try %.0f  %-9s  step %.5f  %+4.0f fixed %4.0f broken  mean %+.3f  "
             "bound %+.3f  %s%s\n",
-            number(store, group, "round"), number(store, group, "try"),
-            text_or(store, path, ""), number(store, group, "step"),
-            number(store, group, "fixes"), number(store, group, "regressions"),
-            number(store, group, "mean"), number(store, group, "bound"),
-            accepted ? "accepted" : "rejected", shorter));
+            cop_run_file_number(store, group, "round"),
+            cop_run_file_number(store, group, "try"), text_or(store, path, ""),
+            cop_run_file_number(store, group, "step"),
+            cop_run_file_number(store, group, "fixes"),
+            cop_run_file_number(store, group, "regressions"),
+            cop_run_file_number(store, group, "mean"),
+            cop_run_file_number(store, group, "bound"), accepted ? "accepted" : "rejected",
+            shorter));
         COP_TRY(cop_guards_print_decision(store, group, text, err));
     }
 }

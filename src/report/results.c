@@ -9,19 +9,15 @@
 enum { RESAMPLES = 10000 };
 
 cop_status cop_results_add(cop_results *results, const cop_result *method, const float *scores,
-                           cop_result **added, cop_error *err)
+                           cop_error *err)
 {
-    void *items = results->items;
-    COP_TRY(cop_memory_grow(&items, &results->capacity, results->count + 1,
-                            sizeof *results->items, err));
-    results->items = items;
+    COP_GROW(results->items, results->capacity, results->count + 1, err);
     float *const copy = cop_memory_alloc(results->examples, sizeof *copy, err);
     if (copy == NULL) return COP_ERR_MEMORY;
     if (results->examples > 0) memcpy(copy, scores, results->examples * sizeof *copy);
     cop_result *const made = &results->items[results->count++];
     *made = *method;
     made->scores = copy;
-    if (added != NULL) *added = made;
     return COP_OK;
 }
 

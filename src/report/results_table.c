@@ -1,17 +1,10 @@
 /* The final tables, from the run file. */
 #include "coppice/report/results.h"
 
+#include "report/run_file.h"
+
 #include <stdio.h>
 #include <string.h>
-
-static double number(const cop_store *store, const char *group, const char *name)
-{
-    char path[192];
-    double value = 0;
-    (void)snprintf(path, sizeof path, "%s/%s", group, name);
-    (void)cop_store_get_f64(store, path, &value);
-    return value;
-}
 
 static const char *title(const cop_store *store, const char *group)
 {
@@ -39,20 +32,22 @@ static cop_status print_accuracy(const cop_store *store, const char *group, bool
 {
     char p_base[8];
     char p_consolidated[8];
-    format_p(p_base, number(store, group, "p_base"));
-    format_p(p_consolidated, number(store, group, "p_consolidated"));
+    format_p(p_base, cop_run_file_number(store, group, "p_base"));
+    format_p(p_consolidated, cop_run_file_number(store, group, "p_consolidated"));
     const char *const names[2][3] = {{"accuracy", "accuracy_low", "accuracy_high"},
                                      {"reward", "reward_low", "reward_high"}};
     const char *const *const shown = names[is_on_reward(store) ? 1 : 0];
     COP_TRY(cop_text_format(text, err, "  %-25s %.3f  %.3f .. %.3f", title(store, group),
-                            number(store, group, shown[0]), number(store, group, shown[1]),
-                            number(store, group, shown[2])));
+                            cop_run_file_number(store, group, shown[0]),
+                            cop_run_file_number(store, group, shown[1]),
+                            cop_run_file_number(store, group, shown[2])));
     if (first) {
         COP_TRY(cop_text_format(text, err, "%36s", ""));
     } else {
         COP_TRY(cop_text_format(text, err, "  %+.3f  %+.3f .. %+.3f  %7s",
-                                number(store, group, "gain"), number(store, group, "gain_low"),
-                                number(store, group, "gain_high"), p_base));
+                                cop_run_file_number(store, group, "gain"),
+                                cop_run_file_number(store, group, "gain_low"),
+                                cop_run_file_number(store, group, "gain_high"), p_base));
     }
     return has_consolidated ? cop_text_format(text, err, "  %7s\n", p_consolidated)
                             : cop_text_append(text, "\n", 1, err);
@@ -61,11 +56,13 @@ static cop_status print_accuracy(const cop_store *store, const char *group, bool
 static cop_status print_cost(const cop_store *store, const char *group, cop_text *text,
                              cop_error *err)
 {
-    return cop_text_format(
-        text, err, "  %-25s %8.0f %10.0f %12.0f %9.0f %11.0f %10.3f\n", title(store, group),
-        number(store, group, "answers"), number(store, group, "search_evaluations"),
-        number(store, group, "search_tokens"), number(store, group, "test_evaluations"),
-        number(store, group, "test_tokens"), number(store, group, "gain_per_million_tokens"));
+    return cop_text_format(text, err, "  %-25s %8.0f %10.0f %12.0f %9.0f %11.0f %10.3f\n",
+                           title(store, group), cop_run_file_number(store, group, "answers"),
+                           cop_run_file_number(store, group, "search_evaluations"),
+                           cop_run_file_number(store, group, "search_tokens"),
+                           cop_run_file_number(store, group, "test_evaluations"),
+                           cop_run_file_number(store, group, "test_tokens"),
+                           cop_run_file_number(store, group, "gain_per_million_tokens"));
 }
 
 cop_status cop_results_print(const cop_store *store, cop_text *text, cop_error *err)

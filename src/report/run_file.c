@@ -28,6 +28,26 @@ cop_status cop_run_file_open(const char *path, char **file, cop_store **store, c
                            why.message);
 }
 
+/* --- single values and lists --- */
+
+double cop_run_file_number(const cop_store *store, const char *group, const char *name)
+{
+    char path[192];
+    double value = 0;
+    (void)snprintf(path, sizeof path, "%s/%s", group, name);
+    (void)cop_store_get_f64(store, path, &value);
+    return value;
+}
+
+const cop_store_array *cop_run_file_column(const cop_store *store, const char *path,
+                                           cop_store_type type, size_t count)
+{
+    const cop_store_array *const array = cop_store_get(store, path);
+    return array != NULL && array->rank == 1 && array->type == type && array->shape[0] >= count
+               ? array
+               : NULL;
+}
+
 /* --- JSON --- */
 
 static json_t *element_json(const cop_store_array *array, size_t i)

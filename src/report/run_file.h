@@ -11,6 +11,13 @@
 cop_status cop_run_file_open(const char *path, char **file, cop_store **store, cop_text *note,
                              cop_error *err);
 
+/* A number of a group; 0 where there is none. */
+double cop_run_file_number(const cop_store *store, const char *group, const char *name);
+
+/* A list of at least `count` entries of that type; NULL where there is none. */
+const cop_store_array *cop_run_file_column(const cop_store *store, const char *path,
+                                           cop_store_type type, size_t count);
+
 /* Appends what lies below `group` ("": all of it) as a JSON object of nested objects and lists.
  * NaN (not evaluated) becomes null; unsigned 64-bit numbers become strings, for a JSON number
  * does not hold all of them. `digits`: of a real number. */

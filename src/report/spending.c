@@ -1,5 +1,7 @@
 #include "report/spending.h"
 
+#include "report/run_file.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,26 +30,20 @@ static uint64_t limit_of(const cop_store *store, const char *path)
     return text == NULL ? 0 : strtoull(text, NULL, 10);
 }
 
-static const cop_store_array *column(const cop_store *store, const char *name,
-                                     cop_store_type type, size_t count)
-{
-    char path[64];
-    (void)snprintf(path, sizeof path, "/budget/%s", name);
-    const cop_store_array *const array = cop_store_get(store, path);
-    return array != NULL && array->rank == 1 && array->type == type && array->shape[0] >= count
-               ? array
-               : NULL;
-}
-
 /* The steps that the job wanted more of. */
 static cop_status print_steps(const cop_store *store, cop_text *text, cop_error *err)
 {
-    const cop_store_array *const step = column(store, "step", COP_STORE_TEXT, 0);
+    const cop_store_array *const step =
+        cop_run_file_column(store, "/budget/step", COP_STORE_TEXT, 0);
     const size_t count = step == NULL ? 0 : (size_t)step->shape[0];
-    const cop_store_array *const of = column(store, "of", COP_STORE_TEXT, count);
-    const cop_store_array *const wanted = column(store, "wanted", COP_STORE_I64, count);
-    const cop_store_array *const made = column(store, "made", COP_STORE_I64, count);
-    const cop_store_array *const left = column(store, "left", COP_STORE_I64, count);
+    const cop_store_array *const of =
+        cop_run_file_column(store, "/budget/of", COP_STORE_TEXT, count);
+    const cop_store_array *const wanted =
+        cop_run_file_column(store, "/budget/wanted", COP_STORE_I64, count);
+    const cop_store_array *const made =
+        cop_run_file_column(store, "/budget/made", COP_STORE_I64, count);
+    const cop_store_array *const left =
+        cop_run_file_column(store, "/budget/left", COP_STORE_I64, count);
     if (of == NULL || wanted == NULL || made == NULL || left == NULL) return COP_OK;
     for (size_t i = 0; i < count; i++) {
         const int64_t most = ((const int64_t *)wanted->data)[i];

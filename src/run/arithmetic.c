@@ -6,16 +6,11 @@
 #include <stdio.h>
 #include <string.h>
 
-static cop_compute compute_of(const cop_job *job)
-{
-    if (strcmp(job->backend.compute, "f32") == 0) return COP_COMPUTE_F32;
-    return strcmp(job->backend.compute, "bf16") == 0 ? COP_COMPUTE_BF16 : COP_COMPUTE_AUTO;
-}
-
 cop_backend_options cop_arithmetic_asked(const cop_job *job)
 {
-    cop_backend_options asked = {.compute = compute_of(job)};
+    cop_backend_options asked = {0};
     (void)cop_backend_kind_parse(job->backend.kind, &asked.kind); /* checked keys */
+    (void)cop_compute_parse(job->backend.compute, &asked.compute);
     (void)cop_gemm_provider_parse(job->backend.gemm, &asked.gemm);
     (void)cop_arithmetic_parse(job->backend.arithmetic, &asked.arithmetic);
     if (asked.arithmetic == COP_ARITHMETIC_AUTO && asked.gemm != COP_GEMM_AUTO)

@@ -29,8 +29,7 @@ static cop_status add_base(const cop_base_scores *base, cop_results *results, co
     cop_result method = {.group = "/final", .key = "base", .title = "base", .answers = 1};
     method.test = cop_results_spent_rows(base->phase, 0, 1);
     return cop_results_add(results, &method,
-                           cop_phase_scores(base->phase, 0) + base->start[COP_SPLIT_TEST], NULL,
-                           err);
+                           cop_phase_scores(base->phase, 0) + base->start[COP_SPLIT_TEST], err);
 }
 
 /* The method's result on test; the base's scores where it abstained. Without a test set there
@@ -52,7 +51,7 @@ static cop_status test_consolidated(cop_search *search, const cop_method *method
     results->has_consolidated = true;
     if (!improved || results->examples == 0) {
         if (!improved) result.test = results->items[0].test;
-        return cop_results_add(results, &result, results->items[0].scores, NULL, err);
+        return cop_results_add(results, &result, results->items[0].scores, err);
     }
     cop_phase *phase = NULL;
     COP_TRY(cop_phase_create(search->phases, "/final/test", "test",
@@ -63,7 +62,7 @@ static cop_status test_consolidated(cop_search *search, const cop_method *method
     if (status == COP_OK) {
         cop_progress_end(search->phases->progress, NULL);
         result.test = cop_results_spent_rows(phase, 0, 1);
-        status = cop_results_add(results, &result, cop_phase_scores(phase, 0), NULL, err);
+        status = cop_results_add(results, &result, cop_phase_scores(phase, 0), err);
     }
     cop_phase_destroy(&phase);
     return status;

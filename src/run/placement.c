@@ -92,7 +92,6 @@ cop_status cop_placement_plan(cop_rank *rank, size_t base_bytes, cop_error *err)
     const bool idle = cop_world_rank(rank->world) == 0 && cop_world_size(rank->world) > 1;
     neighbour mine;
     memset(&mine, 0, sizeof mine); /* all of it is sent, padding included */
-    cop_rank_count_computing(rank);
     cop_affinity_look(idle ? 0 : (int)rank->job->backend.threads, &mine.cores);
     if (!idle) find_gpu(rank, &mine.cores);
     if (!idle) warn_if_widened(rank);

@@ -85,10 +85,8 @@ cop_status cop_rank_create_recipe(const cop_job *job, const cop_checkpoint *base
                                   cop_recipe **recipe, cop_error *err)
 {
     COP_TRY(cop_recipe_create(recipe, err));
-    if (!cop_scaling_find(job->population.scaling, &(*recipe)->scaling))
-        (*recipe)->scaling = COP_SCALING_ABSOLUTE;
-    (void)cop_noise_kind_parse(job->population.noise,
-                               &(*recipe)->noise_rank); /* a checked key */
+    (void)cop_scaling_find(job->population.scaling, &(*recipe)->scaling); /* checked keys */
+    (void)cop_noise_kind_parse(job->population.noise, &(*recipe)->noise_rank);
     cop_status status =
         cop_recipe_set_scope(*recipe, (const char *const *)job->population.scope.data,
                              job->population.scope.count, err);

@@ -27,7 +27,6 @@ struct cop_keeper {
     bool stopping;       /* under the mutex, as all below */
     cop_keeper_view view;
     cop_error trouble; /* not yet taken */
-    uint64_t writes;
 };
 
 /* --- status.json --- */

@@ -129,9 +129,9 @@ cop_status cop_rundir_open(cop_rundir *dir, cop_error *err)
 /* Between two attempts while writing fails, and between two warnings at first and at last. */
 static const double retry_after_s = 10;
 static const double first_gap_s = 60;
+static const double last_gap_s = 3600;
 /* Between two looks at where the run directory is. */
 static const double look_every_s = 1;
-static const double last_gap_s = 3600;
 
 /* True if the warning may go out. */
 static bool let_through(cop_limiter *limiter)

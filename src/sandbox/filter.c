@@ -207,19 +207,23 @@ static cop_status export_program(scmp_filter_ctx context, struct sock_fprog *pro
 {
     const int fd = memfd_create("filter", MFD_CLOEXEC);
     COP_CHECK(fd >= 0, err, COP_ERR_IO, "cannot create a memory file: %s", strerror(errno));
-    const int failed = seccomp_export_bpf(context, fd);
+    int why = -seccomp_export_bpf(context, fd);
     struct stat info = {0};
-    ssize_t got = -1;
     const size_t size = sizeof(struct sock_filter);
-    if (failed == 0 && fstat(fd, &info) == 0 && info.st_size > 0 &&
-        info.st_size <= LARGEST_FILTER_BYTES) {
-        program->filter = cop_memory_alloc((size_t)info.st_size / size, size, err);
-        if (program->filter != NULL) got = pread(fd, program->filter, (size_t)info.st_size, 0);
+    if (why == 0 && fstat(fd, &info) != 0) why = errno;
+    if (why == 0 && (info.st_size <= 0 || info.st_size > LARGEST_FILTER_BYTES)) why = EFBIG;
+    if (why == 0) {
+        program->filter = cop_memory_alloc((size_t)info.st_size / size, size, NULL);
+        if (program->filter == NULL) why = ENOMEM;
+    }
+    if (why == 0) {
+        const ssize_t got = pread(fd, program->filter, (size_t)info.st_size, 0);
+        if (got != info.st_size) why = got < 0 ? errno : EIO;
     }
     (void)close(fd);
-    COP_CHECK(got > 0 && got == info.st_size, err, COP_ERR_INTERNAL,
-              "libseccomp cannot compile the filter: %s", strerror(-failed));
-    program->len = (unsigned short)((size_t)got / size);
+    COP_CHECK(why == 0, err, COP_ERR_INTERNAL, "libseccomp cannot compile the filter: %s",
+              strerror(why));
+    program->len = (unsigned short)((size_t)info.st_size / size);
     return COP_OK;
 }
 

@@ -21,7 +21,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { MIB = 1 << 20, HIGHEST_PLACE = 200, MOST_JOBS = 1024, DEFAULT_MEMORY_MIB = 512 };
+enum { MIB = 1 << 20, MOST_JOBS = 1024, DEFAULT_MEMORY_MIB = 512 };
 static const double default_timeout_s = 10;
 
 typedef struct arguments {

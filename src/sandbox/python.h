@@ -10,7 +10,6 @@
 typedef enum cop_role {
     COP_ROLE_GUEST, /**< runs the program; descriptors: link to the judge */
     COP_ROLE_JUDGE, /**< evaluates the tests; descriptors: link, request, verdict */
-    COP_ROLE_COUNT
 } cop_role;
 
 /** Exit code of a guest that tells why it ended. A program can feign it: it is a word. */

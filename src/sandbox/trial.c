@@ -24,8 +24,9 @@ static int make_order(const cop_request *request)
 {
     const int fd = memfd_create("request", MFD_CLOEXEC);
     if (fd < 0) return -1;
-    const int failed = cop_file_write(fd, request->text, request->length);
-    if (failed == 0 && lseek(fd, 0, SEEK_SET) == 0) return fd;
+    int failed = cop_file_write(fd, request->text, request->length);
+    if (failed == 0 && lseek(fd, 0, SEEK_SET) != 0) failed = errno;
+    if (failed == 0) return fd;
     (void)close(fd);
     errno = failed;
     return -1;

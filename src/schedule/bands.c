@@ -17,7 +17,7 @@ cop_bands cop_bands_of(uint64_t first, uint64_t count, uint64_t row_units, size_
     return bands;
 }
 
-bool cop_bands_next(cop_bands *b, band *next)
+bool cop_bands_next(cop_bands *b, cop_band *next)
 {
     if (b->left == 0) return false;
     for (;;) {
@@ -29,7 +29,8 @@ bool cop_bands_next(cop_bands *b, band *next)
         const uint64_t place = b->first % b->row_units;
         const uint64_t ahead = (b->column++ + b->row_units - place) % b->row_units;
         if (ahead >= b->end - b->first) continue; /* part of a row, which has no such unit */
-        *next = (band){.first = b->first + ahead,
+        *next =
+            (cop_band){.first = b->first + ahead,
                        .step = b->row_units,
                        .count = (size_t)((b->end - b->first - ahead - 1) / b->row_units + 1)};
         b->left -= next->count;

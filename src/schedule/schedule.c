@@ -24,7 +24,7 @@ typedef struct held_range {
     size_t at, count;
     size_t left;     /* units without an answer of this worker */
     cop_bands bands; /* those that come after the band at hand */
-    band band;       /* what of the band at hand has no answer yet */
+    cop_band band;   /* what of the band at hand has no answer yet */
 } held_range;
 
 enum { MOST_HELD = 2 }; /* the chunk at hand and the next one */
@@ -101,9 +101,7 @@ void cop_schedule_destroy(cop_schedule **schedule)
 
 static cop_status reserve(uint8_t **bytes, size_t *capacity, size_t count, cop_error *err)
 {
-    void *items = *bytes;
-    COP_TRY(cop_memory_grow(&items, capacity, count, 1, err));
-    *bytes = items;
+    COP_GROW(*bytes, *capacity, count, err);
     if (count > 0) memset(*bytes, 0, count);
     return COP_OK;
 }
@@ -176,7 +174,6 @@ cop_status cop_schedule_begin(cop_schedule *s, const cop_schedule_phase *phase, 
 void cop_schedule_join(cop_schedule *s, size_t worker, size_t lanes)
 {
     assert(worker < s->options.workers);
-    assert(worker < s->options.workers);
     worker_state *const w = &s->workers[worker];
     assert(lanes >= 1);
     w->held_count = 0;
@@ -191,10 +188,7 @@ void cop_schedule_join(cop_schedule *s, size_t worker, size_t lanes)
 
 static cop_status put_back(cop_schedule *s, const returned_unit *unit, cop_error *err)
 {
-    void *items = s->returned;
-    COP_TRY(cop_memory_grow(&items, &s->returned_capacity, s->returned_count + 1,
-                            sizeof *s->returned, err));
-    s->returned = items;
+    COP_GROW(s->returned, s->returned_capacity, s->returned_count + 1, err);
     s->returned[s->returned_count++] = *unit;
     return COP_OK;
 }

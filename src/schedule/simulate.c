@@ -26,7 +26,7 @@ typedef struct event {
     size_t worker;
     double seconds;           /* ANSWER */
     uint64_t unit;            /* ANSWER */
-    band band;                /* FINISH */
+    cop_band band;            /* FINISH */
     cop_schedule_chunk chunk; /* CHUNK */
 } event;
 
@@ -76,9 +76,7 @@ static bool before(const event *a, const event *b)
 
 static cop_status push(simulator *s, event e, cop_error *err)
 {
-    void *items = s->heap;
-    COP_TRY(cop_memory_grow(&items, &s->capacity, s->count + 1, sizeof *s->heap, err));
-    s->heap = items;
+    COP_GROW(s->heap, s->capacity, s->count + 1, err);
     e.order = s->order++;
     size_t i = s->count++;
     for (; i > 0 && before(&e, &s->heap[(i - 1) / 2]); i = (i - 1) / 2)

@@ -79,13 +79,10 @@ out:
     cop_memory_free(work.others);
     cop_memory_free(work.eigenvalue);
     cop_memory_free(work.vector);
-    if (status != COP_OK) cop_cloud_free(cloud);
+    if (status != COP_OK) {
+        cop_memory_free(cloud->eigenvalue);
+        cop_memory_free(cloud->principal);
+        *cloud = (cop_cloud){0};
+    }
     return status;
-}
-
-void cop_cloud_free(cop_cloud *cloud)
-{
-    cop_memory_free(cloud->eigenvalue);
-    cop_memory_free(cloud->principal);
-    *cloud = (cop_cloud){0};
 }

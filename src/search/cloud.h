@@ -14,21 +14,18 @@ typedef struct cop_cloud_input {
     size_t members, count;
 } cop_cloud_input;
 
-/** Spectrum of a cloud; free with cop_cloud_free(). */
+/** Spectrum of a cloud. */
 typedef struct cop_cloud {
     double trace;
     double effective_rank; /**< exp of the normalised eigenvalues' entropy; 0 if all vanish */
     size_t rank;
-    double *eigenvalue; /**< [rank], falling, not negative */
-    double *principal;  /**< [rank, count], orthonormal rows, zero outside the cloud */
+    double *eigenvalue; /**< [rank], falling, not negative; owned */
+    double *principal;  /**< [rank, count], orthonormal rows, zero outside the cloud; owned */
 } cop_cloud;
 
 /** Computes it, with at most `rank` principal directions (and no more than there are members).
  */
 cop_status cop_cloud_create(const cop_cloud_input *input, size_t rank, cop_cloud *cloud,
                             cop_error *err);
-
-/** Frees what a cloud owns. */
-void cop_cloud_free(cop_cloud *cloud);
 
 #endif

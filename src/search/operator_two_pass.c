@@ -21,7 +21,6 @@ static cop_status run(const cop_operator_input *in, cop_directions *directions, 
                                 .beta = beta,
                                 .amplitude = merge.direction, /* ownership moves */
                                 .reference = merge.mean_rss,
-                                .effective_rank = merge.effective_rank,
                                 .rank = merge.rank,
                                 .eigenvalue = merge.eigenvalue,
                                 .principal = merge.principal};
@@ -34,7 +33,4 @@ static cop_status run(const cop_operator_input *in, cop_directions *directions, 
     return COP_OK;
 }
 
-const cop_operator cop_operator_two_pass = {
-    .name = "two-pass",
-    .summary = "CoRP's merge of the elite, weighted by reward, alignment and dispersion",
-    .run = run};
+const cop_operator cop_operator_two_pass = {.name = "two-pass", .run = run};

@@ -47,7 +47,6 @@ static cop_status describe_cloud(const cop_operator_input *in, cop_direction *di
         cop_cloud cloud;
         status = cop_cloud_create(&input, in->rank, &cloud, err);
         if (status == COP_OK) {
-            direction->effective_rank = cloud.effective_rank;
             direction->rank = cloud.rank;
             direction->eigenvalue = cloud.eigenvalue; /* ownership moves */
             direction->principal = cloud.principal;
@@ -129,10 +128,7 @@ static cop_status run_z_score(const cop_operator_input *in, cop_directions *dire
     return give(in, a, directions, err);
 }
 
-const cop_operator cop_operator_z_score = {
-    .name = "z-score",
-    .summary = "every candidate by its reward above or below the mean",
-    .run = run_z_score};
+const cop_operator cop_operator_z_score = {.name = "z-score", .run = run_z_score};
 
 /* --- centred ranks --- */
 
@@ -176,10 +172,7 @@ static cop_status run_rank(const cop_operator_input *in, cop_directions *directi
     return give(in, a, directions, err);
 }
 
-const cop_operator cop_operator_rank = {
-    .name = "rank",
-    .summary = "every candidate by its rank among the rewards, equals sharing theirs",
-    .run = run_rank};
+const cop_operator cop_operator_rank = {.name = "rank", .run = run_rank};
 
 /* --- precision-weighted examples --- */
 
@@ -217,7 +210,4 @@ static cop_status run_precision(const cop_operator_input *in, cop_directions *di
     return give(in, a, directions, err);
 }
 
-const cop_operator cop_operator_precision = {
-    .name = "precision",
-    .summary = "every candidate by its scores, examples weighted by how rarely they differ",
-    .run = run_precision};
+const cop_operator cop_operator_precision = {.name = "precision", .run = run_precision};

@@ -80,7 +80,7 @@ cop_gate_decision cop_gate_decide(const float *proposal, const float *centre, si
 cop_guard_decision cop_guard_decide(const float *proposal, const float *base, size_t count,
                                     const cop_measure *measure, double loss, double z)
 {
-    cop_guard_decision decision = {.count = count, .loss = loss, .z = z};
+    cop_guard_decision decision = {.loss = loss, .z = z};
     decision.paired = cop_paired_compare(proposal, base, count, measure, 1.0);
     if (count == 0) return decision;
     decision.base = cop_measure_mean(measure, base, count);

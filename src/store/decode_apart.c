@@ -10,6 +10,7 @@
  */
 #include "store/decode_apart.h"
 
+#include "coppice/base/file.h"
 #include "coppice/base/memory.h"
 #include "store/hdf_decode.h"
 #include "store/tree.h"
@@ -108,15 +109,7 @@ static bool give_up(int pipe)
 
 static bool put(const void *data, size_t bytes)
 {
-    const char *at = data;
-    while (bytes > 0) {
-        const ssize_t done = write(0, at, bytes);
-        if (done < 0 && errno == EINTR) continue;
-        if (done <= 0) return false;
-        at += done;
-        bytes -= (size_t)done;
-    }
-    return true;
+    return cop_file_write(0, data, bytes) == 0;
 }
 
 static int32_t length_of(const char *text)

@@ -19,8 +19,8 @@ cop_status cop_store_disk_write(const char *path, const cop_store_bytes *bytes, 
 
 /* Reads and checks the seal. The file is opened once: another process may rename a new one over
  * it meanwhile. What is wrong with it is in *verdict:
- *   COP_OK: INTACT. COP_ERR_FORMAT: DAMAGED or OTHER_SCHEMA. COP_ERR_IO: MISSING, or INTACT
- *   where it could not be read for another reason. */
+ *   COP_OK: INTACT. COP_ERR_FORMAT: DAMAGED, OTHER_SCHEMA or REWRITTEN. COP_ERR_IO: MISSING,
+ *   or INTACT where it could not be read for another reason. */
 cop_status cop_store_disk_read(const char *path, cop_store_bytes *bytes,
                                cop_store_verdict *verdict, cop_error *err);
 

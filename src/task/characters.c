@@ -94,6 +94,17 @@ bool cop_slice_equal(cop_slice a, cop_slice b)
     return a.length == b.length && (a.length == 0 || memcmp(a.data, b.data, a.length) == 0);
 }
 
+bool cop_slice_is(cop_slice slice, const char *text)
+{
+    return slice.length == strlen(text) && memcmp(slice.data, text, slice.length) == 0;
+}
+
+bool cop_slice_begins(cop_slice slice, const char *text)
+{
+    const size_t length = strlen(text);
+    return slice.length >= length && memcmp(slice.data, text, length) == 0;
+}
+
 cop_slice cop_slice_of(const cop_text *text)
 {
     return (cop_slice){text->data != NULL ? text->data : "", text->length};

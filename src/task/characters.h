@@ -32,6 +32,8 @@ cop_slice cop_slice_tail(const char *text, size_t length, size_t count);
 cop_slice cop_slice_strip(cop_slice slice);
 
 bool cop_slice_equal(cop_slice a, cop_slice b);
+bool cop_slice_is(cop_slice slice, const char *text);
+bool cop_slice_begins(cop_slice slice, const char *text);
 
 /* Bytes of the minus sign that ends at `end`, ASCII's or U+2212; 0 for none. */
 size_t cop_slice_minus_before(cop_slice text, size_t end);

@@ -226,13 +226,6 @@ static cop_status append_options(const json_t *choices, const cop_choice_labels 
     return COP_OK;
 }
 
-static cop_status set_field(json_t *example, const char *name, json_t *value, cop_error *err)
-{
-    COP_CHECK(json_object_set_new(example, name, value) == 0, err, COP_ERR_MEMORY,
-              "no memory for field \"%s\"", name);
-    return COP_OK;
-}
-
 /* Keeps the labels of an example's own, which then are part of its reference. */
 static cop_status set_labels(json_t *example, const cop_choice_labels *labels, cop_error *err)
 {
@@ -241,7 +234,7 @@ static cop_status set_labels(json_t *example, const cop_choice_labels *labels, c
     for (size_t i = 0; i < labels->count && good; i++)
         good = json_array_append_new(list, json_string(labels->texts[i].data)) == 0;
     COP_CHECK(good, err, COP_ERR_MEMORY, "no memory for field \"labels\"");
-    return set_field(example, "labels", list, err);
+    return cop_task_set_field(example, "labels", list, err);
 }
 
 /* What the prompt asks for. */
@@ -269,12 +262,14 @@ static cop_status prepare(json_t *example, cop_error *err)
     const json_t *const choices = json_object_get(example, "choices");
     if (choices != NULL) {
         COP_TRY_OUT(append_options(choices, &labels, &options, err));
-        COP_TRY_OUT(
-            set_field(example, "options", json_stringn(options.data, options.length), err));
+        COP_TRY_OUT(cop_task_set_field(example, "options",
+                                       json_stringn(options.data, options.length), err));
     }
     if (!labels.assumed) COP_TRY_OUT(set_labels(example, &labels, err));
-    COP_TRY_OUT(set_field(example, "label_kind", json_string(name_kind(&labels)), err));
-    COP_TRY_OUT(set_field(example, "answer", json_string(labels.texts[right].data), err));
+    COP_TRY_OUT(
+        cop_task_set_field(example, "label_kind", json_string(name_kind(&labels)), err));
+    COP_TRY_OUT(
+        cop_task_set_field(example, "answer", json_string(labels.texts[right].data), err));
 out:
     cop_text_free(&options);
     free_labels(&labels);

@@ -22,6 +22,13 @@ cop_status cop_task_find_answer(const json_t *example, const json_t **answer, co
     return cop_task_find_field(example, "answer", answer, err);
 }
 
+cop_status cop_task_set_field(json_t *example, const char *name, json_t *value, cop_error *err)
+{
+    COP_CHECK(json_object_set_new(example, name, value) == 0, err, COP_ERR_MEMORY,
+              "no memory for field \"%s\"", name);
+    return COP_OK;
+}
+
 cop_status cop_task_append_answer(cop_text *text, const json_t *answer, cop_error *err)
 {
     if (json_is_number(answer)) return cop_task_append_number(text, answer, err);

@@ -58,9 +58,9 @@ cop_status cop_math_prepare(json_t *example, cop_error *err)
     COP_TRY(cop_task_find_answer(example, &answer, err));
     if (!json_is_array(answer)) return COP_OK;
     cop_status status = cop_math_append_reference(&text, answer, err);
-    if (status == COP_OK &&
-        json_object_set_new(example, "answer", json_stringn(text.data, text.length)) != 0)
-        status = cop_error_set(err, COP_ERR_MEMORY, "no memory for field \"answer\"");
+    if (status == COP_OK)
+        status =
+            cop_task_set_field(example, "answer", json_stringn(text.data, text.length), err);
     cop_text_free(&text);
     return status;
 }

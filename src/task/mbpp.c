@@ -73,9 +73,9 @@ static cop_status prepare(json_t *example, cop_error *err)
     COP_TRY(check_tests(example, err));
     cop_text lines = {0};
     cop_status status = append_lines(&lines, json_object_get(example, "test_list"), err);
-    if (status == COP_OK &&
-        json_object_set_new(example, "tests", json_stringn(lines.data, lines.length)) != 0)
-        status = cop_error_set(err, COP_ERR_MEMORY, "no memory for field \"tests\"");
+    if (status == COP_OK)
+        status =
+            cop_task_set_field(example, "tests", json_stringn(lines.data, lines.length), err);
     cop_text_free(&lines);
     return status;
 }

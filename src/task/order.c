@@ -120,14 +120,6 @@ static cop_status append_story(const json_t *example, const story *s, cop_text *
     return COP_OK;
 }
 
-static cop_status set_string(json_t *example, const char *name, const cop_text *text,
-                             cop_error *err)
-{
-    COP_CHECK(json_object_set_new(example, name, json_stringn(text->data, text->length)) == 0,
-              err, COP_ERR_MEMORY, "no memory for field \"%s\"", name);
-    return COP_OK;
-}
-
 static cop_status prepare(json_t *example, cop_error *err)
 {
     story s = {0};
@@ -141,8 +133,10 @@ static cop_status prepare(json_t *example, cop_error *err)
     for (size_t i = 0; i < SENTENCES; i++)
         COP_TRY_OUT(cop_text_format(&answer, err, "%s%c", i == 0 ? "" : ",",
                                     (char)('A' + s.places[i])));
-    COP_TRY_OUT(set_string(example, "story", &text, err));
-    COP_TRY_OUT(set_string(example, "answer", &answer, err));
+    COP_TRY_OUT(
+        cop_task_set_field(example, "story", json_stringn(text.data, text.length), err));
+    COP_TRY_OUT(
+        cop_task_set_field(example, "answer", json_stringn(answer.data, answer.length), err));
 out:
     cop_text_free(&text);
     cop_text_free(&answer);

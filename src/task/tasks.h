@@ -31,6 +31,9 @@ cop_status cop_task_find_field(const json_t *example, const char *name, const js
 /* As cop_task.answer, for tasks whose answer is the field "answer" of any kind. */
 cop_status cop_task_find_answer(const json_t *example, const json_t **answer, cop_error *err);
 
+/* Sets a field of the example to `value`, whose reference it takes. */
+cop_status cop_task_set_field(json_t *example, const char *name, json_t *value, cop_error *err);
+
 /* A reference that is a string or a number, as text; COP_ERR_FORMAT otherwise. */
 cop_status cop_task_append_answer(cop_text *text, const json_t *answer, cop_error *err);
 

@@ -131,13 +131,6 @@ static size_t find_standard(const char *key)
     return cop_text_find_name(key, standard_names, STANDARD_NAMES);
 }
 
-static bool names_token(const char *key)
-{
-    static const char end[] = "_token";
-    const size_t length = strlen(key);
-    return length >= sizeof end - 1 && strcmp(key + length - (sizeof end - 1), end) == 0;
-}
-
 /* Sets the token of a name, in its old place if there is one. */
 static cop_status set_named(entry_list *list, const entry *added, cop_error *err)
 {
@@ -180,7 +173,7 @@ static cop_status read_named(gatherer *self, const char *key, const json_t *valu
                              cop_error *err)
 {
     const size_t standard = find_standard(key);
-    if (standard == STANDARD_NAMES && !names_token(key)) return COP_OK;
+    if (standard == STANDARD_NAMES && !cop_text_ends_in(key, "_token")) return COP_OK;
     entry e = {.name = key, .token.special = map};
     if (standard < STANDARD_NAMES) {
         if (!json_is_null(value)) COP_TRY(read_value(value, key, &e, err));

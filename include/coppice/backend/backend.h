@@ -414,6 +414,9 @@ static inline cop_status cop_matrix_rebuild_staged(cop_backend *backend, cop_mat
 /** What `backend.compute` asks for. */
 typedef enum cop_compute { COP_COMPUTE_AUTO, COP_COMPUTE_F32, COP_COMPUTE_BF16 } cop_compute;
 
+/** Reads "auto", "f32" or "bf16". \return false for anything else. */
+bool cop_compute_parse(const char *name, cop_compute *compute);
+
 /** Who multiplies matrices on the CPU. */
 typedef enum cop_gemm_provider {
     /** What the arithmetic asks for: own kernels if it is defined, otherwise oneDNN where this

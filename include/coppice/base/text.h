@@ -44,7 +44,8 @@ cop_status cop_text_read_optional(cop_text *text, const char *directory, const c
                                   size_t limit_bytes, bool *found, cop_error *err);
 
 /** Writes a file atomically: a temporary one beside it, flushed, fsynced, renamed over `path`,
- * the directory fsynced. On failure an old file at `path` is untouched. */
+ * the directory fsynced. On failure an old file at `path` is untouched, unless all but the
+ * directory's fsync has succeeded. */
 cop_status cop_text_write_file(const char *path, const char *bytes, size_t length,
                                cop_error *err);
 

@@ -9,7 +9,7 @@
 
 #include <pthread.h>
 
-/** Initialises mutex and condition and starts the thread. */
+/** Initialises mutex and condition and starts the thread; on failure neither is left. */
 cop_status cop_thread_start(pthread_t *thread, pthread_mutex_t *mutex, pthread_cond_t *wake,
                             void *(*body)(void *), void *context, cop_error *err);
 

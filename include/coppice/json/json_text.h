@@ -9,6 +9,7 @@
 #include "coppice/base/text.h"
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 /** cop_json_read() of an object or a list; duplicate keys are COP_ERR_FORMAT like any other
@@ -20,7 +21,7 @@ cop_status cop_json_compact(const char *json, size_t length, cop_text *text, cop
 
 /** The text of member `key` of the object json [length], which is valid: *value
  * [*value_length]. \return false if there is none with the key spelt without escapes. */
-_Bool cop_json_find_member(const char *json, size_t length, const char *key, const char **value,
-                           size_t *value_length);
+bool cop_json_find_member(const char *json, size_t length, const char *key, const char **value,
+                          size_t *value_length);
 
 #endif

@@ -14,8 +14,7 @@ typedef struct cop_phase_excerpt {
     size_t of_units; /**< units per row of the phase that it is of */
     size_t first;    /**< unit of a row there that is the row's unit 0 here */
     size_t *rows;    /**< [phase.row_count] there; owned */
-    uint64_t *units; /**< [unit_count] what is to be scored, rising; owned */
-    size_t unit_count;
+    uint64_t *units; /**< [count] what is to be scored, rising; owned */
 } cop_phase_excerpt;
 
 /** The least excerpt with units [count >= 1], rising, of a phase that draws no samples: of the

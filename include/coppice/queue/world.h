@@ -38,8 +38,8 @@ typedef struct cop_traffic {
     /** Of these bytes, both ways, what is said to and by each rank whatever it evaluates: that
      * it is ready, lives, shall stop; the order of each phase. */
     uint64_t rank_bytes;
-    /** Gathers and agreements: what this rank would send and receive if rank 0 talked to every
-     * other rank by itself, the most that any algorithm moves through it. */
+    /** Gathers, broadcasts and agreements: what this rank would send and receive if rank 0
+     * talked to every other rank by itself, the most that any algorithm moves through it. */
     uint64_t collective_bytes;
 } cop_traffic;
 

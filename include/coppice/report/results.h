@@ -46,10 +46,9 @@ typedef struct cop_results {
     bool has_consolidated; /**< and it is one merged model, which all are compared with */
 } cop_results;
 
-/** Adds a method; scores [examples] are copied. *added (may be NULL) is valid until the next.
- */
+/** Adds a method; scores [examples] are copied. */
 cop_status cop_results_add(cop_results *results, const cop_result *method, const float *scores,
-                           cop_result **added, cop_error *err);
+                           cop_error *err);
 
 /** What the phases below a group of the run file took; "" for all. */
 cop_spent cop_results_spent(const cop_store *store, const char *group);

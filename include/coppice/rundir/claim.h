@@ -1,7 +1,6 @@
 /** \file claim.h
  * Whose run directory it is, without locks: many network file systems have none that work.
  *
- *
  * A claim is a file ".claim.N" of one record, made whole by hard link (or, where there are no
  * links, with O_EXCL), that its owner refreshes in place. N only ever rises, so the owner is
  * whoever made the highest one: to take over from N is to make N + 1, which succeeds for one

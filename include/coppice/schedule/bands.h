@@ -9,11 +9,11 @@
 #include <stdint.h>
 
 /** Units first, first + step, ..., [count]: different rows on the same examples. */
-typedef struct band {
+typedef struct cop_band {
     uint64_t first;
     uint64_t step; /**< units of a row */
     size_t count;
-} band;
+} cop_band;
 
 /** What is left of a chunk: as many rows at a time as there are lanes, and of these the units
  * of one column (the same examples) after those of the other. With one lane the order is that
@@ -29,6 +29,6 @@ typedef struct cop_bands {
 cop_bands cop_bands_of(uint64_t first, uint64_t count, uint64_t row_units, size_t lanes);
 
 /** Takes the next band; false if there is none. */
-bool cop_bands_next(cop_bands *bands, band *next);
+bool cop_bands_next(cop_bands *bands, cop_band *next);
 
 #endif

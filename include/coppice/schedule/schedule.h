@@ -166,7 +166,7 @@ typedef struct cop_simulation_result {
 } cop_simulation_result;
 
 /** Runs the schedule under a simulated clock. COP_ERR_UNIT: no worker is left, or a unit failed
- *  `attempts` times in a row beyond reason. Deterministic but for schedule_s. */
+ *  100 times. Deterministic but for schedule_s. */
 cop_status cop_schedule_simulate(const cop_simulation *simulation,
                                  cop_simulation_result *result, cop_error *err);
 

@@ -29,10 +29,9 @@ typedef struct cop_operator_input {
 
 /** One direction, and the cloud of the candidates that made it. */
 typedef struct cop_direction {
-    double q, beta;    /**< NaN where the operator has none */
-    double *amplitude; /**< [N] of unit norm */
-    double reference;  /**< natural length of the step, in weight units: the mean's RSS norm */
-    double effective_rank;
+    double q, beta;     /**< NaN where the operator has none */
+    double *amplitude;  /**< [N] of unit norm */
+    double reference;   /**< natural length of the step, in weight units: the mean's RSS norm */
     size_t rank;        /**< rows of `principal` */
     double *eigenvalue; /**< [rank], falling */
     double *principal;  /**< [rank, N] orthonormal rows */
@@ -46,8 +45,7 @@ typedef struct cop_directions {
 
 /** An operator. Operators are constant data. */
 typedef struct cop_operator {
-    const char *name;    /**< in the job file */
-    const char *summary; /**< one line for people */
+    const char *name; /**< in the job file */
     cop_status (*run)(const cop_operator_input *input, cop_directions *directions,
                       cop_error *err);
 } cop_operator;

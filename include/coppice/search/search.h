@@ -139,7 +139,6 @@ typedef struct cop_gate_decision {
 /** What a guard says of a proposal. */
 typedef struct cop_guard_decision {
     cop_paired paired; /**< against the base */
-    size_t count;      /**< examples */
     double base, mean; /**< of the base and of the proposal */
     double loss;       /**< that is allowed */
     double z;          /**< after Bonferroni */

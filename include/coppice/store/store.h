@@ -97,7 +97,8 @@ cop_status cop_store_read(const char *path, cop_store **store, cop_error *err);
 
 /** Reads `path`, or if it is missing or damaged "<path>.prev"; *used_previous and `why`
  *  (cleared if all is well) tell. Neither file there: *store NULL and COP_OK. A file of another
- *  schema, or that cannot be read for now, is an error: it is not passed over. */
+ *  schema, one that was rewritten since, or that cannot be read for now, is an error: it is not
+ *  passed over. */
 cop_status cop_store_read_latest(const char *path, cop_store **store, bool *used_previous,
                                  cop_error *why, cop_error *err);
 

@@ -107,9 +107,8 @@ dnnl_status_t cop_onednn_layout_create(cop_onednn_layout **made, size_t rows, si
                                        dnnl_data_type_t type, dnnl_format_tag_t tag)
 {
     const dnnl_dims_t dims = {(dnnl_dim_t)rows, (dnnl_dim_t)columns};
-    cop_error unused = {0};
     *made = NULL;
-    cop_onednn_layout *const layout = cop_memory_alloc(1, sizeof *layout, &unused);
+    cop_onednn_layout *const layout = cop_memory_alloc(1, sizeof *layout, NULL);
     if (layout == NULL) return dnnl_out_of_memory;
     return give(layout, describe(layout, dims, type, tag), made);
 }
@@ -118,11 +117,10 @@ dnnl_status_t cop_onednn_layout_query(cop_onednn_layout **made,
                                       const_dnnl_primitive_desc_t primitive, dnnl_query_t which,
                                       int index)
 {
-    cop_error unused = {0};
     *made = NULL;
     const layout_view found = dnnl_primitive_desc_query_md(primitive, which, index);
     if (found == NULL) return dnnl_invalid_arguments;
-    cop_onednn_layout *const layout = cop_memory_alloc(1, sizeof *layout, &unused);
+    cop_onednn_layout *const layout = cop_memory_alloc(1, sizeof *layout, NULL);
     if (layout == NULL) return dnnl_out_of_memory;
     return give(layout, hold(layout, found), made);
 }

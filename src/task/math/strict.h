@@ -199,8 +199,7 @@ typedef struct cop_strict_item {
 } cop_strict_item;
 
 /* The elements of a list, a set or a union, or a node itself.
-eturn how many, 0 for an empty
- * set; SIZE_MAX where there are too many. */
+ * \return how many, 0 for an empty set; SIZE_MAX where there are too many. */
 size_t cop_strict_find_items(const cop_strict_tree *tree, uint16_t node,
                              cop_strict_item items[COP_STRICT_MOST_ITEMS]);
 

@@ -15,18 +15,6 @@ static uint32_t hash_name(cop_slice name)
     return hash;
 }
 
-static bool is_word(cop_slice text, const char *word)
-{
-    return text.length == strlen(word) && memcmp(text.data, word, text.length) == 0;
-}
-
-static bool is_among(const char *const *words, size_t count, cop_slice word)
-{
-    for (size_t i = 0; i < count; i++)
-        if (is_word(word, words[i])) return true;
-    return false;
-}
-
 /* --- tokens --- */
 
 typedef struct lexer {
@@ -95,8 +83,8 @@ static void add_entry(lexer *l, const cop_strict_entry *found, cop_slice word)
 
 static void add_letter(lexer *l, cop_slice letter)
 {
-    const bool e = is_word(letter, "e");
-    const bool i = is_word(letter, "i");
+    const bool e = cop_slice_is(letter, "e");
+    const bool i = cop_slice_is(letter, "i");
     cop_strict_token token = {.code = e || i ? COP_STRICT_CONSTANT : COP_STRICT_NAME,
                               .text = letter};
     token.name = e ? COP_STRICT_E : i ? COP_STRICT_I : hash_name(letter);
@@ -207,7 +195,8 @@ static void add_words(lexer *l)
         letters = letters || is_letter(text.data[i]);
     if (text.length == 0) {
         l->spaced = true;
-    } else if (is_word(text, "and") || is_word(text, "or") || is_word(text, ",")) {
+    } else if (cop_slice_is(text, "and") || cop_slice_is(text, "or") ||
+               cop_slice_is(text, ",")) {
         add(l, (cop_strict_token){.code = COP_STRICT_COMMA, .text = text});
     } else if (letters) {
         add(l, (cop_strict_token){.code = COP_STRICT_UNIT, .text = text});
@@ -222,9 +211,10 @@ static void add_environment(lexer *l, cop_strict_code code)
     static const char *const matrices[] = {"pmatrix", "bmatrix", "matrix", "array", "Bmatrix"};
     const cop_slice name = take_group(l);
     const bool known =
-        name.data != NULL && is_among(matrices, sizeof matrices / sizeof matrices[0], name);
+        name.data != NULL &&
+        cop_strict_is_among(matrices, sizeof matrices / sizeof matrices[0], name);
     add(l, (cop_strict_token){.code = known ? code : COP_STRICT_UNKNOWN, .text = name});
-    if (known && code == COP_STRICT_BEGIN && is_word(name, "array")) (void)take_group(l);
+    if (known && code == COP_STRICT_BEGIN && cop_slice_is(name, "array")) (void)take_group(l);
 }
 
 static void add_command(lexer *l)
@@ -240,15 +230,15 @@ static void add_command(lexer *l)
         add_entry(l, found, word);
         return;
     }
-    if (is_among(texts, sizeof texts / sizeof texts[0], word)) {
+    if (cop_strict_is_among(texts, sizeof texts / sizeof texts[0], word)) {
         add_words(l);
-    } else if (is_word(word, "begin")) {
+    } else if (cop_slice_is(word, "begin")) {
         add_environment(l, COP_STRICT_BEGIN);
-    } else if (is_word(word, "end")) {
+    } else if (cop_slice_is(word, "end")) {
         add_environment(l, COP_STRICT_FINISH);
-    } else if (is_word(word, "mathbb")) {
+    } else if (cop_slice_is(word, "mathbb")) {
         const cop_slice name = take_group(l);
-        const bool reals = name.data != NULL && is_word(name, "R");
+        const bool reals = name.data != NULL && cop_slice_is(name, "R");
         add(l, (cop_strict_token){.code = reals ? COP_STRICT_REALS : COP_STRICT_UNKNOWN});
     } else {
         const bool known = cop_strict_is_greek(word);

@@ -11,7 +11,7 @@ __extension__ typedef unsigned __int128 wide;
 static const uint64_t primes[COP_STRICT_PRIMES] = {2305843009213693921u, 2305843009213693693u};
 static const uint64_t roots[COP_STRICT_PRIMES] = {583529827753931384u, 966685122347009555u};
 
-enum { MOST_FACTORIAL = 1000, MOST_EXACT_POWER = 64, MOST_REPEATED_POWER = 1024 };
+enum { MOST_FACTORIAL = 1000, MOST_REPEATED_POWER = 1024 };
 
 /* --- arithmetic --- */
 

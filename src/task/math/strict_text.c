@@ -12,11 +12,6 @@ static bool is_letter(char c)
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
 }
 
-static bool begins(cop_slice text, const char *word)
-{
-    return text.length >= strlen(word) && memcmp(text.data, word, strlen(word)) == 0;
-}
-
 /* Bytes that `text` begins with and that do not matter; *opens: a brace that goes with its
  * partner is the last of them. */
 static size_t match_filler(cop_slice text, bool *opens)
@@ -28,7 +23,7 @@ static size_t match_filler(cop_slice text, bool *opens)
                                           "\t",     "\n",      "\r",  "~"};
     *opens = false;
     for (size_t i = 0; i < sizeof wrappers / sizeof wrappers[0]; i++) {
-        if (!begins(text, wrappers[i])) continue;
+        if (!cop_slice_begins(text, wrappers[i])) continue;
         *opens = true;
         return strlen(wrappers[i]);
     }
@@ -36,7 +31,7 @@ static size_t match_filler(cop_slice text, bool *opens)
         const size_t size = strlen(fillers[i]);
         const bool longer = is_letter(fillers[i][size - 1]) && size < text.length &&
                             is_letter(text.data[size]); /* \leftarrow */
-        if (begins(text, fillers[i]) && !longer) return size;
+        if (cop_slice_begins(text, fillers[i]) && !longer) return size;
     }
     return 0;
 }
@@ -59,7 +54,7 @@ static cop_status append_plain(cop_text *plain, cop_slice text, bool *wrapped, c
         }
         const bool unseen = close && ((hidden >> (depth - 1)) & 1u) != 0;
         depth -= close;
-        if (size == 0 && begins(text, "\\dfrac")) {
+        if (size == 0 && cop_slice_begins(text, "\\dfrac")) {
             COP_TRY(cop_text_append(plain, "\\frac", 5, err));
             size = strlen("\\dfrac");
         } else if (size == 0) {

@@ -175,23 +175,18 @@ static const char *const greek[] = {"alpha",  "beta",  "gamma", "delta", "epsilo
                                     "lambda", "mu",    "nu",    "phi",   "varphi",  "psi",
                                     "rho",    "sigma", "tau",   "omega", "ell",     "xi"};
 
-static bool is_word(cop_slice text, const char *word)
-{
-    return text.length == strlen(word) && memcmp(text.data, word, text.length) == 0;
-}
-
 static const cop_strict_entry *find_entry(const cop_strict_entry *table, size_t count,
                                           cop_slice word)
 {
     for (size_t i = 0; i < count; i++)
-        if (is_word(word, table[i].word)) return &table[i];
+        if (cop_slice_is(word, table[i].word)) return &table[i];
     return NULL;
 }
 
-static bool is_among(const char *const *words, size_t count, cop_slice word)
+bool cop_strict_is_among(const char *const *words, size_t count, cop_slice word)
 {
     for (size_t i = 0; i < count; i++)
-        if (is_word(word, words[i])) return true;
+        if (cop_slice_is(word, words[i])) return true;
     return false;
 }
 
@@ -211,10 +206,10 @@ const cop_strict_entry *cop_strict_find_word(cop_slice word)
 
 bool cop_strict_is_unit(cop_slice word)
 {
-    return is_among(units, COUNT(units), word);
+    return cop_strict_is_among(units, COUNT(units), word);
 }
 
 bool cop_strict_is_greek(cop_slice word)
 {
-    return is_among(greek, COUNT(greek), word);
+    return cop_strict_is_among(greek, COUNT(greek), word);
 }

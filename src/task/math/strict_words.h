@@ -15,6 +15,8 @@ typedef struct cop_strict_entry {
 const cop_strict_entry *cop_strict_find_command(cop_slice word);
 const cop_strict_entry *cop_strict_find_word(cop_slice word);
 
+/* Whether a word is one of words [count]. */
+bool cop_strict_is_among(const char *const *words, size_t count, cop_slice word);
 bool cop_strict_is_unit(cop_slice word);
 bool cop_strict_is_greek(cop_slice word);
 

@@ -2,6 +2,8 @@
  * cut off or wrong, and the sandbox has the last word. */
 #include "task/program/python_text.h"
 
+#include "task/characters.h"
+
 #include <ctype.h>
 #include <string.h>
 
@@ -29,17 +31,6 @@ static cop_slice skip_spaces(cop_slice text)
     while (text.length > 0 && (text.data[0] == ' ' || text.data[0] == '\t'))
         text = behind(text, 1);
     return text;
-}
-
-static bool equals(cop_slice text, const char *word)
-{
-    return text.length == strlen(word) && memcmp(text.data, word, text.length) == 0;
-}
-
-static bool begins(cop_slice text, const char *start)
-{
-    const size_t length = strlen(start);
-    return text.length >= length && memcmp(text.data, start, length) == 0;
 }
 
 static bool has(cop_slice text, const char *part)
@@ -82,7 +73,7 @@ size_t cop_python_indent(cop_slice line)
 /* `a, b as c`: names with dots, each alone or renamed. */
 static bool is_import_list(cop_slice text)
 {
-    if (begins(text, "(") || begins(text, "*")) return true;
+    if (cop_slice_begins(text, "(") || cop_slice_begins(text, "*")) return true;
     do {
         cop_slice name = {0};
         text = skip_spaces(text);
@@ -90,14 +81,15 @@ static bool is_import_list(cop_slice text)
             name = (cop_slice){text.data, word_length(text)};
             if (name.length == 0) return false;
             text = behind(text, name.length);
-        } while (begins(text, ".") && (text = behind(text, 1)).length > 0);
+        } while (cop_slice_begins(text, ".") && (text = behind(text, 1)).length > 0);
         text = skip_spaces(text);
-        if (begins(text, "as ")) {
+        if (cop_slice_begins(text, "as ")) {
             (void)take_word(&text);
             (void)take_word(&text);
         }
-    } while (begins(text, ",") && (text = behind(text, 1)).length > 0);
-    return text.length == 0 || begins(text, "#") || begins(text, ";") || begins(text, "\\");
+    } while (cop_slice_begins(text, ",") && (text = behind(text, 1)).length > 0);
+    return text.length == 0 || cop_slice_begins(text, "#") || cop_slice_begins(text, ";") ||
+           cop_slice_begins(text, "\\");
 }
 
 static bool ends_in_colon(cop_slice line)
@@ -111,20 +103,21 @@ static bool is_keyword_statement(cop_slice word, cop_slice rest)
     static const char *const openers[] = {"if", "elif", "while", "with", "except", "match"};
     static const char *const alone[] = {"try", "else", "finally"};
     static const char *const simple[] = {"assert", "raise", "del", "global", "pass"};
-    if (equals(word, "async")) word = take_word(&rest);
-    if (equals(word, "def") || equals(word, "class")) {
+    if (cop_slice_is(word, "async")) word = take_word(&rest);
+    if (cop_slice_is(word, "def") || cop_slice_is(word, "class")) {
         const cop_slice name = take_word(&rest);
-        return name.length > 0 && (begins(rest, "(") || begins(rest, ":") || begins(rest, "["));
+        return name.length > 0 && (cop_slice_begins(rest, "(") || cop_slice_begins(rest, ":") ||
+                                   cop_slice_begins(rest, "["));
     }
-    if (equals(word, "import")) return is_import_list(rest);
-    if (equals(word, "from")) return has(rest, " import ") || has(rest, " import(");
-    if (equals(word, "for")) return has(rest, " in ") && has(rest, ":");
+    if (cop_slice_is(word, "import")) return is_import_list(rest);
+    if (cop_slice_is(word, "from")) return has(rest, " import ") || has(rest, " import(");
+    if (cop_slice_is(word, "for")) return has(rest, " in ") && has(rest, ":");
     for (size_t i = 0; i < sizeof alone / sizeof *alone; i++)
-        if (equals(word, alone[i])) return begins(rest, ":");
+        if (cop_slice_is(word, alone[i])) return cop_slice_begins(rest, ":");
     for (size_t i = 0; i < sizeof openers / sizeof *openers; i++)
-        if (equals(word, openers[i])) return ends_in_colon(rest) || has(rest, ": ");
+        if (cop_slice_is(word, openers[i])) return ends_in_colon(rest) || has(rest, ": ");
     for (size_t i = 0; i < sizeof simple / sizeof *simple; i++)
-        if (equals(word, simple[i])) return true;
+        if (cop_slice_is(word, simple[i])) return true;
     return false;
 }
 
@@ -135,7 +128,7 @@ static bool is_assignment(cop_slice text)
     while (length < text.length && strchr("+-*/%@&|^<>:", text.data[length]) != NULL)
         length++;
     const cop_slice rest = behind(text, length);
-    return begins(rest, "=") && !begins(rest, "==") && length <= 3;
+    return cop_slice_begins(rest, "=") && !cop_slice_begins(rest, "==") && length <= 3;
 }
 
 /* Behind an opening bracket that stands first: what follows its end; all if it has none here.
@@ -166,17 +159,19 @@ static bool is_expression_statement(cop_slice line)
             called = rest.data[0] == '(';
             rest = skip_brackets(rest);
         }
-        if (begins(rest, ".") && word_length(behind(rest, 1)) > 0) {
+        if (cop_slice_begins(rest, ".") && word_length(behind(rest, 1)) > 0) {
             rest = behind(rest, 1);
             continue;
         }
         rest = skip_spaces(rest);
-        if (called && (rest.length == 0 || begins(rest, "#") || begins(rest, ";"))) return true;
-        if (begins(rest, ",")) {
+        if (called &&
+            (rest.length == 0 || cop_slice_begins(rest, "#") || cop_slice_begins(rest, ";")))
+            return true;
+        if (cop_slice_begins(rest, ",")) {
             rest = skip_spaces(behind(rest, 1));
             continue;
         }
-        return is_assignment(rest) || (begins(rest, ":") && has(rest, " = "));
+        return is_assignment(rest) || (cop_slice_begins(rest, ":") && has(rest, " = "));
     }
 }
 
@@ -185,7 +180,9 @@ bool cop_python_is_statement(cop_slice line)
     line = without_end(line);
     if (line.length == 0) return false;
     if (strchr("#@", line.data[0]) != NULL) return true;
-    if (begins(line, "\"\"\"") || begins(line, "'''") || begins(line, "r\"\"\"")) return true;
+    if (cop_slice_begins(line, "\"\"\"") || cop_slice_begins(line, "'''") ||
+        cop_slice_begins(line, "r\"\"\""))
+        return true;
     if (strchr("([{)]}", line.data[0]) != NULL) {
         const char last = line.data[line.length - 1];
         return line.length <= 2 || strchr(")]},:", last) != NULL;
@@ -210,7 +207,7 @@ static cop_slice pass_long_text(cop_python_state *state, cop_slice line)
     for (; line.length > 0; line = behind(line, 1)) {
         if (line.data[0] == '\\' && line.length > 1) {
             line = behind(line, 1);
-        } else if (begins(line, end)) {
+        } else if (cop_slice_begins(line, end)) {
             state->quote = 0;
             return behind(line, 3);
         }
@@ -222,7 +219,7 @@ static cop_slice pass_text(cop_python_state *state, cop_slice line)
 {
     const char quote = line.data[0];
     const char three[] = {quote, quote, quote, '\0'};
-    if (begins(line, three)) {
+    if (cop_slice_begins(line, three)) {
         state->quote = quote;
         return pass_long_text(state, behind(line, 3));
     }
@@ -280,7 +277,7 @@ static bool binds(cop_slice text, cop_slice name)
         cop_slice rest = skip_spaces(line);
         if (!mentions(rest, name)) continue;
         const cop_slice first = take_word(&rest);
-        if (equals(first, "def")) {
+        if (cop_slice_is(first, "def")) {
             const char *const body = memmem(line.data, line.length, "):", 2);
             const size_t length = body != NULL ? (size_t)(body - line.data) : line.length;
             if (mentions((cop_slice){line.data, length}, name)) return true;
@@ -306,7 +303,7 @@ static bool visit_imports(cop_slice text, visitor *visit, const void *context)
         const cop_slice word = {text.data, word_length(text)};
         const bool ends = word.length == 0 && text.data[0] == ',';
         if (ends && visit(name, COP_PYTHON_NONE, context)) return true;
-        if (equals(word, "as"))
+        if (cop_slice_is(word, "as"))
             renamed = true;
         else if (word.length > 0 && (name.length == 0 || renamed || ends))
             name = word;
@@ -323,23 +320,24 @@ static bool visit_line(cop_slice line, visitor *visit, const void *context)
 {
     cop_slice rest = line;
     cop_slice word = take_word(&rest);
-    if (equals(word, "async")) word = take_word(&rest);
-    if (equals(word, "def") || equals(word, "class"))
+    if (cop_slice_is(word, "async")) word = take_word(&rest);
+    if (cop_slice_is(word, "def") || cop_slice_is(word, "class"))
         return visit(take_word(&rest), COP_PYTHON_DEFINED, context);
-    if (equals(word, "import")) return visit_imports(rest, visit, context);
-    if (equals(word, "from")) {
+    if (cop_slice_is(word, "import")) return visit_imports(rest, visit, context);
+    if (cop_slice_is(word, "from")) {
         const char *const list = memmem(rest.data, rest.length, " import", 7);
         return list != NULL &&
                visit_imports(behind(rest, (size_t)(list - rest.data) + 7), visit, context);
     }
-    while (word.length > 0 && begins(rest, ",")) {
+    while (word.length > 0 && cop_slice_begins(rest, ",")) {
         if (memchr(rest.data, '=', rest.length) != NULL &&
             visit(word, COP_PYTHON_ASSIGNED, context))
             return true;
         rest = skip_spaces(behind(rest, 1));
         word = take_word(&rest);
     }
-    const bool assigned = is_assignment(rest) || (begins(rest, ":") && has(rest, " = "));
+    const bool assigned =
+        is_assignment(rest) || (cop_slice_begins(rest, ":") && has(rest, " = "));
     return word.length > 0 && assigned && visit(word, COP_PYTHON_ASSIGNED, context);
 }
 
@@ -416,7 +414,8 @@ bool cop_python_only_imports(cop_slice program)
         cop_python_pass_line(&state, line);
         line = without_end(line);
         if (!begun || line.length == 0 || line.data[0] == '#') continue;
-        if (!begins(line, "import ") && !begins(line, "from ")) return false;
+        if (!cop_slice_begins(line, "import ") && !cop_slice_begins(line, "from "))
+            return false;
         imports = true;
     }
     return imports;

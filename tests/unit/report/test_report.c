@@ -97,8 +97,7 @@ static void finish(fixture *f)
     const cop_result first = {.group = "/final", .key = "base", .title = "base", .answers = 1};
     assert_int_equal(
         cop_results_add(&results, &first,
-                        cop_phase_scores(base.phase, 0) + base.start[COP_SPLIT_TEST], NULL,
-                        &err),
+                        cop_phase_scores(base.phase, 0) + base.start[COP_SPLIT_TEST], &err),
         COP_OK);
     assert_int_equal(cop_baselines_randopt(s, &population, &results, &err), COP_OK);
     assert_int_equal(cop_baselines_self_consistency(s, &results, &err), COP_OK);

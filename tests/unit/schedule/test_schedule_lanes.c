@@ -35,7 +35,7 @@ static void bands_are_the_columns_of_rows(void **state)
         const size_t lanes = 1 + (size_t)(erand48(random) * (round % 3 == 0 ? 1 : 20));
         list_order(first, count, row_units, lanes, order);
         cop_bands bands = cop_bands_of(first, count, row_units, lanes);
-        band next;
+        cop_band next;
         size_t at = 0;
         while (cop_bands_next(&bands, &next)) {
             assert_true(next.count >= 1 && next.count <= lanes);
@@ -48,7 +48,7 @@ static void bands_are_the_columns_of_rows(void **state)
     }
     /* Rows that have no end. */
     cop_bands bands = cop_bands_of(7, 3, UINT32_MAX, 256);
-    band next;
+    cop_band next;
     for (uint64_t i = 0; i < 3; i++) {
         assert_true(cop_bands_next(&bands, &next));
         assert_int_equal(next.first, 7 + i);
