@@ -82,7 +82,7 @@ def proposals(run):
         axes[place, 0].set_title(path)
         axes[place, 0].set_ylabel("direction")
     drawn.colorbar(picture, ax=axes[:, 0], label="mean score\n(reward)", fraction=0.03, pad=0.02)
-    axes[-1, 0].set_xlabel("step (multiples of the direction's own length)")
+    axes[-1, 0].set_xlabel("step (multiples of the direction's own length; in recentring of the current step)")
     return drawn
 
 

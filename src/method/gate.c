@@ -49,7 +49,7 @@ static cop_status keep_decision(const cop_search *search, const cop_gate_record 
     }
     (void)snprintf(path, sizeof path, "%s/accepted", group);
     COP_TRY(cop_store_set_i64(search->phases->store, path, d->accepted ? 1 : 0, NULL,
-                              "1: the update was taken", err));
+                              "1: it passed", err));
     (void)snprintf(path, sizeof path, "%s/share", group);
     if (search->in_turn)
         COP_TRY(cop_store_set_f64(search->phases->store, path, record->share, NULL,
@@ -87,6 +87,8 @@ static cop_status note_decision(cop_search *search, const cop_gate_record *recor
                              : record->broken         ? "its logits are not finite"
                              : record->guards != NULL ? "a guard is against it"
                                                       : "rejected";
+    const char *const risen = search->measure.on_reward ? "better" : "fixed";
+    const char *const fallen = search->measure.on_reward ? "worse" : "broken";
     char shorter[48] = "";
     if (record->share < 1)
         (void)snprintf(shorter, sizeof shorter, ", %.2g of that step", record->share);
@@ -94,16 +96,14 @@ static cop_status note_decision(cop_search *search, const cop_gate_record *recor
                        "  gate %s try %lld%s: %zu %s, %zu %s of %zu; mean %+.3f, lower "
                        "bound %+.3f: %s",
                        is_base(search) ? "against the base," : "against the centre,",
-                       (long long)record->attempt, shorter, d->paired.fixes,
-                       search->measure.on_reward ? "better" : "fixed", d->paired.regressions,
-                       search->measure.on_reward ? "worse" : "broken", d->count, d->paired.mean,
-                       d->bound, said);
+                       (long long)record->attempt, shorter, d->paired.fixes, risen,
+                       d->paired.regressions, fallen, d->count, d->paired.mean, d->bound, said);
     cop_log_write(search->phases->log, COP_LOG_INFO,
-                  "gate round %lld try %lld step %g: %zu fixed, %zu broken of %zu, "
+                  "gate round %lld try %lld step %g: %zu %s, %zu %s of %zu, "
                   "mean %+.4f, z %.3f, lower bound %+.4f: %s",
                   (long long)record->round, (long long)record->attempt, record->step,
-                  d->paired.fixes, d->paired.regressions, d->count, d->paired.mean, d->z,
-                  d->bound, said);
+                  d->paired.fixes, risen, d->paired.regressions, fallen, d->count,
+                  d->paired.mean, d->z, d->bound, said);
     return keep_decision(search, record, err);
 }
 

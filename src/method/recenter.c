@@ -273,6 +273,16 @@ out:
     return status;
 }
 
+/* The gate has let a step pass, and probe is worse after it and all others. */
+static void tell_not_taken(const round_state *r)
+{
+    static const char text[] =
+        "what passed the gate is not taken, for probe falls at every step";
+    cop_progress_print(r->search->phases->progress, "  %s", text);
+    cop_log_write(r->search->phases->log, COP_LOG_INFO, "recenter %zu: %s", r->number + 1,
+                  text);
+}
+
 /* Moves the centre: by the chosen step if the gate lets it, else by the one that passed. */
 static cop_status commit(round_state *r, size_t winner, size_t chosen, cop_error *err)
 {
@@ -311,7 +321,10 @@ static cop_status run_round(round_state *r, bool *accepted, bool *made, cop_erro
     COP_TRY(pass_gate(r, "", r->proposals.order, racers, r->tries, &winner, err));
     if (winner == SIZE_MAX) return COP_OK;
     COP_TRY(search_line(r, winner, &chosen, err));
-    if (chosen == SIZE_MAX) return COP_OK;
+    if (chosen == SIZE_MAX) {
+        tell_not_taken(r);
+        return COP_OK;
+    }
     COP_TRY(commit(r, winner, chosen, err));
     *accepted = true;
     return COP_OK;

@@ -264,6 +264,17 @@ static cop_status list_part(const cop_phase *phase, size_t first, size_t end, pa
     return COP_OK;
 }
 
+/* Whether the tree, which has these rows and no more, says otherwise of units: of rows that
+ * were taken over, or left a race, nothing was scored that would bring it up to date. */
+static bool lags(const cop_phases *phases, const cop_phase *phase)
+{
+    const cop_store_array *const state =
+        saved(phases, phase, "status", COP_STORE_U8, 2, phase->row_units);
+    const size_t units = phase->row_count * phase->row_units;
+    if (state == NULL) return units > 0;
+    return state->shape[0] == phase->row_count && memcmp(state->data, phase->state, units) != 0;
+}
+
 cop_status cop_phase_run(cop_phases *phases, cop_phase *phase, cop_error *err)
 {
     return cop_phase_run_part(phases, phase, 0, phase->row_units, err);
@@ -296,8 +307,6 @@ cop_status cop_phase_run_part(cop_phases *phases, cop_phase *phase, size_t first
     cop_memory_free(list.units);
     cop_progress_clear(phases->progress);
     if (status == COP_OK && end == phase->row_units) cop_phase_drop_recipes(phase);
-    /* Rows that were all taken over are to be in the tree, too. */
-    const bool new =
-        list.count > 0 && saved(phases, phase, "row_digest", COP_STORE_U64, 1, 0) == NULL;
-    return finish(phases, phase, count > 0 || new, status, err);
+    const bool behind = end == phase->row_units && lags(phases, phase);
+    return finish(phases, phase, count > 0 || behind, status, err);
 }

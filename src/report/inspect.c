@@ -199,6 +199,7 @@ static cop_status print_phases(const cop_store *store, cop_text *text, cop_error
 
 static cop_status print_gate(const cop_store *store, cop_text *text, cop_error *err)
 {
+    const bool on_reward = strcmp(text_or(store, "/gate/on", "correct"), "reward") == 0;
     for (size_t n = 1;; n++) {
         char group[64];
         char path[96];
@@ -214,13 +215,13 @@ static cop_status print_gate(const cop_store *store, cop_text *text, cop_error *
         (void)snprintf(path, sizeof path, "%s/operator", group);
         COP_TRY(cop_text_format(
             text, err,
-            "  round %.0f try %.0f  %-9s  step %.5f  %+4.0f fixed %4.0f broken  mean %+.3f  "
+            "  round %.0f try %.0f  %-9s  step %.5f  %+4.0f %s %4.0f %s  mean %+.3f  "
             "bound %+.3f  %s%s\n",
             cop_run_file_number(store, group, "round"),
             cop_run_file_number(store, group, "try"), text_or(store, path, ""),
             cop_run_file_number(store, group, "step"),
-            cop_run_file_number(store, group, "fixes"),
-            cop_run_file_number(store, group, "regressions"),
+            cop_run_file_number(store, group, "fixes"), on_reward ? "better" : "fixed",
+            cop_run_file_number(store, group, "regressions"), on_reward ? "worse" : "broken",
             cop_run_file_number(store, group, "mean"),
             cop_run_file_number(store, group, "bound"), accepted ? "accepted" : "rejected",
             shorter));

@@ -3,6 +3,7 @@
 everywhere stops the job, RandOpt says that no gate has looked, and without a test set nothing is reported."""
 import json
 import os
+import re
 
 from lib import DATA, QUICK, check, coppice, inspect, read, run_job, scratch
 
@@ -43,6 +44,8 @@ with scratch() as folder:
           f"the result is not better on test: {best}")
     check("test reward" in text and "the sign test" in text, "the table is not about the reward")
     check(inspect(out("reward"))["gate"]["on"] == "reward", "the run file does not say what decided")
+    for where, said in (("inspect", coppice("inspect", out("reward"))), ("the log", read(os.path.join(out("reward"), "log"), "r"))):
+        check(re.search(r"\d better,? +\d+ worse", said) and "fixed" not in said, f"{where} takes rewards for right answers")
 
     text = run_job(1, out("blind"), brief + ["gate.on=correct", "population.size=6"])
     check(summary(out("blind"))["improved"] is False, "correctness decided for what it cannot see")

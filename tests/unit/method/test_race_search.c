@@ -129,6 +129,28 @@ static void a_longer_grid_races_on(void **state)
     toy_take_down(&t);
 }
 
+/* Where all that a longer grid adds leave, nothing is scored after the look at which they did.
+ * The tree says of their units that they are left out all the same. */
+static void a_longer_grid_that_loses_is_left_out(void **state)
+{
+    (void)state;
+    const char *const small[] = {"consolidate.race=2", "consolidate.operators=rank",
+                                 "gate.tries=1", "consolidate.max_scale=128",
+                                 "recenter.rounds=0"};
+    toy t;
+    toy_set_up(&t, "corp", small, sizeof small / sizeof small[0], NULL);
+    t.reach = 0.8;
+    finish(&t);
+    const cop_store_array *const left = array_at(&t, "/stage1", "left_after");
+    const cop_store_array *const status = array_at(&t, "/stage1", "status");
+    const size_t rows = left->shape[0];
+    const size_t units = status->shape[1];
+    assert_true(rows > 2); /* the grid was extended */
+    assert_true(((const int64_t *)left->data)[rows - 1] > 0);
+    assert_int_equal(((const uint8_t *)status->data)[rows * units - 1], COP_UNIT_LEFT_OUT);
+    toy_take_down(&t);
+}
+
 static void rounds_race_too(void **state)
 {
     (void)state;
@@ -395,6 +417,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(who_leaves_is_scored_no_further),
         cmocka_unit_test(a_longer_grid_races_on),
+        cmocka_unit_test(a_longer_grid_that_loses_is_left_out),
         cmocka_unit_test(candidates_race_for_the_ensemble),
         cmocka_unit_test(an_ensemble_that_is_left_out_keeps_nobody),
         cmocka_unit_test(races_of_candidates_are_refused_elsewhere),
