@@ -129,6 +129,8 @@ trap 'pass_on USR1' USR1
 mpi=$(version)
 [ "$mpi" != 0 ] || exec mpirun "$@"
 while IFS= read -r setting; do export "${setting?}"; done < <(environment "$mpi")
+# A step of srun has the name of its node, which ranks on other nodes would take for their own.
+unset PMIX_HOSTNAME
 # Rank 0 only coordinates, but takes a slot: on a machine of its own there is one more than it has processors, so that
 # each core gets a worker. More computing threads than cores the program refuses itself.
 case " $* " in

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""The quick job through sbatch, started by srun and by mpirun, gives the bytes of a plain local run.
-A wrong job ends at once with the program's own exit code and is not tried again. A launcher's 0 is not believed
-while the run is not done."""
+"""The quick job through sbatch, started by srun and by mpirun, gives the bytes of a plain local run, also where it is
+submitted from within a step of another job. Whatever sbatch exports, ranks get what the job script sets. A wrong job
+ends at once with the program's own exit code and is not tried again. A launcher's 0 is not believed while the run is
+not done."""
 import os
 import stat
 
@@ -16,16 +17,38 @@ esac
 """
 
 
+# ... and one whose ranks say what they were handed.
+HANDED = """#!/bin/sh
+case "$*" in
+    *--check) ;;
+    status*) echo '{"coppice_status":1,"state":"done"}' ;;
+    *) echo "yields: $OMPI_MCA_mpi_yield_when_idle" ;;
+esac
+"""
+
+
 # ... and one that takes its time over the job file.
 SLOW = UNFINISHED.replace("--check) ", '--check) : >"$0.checks"; sleep 3; ')
 
 
-def start_double(folder, name, text):
+def start_double(folder, name, text, export="ALL", options=()):
     double = os.path.join(folder, name)
     with open(double, "w") as file:
         file.write(text)
     os.chmod(double, stat.S_IRWXU)
-    return double, Job(folder, "job-" + name, program=double, options=["--export=ALL,COPPICE_REQUEUES=0"])
+    return double, Job(folder, "job-" + name, program=double,
+                       options=[f"--export={export},COPPICE={double},COPPICE_REQUEUES=0", *options])
+
+
+def check_export(folder):
+    """What srun would take for its own."""
+    job = start_double(folder, "exported", HANDED, export="NIL,COPPICE_LAUNCHER=srun")[1].wait()
+    check(job.text().count("yields: 1") == 3, job.text())
+
+
+def check_parts(folder):
+    job = start_double(folder, "parts", HANDED, options=[":", "--ntasks=1"])[1]
+    job.until(60, "refusal of a heterogeneous job", lambda: "ask for one part" in job.text())
 
 
 def check_early(folder):
@@ -47,8 +70,8 @@ def check_unfinished(folder, name, code, words, never=False):
 
 with scratch() as folder:
     whole = reference()
-    jobs = {launcher: Job(folder, launcher, launcher=launcher, options=["--nodes=3", "--ntasks-per-node=1"])
-            for launcher in LAUNCHERS}
+    options = ["--nodes=3", "--ntasks-per-node=1", "--export=ALL,PMIX_HOSTNAME=node1"]
+    jobs = {launcher: Job(folder, launcher, launcher=launcher, options=options) for launcher in LAUNCHERS}
     for launcher, job in jobs.items():
         job.wait()
         job.check_result(whole, "by " + launcher)
@@ -69,3 +92,5 @@ with scratch() as folder:
     check_unfinished(folder, "cut-short", 11, "ranks or nodes lost (exit code 11), and the job was requeued 0 times")
     check_unfinished(folder, "not-begun", 1, "could not be started", never=True)
     check_early(folder)
+    check_export(folder)
+    check_parts(folder)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""SIGUSR1 makes a job write a checkpoint, go back into the queue and end with the bytes of an
+"""SIGUSR1 or SIGINT makes a job write a checkpoint, go back into the queue and end with the bytes of an
 undisturbed run. A cancelled job leaves a valid run file, is not requeued, and goes on when it is
 submitted again."""
 import time
@@ -7,17 +7,18 @@ import time
 from jobs import LAUNCHERS, LONGER, Job, check, command, inspect, reference, scratch
 
 # srun passes a signal to the steps on to every rank; mpirun's ranks on the first node are in no step.
-WAYS = [("srun", "--batch"), ("srun", "--full"), ("srun", ""), ("mpirun", "--batch"), ("mpirun", "--full")]
+WAYS = [("srun", "USR1", "--batch"), ("srun", "USR1", "--full"), ("srun", "USR1", ""), ("srun", "INT", "--full"),
+        ("mpirun", "USR1", "--batch"), ("mpirun", "USR1", "--full"), ("mpirun", "INT", "--full")]
 
 
 def signal_all(folder, whole):
     jobs = {}
-    for launcher, target in WAYS:
-        what = f"USR1 {launcher} {target or 'steps'}"
+    for launcher, name, target in WAYS:
+        what = f"{name} {launcher} {target or 'steps'}"
         jobs[what] = Job(folder, what.replace(" ", ""), LONGER, launcher=launcher)
-    for (_, target), job in zip(WAYS, jobs.values()):
+    for (_, name, target), job in zip(WAYS, jobs.values()):
         job.wait_work()
-        command("scancel", "--signal=USR1", *target.split(), job.id)
+        command("scancel", "--signal=" + name, *target.split(), job.id)
     for what, job in jobs.items():
         job.check_resumed(whole, what)
         check("stopped with a checkpoint (exit code 75): back into the queue" in job.text(), job.text())
