@@ -38,7 +38,7 @@ class Course:
         self.task, self.budget, self.folder = task, Budget(total), folder
         self.most = {split: task.limit * len(task.rows[split]) for split in ("probe", "validate")}
         self.step_most = task.limit * batch
-        self.model, self.best, self.curve = os.path.join(folder, "model"), -1.0, []
+        self.model, self.best, self.curve = os.path.join(folder, "model"), -math.inf, []
         self.steps, self.scored, self.start = 0, 0, time.monotonic()
         self.base = self._score("validate")
         left = total - self.budget.tokens

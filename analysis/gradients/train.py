@@ -106,6 +106,10 @@ def main():
     options, start, used = parse(), time.monotonic(), processor_seconds()
     path = os.path.join(options.out, "result.json")
     task = Task(options.run, os.path.join(options.out, "splits"))
+    asked = options.batch // options.group
+    if options.algorithm == "grpo" and len(task.rows["support"]) < asked:
+        sys.exit(f"gradients: a step asks {asked} questions, --batch {options.batch} by --group {options.group}, and support "
+                 f"has {len(task.rows['support'])}: take a smaller --batch")
     options.budget = options.budget or task.budget()
     options.temperature = options.temperature or task.keys["baselines.temperature"]
     if os.path.exists(path):

@@ -26,6 +26,8 @@ class Policy:
         self.stops = sorted({*stops, self.tokenizer.eos_token_id} - {None})
         if not self.stops:
             raise SystemExit(f"gradients: {folder} names no token that ends an answer")
+        # What the folder says of choosing tokens would join what draw() says, but is in no log-probability of a step.
+        self.model.generation_config = GenerationConfig()
         if self.tokenizer.pad_token_id is None:
             self.tokenizer.pad_token_id = self.stops[0]
         self.pad = self.tokenizer.pad_token_id

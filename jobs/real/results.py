@@ -35,8 +35,8 @@ MADE = {"smollm2": "SmolLM2-135M-Instruct", "gemma3": "gemma-3-270m"}  # by test
 TASKS = ["arithmetic", "glosses", "json", "words"]
 NO_BASELINES = ["baselines.randopt=[]", "baselines.self_consistency=[]"]
 METHODS = {
-    "corp": ("CoRP", []),
-    "operators": ("CoRP, all operators", ["consolidate.operators=[two-pass, z-score, rank, precision]", *NO_BASELINES]),
+    "corp": ("CoRP", ["method=corp"]),
+    "operators": ("CoRP, all operators", ["method=corp", "consolidate.operators=[two-pass, z-score, rank, precision]", *NO_BASELINES]),
     "rounds": ("rounds", ["method=rounds", *NO_BASELINES]),
     "es": ("es", ["method=es", "population.antithetic=true", *NO_BASELINES]),
 }
@@ -71,6 +71,8 @@ class Job:
             if options.scale != 1 and isinstance(value, int):
                 self.settings.append(f"{key}={max(least, round(value * options.scale))}")
                 self.keys[key] = max(least, round(value * options.scale))
+        if options.search != options.methods:
+            self.keys.update({"--train": options.train, "--methods, whose first search has the budget": options.search[0]})
 
     def all_settings(self, method, seed):
         size = max(4, round(self.keys["population.size"] * SHARES.get(method, 1)))
@@ -159,6 +161,7 @@ def evaluate(job, data, arguments):
     command += [word for pair in keys["task.fields"].items() for word in ("--field", "=".join(pair))]
     command += [] if keys["task.chat"] == "auto" else ["--chat", keys["task.chat"]]
     command += ["--stop=" + text for text in keys["generation.stop"]]
+    command += ["--timeout", str(keys["task.timeout"])] if keys["task.timeout"] else []
     if keys["task.shots"] > 0:
         command += ["--examples", keys["task.examples"], "--shots", str(keys["task.shots"]),
                     "--shot-seed", str(keys["splits.seed"])]
@@ -193,7 +196,8 @@ def check_claim(job):
 def claim(job):
     check_claim(job)
     os.makedirs(job.folder, exist_ok=True)
-    store(os.path.join(job.folder, "keys.json"), job.keys)
+    path = os.path.join(job.folder, "keys.json")
+    store(path, {**(load(path) if os.path.exists(path) else {}), **job.keys})
 
 
 def measure(job):
@@ -344,6 +348,8 @@ def cut(tree, keys, folder):
     with open(keys["task.data"], encoding="utf-8") as file:
         lines = [line for line in file if line.strip()]
     order, rows = [int(number) for number in tree["base"]["examples"]], {}
+    if keys["splits.drop_uninformative"]:  # support is what came in the place of its first examples
+        order[:keys["splits.support"]] = [int(number) for number in tree["population"]["examples"]]
     for split in ("support", "probe", "validate", "test"):
         count = keys["splits." + split]
         chosen, order = [lines[number].rstrip("\n") for number in order[:count]], order[count:]
@@ -506,7 +512,11 @@ def main():
     options.seeds = numbers(parser, "--seeds", options.seeds)
     if options.shots < 0 or options.ranks < 1:
         parser.error(f"--shots {options.shots} --ranks {options.ranks}: must be at least 0 and 1")
+    if not 0 < options.scale < math.inf:
+        parser.error(f"--scale {options.scale:g}: must be above 0, and a number")
     options.methods = options.methods.split(",")
+    if len(set(options.methods)) < len(options.methods):
+        parser.error(f"--methods {','.join(options.methods)}: each once")
     options.out = os.path.abspath(options.out)
     for method in options.methods:
         if method not in METHODS | GRADIENTS:
@@ -518,10 +528,16 @@ def main():
     if options.search != options.methods and not can_train():
         parser.error(f"{TORCH[0]} has no torch, trl and peft: install what analysis/gradients/requirements.txt lists, and "
                      f"name its Python in COPPICE_TORCH_PYTHON")
+    try:
+        os.makedirs(options.out, exist_ok=True)
+    except OSError as problem:
+        parser.error(f"--out {options.out}: {problem}")
     jobs = find_jobs(options)
     for job in jobs:
         if [other.label for other in jobs].count(job.label) > 1:
             parser.error(f"{job.label} is asked for twice")
+        if job.keys["splits.test"] == 0:
+            parser.error(f"{job.label} has no test examples (splits.test), on which methods are compared")
         if can_show(job, options) and options.shots > job.keys["splits.support"]:
             parser.error(f"--shots {options.shots}: {job.label} has {job.keys['splits.support']} support examples to take "
                          f"them from")
@@ -544,6 +560,7 @@ def main():
         version = subprocess.run([COPPICE, "--version"], stdout=subprocess.PIPE, text=True, check=True).stdout.split("\n")[0]
         text = "\n".join([HEAD, *rows]) + "\n" + TAIL.format(seeds=", ".join(map(str, options.seeds)), resamples=RESAMPLES,
                                                               machine=machine(), version=version) + "\n"
+        text += "".join(f"\nWithout a result, so a seed that no row of the job has: {why}\n" for why in failures)
         with open(os.path.join(options.out, "table.md"), "w", encoding="utf-8") as file:
             file.write(text)
     print(text)
@@ -552,4 +569,7 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit("results: stopped; the same command goes on")

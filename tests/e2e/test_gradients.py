@@ -6,6 +6,7 @@ import contextlib
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 
@@ -61,23 +62,33 @@ def check_prompted(run, folder):
     check(len(task.questions()[0][0]) > 60, "prompts without examples")
 
 
+def check_dropped(run, folder):
+    """Where support examples were replaced the others are learnt from."""
+    task, tree, lines = Task(run, folder), inspect(run), read(DATA, "r").splitlines()
+    used, first = ([int(number) for number in tree[phase]["examples"]] for phase in ("population", "base"))
+    check(set(used) != set(first[:16]), "nothing was replaced")
+    check(task.rows["support"] == [json.loads(lines[number]) for number in used], "other support examples than the run's")
+    check(task.rows["probe"] == [json.loads(lines[number]) for number in first[16:32]], "other probe examples than the run's")
+
+
 class Script:
     """A task whose answers are as long as may be; `probe` and `validate` say what they earn."""
 
     limit = 10
 
-    def __init__(self, probe, validate):
+    def __init__(self, probe, validate, least=0.0):
+        self.least = least  # that an answer may earn
         self.rows = {"probe": [None] * 4, "validate": [None] * 8}
         self.earned = {"probe": list(probe), "validate": list(validate)}
 
     def score(self, split, _model=None):
         count, right = len(self.rows[split]), self.earned[split].pop(0)
-        return {"measure": [float(i < right) for i in range(count)], "answers": count, "tokens": count * self.limit}
+        return {"measure": [self.least + (i < right) for i in range(count)], "answers": count, "tokens": count * self.limit}
 
 
-def follow(folder, probe, validate, total=1000):
+def follow(folder, probe, validate, total=1000, least=0.0):
     """A course of steps of 5 answers, and its gate. What is exported is the number of the step."""
-    course = Course(Script(probe, validate), total, 3, folder, 5)
+    course = Course(Script(probe, validate, least), total, 3, folder, 5)
 
     def export(out):
         os.makedirs(out)
@@ -100,6 +111,8 @@ def check_course(folder):
     check(1 < best < 14, f"step {best} is not the best on probe")
     _, _, best = follow(folder, [3, 2, 3], [2, 6])
     check(best == 14, f"of equals not the last, but step {best}")
+    shutil.rmtree(folder)
+    check(follow(folder, [1, 1, 1], [2, 6], least=-5.0)[1]["accepted"], "rewards below -1")
     for after in (1, 2, 3):  # worse, equal, and better by no more than chance
         check(not follow(folder, [1, 1, 1], [2, after])[1]["accepted"], f"2 of 8 and then {after} pass the gate")
     check(not Course(Script([], [2]), 249, 3, folder, 5).may_step(), "a step for which there are no tokens")
@@ -170,6 +183,24 @@ def check_advantages():
     check(abs(returns[0][1] - 0.95) < 1e-5 and returns[1][0] == 2, f"{returns}")
 
 
+def check_rules(folder):
+    """Answers are drawn as the steps take them to be, whatever the model's folder says of choosing tokens."""
+    other = os.path.join(folder, "rules")
+    shutil.copytree(MODEL, other)
+    rules = results.load(os.path.join(MODEL, "generation_config.json"))
+    results.store(os.path.join(other, "generation_config.json"),
+                  {**rules, "repetition_penalty": 1.5, "min_p": 0.5, "num_return_sequences": 2, "do_sample": True})
+    said = subprocess.run([PYTHON, "-c", "import json, torch, weights\n"
+                           f"for model in ({MODEL!r}, {other!r}):\n"
+                           "    policy = weights.Policy(model, 'cpu', False, [])\n"
+                           "    prompt = policy.tokenizer('<|im_start|>user\\n12 + 35 - 8 = ?<|im_end|>\\n<|im_start|>assistant\\n').input_ids\n"
+                           "    torch.manual_seed(1)\n"
+                           "    print(json.dumps([policy.stops, policy.draw(policy.model, [prompt] * 16, 20, 1.0)]))"],
+                          cwd=GRADIENTS, stdout=subprocess.PIPE, text=True, check=True).stdout
+    plain, ruled = (json.loads(line) for line in said.splitlines()[-2:])
+    check(plain == ruled, f"{len(ruled[1])} answers, not those of the plain model: {ruled}")
+
+
 def check_stops():
     """Drawn answers end with the token that completes a stop text, which is no part of what they say."""
     said = subprocess.run([PYTHON, "-c", "import json, torch, weights\n"
@@ -207,6 +238,11 @@ with scratch() as folder:
     said = subprocess.run([sys.executable, "-c", f"import task; task.Task({refused!r}, {refused!r} + '-splits')"],
                           cwd=GRADIENTS, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=ENV, check=False)
     check(said.returncode == 1 and "from the data set itself" in said.stdout, said.stdout)
+    dropped = os.path.join(folder, "dropped")
+    run_job(1, dropped, [*SMALL, "population.size=8", "population.sigma=[1e-5]", "splits.drop_uninformative=true",
+                         "splits.drop_after=4", "gate.allow_flat=true"])
+    check_dropped(dropped, os.path.join(folder, "dropped-splits"))
+    check("take a smaller --batch" in train(source, os.path.join(folder, "few"), "--batch", "256", code=1), "GRPO on no question")
     with contextlib.redirect_stdout(io.StringIO()):  # each step has a line
         check_course(os.path.join(folder, "course"))
     check("a search" in table(folder, "--methods", "grpo", code=2), "training without a search")
@@ -218,6 +254,7 @@ with scratch() as folder:
     check("are needed at least" in train(source, os.path.join(folder, "none"), "--budget", "2000", code=1), "a budget of no step")
     check_advantages()
     check_stops()
+    check_rules(folder)
     full = check_training(source, os.path.join(folder, "grpo"))
     lora = check_training(source, os.path.join(folder, "ppo-lora"), "--algorithm", "ppo", "--lora")
     given = [f"--train={word}" for word in TRAIN]
@@ -228,5 +265,7 @@ with scratch() as folder:
     for title in ("PPO", "GRPO, LoRA"):
         check(0 < float(rows[title][9]) <= float(rows["CoRP"][9]) and float(rows[title][12]) > 0, f"{rows[title]}")
     check("seed 1 ..." not in table(os.path.join(folder, "table"), "--methods", "corp,ppo,grpo-lora", *given), "trained again")
+    check("other settings (--train)" in table(os.path.join(folder, "table"), "--methods", "ppo,corp,grpo-lora", *given[:-1],
+                                              "--train=1e-4", code=1), "a table of trainings at two rates")
     print(f"* GRPO {sum(full['scores']) / 32:.3f}, PPO with LoRA {sum(lora['scores']) / 32:.3f}, base {rows['base'][2]}, "
           f"CoRP {rows['CoRP'][2]}")

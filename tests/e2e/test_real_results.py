@@ -7,10 +7,12 @@ import signal
 import subprocess
 import sys
 import time
+import types
 
-from lib import DATA, DEMO, ENV, TOP, check, read, scratch
+from lib import COPPICE, DATA, DEMO, ENV, TOP, check, inspect, read, scratch
 
 sys.dont_write_bytecode = True
+os.environ["COPPICE"] = COPPICE
 sys.path.insert(0, os.path.join(TOP, "jobs", "real"))
 import results  # noqa: E402
 
@@ -66,7 +68,9 @@ with scratch() as folder:
     check(not os.path.exists(os.path.join(folder, "demo", "corp-1")), "--plan has begun")
     said = run(folder, "--plan", "--scale", "0.9", "--set", "generation.min_new_tokens=3")
     check("no row with few-shot examples, for coppice eval knows nothing of generation.min_new_tokens" in said, said)
-    for wrong in (["--seeds", "a"], ["--seeds", "1,1"], ["--shots", "-1"], ["--shots", "17"], ["--ranks", "0"], ["--job", DEMO]):
+    for wrong in (["--seeds", "a"], ["--seeds", "1,1"], ["--shots", "-1"], ["--shots", "17"], ["--ranks", "0"], ["--job", DEMO],
+                  ["--scale", "0"], ["--scale", "nan"], ["--methods", "es,es"], ["--set", "splits.test=0"],
+                  ["--out", results.__file__]):
         said = run(folder, "--plan", *wrong, code=2)
         check("Traceback" not in said and (wrong[0] in said or "twice" in said), f"{wrong}: {said}")
     stop_on_the_way(folder)
@@ -99,6 +103,20 @@ with scratch() as folder:
     rates = [results.load(os.path.join(folder, name, "demo", "rate.json"))["tokens"] for name in ("plain", "shots")]
     check(rates[0] != rates[1], f"{rates}: the rate is that of other prompts")
 
-    # A job without a result is named, and the others are in the table.
+    # A row is of the method that it names, whatever the job's own is.
+    run(folder + "/own", "--methods", "corp", "--seeds", "1", "--set", "method=es", "--set", "baselines.randopt=[]")
+    check(inspect(folder + "/own/demo/corp-1")["job"]["keys"]["method"] in ("corp", '"corp"'), "CoRP is another method")
+
+    # What a judge may take is the job's to say where `coppice eval` asks it, too.
+    keys = results.load(folder + "/own/demo/keys.json")
+    keys.update({"task.name": "exec", "task.command": [sys.executable, "-c", "import time; time.sleep(2)"], "task.timeout": 0.2})
+    try:
+        results.evaluate(types.SimpleNamespace(keys=keys), DATA, ["--limit", "1"])
+        check(False, "a judge that was silent for two seconds was waited for")
+    except SystemExit as said:
+        check("silent for 0.2 s" in str(said), str(said))
+
+    # A job without a result is named, also in the table, and the others are there.
     said = run(folder + "/bad", "--set", "generation.max_new_tokens=1", "--methods", "es", code=1)
     check("without a result" in said and "es-1.log" in said, said)
+    check("es-1.log" in read(folder + "/bad/table.md", "r"), "a table that does not say what it lacks")
