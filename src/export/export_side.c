@@ -86,17 +86,32 @@ static cop_status copy_file(const cop_export_task *task, const char *name, const
     return cop_export_file_close(&out, cop_export_file_append(&out, source, err), err);
 }
 
+static const char tie_key[] = "\"tie_word_embeddings\"";
+
 /* Where the value true of tie_word_embeddings stands in config.json; NULL: nowhere. */
 static const char *find_tie(const char *text)
 {
-    static const char key[] = "\"tie_word_embeddings\"";
-    const char *at = strstr(text, key);
+    const char *at = strstr(text, tie_key);
     if (at == NULL) return NULL;
-    at += sizeof key - 1;
+    at += sizeof tie_key - 1;
     at += strspn(at, " \t\r\n");
     if (*at != ':') return NULL;
     at += 1 + strspn(at + 1, " \t\r\n");
     return strncmp(at, "true", 4) == 0 ? at : NULL;
+}
+
+/* config.json's text with the tie false: where it says true, and first where it does not say
+ * it, as families that are tied unless told otherwise may. */
+static cop_status untie(const char *text, const char *source, cop_text *untied, cop_error *err)
+{
+    const char *const tie = find_tie(text);
+    if (tie != NULL)
+        return cop_text_format(untied, err, "%.*sfalse%s", (int)(tie - text), text, tie + 4);
+    const char *const start = strchr(text, '{');
+    COP_CHECK(start != NULL && strstr(text, tie_key) == NULL, err, COP_ERR_FORMAT,
+              "%s: \"tie_word_embeddings\": true is not found, to write false", source);
+    return cop_text_format(untied, err, "%.*s{%s: false,%s", (int)(start - text), text, tie_key,
+                           start + 1);
 }
 
 /* config.json without the tie that the weights contradict: other readers would follow it. */
@@ -108,15 +123,7 @@ static cop_status write_untied(const cop_export_task *task, const char *name,
     cop_text untied = {0};
     cop_export_file out;
     cop_status status = cop_text_read_file(&text, source, LIMIT_BYTES, err);
-    const char *const tie = status == COP_OK ? find_tie(text.data) : NULL;
-    if (status == COP_OK && tie == NULL) {
-        status = cop_error_set(err, COP_ERR_FORMAT,
-                               "%s: \"tie_word_embeddings\": true is not found, to write false",
-                               source);
-    }
-    if (status == COP_OK)
-        status = cop_text_format(&untied, err, "%.*sfalse%s", (int)(tie - text.data), text.data,
-                                 tie + 4);
+    if (status == COP_OK) status = untie(text.data, source, &untied, err);
     if (status == COP_OK) status = cop_export_file_create(task->target, name, &out, err);
     if (status == COP_OK) {
         status = cop_export_file_write(&out, untied.data, untied.length, err);

@@ -181,6 +181,13 @@ static cop_status read_all_stops(const json_reader *reader, const cop_config_tex
     return status;
 }
 
+/* The rope_theta of an object; absent: the fallback. */
+static double theta_of(const json_t *object, double fallback)
+{
+    const json_t *const value = json_object_get(object, "rope_theta");
+    return json_is_number(value) ? json_number_value(value) : fallback;
+}
+
 /* OLMo 3 was trained with one base for all layers and a scaling for those with full attention.
  * Where a file has these in one, transformers 5.24 leaves sliding layers at the usual base, and
  * passes over a rope_parameters altogether. */
@@ -188,14 +195,15 @@ static bool differs_in_rope(const json_reader *reader, const cop_family *of,
                             const cop_rope rope[2])
 {
     if (!of->scale_full_only || of->local_theta > 0.0) return false;
+    const json_t *const scaling = cop_config_json_get(reader, "rope_scaling");
     const json_t *const given = cop_config_json_get(reader, "rope_parameters");
-    if (json_object_get(given, "full_attention") != NULL ||
-        json_object_get(given, "sliding_attention") != NULL)
-        return false;
-    const bool passed_over =
-        json_object_size(cop_config_json_get(reader, "rope_scaling")) == 0 &&
-        rope[0].kind != COP_ROPE_DEFAULT;
-    return passed_over || rope[0].theta != of->theta;
+    const json_t *const full = json_object_get(given, "full_attention");
+    const json_t *const sliding = json_object_get(given, "sliding_attention");
+    const double theta = theta_of(full, theta_of(reader->object, of->theta));
+    const bool passed_over = json_object_size(scaling) == 0 && full == NULL &&
+                             sliding == NULL && rope[0].kind != COP_ROPE_DEFAULT;
+    return passed_over || rope[0].theta != theta_of(scaling, theta) ||
+           rope[1].theta != theta_of(sliding, of->theta);
 }
 
 static cop_status read_config(const json_reader *reader, const cop_config_text *generation,

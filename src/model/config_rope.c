@@ -168,6 +168,17 @@ static cop_status read_defaults(const json_reader *reader, const cop_family *of,
     return COP_OK;
 }
 
+/* Where all layers have one rope, transformers passes over objects for kinds of them. */
+static cop_status refuse_kinds(const json_reader *reader, const cop_family *of, bool nested,
+                               cop_error *err)
+{
+    COP_CHECK(!nested || has_kinds(of), err, COP_ERR_UNSUPPORTED,
+              "%s: %sfull_attention and sliding_attention are not implemented for %s, whose "
+              "layers have one rope",
+              reader->path, reader->scope, of->model_type);
+    return COP_OK;
+}
+
 /* Where kinds of layers have ropes of their own, transformers passes over what else a
  * rope_scaling has. */
 static cop_status refuse_passed_over(const json_reader *scaling, const cop_family *of,
@@ -220,6 +231,7 @@ cop_status cop_config_read_rope(const json_reader *reader, const cop_family *of,
     }
     const bool nested = json_object_get(inner.object, "full_attention") != NULL ||
                         json_object_get(inner.object, "sliding_attention") != NULL;
+    COP_TRY(refuse_kinds(&inner, of, nested, err));
     COP_TRY(refuse_mixture(reader, of, scaled, nested, err));
     if (scaled) COP_TRY(refuse_passed_over(&inner, of, nested, err));
     return nested ? read_nested(&inner, defaults, rope, err)

@@ -515,7 +515,7 @@ static void test_alias_and_unused(void **state)
     scratch_remove(root);
 }
 
-/* The tie that the weights contradict is not handed on; a file without it is an error. */
+/* The tie that the weights contradict is not handed on, also where the file does not say it. */
 static void test_untied_head(void **state)
 {
     (void)state;
@@ -524,7 +524,14 @@ static void test_untied_head(void **state)
     cop_recipe *recipe = make_recipe("*");
     char *const out = path_in(root, "out");
     recipe->untied_head = true;
+    write_text(from->dir, "config.json", "{\"tie_word_embeddings\": null}");
     expect_failure(from->dir, recipe, out, COP_ERR_FORMAT, "tie_word_embeddings");
+    char *const tied_by_default = path_in(root, "default");
+    write_text(from->dir, "config.json", "\n{ \"a\": 1}\n");
+    (void)export_ok(from->dir, recipe, tied_by_default, 1);
+    assert_file(tied_by_default, "config.json",
+                "\n{\"tie_word_embeddings\": false, \"a\": 1}\n");
+    cop_memory_free(tied_by_default);
     write_text(from->dir, "config.json", "{\"a\":1,\"tie_word_embeddings\" :\n true,\"b\":2}");
     (void)export_ok(from->dir, recipe, out, 1);
     assert_file(out, "config.json", "{\"a\":1,\"tie_word_embeddings\" :\n false,\"b\":2}");
