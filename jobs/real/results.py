@@ -76,7 +76,9 @@ class Job:
 
     def all_settings(self, method, seed):
         size = max(4, round(self.keys["population.size"] * SHARES.get(method, 1)))
-        own = [f"population.seed={seed}", f"population.size={size + size % 2}", *METHODS[method][1]]
+        if method == "es" or self.keys["population.antithetic"]:  # in pairs
+            size += size % 2
+        own = [f"population.seed={seed}", f"population.size={size}", *METHODS[method][1]]
         sigmas = self.keys["population.sigma"]
         if method == "es":  # one sigma, the middle one
             own.append(f"population.sigma=[{sigmas[len(sigmas) // 2]}]")

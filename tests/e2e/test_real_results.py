@@ -103,9 +103,12 @@ with scratch() as folder:
     rates = [results.load(os.path.join(folder, name, "demo", "rate.json"))["tokens"] for name in ("plain", "shots")]
     check(rates[0] != rates[1], f"{rates}: the rate is that of other prompts")
 
-    # A row is of the method that it names, whatever the job's own is.
-    run(folder + "/own", "--methods", "corp", "--seeds", "1", "--set", "method=es", "--set", "baselines.randopt=[]")
-    check(inspect(folder + "/own/demo/corp-1")["job"]["keys"]["method"] in ("corp", '"corp"'), "CoRP is another method")
+    # A row is of the method that it names, whatever the job's own is, and of as many candidates as are asked for.
+    run(folder + "/own", "--methods", "corp", "--seeds", "1", "--set", "method=es", "--set", "baselines.randopt=[]",
+        "--set", "population.size=9")
+    keys = inspect(folder + "/own/demo/corp-1")["job"]["keys"]
+    check(keys["method"] == '"corp"', "CoRP is another method")
+    check(keys["population.size"] == "9", f"{keys['population.size']} candidates")
 
     # What a judge may take is the job's to say where `coppice eval` asks it, too.
     keys = results.load(folder + "/own/demo/keys.json")
