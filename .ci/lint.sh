@@ -1,6 +1,6 @@
 #!/bin/sh
 # clang-format over all C, cppcheck and clang-tidy over src/ and the headers it includes, shellcheck over
-# the Slurm scripts, committed or not. Exit code 0: all clean.
+# all scripts of a shell, committed or not. Exit code 0: all clean.
 # What is not installed is said, not skipped silently.
 set -eu
 cd "$(dirname "$0")/.."
@@ -68,7 +68,7 @@ fi
 
 if command -v shellcheck >/dev/null 2>&1; then
     # shellcheck disable=SC2046
-    shellcheck -x -f gcc $(list 'slurm/*.sh' 'slurm/*.sbatch' 'tests/slurm/*.sh' 'tests/debian13/*.sh' 'tests/isa/*.sh') >"$log" 2>&1 || true
+    shellcheck -x -f gcc $(list '*.sh' '*.sbatch' .ci/deps .ci/find .ci/run) >"$log" 2>&1 || true
     verdict shellcheck
 else
     echo "shellcheck: skipped, not installed (sh .ci/deps lint)"

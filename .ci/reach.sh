@@ -3,7 +3,7 @@
 #   sh .ci/reach.sh [WORD...]    with only the tests whose names contain one of the words
 set -eu
 cd "$(dirname "$0")/.."
-build=build-reach
+build='build-reach'
 make -j"$(nproc)" BUILD=$build OPT='-O0 -g' CFLAGS=--coverage SAN_LIBS=--coverage NVCC= unit >/dev/null
 find $build -name '*.gcda' -delete
 for word in "${@:-}"; do
