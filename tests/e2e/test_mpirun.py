@@ -12,7 +12,7 @@ from lib import COPPICE, ENV, QUICK, TOP, check, inspect, mpi, run_command, run_
 
 CONFIG = 3
 ENOUGH = 3  # units scored before a signal
-SETTINGS = QUICK + ["population.size=240", "splits.support=24", "splits.probe=8", "splits.validate=16", "splits.test=8",
+SETTINGS = QUICK + ["population.size=600", "splits.support=24", "splits.probe=8", "splits.validate=16", "splits.test=8",
                     "backend.batch=24", "checkpoint.interval=100000", "consolidate.q=[0.5]", "consolidate.beta=[1]",
                     "consolidate.scale=[1]", "recenter.rounds=0", "baselines.randopt=[]",
                     "baselines.self_consistency=[]", "analysis.split_half=false"]
