@@ -199,7 +199,7 @@ static cop_status print_phases(const cop_store *store, cop_text *text, cop_error
 
 static cop_status print_gate(const cop_store *store, cop_text *text, cop_error *err)
 {
-    const bool on_reward = strcmp(text_or(store, "/gate/on", "correct"), "reward") == 0;
+    const bool on_reward = cop_run_file_is_on_reward(store);
     for (size_t n = 1;; n++) {
         char group[64];
         char path[96];

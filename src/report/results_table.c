@@ -4,7 +4,6 @@
 #include "report/run_file.h"
 
 #include <stdio.h>
-#include <string.h>
 
 static const char *title(const cop_store *store, const char *group)
 {
@@ -12,13 +11,6 @@ static const char *title(const cop_store *store, const char *group)
     (void)snprintf(path, sizeof path, "%s/title", group);
     const char *const text = cop_store_get_text(store, path);
     return text != NULL ? text : group;
-}
-
-/* The table is about what the gate has looked at. */
-static bool is_on_reward(const cop_store *store)
-{
-    const char *const on = cop_store_get_text(store, "/gate/on");
-    return on != NULL && strcmp(on, "reward") == 0;
 }
 
 /* "0.013"; values that would show as zero as a bound. */
@@ -36,7 +28,7 @@ static cop_status print_accuracy(const cop_store *store, const char *group, bool
     format_p(p_consolidated, cop_run_file_number(store, group, "p_consolidated"));
     const char *const names[2][3] = {{"accuracy", "accuracy_low", "accuracy_high"},
                                      {"reward", "reward_low", "reward_high"}};
-    const char *const *const shown = names[is_on_reward(store) ? 1 : 0];
+    const char *const *const shown = names[cop_run_file_is_on_reward(store) ? 1 : 0];
     COP_TRY(cop_text_format(text, err, "  %-25s %.3f  %.3f .. %.3f", title(store, group),
                             cop_run_file_number(store, group, shown[0]),
                             cop_run_file_number(store, group, shown[1]),
@@ -74,8 +66,8 @@ cop_status cop_results_print(const cop_store *store, cop_text *text, cop_error *
     const bool has_consolidated =
         cop_store_get(store, "/final/consolidated/p_consolidated") != NULL;
     COP_TRY(cop_text_format(text, err, "%-27s %5s  %-14s  %6s  %-16s  %7s%s\n",
-                            is_on_reward(store) ? "test reward" : "test accuracy", "",
-                            "95% interval", "gain", "95%, paired", "p, base",
+                            cop_run_file_is_on_reward(store) ? "test reward" : "test accuracy",
+                            "", "95% interval", "gain", "95%, paired", "p, base",
                             has_consolidated ? "  p, cons" : ""));
     for (uint64_t i = 0; i < list->shape[0]; i++) {
         COP_TRY(print_accuracy(store, groups[i], i == 0, has_consolidated, text, err));
@@ -95,7 +87,7 @@ cop_status cop_results_print(const cop_store *store, cop_text *text, cop_error *
         text, err,
         "\np: %s on the same examples%s. The base's cost "
         "is that of all splits.\n",
-        is_on_reward(store) ? "the sign test" : "McNemar's exact test",
+        cop_run_file_is_on_reward(store) ? "the sign test" : "McNemar's exact test",
         has_consolidated ? ", against the base and the consolidated model (cons)" : ""));
     if (!chosen) return COP_OK;
     return cop_text_format(text, err, "(*) chosen by its score on test, which flatters it.\n");

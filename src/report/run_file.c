@@ -39,6 +39,12 @@ double cop_run_file_number(const cop_store *store, const char *group, const char
     return value;
 }
 
+bool cop_run_file_is_on_reward(const cop_store *store)
+{
+    const char *const on = cop_store_get_text(store, "/gate/on");
+    return on != NULL && strcmp(on, "reward") == 0;
+}
+
 const cop_store_array *cop_run_file_column(const cop_store *store, const char *path,
                                            cop_store_type type, size_t count)
 {

@@ -14,6 +14,9 @@ cop_status cop_run_file_open(const char *path, char **file, cop_store **store, c
 /* A number of a group; 0 where there is none. */
 double cop_run_file_number(const cop_store *store, const char *group, const char *name);
 
+/* Whether rewards decide (gate.on), not right answers. */
+bool cop_run_file_is_on_reward(const cop_store *store);
+
 /* A list of at least `count` entries of that type; NULL where there is none. */
 const cop_store_array *cop_run_file_column(const cop_store *store, const char *path,
                                            cop_store_type type, size_t count);
