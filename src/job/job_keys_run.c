@@ -11,8 +11,9 @@ static const cop_job_key keys[] = {
      .most = 10000,
      .may_be_empty = true,
      .unit = "members",
-     .meaning = "Sizes of the ensembles (K) of the best candidates that vote on the test set; "
-                "those above the population's size are left out."},
+     .meaning =
+         "Sizes of the ensembles (K) of the best candidates that vote on the test set; "
+         "those above the population's size are left out. A run may be given more later."},
     {.name = "baselines.self_consistency",
      .type = COP_JOB_INTEGERS,
      .offset = FIELD(baselines.self_consistency),
@@ -23,7 +24,8 @@ static const cop_job_key keys[] = {
      .unit = "samples",
      .meaning =
          "Numbers of answers (K) drawn from the base model on the test set that vote; []: "
-         "none. The largest costs as much as an ensemble of that size."},
+         "none. The largest costs as much as an ensemble of that size. A run may be given "
+         "more later."},
     {.name = "baselines.temperature",
      .type = COP_JOB_NUMBER,
      .offset = FIELD(baselines.temperature),

@@ -7,6 +7,7 @@
 #include "coppice/base/timer.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static void key_path(char *path, size_t size, size_t key)
@@ -109,6 +110,32 @@ static bool is_identity(const cop_job *job, size_t key)
             strcmp(cop_job_key_name(key), "generation.stop_decided") == 0);
 }
 
+/* Has the list all numbers of "[1, 10]"? */
+static bool has_all(const cop_job_integers *list, const char *text)
+{
+    static const char between[] = "[], ";
+    for (const char *at = text + strspn(text, between); *at != '\0';) {
+        char *end = NULL;
+        const int64_t number = strtoll(at, &end, 10);
+        size_t i = 0;
+        while (i < list->count && list->data[i] != number)
+            i++;
+        if (end == at || i == list->count) return false;
+        at = end + strspn(end, between);
+    }
+    return true;
+}
+
+/* A run may be given more baselines later: they decide nothing, but for the places in a race of
+ * the population. Fewer would leave some in the run file that the job does not ask for. */
+static bool only_adds(const cop_job *job, const char *name, const char *before)
+{
+    if (strcmp(name, "baselines.self_consistency") == 0)
+        return has_all(&job->baselines.self_consistency, before);
+    return strcmp(name, "baselines.randopt") == 0 && job->population.race == 0 &&
+           has_all(&job->baselines.randopt, before);
+}
+
 /* Whatever the paths of their data. */
 static cop_status check_guards(const cop_lead *lead, cop_error *err)
 {
@@ -136,7 +163,8 @@ cop_status cop_run_identity_check(const cop_lead *lead, cop_error *err)
         cop_text_clear(&value);
         COP_TRY_OUT(cop_job_print_value(lead->rank->job, key, &value, err));
         COP_TRY_OUT(read_value(lead, key, &theirs, err));
-        if (strcmp(theirs.data, value.data) != 0) {
+        if (strcmp(theirs.data, value.data) != 0 &&
+            !only_adds(lead->rank->job, name, theirs.data)) {
             status = cop_error_set(err, COP_ERR_MISMATCH,
                                    "%s belongs to another job: %s was %s and is now "
                                    "%s; restore it (-s '%s=%s'), or choose another --out",

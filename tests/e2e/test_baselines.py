@@ -117,6 +117,26 @@ def check_kills(folder, whole):
     same_result(whole, out, "after kills in the baselines")
 
 
+def check_more(folder, whole):
+    """A finished run is given more baselines and ends as one that had them from the start. Fewer are refused, and other
+    ensembles where candidates raced for places in them."""
+    out = os.path.join(folder, "more")
+    run_job(1, out, SETTINGS + ["baselines.randopt=[2]", "baselines.self_consistency=[]"])
+    text = run_job(2, out, SETTINGS)
+    check("population               48 candidates      0 s  from the run file" in text, "the population was scored again")
+    same_result(whole, out, "after more baselines")
+    ends = [json.loads(read(os.path.join(run, "summary.json")))["test"] for run in (whole, out)]
+    check(ends[0] == ends[1], f"the summaries differ: {ends}")
+    for fewer in ("baselines.randopt=[2, 500]", "baselines.self_consistency=[1]"):
+        text = run_job(1, out, SETTINGS + [fewer], code=8)
+        check("belongs to another job: " + fewer.split("=")[0] in text, text)
+    raced = os.path.join(folder, "raced")
+    settings = SETTINGS + ["population.race=2", "analysis.split_half=false", "baselines.self_consistency=[1]"]
+    run_job(1, raced, settings + ["baselines.randopt=[2]"])
+    run_job(1, raced, settings + ["baselines.randopt=[1, 2]"], code=8)
+    run_job(1, raced, settings + ["baselines.randopt=[2]", "baselines.self_consistency=[1, 2]"])
+
+
 def check_drawn():
     prompts = [{"messages": [{"role": "user", "content": json.loads(line)["question"]}]}
                for line in read(DATA, "r").splitlines()[:40]]
@@ -141,7 +161,9 @@ def check_drawn():
 
 check_drawn()
 with scratch() as scratch_folder:
-    check_kills(scratch_folder, check_randopt(scratch_folder))
+    finished = check_randopt(scratch_folder)
+    check_kills(scratch_folder, finished)
+    check_more(scratch_folder, finished)
     corp = os.path.join(scratch_folder, "corp")
     printed = run_job(2, corp, QUICK)
     check_tree(inspect(corp), ["/final/base", "/baselines/randopt_k1", "/baselines/randopt_k3",
