@@ -174,7 +174,18 @@ static cop_status append_node(const cop_strict_tree *tree, cop_strict_item item,
     return append_scalar(tree, (cop_strict_item){.node = base}, key, known, err);
 }
 
-cop_status cop_strict_append_key(const cop_strict_tree *tree, cop_text *key, cop_error *err)
+/* Appends a text, in lower case where case does not matter. */
+static cop_status append_text(const cop_text *text, bool blind, cop_text *to, cop_error *err)
+{
+    for (size_t i = 0; i < text->length; i++) {
+        const char c = text->data[i];
+        const char low = blind && c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+        COP_TRY(cop_text_append(to, &low, 1, err));
+    }
+    return cop_text_append(to, "", 0, err);
+}
+
+static cop_status append_tree(const cop_strict_tree *tree, cop_text *key, cop_error *err)
 {
     const size_t before = key->length;
     bool known = false;
@@ -182,10 +193,39 @@ cop_status cop_strict_append_key(const cop_strict_tree *tree, cop_text *key, cop
         COP_TRY(append_node(tree, (cop_strict_item){.node = tree->root}, 0, key, &known, err));
     if (known) return COP_OK;
     key->length = before;
-    for (size_t i = 0; i < tree->plain.length; i++) {
-        const char c = tree->plain.data[i];
-        const char low = tree->wordy && c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
-        COP_TRY(cop_text_append(key, &low, 1, err));
-    }
-    return cop_text_append(key, "", 0, err);
+    return append_text(&tree->plain, tree->wordy, key, err);
+}
+
+static bool has_only_letters(const cop_text *text)
+{
+    size_t letters = 0;
+    while (letters < text->length &&
+           ((text->data[letters] >= 'a' && text->data[letters] <= 'z') ||
+            (text->data[letters] >= 'A' && text->data[letters] <= 'Z')))
+        letters++;
+    return letters > 0 && letters == text->length;
+}
+
+/* Yes, yes and \text{yes}, C and \text{(C)} are read alike: as bare letters, which short words
+ * have in common with products of variables. */
+static cop_status append_word(const cop_strict_tree *tree, cop_text *key, cop_error *err)
+{
+    enum { MOST_VARIABLES = 2 }; /* more letters are a word, whatever their case */
+    cop_strict_tree *bare = NULL;
+    cop_text word = {0};
+    const bool blind =
+        tree->plain.length > MOST_VARIABLES || strcasecmp(tree->plain.data, "no") == 0;
+    cop_status status = append_text(&tree->plain, blind, &word, err);
+    if (status == COP_OK) status = cop_strict_read(cop_slice_of(&word), &bare, err);
+    if (status == COP_OK) status = append_tree(bare, key, err);
+    cop_strict_free(&bare);
+    cop_text_free(&word);
+    return status;
+}
+
+cop_status cop_strict_append_key(const cop_strict_tree *tree, cop_text *key, cop_error *err)
+{
+    const bool word =
+        has_only_letters(&tree->plain) && (tree->root == 0 || has_only_letters(&tree->source));
+    return word ? append_word(tree, key, err) : append_tree(tree, key, err);
 }

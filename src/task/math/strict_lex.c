@@ -179,8 +179,24 @@ static cop_slice take_group(lexer *l)
     return group;
 }
 
-/* \text{...}: "and" and "or" part things, a number is a number, the rest is a unit. */
-static void add_words(lexer *l)
+/* A function's or a constant's name in \mathrm{...} or the like; a second is a unit there, a
+ * secant only in \operatorname{sec}. */
+static bool add_upright(lexer *l, cop_slice command, cop_slice text)
+{
+    const cop_strict_entry *const found = cop_strict_find_word(text);
+    if (cop_slice_is(text, "e") || cop_slice_is(text, "i")) {
+        add_letter(l, text);
+        return true;
+    }
+    if (found == NULL || (cop_slice_is(text, "sec") && !cop_slice_is(command, "operatorname")))
+        return false;
+    add_entry(l, found, text);
+    return true;
+}
+
+/* \text{...}: "and" and "or" part things, a function is one, a number is a number, the rest is
+ * a unit. */
+static void add_words(lexer *l, cop_slice command)
 {
     cop_slice before = l->left;
     const cop_slice group = take_group(l);
@@ -195,11 +211,11 @@ static void add_words(lexer *l)
         letters = letters || is_letter(text.data[i]);
     if (text.length == 0) {
         l->spaced = true;
-    } else if (cop_slice_is(text, "and") || cop_slice_is(text, "or") ||
-               cop_slice_is(text, ",")) {
+    } else if (cop_slice_is(text, ",")) {
         add(l, (cop_strict_token){.code = COP_STRICT_COMMA, .text = text});
     } else if (letters) {
-        add(l, (cop_strict_token){.code = COP_STRICT_UNIT, .text = text});
+        if (!add_upright(l, command, text))
+            add(l, (cop_strict_token){.code = COP_STRICT_UNIT, .text = text});
     } else { /* as if it were not there */
         l->left = (cop_slice){group.data, before.length - (size_t)(group.data - before.data)};
         add(l, (cop_strict_token){.code = COP_STRICT_BRACE, .text = text});
@@ -231,7 +247,7 @@ static void add_command(lexer *l)
         return;
     }
     if (cop_strict_is_among(texts, sizeof texts / sizeof texts[0], word)) {
-        add_words(l);
+        add_words(l, word);
     } else if (cop_slice_is(word, "begin")) {
         add_environment(l, COP_STRICT_BEGIN);
     } else if (cop_slice_is(word, "end")) {

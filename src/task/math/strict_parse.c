@@ -4,9 +4,11 @@
 #include <string.h>
 
 /* An atom with powers and units, a sum, and answers with commas between them. */
+static uint16_t parse_atom(cop_strict_parser *p);
 static uint16_t parse_power(cop_strict_parser *p);
 static uint16_t parse_sum(cop_strict_parser *p);
 static uint16_t parse_list(cop_strict_parser *p);
+static bool begins_factor(const cop_strict_parser *p);
 
 /* --- what binds closest: numbers, names, groups, fractions, roots, functions, matrices --- */
 
@@ -82,7 +84,7 @@ static uint16_t parse_applied(cop_strict_parser *p)
     return product;
 }
 
-/* \sin^{-1} is the arc's, \sin^2 x the square of \sin x, \log_2 a quotient. */
+/* \sin^{-1} is the arc's, \sin^2 x the square of \sin x as \sin(x)^2 is, \log_2 a quotient. */
 static uint16_t parse_function(cop_strict_parser *p)
 {
     const uint32_t name = p->at->name;
@@ -98,7 +100,9 @@ static uint16_t parse_function(cop_strict_parser *p)
             if (power == 0) return 0;
         }
     }
-    const uint16_t argument = parse_applied(p);
+    const bool enclosed =
+        cop_strict_is_at(p, COP_STRICT_OPEN) && (p->at->detail == '(' || p->at->detail == '[');
+    const uint16_t argument = enclosed ? parse_atom(p) : parse_applied(p);
     uint16_t function = cop_strict_make_one(p, COP_STRICT_FUNCTION, argument);
     if (function == 0) return 0;
     cop_strict_node *const node = cop_strict_node_at(p, function);
@@ -268,13 +272,15 @@ static uint16_t parse_below(cop_strict_parser *p, uint16_t atom)
     return atom;
 }
 
-/* Units do not count: 5 \text{ cm}^2, 90^\circ. */
-static void skip_unit(cop_strict_parser *p)
+/* Units do not count: 5 \text{ cm}^2, 90^\circ. \return false where the words are none, for
+ * they have an argument: 2\operatorname{cis}(x). */
+static bool skip_unit(cop_strict_parser *p)
 {
-    while (cop_strict_is_at(p, COP_STRICT_UNIT)) {
-        p->at++;
+    if (!cop_strict_is_at(p, COP_STRICT_UNIT)) return true;
+    while (cop_strict_take(p, COP_STRICT_UNIT)) {
         if (cop_strict_take(p, COP_STRICT_POWER)) (void)parse_script(p);
     }
+    return !begins_factor(p);
 }
 
 static uint16_t parse_exponent(cop_strict_parser *p, uint16_t base)
@@ -309,7 +315,7 @@ static uint16_t parse_power(cop_strict_parser *p)
             break;
         }
     }
-    if (node != 0) skip_unit(p);
+    if (node != 0 && !skip_unit(p)) node = 0;
     p->depth--;
     return node;
 }

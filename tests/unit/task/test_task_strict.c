@@ -133,6 +133,44 @@ static void test_extraction(void **state)
     }
 }
 
+/* What functions are of, and their names in \text{} and the like, which are no units. */
+static void test_functions(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *answer, *reference;
+        bool right;
+    } cases[] = {
+        {"\\sin(x)^2", "\\sin^2 x", true},
+        {"\\sin(x)^2", "\\sin x^2", false},
+        {"\\ln\\left(2\\right)^2", "(\\ln 2)^2", true},
+        {"\\ln(2)^2", "\\ln 4", false},
+        {"\\log_2(8)^2", "9", true},
+        {"\\sin^{2}{\\left(x \\right)} + \\cos(x)^2", "1", true},
+        {"\\sin x^2", "\\sin(x^2)", true},
+        {"3\\operatorname{arctan}(2)", "6", false},
+        {"3\\operatorname{arctan}(2)", "3\\arctan 2", true},
+        {"2\\mathrm{ln}(3)", "6", false},
+        {"2\\mathrm{ln}(3)", "\\ln 9", true},
+        {"2\\operatorname{cis}(90^\\circ)", "180", false},
+        {"\\operatorname{sec} x", "\\frac{1}{\\cos x}", true},
+        {"2+3\\mathrm{i}", "5", false},
+        {"3\\mathrm{i}+2", "2+3i", true},
+        {"3\\mathrm{e}^2", "3", false},
+        {"10\\text{ sec}", "10", true},
+        {"50\\text{ percent}", "0.5", true},
+        {"6\\text{ cm} \\times 2", "12", true},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        json_t *const reference = json_string(cases[i].reference);
+        cop_score got = score_boxed(cases[i].answer, reference);
+        if (got.correct != cases[i].right)
+            fail_msg("%s, reference %s: %d", cases[i].answer, cases[i].reference, got.correct);
+        cop_score_free(&got);
+        json_decref(reference);
+    }
+}
+
 /* Equal answers vote together, others do not. */
 static void test_votes(void **state)
 {
@@ -144,6 +182,9 @@ static void test_votes(void **state)
         {"(3,\\infty)", "x > 3", "x \\in (3, \\infty)", "3 < x", "\\left(3,\\infty\\right)"},
         {"(x+1)^2", "x^2+2x+1", "y = (1+x)^2", "1+x(x+2)", "{(x+1)(1+x)}"},
         {"\\text{East}", "east", "\\mathrm{east}", "EAST", "\\textbf{East}."},
+        {"yes", "Yes", "YES", "\\text{Yes}", "\\mathrm{yes}."},
+        {"C", "(C)", "\\text{C}", "\\text{(C)}", "\\textbf{(C)}"},
+        {"\\pi", "pi", "{\\pi}", "\\mathrm{pi}", "\\frac{2\\pi}{2}"},
         {"1\\pm\\sqrt2", "1+\\sqrt{2}, 1-\\sqrt{2}", "\\{1-\\sqrt2, 1+\\sqrt2\\}",
          "1\\mp\\sqrt2", "x=1\\pm\\sqrt2"},
     };
@@ -229,9 +270,13 @@ static void test_malformed_answers(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_pairs),      cmocka_unit_test(test_math500),
-        cmocka_unit_test(test_extraction), cmocka_unit_test(test_votes),
-        cmocka_unit_test(test_hostile),    cmocka_unit_test(test_malformed_answers),
+        cmocka_unit_test(test_pairs),
+        cmocka_unit_test(test_math500),
+        cmocka_unit_test(test_extraction),
+        cmocka_unit_test(test_functions),
+        cmocka_unit_test(test_votes),
+        cmocka_unit_test(test_hostile),
+        cmocka_unit_test(test_malformed_answers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
