@@ -7,12 +7,17 @@
 #include <stdint.h>
 #include <string.h>
 
-/* What may stand around a label: parentheses, bold, \text{}. None of it is part of a label, so
- * that nothing is ever given back, and the time a pattern takes is linear. */
-#define DECORATION "(?:[*(\\[{$\\s]|\\\\text\\{|\\\\textbf\\{|\\\\mathrm\\{)*+"
-/* Behind a label by itself: no letter, and no more of a number. */
-#define ALONE "(?![\\w']|(?<=[0-9])(?:[.,][0-9]|\\s*%))"
-#define SAYS "(?i:answer|choice|option)(?i:\\s+is)?+\\s*+[:=]?+"
+/* Marks around a label or a word; no apostrophe within one. */
+#define MARK "[*\"`\\x{2018}\\x{201c}]|(?<!\\w)'|'(?!\\w)"
+/* What may stand around a label: parentheses, quotes, bold, \text{}. None of it is part of a
+ * label, so that nothing is ever given back, and the time a pattern takes is linear. */
+#define DECORATION \
+    "(?:[(\\[{$\\s]|" MARK "|\\\\[(\\[]|\\\\(?:text(?:bf|rm)?|math(?:bf|rm))\\{)*+"
+#define APOSTROPHE "['\\x{2019}]"
+/* Behind a label by itself: no letter, nor one behind an apostrophe, and no more of a number.
+ */
+#define ALONE "(?!\\w|" APOSTROPHE "\\w|(?<=[0-9])(?:[.,][0-9]|\\s*%))"
+#define SAYS "(?i:answer|choice|option)(?:" MARK ")*+(?i:\\s+is)?+\\s*+[:=]?+"
 
 /* Patterns in which "@" is a label of any example, "#" one of this example's, "!" what keeps
  * other words out. Group 1 is the label. The last match of the first form that
@@ -28,7 +33,7 @@ static const struct {
     {"\\A" DECORATION "(@)" ALONE "[^\\w]*\\z", {.caseless = true}}, /* nothing else */
     {"\\A" DECORATION "(#)(?:[.):*\\]])(?![0-9])", {0}},             /* "B. Paris" */
     {"\\((#)\\)", {0}},
-    {"(?<![\\w'])!(#)" ALONE, {0}},
+    {"(?<!\\w)(?<!\\w" APOSTROPHE ")!(#)" ALONE, {0}},
 };
 
 /* No pronoun and no article; no end of a longer number. */

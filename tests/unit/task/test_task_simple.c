@@ -38,6 +38,17 @@ static void test_choice(void **state)
         {"I'd say it's D's turn: C", "\"C\"", 1, "C"},
         {"Paris", "\"B\"", 0, NULL},
         {"", "\"B\"", 0, NULL},
+        {"The answer is 'B'.", "\"B\"", 1, "B"},
+        {"The answer is \"B\", not \"C\".", "\"B\"", 1, "B"},
+        {"The answer is \xE2\x80\x98"
+         "B\xE2\x80\x99, not \xE2\x80\x9C"
+         "C\xE2\x80\x9D.",
+         "\"B\"", 1, "B"},
+        {"The answer is `B`, as C is wrong", "\"B\"", 1, "B"},
+        {"The answer is \\(\\mathbf{B}\\), as C is wrong", "\"B\"", 1, "B"},
+        {"**Answer**: B, as C is wrong", "\"B\"", 1, "B"},
+        {"{\"answer\": \"B\", \"wrong\": \"C\"}", "\"B\"", 1, "B"},
+        {"D'Artagnan's and A\xE2\x80\x99s", "\"A\"", 0, NULL},
     };
     CHECK_CASES("choice", cases);
     expect_format_error("choice", "\"\"", "letter");
@@ -77,6 +88,7 @@ static void test_choice_labels(void **state)
         {"the answer is C", NUMBERS, 0, NULL},
         {"at -3 degrees", NUMBERS, 0, NULL},
         {"The answer is b", SMALL, 1, "b"},
+        {"The answer's b", SMALL, 1, "b"},
         {"(B)", SMALL, 1, "b"},
         {"the answer is a dog", SMALL, 0, NULL},
         {"b) red", SMALL, 1, "b"},
