@@ -106,7 +106,8 @@ const cop_task cop_task_math = {
     .reward = "1 for the reference answer, else 0",
     .correctness =
         "the same text once white space and LaTeX's variants are evened out, the same "
-        "number or fraction to 1e-9, or the same numbers in the same order",
+        "number or fraction to 1e-9, or the same numbers in the same order; only the last 500 "
+        "characters of the response count",
     .vote = "the answer without spaces, units and LaTeX's variants; numbers and fractions as "
             "decimals",
     .form = "\\boxed{}",

@@ -53,7 +53,8 @@ const cop_task cop_task_math_strict = {
         "formula or number, is the reference: the same words, or the same value (exactly, "
         "where "
         "it is rational), pairs and intervals in order and with their parentheses, sets and "
-        "lists in no order; units and degrees aside, 50% is 0.5 and 50",
+        "lists in no order; units and degrees aside, 50% is 0.5 and 50; only the last 4000 "
+        "characters of the response count",
     .vote = "the value: numbers as fractions or decimals, sets and lists sorted",
     .form = "\\boxed{}",
     .default_system = NULL,

@@ -47,6 +47,13 @@ for task in tasks:
     check(json.loads(coppice("tasks", task["name"], "--json")) == task, task["name"])
 refuses(CONFIG, ["did you mean \"math\""], "tasks", "mth")
 
+# How much of a response's end counts is told, and is so.
+for task, form, most in (("gsm8k", "#### 5", 300), ("arith", "#### 5", 300), ("math", "\\boxed{5}", 500),
+                         ("math-strict", "\\boxed{5}", 4000)):
+    check(f"last {most} characters" in " ".join(coppice("tasks", task).split()), f"{task}: nothing of {most} characters")
+    got = rewards(task, [{"response": form.ljust(most + more, " "), "answer": "5"} for more in (0, len(form))])
+    check([score["reward"] for score in got] == [1, 0], f"{task}: {got}")
+
 # MATH-500 as published: every reference is right as a response, whatever it is wrapped in.
 math500 = os.path.join(TOP, "tests", "data", "math500.jsonl")
 answers = [json.loads(line)["answer"] for line in open(math500, encoding="utf-8")]
