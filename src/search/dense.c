@@ -1,8 +1,11 @@
 #include "search/dense.h"
 
+#include "coppice/base/memory.h"
+
 #include <assert.h>
 #include <cblas.h>
 #include <lapacke.h>
+#include <string.h>
 
 /* LAPACK speaks of columns: what is row-major here is the transpose there, which for symmetric
  * matrices is the same, and for eigenvectors is what is wanted. */
@@ -75,6 +78,21 @@ static void reverse_rows(double *rows, size_t count, size_t width)
     }
 }
 
+/* By way of all of them. */
+static cop_status find_all_leading(double *matrix, size_t n, size_t k, double *eigenvalue,
+                                   double *vector, cop_error *err)
+{
+    const lapack_int order = (lapack_int)n;
+    COP_TRY(check(LAPACKE_dsyevd(LAPACK_COL_MAJOR, 'V', 'L', order, matrix, order, eigenvalue),
+                  "dsyevd", err));
+    memmove(eigenvalue, eigenvalue + (n - k), k * sizeof *eigenvalue);
+    memcpy(vector, matrix + (n - k) * n, k * n * sizeof *vector);
+    return COP_OK;
+}
+
+/* Of a matrix that falls apart into blocks, as equal examples make it, dsyevr finds fewer
+ * eigenvalues than it is asked for, and calls that success. The triangle that it does not read
+ * is whole then. */
 cop_status cop_dense_leading(double *matrix, size_t n, size_t k, double *eigenvalue,
                              double *vector, cop_error *err)
 {
@@ -82,12 +100,24 @@ cop_status cop_dense_leading(double *matrix, size_t n, size_t k, double *eigenva
     const lapack_int order = (lapack_int)n;
     lapack_int found = 0;
     lapack_int support[2 * 64];
-    COP_TRY(check(LAPACKE_dsyevr(LAPACK_COL_MAJOR, 'V', 'I', 'L', order, matrix, order, 0, 0,
-                                 order - (lapack_int)k + 1, order, 0, &found, eigenvalue,
-                                 vector, order, support),
-                  "dsyevr", err));
-    COP_CHECK(found == (lapack_int)k, err, COP_ERR_NUMERIC,
-              "LAPACK's dsyevr found %lld of %zu eigenvalues", (long long)found, k);
+    double *const diagonal = cop_memory_alloc(n, sizeof *diagonal, err);
+    if (diagonal == NULL) return COP_ERR_MEMORY;
+    for (size_t i = 0; i < n; i++)
+        diagonal[i] = matrix[i * n + i];
+    cop_status status = check(LAPACKE_dsyevr(LAPACK_COL_MAJOR, 'V', 'I', 'L', order, matrix,
+                                             order, 0, 0, order - (lapack_int)k + 1, order, 0,
+                                             &found, eigenvalue, vector, order, support),
+                              "dsyevr", err);
+    if (status == COP_OK && found < (lapack_int)k) {
+        for (size_t i = 0; i < n; i++) {
+            matrix[i * n + i] = diagonal[i];
+            for (size_t j = 0; j < i; j++)
+                matrix[j * n + i] = matrix[i * n + j];
+        }
+        status = find_all_leading(matrix, n, k, eigenvalue, vector, err);
+    }
+    cop_memory_free(diagonal);
+    COP_TRY(status);
     reverse(eigenvalue, k);
     reverse_rows(vector, k, n);
     return COP_OK;
