@@ -57,6 +57,18 @@ cop_paired cop_paired_compare(const float *scores, const float *centre, size_t c
     return paired;
 }
 
+/* What lies z standard errors below the mean, and whether it is above `limit`. With z = 1 one
+ * example that is better, and nobody worse, puts it at 0 itself: rounding must not decide. */
+static double find_bound(const cop_paired *paired, size_t count, double z, double limit,
+                         bool *is_above)
+{
+    static const double rounding = 1e-9;
+    const double margin = z * paired->sd / sqrt((double)count);
+    const double bound = paired->mean - margin;
+    *is_above = bound - limit > rounding * (fabs(paired->mean) + margin + fabs(limit));
+    return bound;
+}
+
 double cop_gate_raise_z(double z, size_t tries)
 {
     if (tries <= 1) return z;
@@ -72,8 +84,9 @@ cop_gate_decision cop_gate_decide(const float *proposal, const float *centre, si
     cop_gate_decision decision = {.count = count, .z = z};
     decision.paired = cop_paired_compare(proposal, centre, count, measure, regression_weight);
     if (count == 0) return decision;
-    decision.bound = decision.paired.mean - z * decision.paired.sd / sqrt((double)count);
-    decision.accepted = decision.bound > 0.0 && decision.paired.constructive > 0.0;
+    bool is_above = false;
+    decision.bound = find_bound(&decision.paired, count, z, 0.0, &is_above);
+    decision.accepted = is_above && decision.paired.constructive > 0.0;
     return decision;
 }
 
@@ -85,8 +98,9 @@ cop_guard_decision cop_guard_decide(const float *proposal, const float *base, si
     if (count == 0) return decision;
     decision.base = cop_measure_mean(measure, base, count);
     decision.mean = cop_measure_mean(measure, proposal, count);
-    decision.bound = decision.paired.mean - z * decision.paired.sd / sqrt((double)count);
-    decision.accepted = decision.bound > -loss || decision.paired.regressions == 0;
+    bool is_above = false;
+    decision.bound = find_bound(&decision.paired, count, z, -loss, &is_above);
+    decision.accepted = is_above || decision.paired.regressions == 0;
     return decision;
 }
 

@@ -121,6 +121,40 @@ static void test_reward_decides(void **state)
     assert_false(cop_gate_decide(proposal, centre, 100, &reward, 8.0, 1.0).accepted);
 }
 
+/* One better and nobody worse, or three and one: the bound of z = 1 is 0, and so not above it,
+ * on any number of examples, by either measure, whatever rounding makes of it. Likewise that of
+ * a guard: one of n worse is 2 / n below the base. */
+static void test_bounds_at_the_limit(void **state)
+{
+    (void)state;
+    for (size_t n = 4; n <= MOST; n++) {
+        for (size_t worse = 0; worse <= 1 && n > 4 * worse; worse++) {
+            float centre[MOST] = {0};
+            float proposal[MOST] = {0};
+            for (size_t i = 0; i < 1 + 2 * worse; i++)
+                proposal[i] = 1.0F;
+            for (size_t i = 0; i < worse; i++)
+                centre[n - 1 - i] = 1.0F;
+            const cop_gate_decision a = cop_gate_decide(proposal, centre, n, &right, 2, 1);
+            const cop_gate_decision b = cop_gate_decide(proposal, centre, n, &reward, 2, 1);
+            check_near(a.bound, 0, 1e-15);
+            check_near(b.bound, 0, 1e-15);
+            if (a.accepted || b.accepted) fail_msg("%zu worse of %zu: accepted", worse, n);
+            proposal[1 + 2 * worse] = 1.0F;
+            assert_true(cop_gate_decide(proposal, centre, n, &right, 2, 1).accepted);
+        }
+        float base[MOST] = {1.0F};
+        const float now[MOST] = {0};
+        const double limit = 2.0 / (double)n;
+        for (int on = 0; on < 2; on++) {
+            const cop_measure *const measure = on ? &reward : &right;
+            assert_false(cop_guard_decide(now, base, n, measure, limit, 1).accepted);
+            assert_true(
+                cop_guard_decide(now, base, n, measure, limit * (1 + 1e-6), 1).accepted);
+        }
+    }
+}
+
 /* On rewards of 0 and 1 both measures are one. */
 static void test_measures_agree(void **state)
 {
@@ -265,6 +299,7 @@ int main(void)
         cmocka_unit_test(test_decide),
         cmocka_unit_test(test_reward_decides),
         cmocka_unit_test(test_measures_agree),
+        cmocka_unit_test(test_bounds_at_the_limit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
