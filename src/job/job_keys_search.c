@@ -226,11 +226,12 @@ static const cop_job_key keys[] = {
      .meaning =
          "Proposals race: they answer the probe set in so many equal parts, and after each but "
          "the last those leave that are behind the best beyond doubt, so their other answers "
-         "are never generated. One that all answers would show level with the best is lost on "
-         "the way with a chance of about a tenth, whatever the number of stages. Those that "
-         "stay, gate.tries at least, answer all, and only they go to the gate. More stages "
-         "save more answers and make smaller units of work; the parts follow the order of the "
-         "set (splits.seed)."},
+         "are never generated. The one that all answers would show to be the best is lost on "
+         "the way with a chance of about a tenth, whatever the number of stages; of "
+         "many that are level more leave, and where a few examples hold most of the reward "
+         "better ones may. Those that stay, gate.tries at least, answer all, and only they go "
+         "to the gate. More stages save more answers and make smaller units of work; the parts "
+         "follow the order of the set (splits.seed), which must not be by kind or difficulty."},
     {.name = "consolidate.sums",
      .type = COP_JOB_BOOLEAN,
      .offset = FIELD(consolidate.sums),
@@ -387,7 +388,8 @@ static const cop_job_key keys[] = {
      .unit = "std errors",
      .meaning =
          "How far an update's mean gain on the validate set must lie above zero; raised by "
-         "itself where several are tried."},
+         "itself where a round tries several. What is no better passes in one of six rounds "
+         "at 1, in one of 44 at 2 (jobs/README.md, What decides)."},
     {.name = "gate.tries",
      .type = COP_JOB_INTEGER,
      .offset = FIELD(gate.tries),
