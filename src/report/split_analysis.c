@@ -63,14 +63,28 @@ static cop_status take_valid(const cop_store_array *status, source *s, cop_error
     return COP_OK;
 }
 
-/* Candidates of equal sigma are a group, named after the first of them. */
-static cop_status take_groups(source *s, cop_error *err)
+/* The first candidates, who chose the examples by their own scores (/screen); 0 where nobody
+ * did, or all. Scores are not permuted between them and the others: what they were flattered by
+ * would pass for structure. */
+static size_t count_judges(const cop_store *store, size_t candidates)
 {
+    int64_t judges = 0;
+    if (cop_store_get(store, "/screen/replaced") == NULL ||
+        !cop_store_get_i64(store, "/screen/judges", &judges))
+        return 0;
+    return judges > 0 && (uint64_t)judges < candidates ? (size_t)judges : 0;
+}
+
+/* Judges are a group, the others another; of these those of equal sigma, if that is asked for.
+ * A group is named after the first of it. */
+static cop_status take_groups(bool within_sigma, size_t judges, source *s, cop_error *err)
+{
+    if (!within_sigma && judges == 0) return COP_OK;
     s->group = cop_memory_alloc(s->input.count, sizeof *s->group, err);
     if (s->group == NULL) return COP_ERR_MEMORY;
     for (size_t i = 0; i < s->input.count; i++) {
-        size_t first = 0;
-        while (first < i && s->input.sigma[first] != s->input.sigma[i])
+        size_t first = i < judges ? 0 : judges;
+        while (within_sigma && first < i && s->input.sigma[first] != s->input.sigma[i])
             first++;
         s->group[i] = (uint32_t)first;
     }
@@ -124,7 +138,7 @@ static cop_status take_source(const cop_store *store, bool within_sigma, source 
     COP_CHECK(sigma->shape[0] == count, err, COP_ERR_FORMAT,
               "/population: its arrays differ in length");
     s->input.sigma = sigma->data;
-    if (within_sigma) COP_TRY(take_groups(s, err));
+    COP_TRY(take_groups(within_sigma, count_judges(store, count), s, err));
     COP_TRY(take_numbers(store, "/job/keys/consolidate.q", &s->q, err));
     return take_numbers(store, "/job/keys/consolidate.beta", &s->beta, err);
 }
@@ -227,14 +241,23 @@ static cop_status set_spectrum(cop_store *store, const cop_split_half *r, cop_er
                              "dimensions", "(sum)^2 / sum of squares of the eigenvalues", err);
 }
 
+/* What scores are permuted within, as the run file has it. */
+static const char *name_groups(const cop_store *store, const cop_split_request *request)
+{
+    const cop_store_array *const scores = cop_store_get(store, "/population/scores");
+    const bool judged =
+        scores != NULL && scores->rank == 2 && count_judges(store, scores->shape[0]) > 0;
+    if (judged) return request->within_sigma ? "sigma and judges" : "judges";
+    return request->within_sigma ? "sigma" : "all";
+}
+
 static cop_status set_result(cop_store *store, const cop_split_request *request,
-                             const cop_split_half *r, cop_error *err)
+                             const char *within, const cop_split_half *r, cop_error *err)
 {
     cop_store_remove(store, "/split_half");
     COP_TRY(set_counts(store, r, err));
     COP_TRY(set_count(store, "seed", request->seed, NULL, "of halvings and permutations", err));
-    COP_TRY(cop_store_set_text(store, "/split_half/permuted_within",
-                               request->within_sigma ? "sigma" : "all",
+    COP_TRY(cop_store_set_text(store, "/split_half/permuted_within", within,
                                "candidates that scores are permuted among", err));
     COP_TRY(set_array(store, "q", 0, r->pair_count, r->q,
                       "elite quantile of each direction_cosine", err));
@@ -259,7 +282,7 @@ bool cop_split_is_there(const cop_store *store, const cop_split_request *request
         if ((uint64_t)value != wanted[i].value) return false;
     }
     const char *const within = cop_store_get_text(store, "/split_half/permuted_within");
-    return within != NULL && strcmp(within, request->within_sigma ? "sigma" : "all") == 0;
+    return within != NULL && strcmp(within, name_groups(store, request)) == 0;
 }
 
 /* --- the analysis --- */
@@ -297,7 +320,8 @@ cop_status cop_split_analyse(const cop_store *from, const cop_split_request *req
                                            .context = request->context};
         status = cop_split_half_run(&s.input, &options, &result, err);
     }
-    if (status == COP_OK) status = set_result(to, request, &result, err);
+    if (status == COP_OK)
+        status = set_result(to, request, name_groups(from, request), &result, err);
     cop_split_half_free(&result);
     free_source(&s);
     return status;

@@ -200,15 +200,17 @@ cop_status cop_split_print(const cop_store *store, bool whole, cop_text *text, c
         return cop_text_format(text, err, "\n  no split-half analysis: %s\n", skipped);
     if (array_at(store, "reproducible_rank") == NULL) return COP_OK;
     const char *const within = cop_store_get_text(store, "/split_half/permuted_within");
-    const bool in_sigma = within != NULL && strcmp(within, "sigma") == 0;
+    const bool in_sigma = within != NULL && strstr(within, "sigma") != NULL;
+    const bool judged = within != NULL && strstr(within, "judges") != NULL;
     COP_TRY(cop_text_format(
         text, err,
         "\n  split-half analysis: %.0f candidates, %.0f examples, %.0f "
         "halvings; chance: %.0f times\n  every example's scores permuted "
-        "over the candidates%s\n\n",
+        "over the candidates%s%s\n\n",
         cop_split_number(store, "candidates", 0), cop_split_number(store, "examples", 0),
         cop_split_number(store, "halvings", 0), cop_split_number(store, "permutations", 0),
-        in_sigma ? " of equal sigma" : ""));
+        in_sigma ? " of equal sigma" : "",
+        judged ? ",\n  those who decided about examples apart from the others" : ""));
     COP_TRY(print_table(store, text, err));
     if (whole) {
         if (count_of(store, "q") > 1) COP_TRY(print_grid(store, text, err));

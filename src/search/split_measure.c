@@ -20,11 +20,12 @@ static size_t smaller_of(size_t a, size_t b)
     return a < b ? a : b;
 }
 
+/* Far fewer than there are: all the vectors of two halves agree whatever the scores are. */
 cop_split_layout cop_split_layout_of(const cop_split_data *data,
                                      const cop_split_options *options)
 {
     cop_split_layout layout = {.spectrum = smaller_of(data->candidates, data->examples)};
-    const size_t most = smaller_of(data->candidates - 1, data->first);
+    const size_t most = smaller_of((data->candidates - 1) / 3, data->examples / 4);
     layout.dimensions = smaller_of(most, COP_SPLIT_MOST_DIMENSIONS);
     for (int s = 0; s < COP_SPLIT_STATISTICS; s++)
         layout.count[s] = 1;

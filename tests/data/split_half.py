@@ -111,7 +111,7 @@ def halve(scores, sigma, half, q, beta):
     rho = pearson(ra, rb)
     brown = 2 * rho / (1 + rho) if rho > -1 / 3 else -1.0
     cosines = [cosine(merge(sigma, ra, x, y), merge(sigma, rb, x, y), sigma) for x in q for y in beta]
-    k = min(16, len(scores) - 1, len(a))
+    k = min(16, (len(scores) - 1) // 3, scores.shape[1] // 4)
     d = centred(scores)
     agreement = left(d[:, a], k).T @ left(d[:, b], k)
     overlap = [float((agreement[:i, :i] ** 2).sum() / i) for i in range(1, k + 1)]

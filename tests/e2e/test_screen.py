@@ -86,7 +86,12 @@ with scratch() as folder:
     page = coppice("inspect", out["one"])
     check("support examples that say nothing" in page and "taken over" in page, f"inspect says nothing of it:\n{page}")
     coppice("status", out["one"])
-    coppice("analyze", out["one"], "--halvings", 20, "--permutations", 20)
+    # Who decided is flattered, which must not pass for structure.
+    short = ("--halvings", 20, "--permutations", 20)
+    check("apart from the others" in coppice("analyze", out["one"], *short), "analyze says nothing of those who decided")
+    for words_within, within in (((), "judges"), (("--within-sigma",), "sigma and judges")):
+        found = json.loads(coppice("analyze", out["one"], *short, "--json", *words_within))
+        check(found["permuted_within"] == within, f"scores are permuted within {found['permuted_within']}")
 
     shown = coppice("run", DEMO, "--check", *words(DROP))
     check(f"at most 48 of 48 examples of support are replaced, for {(JUDGES + 1) * 48} answers more" in shown, shown)

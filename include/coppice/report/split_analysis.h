@@ -21,7 +21,9 @@ typedef struct cop_split_request {
 enum { COP_SPLIT_HALVINGS = 100, COP_SPLIT_PERMUTATIONS = 1000 }; /**< defaults */
 
 /** Analyses `from`'s population by the job's q and beta, into group /split_half of `to`, which
- * may be the same tree. A population that is not there or not complete is COP_ERR_FORMAT. */
+ * may be the same tree. Where its first candidates chose the examples (/screen), scores are
+ * permuted among these and among the others. A population that is not there or not complete is
+ * COP_ERR_FORMAT. */
 cop_status cop_split_analyse(const cop_store *from, const cop_split_request *request,
                              cop_store *to, cop_error *err);
 

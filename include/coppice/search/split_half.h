@@ -12,7 +12,10 @@
  * - with D = S - column means - row means + grand mean, whose columns are divided like those of
  *   S, and U_A, U_B [N, K] the leading left singular vectors: overlap(k) = |U_A' U_B|_F^2 / k
  * of the first k, and the canonical correlations, the singular values of U_A' U_B of all K. K =
- * min(16, N - 1, M / 2). Vectors of singular values below 1e-5 of the largest are zero.
+ * min(16, (N - 1) / 3, M / 4), rounded down: the columns of D have N - 1 dimensions, and those
+ * of A and of B have the same sum but for its sign. With more than half the dimensions, or all
+ * of a half's columns, a direction would be common to both whatever the scores are, so that
+ * nothing could be above chance. Vectors of singular values below 1e-5 of the largest are zero.
  *
  * The null is made of P data sets in each of which every example's scores are permuted over the
  * candidates (within groups, if there are any), each halved like the data in the first

@@ -268,6 +268,25 @@ static void test_all_equal(void **state)
     population_free(&p);
 }
 
+/* So few candidates or examples that 16 vectors are most of the dimensions there are: what is
+ * planted is found all the same. */
+static void test_few_have_a_rank(void **state)
+{
+    (void)state;
+    static const size_t shapes[][2] = {{20, 32}, {24, 64}, {60, 24}, {100, 16}};
+    for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) {
+        for (size_t planted = 0; planted <= 1; planted++) {
+            population p = split_plant(50 + i, shapes[i][0], shapes[i][1], planted, 1.5);
+            const cop_split_input input = split_input(&p);
+            const cop_split_options options = few();
+            cop_split_half r = run(&input, &options);
+            assert_int_equal(r.reproducible_rank, planted);
+            cop_split_half_free(&r);
+            population_free(&p);
+        }
+    }
+}
+
 /* Right or wrong: rows and columns without spread, equal rows, odd and small numbers, more
  * examples than candidates and the other way round. */
 static void test_binary_scores(void **state)
@@ -367,6 +386,7 @@ int main(void)
         cmocka_unit_test(test_golden),
         cmocka_unit_test(test_threads_leave_no_trace),
         cmocka_unit_test(test_left_out_candidates),
+        cmocka_unit_test(test_few_have_a_rank),
         cmocka_unit_test(test_groups),
         cmocka_unit_test(test_all_equal),
         cmocka_unit_test(test_binary_scores),
