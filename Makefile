@@ -185,6 +185,11 @@ $(BUILD)/provenance: FORCE
 $(BUILD)/provenance.o: src/base/build_info.c $(BUILD)/provenance Makefile
 	$(call say,CC,$<)
 	$(Q)$(CC) $(BASE_CFLAGS) $(PROVENANCE) $(CFLAGS) -c -o $@ $<
+# Objects are made anew where compiler or options are others than they were made with.
+OPTIONS = $(subst ','\'',$(COMPILER) $(OPT) $(CFLAGS) $(SAN_LIBS))
+$(BUILD)/options: FORCE
+	@mkdir -p $(@D)
+	@printf '%s\n' '$(OPTIONS)' | cmp -s - $@ || printf '%s\n' '$(OPTIONS)' >$@
 # Its exponentials become vectors only so; what they give is the same.
 $(BUILD)/src/backend/draw.o: EXTRA_CFLAGS = -fno-trapping-math
 $(BUILD)/%_avx2.o: EXTRA_CFLAGS = $(ISA_FLAGS_avx2)
@@ -206,7 +211,7 @@ $(BUILD)/src/backend/cuda/%.o: src/backend/cuda/%.cu $(BUILD)/cuda.flags
 	@mkdir -p $(@D)
 	$(Q)$(NVCC) $(CUDA_FLAGS) $(CUDA_CODE) -DCOP_PLUGIN_BUILD='"$(PLUGIN_BUILD)"' -c -o $@ $<
 
-$(BUILD)/pic/%.o: %.c Makefile
+$(BUILD)/pic/%.o: %.c Makefile $(BUILD)/options
 	$(call say,CC,$< [pic])
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(BASE_CFLAGS) -fPIC -fvisibility=hidden $(CFLAGS) -c -o $@ $<
@@ -231,7 +236,7 @@ $(HOST_PLUGIN): $(HOST_OBJ) $(CUDA_BASE)
 	$(call say,LINK,$@)
 	$(Q)$(CXX) -shared -o $@ $^ $(SAN_LIBS)
 
-$(BUILD)/%.o: %.c Makefile $(BUILD)/flags
+$(BUILD)/%.o: %.c Makefile $(BUILD)/flags $(BUILD)/options
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
 	$(Q)$(OBJECT_CC) $(BASE_CFLAGS) $(PKG_CFLAGS) $(EXTRA_CFLAGS) $(CFLAGS) -c -o $@ $<
@@ -249,12 +254,12 @@ $(BUILD)/src/sandbox/harness.c: $(BOX_PY:%=src/sandbox/%.py) Makefile
 	    echo "const char cop_harness_$$part[] = {"; \
 	    od -An -v -tx1 src/sandbox/$$part.py | sed 's/[0-9a-f][0-9a-f]/0x&,/g'; echo '0};'; \
 	done; } >$@
-$(BUILD)/src/sandbox/harness.o: $(BUILD)/src/sandbox/harness.c
+$(BUILD)/src/sandbox/harness.o: $(BUILD)/src/sandbox/harness.c $(BUILD)/options
 	$(call say,CC,$<)
 	$(Q)$(CC) $(BASE_CFLAGS) $(CFLAGS) -c -o $@ $<
 
 define kernel_rule
-$(BUILD)/src/backend/cpu/kernels/%.$(1).o: src/backend/cpu/kernels/%.c Makefile
+$(BUILD)/src/backend/cpu/kernels/%.$(1).o: src/backend/cpu/kernels/%.c Makefile $(BUILD)/options
 	$$(call say,CC,$$< [$(1)])
 	@mkdir -p $$(@D)
 	$$(Q)$$(CC) $$(BASE_CFLAGS) $(KERNEL_OPT) -fno-trapping-math $$(ISA_FLAGS_$(1)) -DCOP_ISA_SUFFIX=_$(1) $$(CFLAGS) -c -o $$@ $$<
@@ -367,7 +372,8 @@ install: $(BIN) $(REAPER) $(BOX) $(PLUGIN)
 	$(if $(PLUGIN),install -d $(DESTDIR)$(PREFIX)/lib/coppice && install -m 755 $(PLUGIN) $(DESTDIR)$(PREFIX)/lib/coppice)
 	install -d $(DESTDIR)$(PREFIX)/share/man/man1
 	install -m 644 src/app/coppice.1 $(DESTDIR)$(PREFIX)/share/man/man1/coppice.1
-	tar -C jobs --exclude=./real/data --exclude=__pycache__ -cf - . | tar -C $(DESTDIR)$(PREFIX)/share/coppice/jobs -xf - --no-same-owner
+	tar -C jobs --exclude=./real/data --exclude=__pycache__ --mode=u=rwX,go=rX -cf - . | \
+	    tar -C $(DESTDIR)$(PREFIX)/share/coppice/jobs -xpf - --no-same-owner
 uninstall:
 	rm -f $(addprefix $(DESTDIR)$(PREFIX)/bin/,coppice coppice-reaper coppice-sandbox)
 	rm -rf $(DESTDIR)$(PREFIX)/lib/coppice

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """What .ci/find says of libraries that are missing or will not do: one line with what was found, where,
-and what helps. Each case is made of stubs in a folder of its own."""
+and what helps. Each case is made of stubs in a folder of its own. And other options compile anew."""
 import os
 import subprocess
 import tempfile
@@ -182,6 +182,19 @@ def check_no_dpkg(s):
         lib.check(word in done.stderr, f"no {word!r} in {done.stderr}")
 
 
+def check_options(folder):
+    """What was compiled with other options is compiled anew, and nothing else is."""
+    build = os.path.join(folder, "build")
+    built = os.path.join(build, "src", "base", "timer.o")
+
+    def make(*settings):
+        subprocess.run(["make", "-s", f"BUILD={build}", "NVCC=", *settings, built], cwd=lib.TOP, check=True)
+        return os.stat(built).st_mtime_ns
+    first = make()
+    lib.check(make() == first, "the same options compiled anew")
+    lib.check(make("OPT=-O1") > first, "OPT=-O1 compiled nothing")
+
+
 def main():
     everything = ("jansson.h", "mpi.h", "openssl/.*", "dnnl.*", "seccomp.h", "cmocka.h")
     for case, hidden in ((check_missing, everything), (check_too_old, ()), (check_header_too_old, ()), (check_parallel, ()),
@@ -191,6 +204,8 @@ def main():
                          (check_no_dpkg, everything)):
         with tempfile.TemporaryDirectory() as folder:
             case(Stubs(folder, hidden))
+    with tempfile.TemporaryDirectory() as folder:
+        check_options(folder)
 
 
 if __name__ == "__main__":

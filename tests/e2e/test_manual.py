@@ -50,6 +50,19 @@ with scratch() as folder:
     output(["make", "-s", "uninstall", f"BUILD={BUILD}", f"DESTDIR={folder}", "PREFIX=/opt"])
     left = [name for _, _, names in os.walk(folder) for name in names]
     check(left == [], f"make uninstall left {left}")
+
+    # What is closed to others in the source, as where a umask says so, is open where it is installed.
+    tree = os.path.join(folder, "tree")
+    os.makedirs(os.path.join(tree, "src", "app"))
+    for part in ("Makefile", ".ci", "jobs/reward_example.py", "src/app/coppice.1"):
+        output(["cp", "-a", "--parents", part, tree])
+    output(["chmod", "-R", "a-w,go=", os.path.join(tree, "jobs")])
+    build = os.path.abspath(BUILD)
+    built = [f"-o{build}/{name}" for name in ("coppice", "coppice-reaper", "coppice-sandbox")]
+    output(["make", "-s", "-C", tree, "install", *built, f"BUILD={build}", f"DESTDIR={folder}", "PREFIX=/opt", "NVCC="])
+    jobs = os.path.join(folder, "opt/share/coppice/jobs")
+    modes = [os.stat(os.path.join(jobs, name)).st_mode & 0o777 for name in (".", "reward_example.py")]
+    check(modes == [0o755, 0o644], f"the installed job folder and file have modes {[oct(mode) for mode in modes]}")
 for name in ("install", "uninstall"):
     refused = subprocess.run(["make", "-n", name, "PREFIX=/x/my apps"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=TOP)
     check(refused.returncode != 0 and "must not have a space" in refused.stdout, f"a prefix of two words: {refused.stdout}")
