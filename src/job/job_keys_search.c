@@ -140,10 +140,12 @@ static const cop_job_key keys[] = {
      .type = COP_JOB_BOOLEAN,
      .offset = FIELD(generation.model_rules),
      .initial = "true",
+     .before = "false",
      .meaning = "generation_config.json's repetition_penalty, no_repeat_ngram_size, "
                 "bad_words_ids, min_length, min_new_tokens, suppress_tokens and "
-                "begin_suppress_tokens hold, as in transformers; what else it says of choosing "
-                "tokens is named at the start and not applied."},
+                "begin_suppress_tokens hold, as in transformers (without that file "
+                "config.json's); what else it says of choosing tokens is named at the start "
+                "and not applied."},
     {.name = "generation.repetition_penalty",
      .type = COP_JOB_NUMBER,
      .offset = FIELD(generation.repetition_penalty),
@@ -366,6 +368,7 @@ static const cop_job_key keys[] = {
      .type = COP_JOB_STRING,
      .offset = FIELD(gate.on),
      .initial = "auto",
+     .before = "\"correct\"",
      .choices = CHOICES("auto", "correct", "reward"),
      .meaning =
          "What the choice on probe and the gate compare: the share of right answers, or "

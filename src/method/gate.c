@@ -15,6 +15,27 @@
 #include <stdio.h>
 #include <string.h>
 
+/* What is on record of a run that goes on must be decided alike: by rules of another version it
+ * might end otherwise than it was said to. */
+static cop_status check_recorded(const cop_search *search, const char *group,
+                                 const cop_gate_decision *d, cop_error *err)
+{
+    const cop_store *const store = search->phases->store;
+    char path[128];
+    double z = d->z;
+    int64_t accepted = d->accepted;
+    (void)snprintf(path, sizeof path, "%s/z", group);
+    (void)cop_store_get_f64(store, path, &z);
+    (void)snprintf(path, sizeof path, "%s/accepted", group);
+    (void)cop_store_get_i64(store, path, &accepted);
+    COP_CHECK(fabs(z - d->z) < 1e-9 && accepted == d->accepted, err, COP_ERR_MISMATCH,
+              "%s: %s was %s with z %g, and this version of the program says %s with z %g; go "
+              "on with the version that began it, or choose another --out",
+              search->phases->file, group, accepted ? "accepted" : "rejected", z,
+              d->accepted ? "accepted" : "rejected", d->z);
+    return COP_OK;
+}
+
 /* A decision's numbers into the run file. */
 static cop_status keep_decision(const cop_search *search, const cop_gate_record *record,
                                 cop_error *err)
@@ -42,6 +63,7 @@ static cop_status keep_decision(const cop_search *search, const cop_gate_record 
     char group[64];
     char path[128];
     (void)snprintf(group, sizeof group, "/gate/decisions/%02zu", search->gate_count);
+    COP_TRY(check_recorded(search, group, d, err));
     for (size_t c = 0; c < sizeof numbers / sizeof numbers[0]; c++) {
         (void)snprintf(path, sizeof path, "%s/%s", group, numbers[c].name);
         COP_TRY(cop_store_set_f64(search->phases->store, path, numbers[c].value,

@@ -166,17 +166,23 @@ static cop_status read_stops(const json_reader *reader, cop_model_config *config
     return COP_OK;
 }
 
-/* As transformers 5 does: a generation_config.json alone decides, with or without the key; only
+static cop_status read_generation(const json_reader *reader, cop_model_config *config,
+                                  cop_error *err)
+{
+    COP_TRY(read_stops(reader, config, err));
+    return cop_config_read_generation(reader, &config->rules, err);
+}
+
+/* As transformers 5 does: a generation_config.json alone decides, with or without a key; only
  * without one does config.json; and where neither names a token, none stops. */
-static cop_status read_all_stops(const json_reader *reader, const cop_config_text *generation,
-                                 cop_model_config *config, cop_error *err)
+static cop_status find_generation(const json_reader *reader, const cop_config_text *generation,
+                                  cop_model_config *config, cop_error *err)
 {
     json_t *root = NULL;
-    if (generation == NULL) return read_stops(reader, config, err);
+    if (generation == NULL) return read_generation(reader, config, err);
     COP_TRY(cop_config_json_parse(generation, &root, err));
     const json_reader inner = {.object = root, .path = generation->path, .scope = ""};
-    cop_status status = read_stops(&inner, config, err);
-    if (status == COP_OK) status = cop_config_read_generation(&inner, &config->rules, err);
+    const cop_status status = read_generation(&inner, config, err);
     json_decref(root);
     return status;
 }
@@ -223,7 +229,7 @@ static cop_status read_config(const json_reader *reader, const cop_config_text *
     COP_TRY(cop_config_read_sliding(reader, of, config, err));
     COP_TRY(cop_config_read_rope(reader, of, config->max_positions, config->rope, err));
     config->differs_in_rope = differs_in_rope(reader, of, config->rope);
-    return read_all_stops(reader, generation, config, err);
+    return find_generation(reader, generation, config, err);
 }
 
 cop_status cop_model_config_parse(const cop_config_text *text,

@@ -1,4 +1,4 @@
-/* The rules of generation_config.json. */
+/* The rules of generation_config.json, or of a config.json that has them. */
 #ifndef COP_MODEL_CONFIG_GENERATION_H
 #define COP_MODEL_CONFIG_GENERATION_H
 

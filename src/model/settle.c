@@ -90,7 +90,7 @@ cop_dtype cop_model_storage(const cop_checkpoint *checkpoint)
     return largest == NULL ? COP_F32 : largest->dtype;
 }
 
-/* Which keys of generation_config.json change answers, and which do not though they could. */
+/* Which rules of the model's files change answers, and which do not though they could. */
 static cop_status note_rules(const cop_model_config *config, cop_text *notes, cop_error *err)
 {
     const cop_generation_rules *const rules = &config->rules;
@@ -112,12 +112,11 @@ static cop_status note_rules(const cop_model_config *config, cop_text *notes, co
         COP_TRY(cop_text_format(notes, err, "%s%s %g", count++ == 0 ? "applied: " : ", ",
                                 applied[i].name, applied[i].value));
     }
-    if (count > 0)
-        COP_TRY(cop_text_format(notes, err, " (generation_config.json or the job)\n"));
+    if (count > 0) COP_TRY(cop_text_format(notes, err, " (the model's files or the job)\n"));
     return rules->not_applied[0] == '\0'
                ? COP_OK
                : cop_text_format(notes, err,
-                                 "generation_config.json: not applied: %s (answers are greedy, "
+                                 "of the model's files not applied: %s (answers are greedy, "
                                  "or drawn as the job says)\n",
                                  rules->not_applied);
 }

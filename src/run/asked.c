@@ -5,6 +5,7 @@
 #include "coppice/store/store.h"
 #include "run/guards.h"
 #include "run/inputs.h"
+#include "run/recorded.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -23,13 +24,8 @@ struct cop_asked {
 static cop_status append_value(const cop_store *store, size_t key, cop_text *text,
                                cop_error *err)
 {
-    cop_text path = {0};
-    COP_TRY(cop_text_format(&path, err, "/job/keys/%s", cop_job_key_name(key)));
-    const char *const recorded = cop_store_get_text(store, path.data);
-    cop_text_free(&path);
     COP_TRY(cop_text_format(text, err, "%s=", cop_job_key_name(key)));
-    return recorded == NULL ? cop_job_print_before(key, text, err)
-                            : cop_text_append(text, recorded, strlen(recorded), err);
+    return cop_recorded_key(store, key, text, err);
 }
 
 static cop_status restore_job(cop_asked *asked, cop_error *err)
@@ -120,6 +116,26 @@ static const cop_store_array *examples_at(const cop_asked *asked, const char *pa
     return array != NULL && array->type == COP_STORE_U64 && array->rank == 1 ? array : NULL;
 }
 
+/* The run was made of the examples of all splits in a row. */
+static cop_status check_division(const cop_asked *asked, cop_error *err)
+{
+    const cop_store_array *const had = examples_at(asked, "/base/examples");
+    if (had == NULL) return COP_OK;
+    const cop_splits *const splits = &asked->rank.splits;
+    size_t at = 0;
+    bool same = true;
+    for (size_t s = 0; s < COP_SPLIT_COUNT; s++) {
+        for (size_t i = 0; i < splits->counts[s]; i++, at++)
+            same = same && at < had->shape[0] &&
+                   ((const uint64_t *)had->data)[at] == splits->examples[s][i];
+    }
+    COP_CHECK(same && at == had->shape[0], err, COP_ERR_MISMATCH,
+              "%s was made of other examples than this version of the program takes from %s; "
+              "compare it by the version that made it, or on other examples (--data FILE)",
+              asked->path, asked->job->task.data);
+    return COP_OK;
+}
+
 /* Puts the examples that came for those of support that told no candidates apart in their
  * places, and these where they came from. */
 static void take_over_replacements(cop_asked *asked)
@@ -146,6 +162,7 @@ cop_status cop_asked_divide(cop_asked *asked, cop_error *err)
     COP_TRY(cop_inputs_divide(&asked->rank, err));
     COP_TRY(check_digest(asked, "/base/data_sha256", asked->rank.dataset, asked->job->task.data,
                          err));
+    COP_TRY(check_division(asked, err));
     take_over_replacements(asked);
     return COP_OK;
 }

@@ -1,6 +1,7 @@
 /* What the run file says of the job: identity, checked at a resume, and surroundings. */
 #include "run/context.h"
 #include "run/guards.h"
+#include "run/recorded.h"
 
 #include "coppice/base/build_info.h"
 #include "coppice/base/memory.h"
@@ -85,22 +86,6 @@ static bool compares_by_content(const char *key)
            strcmp(key, "task.examples") == 0 || strcmp(key, "guard") == 0;
 }
 
-/* The value of a key that the run was begun with, by a program that may not have known it. */
-static cop_status read_value(const cop_lead *lead, size_t key, cop_text *value, cop_error *err)
-{
-    char path[160];
-    key_path(path, sizeof path, key);
-    const char *const recorded = cop_store_get_text(lead->dir.store, path);
-    cop_text_clear(value);
-    /* Programs that kept no digests of the base's files wrote 0 for the task's own value. */
-    if (recorded != NULL && strcmp(recorded, "0") == 0 &&
-        strcmp(cop_job_key_name(key), "task.correct_at") == 0 &&
-        cop_store_get_text(lead->dir.store, "/base/files/config.json") == NULL)
-        return cop_text_append(value, "auto", 4, err);
-    return recorded == NULL ? cop_job_print_before(key, value, err)
-                            : cop_text_append(value, recorded, strlen(recorded), err);
-}
-
 /* A key by which a job's results may differ. Where a budget counts tokens, one of them is what
  * ends an answer early: so many more candidates there is room for. */
 static bool is_identity(const cop_job *job, size_t key)
@@ -162,7 +147,8 @@ cop_status cop_run_identity_check(const cop_lead *lead, cop_error *err)
         if (!is_identity(lead->rank->job, key) || compares_by_content(name)) continue;
         cop_text_clear(&value);
         COP_TRY_OUT(cop_job_print_value(lead->rank->job, key, &value, err));
-        COP_TRY_OUT(read_value(lead, key, &theirs, err));
+        cop_text_clear(&theirs);
+        COP_TRY_OUT(cop_recorded_key(lead->dir.store, key, &theirs, err));
         if (strcmp(theirs.data, value.data) != 0 &&
             !only_adds(lead->rank->job, name, theirs.data)) {
             status = cop_error_set(err, COP_ERR_MISMATCH,

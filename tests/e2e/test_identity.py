@@ -114,9 +114,12 @@ def test_old(place):
     # It was begun with OpenBLAS, on another machine maybe.
     old = SMALL + ["backend.gemm=openblas", "backend.mixed=true", "population.scaling=absolute",
                    "population.sigma=[0.005, 0.01, 0.02]", "recenter.rounds=3", "recenter.size=100"]
-    # Programs of that time added every seed by itself; the refusal says how to go on so.
-    expect(run_job(1, run, old, code=MISMATCH), "-s 'consolidate.sums=false'", "resume")
-    text = run_job(1, run, old + ["consolidate.sums=false"])
+    # Programs of that time added every seed by itself, compared right answers and knew no rules
+    # of generation_config.json; each refusal says how to go on so.
+    for then in ("generation.model_rules=false", "consolidate.sums=false", 'gate.on="correct"'):
+        expect(run_job(1, run, old, code=MISMATCH), f"-s '{then}'", "resume")
+        old.append(then)
+    text = run_job(1, run, old)
     check("cannot be checked" in text, f"no word on what cannot be checked: {text}")
     check("config.json" in inspect(run)["base"]["files"], "no digests after the resume")
     coppice("export", recipe, "--model", MODEL, "--out", os.path.join(place, "old-exported"))

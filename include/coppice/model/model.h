@@ -97,7 +97,7 @@ typedef struct cop_model_config {
     int32_t stops[COP_MODEL_MAX_STOPS]; /**< [stop_count] ids that end an answer */
     int32_t stop_count;
     bool differs_in_rope;       /**< olmo3: from how transformers 5.24 reads the file */
-    cop_generation_rules rules; /**< of generation_config.json */
+    cop_generation_rules rules; /**< of generation_config.json; without it of config.json */
 } cop_model_config;
 
 /** Reads config.json (and generation_config.json, if there) of a model directory. An unknown

@@ -124,6 +124,26 @@ static void interrupted_runs_end_alike(void **state)
     }
 }
 
+/* A run goes on by the rules that it has decided by, or not at all. */
+static void decisions_on_record_are_not_turned(void **state)
+{
+    (void)state;
+    toy t;
+    toy next;
+    bool improved = false;
+    cop_error err = {0};
+    toy_set_up(&t, "es", NULL, 0, NULL);
+    cop_memory_free(finish(&t, &improved));
+    assert_int_equal(
+        cop_store_set_f64(t.store, "/gate/decisions/01/z", 1.625, NULL, "raised", &err),
+        COP_OK);
+    toy_set_up(&next, "es", NULL, 0, t.store);
+    assert_int_equal(toy_run(&next, &improved, &err), COP_ERR_MISMATCH);
+    assert_non_null(strstr(err.message, "/gate/decisions/01 was accepted with z 1.625"));
+    toy_take_down(&next);
+    toy_take_down(&t);
+}
+
 static void recentring_moves_and_never_falls(void **state)
 {
     (void)state;
@@ -322,6 +342,7 @@ int main(void)
         cmocka_unit_test(iterates_that_are_not_finite_give_the_base),
         cmocka_unit_test(a_flat_landscape_gives_the_base),
         cmocka_unit_test(interrupted_runs_end_alike),
+        cmocka_unit_test(decisions_on_record_are_not_turned),
         cmocka_unit_test(recentring_moves_and_never_falls),
         cmocka_unit_test(broken_proposals_come_last),
         cmocka_unit_test(the_gate_is_as_strict_as_tries_ask_for),

@@ -483,9 +483,16 @@ static void test_rules(void **state)
         assert_non_null(strstr(err.message, "generation_config.json"));
     }
     write_file("generation_config.json", "{\"repetition_penalty\": 1.0, \"top_k\": 50}");
-    const cop_model_config idle = load("qwen2", "{}");
+    const cop_model_config idle = load("qwen2", "{\"repetition_penalty\": 1.3}");
+    assert_float_equal(idle.rules.repetition_penalty, 1.0, 0.0);
     assert_string_equal(idle.rules.not_applied, "");
     write_file("generation_config.json", NULL);
+    /* Without that file config.json has the word. */
+    const cop_model_config old =
+        load("qwen2", "{\"repetition_penalty\": 1.3, \"min_length\": 2, \"do_sample\": true}");
+    assert_float_equal(old.rules.repetition_penalty, 1.3, 0.0);
+    assert_int_equal(old.rules.min_length, 2);
+    assert_string_equal(old.rules.not_applied, "do_sample");
 }
 
 static void test_stops(void **state)
