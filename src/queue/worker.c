@@ -231,15 +231,19 @@ cop_status cop_queue_serve(cop_world *world, const cop_queue_options *options,
     world->stopped = false;
     world->serial = 1;
     world->cancelled_serial = 0;
-    cop_status status = cop_pipeline_create(&w.pipeline, options->score_capacity, err);
-    if (status == COP_OK) status = say_ready(&w, 0, err);
-    if (status == COP_OK) status = serve(&w, err);
+    cop_error why = {0};
+    cop_status status = cop_pipeline_create(&w.pipeline, options->score_capacity, &why);
+    if (status == COP_OK) status = say_ready(&w, 0, &why);
+    if (status == COP_OK) status = serve(&w, &why);
     cop_pipeline_free(&w.pipeline);
     for (size_t i = 0; i < MOST_CHUNKS; i++)
         cop_message_free(&w.chunks[i]);
     cop_message_free(&w.inbox);
     cop_text_free(&w.body);
-    return status;
+    if (status == COP_OK) return COP_OK;
+    /* With the memory given back there may be enough to say why. */
+    if (status != COP_ERR_MPI && !world->stopped) return cop_queue_decline(world, &why, err);
+    return cop_error_set(err, status, "%s", why.message);
 }
 
 cop_status cop_queue_decline(cop_world *world, const cop_error *why, cop_error *err)

@@ -145,7 +145,9 @@ cop_queue_stats cop_queue_get_stats(const cop_queue *queue);
 cop_status cop_queue_close(cop_world *world, cop_queue **queue, double patience_s, int *missing,
                            cop_error *err);
 
-/** The other ranks: evaluates units until rank 0 closes the queue. A rank may come late. */
+/** The other ranks: evaluates units until rank 0 closes the queue. A rank may come late. One
+ *  that cannot go on, for want of memory, leaves its units to others as with
+ *  cop_queue_decline(). */
 cop_status cop_queue_serve(cop_world *world, const cop_queue_options *options,
                            const cop_queue_work *work, cop_error *err);
 

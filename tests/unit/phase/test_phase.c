@@ -107,6 +107,66 @@ static void rows_added_later_survive_a_restart(void **state)
     toy_take_down(&t);
 }
 
+static cop_status have_no_memory(void *context, cop_error *err)
+{
+    (void)context;
+    return cop_error_set(err, COP_ERR_MEMORY, "no memory");
+}
+
+/* Later phases keep nothing of this one: a run file without it would be taken for whole. */
+static void scores_without_room_stop_the_run(void **state)
+{
+    (void)state;
+    toy t;
+    cop_error err = {0};
+    toy_set_up(&t, "corp", NULL, 0, NULL);
+    t.phases.host.note = have_no_memory;
+    cop_phase *phase = create(&t);
+    assert_int_equal(cop_phase_run(&t.phases, phase, &err), COP_ERR_MEMORY);
+    assert_string_equal(err.message, "no memory");
+    cop_phase_destroy(&phase);
+    toy_take_down(&t);
+}
+
+static void set_rows(toy *t, const char *name, size_t rows)
+{
+    cop_error err = {0};
+    const cop_store_array *const whole = cop_store_get(t->store, name);
+    assert_non_null(whole);
+    cop_store_array array = *whole;
+    array.shape[0] = rows;
+    assert_int_equal(cop_store_set(t->store, name, &array, NULL, NULL, &err), COP_OK);
+}
+
+/* Memory ended while three rows were written over two: what both say stands. */
+static void a_group_written_in_part_is_gone_on_from(void **state)
+{
+    (void)state;
+    static const char *const late[] = {"/test/row_digest", "/test/status", "/test/rank",
+                                       "/test/tokens"};
+    for (size_t missing = 1; missing <= sizeof late / sizeof late[0]; missing++) {
+        toy t;
+        toy again;
+        cop_error err = {0};
+        toy_set_up(&t, "corp", NULL, 0, NULL);
+        cop_phase *phase = create(&t);
+        assert_int_equal(cop_phase_add(phase, two, 2, &err), COP_OK);
+        assert_int_equal(cop_phase_run(&t.phases, phase, &err), COP_OK);
+        for (size_t i = 0; i < missing; i++)
+            set_rows(&t, late[i], 2);
+        toy_set_up(&again, "corp", NULL, 0, t.store);
+        cop_phase *second = create(&again);
+        assert_int_equal(cop_phase_add(second, two, 2, &err), COP_OK);
+        assert_int_equal(cop_phase_run(&again.phases, second, &err), COP_OK);
+        assert_int_equal(again.scored, 3);
+        assert_memory_equal(second->scores, phase->scores, 3 * 40 * sizeof *phase->scores);
+        cop_phase_destroy(&second);
+        cop_phase_destroy(&phase);
+        toy_take_down(&again);
+        toy_take_down(&t);
+    }
+}
+
 static void other_rows_are_refused(void **state)
 {
     (void)state;
@@ -349,6 +409,8 @@ int main(void)
         cmocka_unit_test(damage_is_seen),
         cmocka_unit_test(results_that_cannot_be_true_are_refused),
         cmocka_unit_test(rows_added_later_survive_a_restart),
+        cmocka_unit_test(scores_without_room_stop_the_run),
+        cmocka_unit_test(a_group_written_in_part_is_gone_on_from),
         cmocka_unit_test(other_rows_are_refused),
         cmocka_unit_test(rows_are_left_out_for_good),
         cmocka_unit_test(a_later_start_decides_again_who_is_left_out),

@@ -402,6 +402,27 @@ static void a_rank_that_cannot_work_is_left_out(void **state)
     assert_non_null(strstr(t.notes, "rank 1 cannot work: model.safetensors is damaged"));
 }
 
+/* More rows side by side than there may be: it fails before its first unit. */
+static void a_rank_that_cannot_go_on_says_why(void **state)
+{
+    (void)state;
+    toy t = make_toy();
+    cop_error err = {0};
+    if (is_bad()) {
+        const cop_queue_options options = {.score_capacity = 1};
+        const cop_queue_work work = {.lanes = COP_QUEUE_MOST_LANES + 1};
+        assert_int_equal(cop_queue_serve(shared_world, &options, &work, &err), COP_OK);
+        meet();
+        return;
+    }
+    assert_int_equal(toy_run(&t, NULL, &err), COP_OK);
+    if (!is_first()) return;
+    check_all(&t);
+    assert_int_equal(done_by(&t, 1), 0);
+    assert_non_null(strstr(t.notes, "rank 1 cannot work: "));
+    assert_non_null(strstr(t.notes, "rows side by side"));
+}
+
 static cop_status device_lost(toy *t, uint64_t unit, cop_error *err)
 {
     (void)unit;
@@ -495,6 +516,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_late_rank_asks_when_it_comes),
         cmocka_unit_test(a_rank_that_comes_after_the_end_is_let_go),
         cmocka_unit_test(a_rank_that_cannot_work_is_left_out),
+        cmocka_unit_test(a_rank_that_cannot_go_on_says_why),
         cmocka_unit_test(a_rank_whose_device_fails_leaves),
         cmocka_unit_test(where_all_devices_fail_the_reason_is_told),
         cmocka_unit_test(where_none_can_work_the_reason_is_told),
