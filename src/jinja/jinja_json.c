@@ -47,7 +47,7 @@ static cop_status put_string(const writer *self, jinja_text text)
             const char escape[3] = {'\\', letters[found - named], '\0'};
             COP_TRY(put(self, escape));
         } else if (code < 0x20 || (self->style->ascii && code > 0x7E)) {
-            COP_TRY(code == 0x7F ? put(self, "\x7F") : put_escape(self, code));
+            COP_TRY(put_escape(self, code));
         } else {
             COP_TRY(cop_jinja_put(self->run, self->buffer, text.data + i, bytes));
         }

@@ -2,6 +2,7 @@
 #include "task/tasks.h"
 
 #include "coppice/base/memory.h"
+#include "coppice/json/json.h"
 
 #include <assert.h>
 #include <math.h>
@@ -102,6 +103,10 @@ static cop_status append_field(cop_text *text, const char *name, size_t length,
 {
     const json_t *value = cop_field_find(example, name, length);
     if (!value) return refuse_field(name, length, example, err);
+    COP_CHECK(!json_is_string(value) || cop_json_is_text(value), err, COP_ERR_FORMAT,
+              "field \"%.*s\" holds a zero character (\\u0000), where a prompt would end: take "
+              "it out of the data",
+              (int)length, name);
     if (json_is_string(value))
         return cop_text_append(text, json_string_value(value), json_string_length(value), err);
     json_t *const copy = json_deep_copy(value); /* jansson lists the keys of mutable ones */

@@ -29,7 +29,7 @@ LINES = r'''
 {{ d }}|{{ d.A }}|{{ d['A'][2] }}|{{ d.zzz }}|{{ d.c.k }}|{{ users.0.name }}{{ users[1].x.y[0] }}|{{ d['items'] is defined }}
 {{ l[1:] }}|{{ l[::-1] }}|{{ l[-2:] }}|{{ 'hello'[1:3] }}|{{ 'hello'[::-1] }}|{{ 'hello'[-1] }}|{{ l[100] }}|{{ 'héllo'[1] }}|{{ l[5:1:-2] }}|{{ l[-100:100:2] }}|{{ 'héllo'[::2] }}
 {{ messages|length }}|{{ messages[0].content|trim }}|{{ messages[1].content|upper }}|{{ messages[1]['content']|title }}|{{ (messages|last).role }}
-{{ d|tojson }}|{{ d|tojson(indent=2) }}|{{ 'é<>&"\'\n\x01\x7f'|tojson }}|{{ d|tojson(sort_keys=true) }}|{{ 'é😀'|tojson(true) }}|{{ d|tojson(separators=(',',':')) }}|{{ []|tojson(indent=2) }}|{{ {1:2,none:3,true:4,1.5:5}|tojson }}
+{{ d|tojson }}|{{ d|tojson(indent=2) }}|{{ 'é<>&"\'\n\x01\x7f'|tojson }}|{{ d|tojson(sort_keys=true) }}|{{ 'é😀\x7f'|tojson(true) }}|{{ d|tojson(separators=(',',':')) }}|{{ []|tojson(indent=2) }}|{{ {1:2,none:3,true:4,1.5:5}|tojson }}
 {{ words|join(', ') }}|{{ users|join(',', attribute='name') }}|{{ words|sort|join }}|{{ words|sort(reverse=true)|join }}|{{ words|sort(case_sensitive=true)|join }}|{{ users|sort(attribute='age')|map(attribute='name')|join(',') }}
 {{ d|dictsort }}|{{ d|dictsort(true) }}|{{ {'a':2,'b':1}|dictsort(by='value') }}|{{ {'a':2,'b':1}|dictsort(false,'value',true) }}
 {{ nums|unique|list }}|{{ nums|min }}|{{ nums|max }}|{{ nums|sum }}|{{ users|sum(attribute='age') }}|{{ words|max }}|{{ []|max }}|{{ nums|first }}|{{ nums|last }}|{{ []|first }}|{{ e|first }}

@@ -114,7 +114,7 @@ cop_status cop_task_scan(const cop_task *task, const char *path, const cop_field
 /** Appends a template with {field} replaced by the example's field, or {a.b} by field b of the
  * object a: strings as they are, numbers in their shortest form, lists as "[1, 2, 3]", objects
  * as "{"a": 0.1}"; "{{" and "}}" give braces. An unknown field is COP_ERR_CONFIG and named with
- * those that there are. */
+ * those that there are; a string with a zero character is COP_ERR_FORMAT. */
 cop_status cop_task_render(const char *template_text, const json_t *example, cop_text *text,
                            cop_error *err);
 

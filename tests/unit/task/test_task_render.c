@@ -109,6 +109,23 @@ static void test_refused_templates(void **state)
     expect_config_error("{", "byte 0");
 }
 
+/* Prompts are texts that end at a zero: what stands behind one would be lost without a word. */
+static void test_zero_character(void **state)
+{
+    (void)state;
+    static const char line[] = "{\"q\": \"a\\u0000b\", \"list\": [\"a\\u0000b\"]}";
+    cop_text text = {0};
+    cop_error err = {0};
+    json_t *const example = json_loads(line, JSON_ALLOW_NUL, NULL);
+    assert_non_null(example);
+    assert_int_equal(cop_task_render("{q} ?", example, &text, &err), COP_ERR_FORMAT);
+    assert_non_null(strstr(err.message, "field \"q\" holds a zero character"));
+    assert_int_equal(cop_task_render("{list} ?", example, &text, &err), COP_OK);
+    assert_string_equal(text.data, "[\"a\\u0000b\"] ?");
+    cop_text_free(&text);
+    json_decref(example);
+}
+
 static void test_registry(void **state)
 {
     (void)state;
@@ -140,7 +157,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_render),          cmocka_unit_test(test_numbers),
         cmocka_unit_test(test_default_prompts), cmocka_unit_test(test_refused_templates),
-        cmocka_unit_test(test_registry),
+        cmocka_unit_test(test_zero_character),  cmocka_unit_test(test_registry),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
