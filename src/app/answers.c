@@ -2,6 +2,7 @@
 
 #include "coppice/base/memory.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -98,10 +99,11 @@ json_t *cop_app_answers_json(const cop_app_answers *a, size_t i)
 cop_status cop_app_write_line(FILE *file, json_t *value, const char *path, cop_error *err)
 {
     /* A response that is not UTF-8 cannot be: the tokenizer has replaced such bytes. */
-    const bool ok =
-        value != NULL && json_dumpf(value, file, JSON_COMPACT) == 0 && fputc('\n', file) != EOF;
+    COP_CHECK(value != NULL, err, COP_ERR_MEMORY, "%s: no memory for a line of it", path);
+    const bool ok = json_dumpf(value, file, JSON_COMPACT) == 0 && fputc('\n', file) != EOF;
+    const int why = errno;
     json_decref(value);
-    COP_CHECK(ok, err, COP_ERR_IO, "%s: cannot write it", path);
+    COP_CHECK(ok, err, COP_ERR_IO, "%s: cannot write it: %s", path, strerror(why));
     return COP_OK;
 }
 

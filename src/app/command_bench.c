@@ -150,5 +150,6 @@ cop_status cop_command_bench(int argc, char **argv, cop_error *err)
         json_decref(bench.json);
         return status;
     }
-    return a.json ? cop_app_print_json(bench.json, err) : cop_app_flush(err);
+    if (a.json) COP_TRY(cop_app_print_json(bench.json, err));
+    return cop_app_flush(err);
 }

@@ -3,6 +3,7 @@
 
 #include "coppice/base/memory.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -218,7 +219,8 @@ static cop_status check_writable(const char *path, cop_error *err)
 {
     if (path == NULL) return COP_OK;
     FILE *const file = fopen(path, "a");
-    COP_CHECK(file != NULL && fclose(file) == 0, err, COP_ERR_IO, "%s: cannot create it", path);
+    COP_CHECK(file != NULL && fclose(file) == 0, err, COP_ERR_IO, "%s: cannot create it: %s",
+              path, strerror(errno));
     return COP_OK;
 }
 

@@ -10,6 +10,7 @@
 #include "coppice/evaluate/evaluate.h"
 #include "coppice/search/search.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -157,13 +158,14 @@ static cop_status print_result(const evaluation *e, const arguments *a, cop_erro
     cop_evaluator_backend(e->evaluator)
         ->ops->describe(cop_evaluator_backend(e->evaluator), backend, sizeof backend);
     if (a->json) {
-        return cop_app_print_json(
+        COP_TRY(cop_app_print_json(
             json_pack("{s:s, s:I, s:I, s:f, s:[f,f], s:f, s:I, s:f, s:f, s:s}", "task",
                       e->task->name, "examples", (json_int_t)got->count, "correct",
                       (json_int_t)right, "accuracy", accuracy, "accuracy_95", low, high,
                       "reward", reward, "generated_tokens", (json_int_t)got->tokens, "seconds",
                       got->seconds, "reward_seconds", got->reward_seconds, "backend", backend),
-            err);
+            err));
+        return cop_app_flush(err);
     }
     (void)printf("%s, %zu examples of %s\n", e->task->name, got->count, a->question.data);
     (void)printf("accuracy  %.3f  (95%%: %.3f .. %.3f), %zu right\n", accuracy, low, high,
@@ -274,7 +276,8 @@ static cop_status run(const arguments *a, evaluation *e, cop_error *err)
     if (a->answers != NULL) {
         e->path = a->answers;
         e->file = fopen(a->answers, "w");
-        COP_CHECK(e->file != NULL, err, COP_ERR_IO, "%s: cannot create it", a->answers);
+        COP_CHECK(e->file != NULL, err, COP_ERR_IO, "%s: cannot create it: %s", a->answers,
+                  strerror(errno));
     }
     cop_evaluator_options made = {.model_dir = a->model.dir,
                                   .task = e->task,
@@ -312,7 +315,8 @@ cop_status cop_command_eval(int argc, char **argv, cop_error *err)
     if (status == COP_OK) status = cop_app_parse(&argp, argc, argv, &a, err);
     if (status == COP_OK) status = run(&a, &e, err);
     if (e.file != NULL && fclose(e.file) != 0 && status == COP_OK) {
-        status = cop_error_set(err, COP_ERR_IO, "%s: cannot write it", e.path);
+        status =
+            cop_error_set(err, COP_ERR_IO, "%s: cannot write it: %s", e.path, strerror(errno));
     }
     cop_evaluator_destroy(&e.evaluator);
     cop_dataset_destroy(&e.dataset);

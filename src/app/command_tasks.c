@@ -178,8 +178,9 @@ cop_status cop_command_tasks(int argc, char **argv, cop_error *err)
     const cop_task *only = NULL;
     COP_TRY(cop_app_parse(&argp, argc, argv, &a, err));
     if (a.name != NULL) COP_TRY(cop_task_find(a.name, &only, err));
-    if (a.json) return cop_app_print_json(only != NULL ? task_json(only) : tasks_json(), err);
-    if (only != NULL) {
+    if (a.json) {
+        COP_TRY(cop_app_print_json(only != NULL ? task_json(only) : tasks_json(), err));
+    } else if (only != NULL) {
         print_task(only);
     } else {
         print_table();

@@ -41,8 +41,10 @@ cop_status cop_app_each_line(cop_status (*line)(void *context, size_t number,
         }
         json_decref(value);
     }
-    if (status == COP_OK && ferror(stdin) != 0) {
-        status = cop_error_set(err, COP_ERR_IO, "standard input: %s", strerror(errno));
+    const int why = errno;
+    if (status == COP_OK && feof(stdin) == 0) {
+        status = cop_error_set(err, why == ENOMEM ? COP_ERR_MEMORY : COP_ERR_IO,
+                               "standard input, line %zu: %s", number + 1, strerror(why));
     }
     free(text);
     return status;
@@ -84,7 +86,7 @@ cop_status cop_app_flush(cop_error *err)
 cop_status cop_app_print_text(const cop_text *text, cop_error *err)
 {
     COP_CHECK(text->length == 0 || fputs(text->data, stdout) != EOF, err, COP_ERR_IO,
-              "standard output cannot be written");
+              "standard output: %s", strerror(errno));
     return cop_app_flush(err);
 }
 

@@ -3,6 +3,7 @@
 
 #include "coppice/base/memory.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -78,10 +79,11 @@ cop_status cop_compare_write(const char *path, const cop_compare_questions *ques
                              const cop_compare_side sides[2], json_t *summary, cop_error *err)
 {
     FILE *const file = fopen(path, "w");
-    COP_CHECK(file != NULL, err, COP_ERR_IO, "%s: cannot create it", path);
+    COP_CHECK(file != NULL, err, COP_ERR_IO, "%s: cannot create it: %s", path, strerror(errno));
     cop_status status = write_lines(file, path, questions, sides, summary, err);
     if (fclose(file) != 0 && status == COP_OK)
-        status = cop_error_set(err, COP_ERR_IO, "%s: cannot write it", path);
+        status =
+            cop_error_set(err, COP_ERR_IO, "%s: cannot write it: %s", path, strerror(errno));
     return status;
 }
 

@@ -165,14 +165,15 @@ static cop_status print_result(const measurement *m, cop_error *err)
     const double mean = sum / (double)m->tokens;
     m->backend->ops->describe(m->backend, backend, sizeof backend);
     if (m->wanted->json) {
-        return cop_app_print_json(
+        COP_TRY(cop_app_print_json(
             json_pack("{s:s, s:I, s:I, s:f, s:f, s:o, s:I, s:I, s:f, s:s}", "file",
                       m->wanted->path, "texts", (json_int_t)m->text.count, "tokens",
                       (json_int_t)m->tokens, "log_likelihood_sum", sum, "log_likelihood", mean,
                       "perplexity", cop_json_real(exp(-mean)), "window", (json_int_t)m->window,
                       "windows", (json_int_t)m->windows, "seconds", m->seconds, "backend",
                       backend),
-            err);
+            err));
+        return cop_app_flush(err);
     }
     (void)printf("%s, %zu text%s, %zu tokens that count\n", m->wanted->path, m->text.count,
                  m->text.count == 1 ? "" : "s", m->tokens);

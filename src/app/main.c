@@ -9,6 +9,7 @@
 #include "coppice/run/run.h"
 #include "coppice/unicode/unicode.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -111,6 +112,7 @@ int main(int argc, char **argv)
     cop_app_link_address_check();
     cop_app_limit_spinning(argv);
     leave_gpus_alone();
+    (void)signal(SIGXFSZ, SIG_IGN); /* beyond a limit of file size a write fails */
     argp_program_version_hook = print_version;
     argp_err_exit_status = cop_status_exit_code(COP_ERR_USAGE);
     if (argc < 2) {

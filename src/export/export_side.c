@@ -71,11 +71,19 @@ static fate decide(const cop_checkpoint *base, const char *name)
     return matches_foreign(name) ? FATE_LEFT_OUT : FATE_COPY;
 }
 
-/* Links are followed: caches of models are full of them. One that leads nowhere is no file. */
-static bool is_regular(const char *path)
+/* Links are followed: caches of models are full of them. One that leads nowhere is no file; one
+ * that cannot be followed now may well be. */
+static cop_status find_regular(const char *path, bool *regular, cop_error *err)
 {
     struct stat info;
-    return stat(path, &info) == 0 && S_ISREG(info.st_mode);
+    *regular = false;
+    if (stat(path, &info) == 0) {
+        *regular = S_ISREG(info.st_mode);
+        return COP_OK;
+    }
+    COP_CHECK(errno == ENOENT || errno == ENOTDIR || errno == ELOOP, err, COP_ERR_IO,
+              "%s: cannot examine it: %s", path, strerror(errno));
+    return COP_OK;
 }
 
 static cop_status copy_file(const cop_export_task *task, const char *name, const char *source,
@@ -140,8 +148,9 @@ static cop_status treat_file(const cop_export_task *task, const char *name, cop_
 {
     char *const path = cop_text_join_path(task->base_dir, name, err);
     if (path == NULL) return COP_ERR_MEMORY;
-    cop_status status = COP_OK;
-    const fate what = is_regular(path) ? decide(task->base, name) : FATE_WRITTEN_APART;
+    bool regular = false;
+    cop_status status = find_regular(path, &regular, err);
+    const fate what = regular ? decide(task->base, name) : FATE_WRITTEN_APART;
     if (what == FATE_COPY && task->recipe->untied_head && strcmp(name, "config.json") == 0) {
         status = write_untied(task, name, path, err);
     } else if (what == FATE_COPY) {
@@ -205,9 +214,11 @@ static cop_status write_readme(const cop_export_task *task, const cop_text *sent
     if (source == NULL) return COP_ERR_MEMORY;
     cop_text start = {0};
     cop_export_file out;
-    cop_status status = cop_export_file_create(task->target, readme_name, &out, err);
+    bool regular = false;
+    cop_status status = find_regular(source, &regular, err);
+    if (status == COP_OK) status = cop_export_file_create(task->target, readme_name, &out, err);
     if (status == COP_OK) {
-        if (is_regular(source)) {
+        if (regular) {
             status = cop_export_file_append(&out, source, err);
             if (status == COP_OK) status = cop_text_format(&start, err, "\n\n");
         } else {

@@ -31,6 +31,15 @@ def limited(letter, kib, command, ranks_only=None):
     return done.returncode, done.stdout
 
 
+def long_line():
+    """A line that memory is too small for is not the end of the input."""
+    shell = 'ulimit -v 900000 || exit 99; { echo \'"one"\'; head -c 700000000 /dev/zero | tr "\\0" a; } 2>/dev/null | "$@"'
+    done = subprocess.run(["bash", "-c", shell, "bash", COPPICE, "tokenize", "--tokenizer", os.path.join(MODEL, "tokenizer.json")],
+                          env=ENV, text=True, capture_output=True, timeout=90)
+    check(done.returncode == MEMORY and "standard input, line 2" in done.stderr,
+          f"a line longer than memory: exit code {done.returncode}: {done.stderr}")
+
+
 def sweep(letter, what, make, ranks_only=None):
     codes = []
     for kib in range(FIRST, LAST + 1, STEP):
@@ -45,6 +54,7 @@ def sweep(letter, what, make, ranks_only=None):
     print(f"* {what}: 7 below ulimit -{letter} {FIRST + first * STEP}, 0 from there on")
 
 
+long_line()
 with scratch() as folder:
     small = [*TINY, "analysis.split_half=true"]
     sweep("v", "generate", lambda kib: [COPPICE, "generate", "--model", MODEL, "--max-new-tokens", "4"])

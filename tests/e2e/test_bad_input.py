@@ -2,9 +2,10 @@
 """Wrong input: a message that names file or key and remedy, the documented exit code, nothing lost."""
 import json
 import os
+import resource
 import shutil
 
-from lib import (DATA, DEMO, MODEL, QUICK, check, coppice, json_lines, read, run_command, run_job, scratch, ENV, TOP)
+from lib import (COPPICE, DATA, DEMO, MODEL, QUICK, check, coppice, json_lines, read, run_command, run_job, scratch, ENV, TOP)
 import subprocess
 import time
 
@@ -31,6 +32,17 @@ def refuses_job(code, words, settings, out, job=DEMO):
             check(word in done.stdout, f"{settings}: says {done.stdout!r}, without {word!r}")
 
 
+def refuses_full_output(*arguments, text_in=""):
+    """What is printed last lies in a buffer until it is flushed: that it is lost must not go unsaid."""
+    global cases
+    cases += 1
+    with open("/dev/full", "w", encoding="utf-8") as full:
+        done = subprocess.run([COPPICE, *map(str, arguments)], input=text_in, stdout=full, stderr=subprocess.PIPE, text=True,
+                              timeout=300, env=ENV, cwd=TOP)
+    check(done.returncode == IO and "standard output: No space left" in done.stderr,
+          f"coppice {' '.join(map(str, arguments))} to a full disk: exit code {done.returncode}: {done.stderr}")
+
+
 with scratch() as folder:
     out = os.path.join(folder, "out")
     prompt = json_lines([{"ids": [1, 2, 3]}])
@@ -45,6 +57,18 @@ with scratch() as folder:
     refuses(USAGE, ["--stream 10", "0 to 9"], "noise", "--seed", 3, "--tensor", "x", "--count", 1, "--stream", 10)
     refuses(USAGE, ["--only noise"], "bench", "--only", "noise", "--model", MODEL)
     refuses(CONFIG, ["gsm9k", "gsm8k"], "reward", "--task", "gsm9k", text_in="")
+
+    # Output that cannot be written.
+    text = os.path.join(folder, "text.txt")
+    open(text, "w").write("One line of text.\n")
+    few = ["--model", MODEL, "--task", "arith", "--data", DATA, "--limit", 2, "--max-new-tokens", 2]
+    for json_too in ([], ["--json"]):
+        refuses_full_output("eval", *few, *json_too)
+        refuses_full_output("eval", "--model", MODEL, "--perplexity", text, *json_too)
+        refuses_full_output("tasks", *json_too)
+    refuses_full_output("generate", "--model", MODEL, "--max-new-tokens", 1, text_in=prompt)
+    refuses(IO, ["/nowhere/a.jsonl: cannot create it: No such file or directory"], "eval", *few, "--answers", "/nowhere/a.jsonl")
+    refuses(IO, ["/dev/full: cannot write it: No space left"], "eval", *few, "--answers", "/dev/full")
 
     # Model directories.
     def broken(name):
@@ -146,6 +170,18 @@ with scratch() as folder:
             (MEMORY, ["GiB", "es.iterations"], ["method=es", "population.size=100000", "es.iterations=100000"])):
         options = [word for setting in settings for word in ("-s", setting)]
         refuses(code, words, "run", DEMO, "--check", *options)
+
+    # A limit of file size is a failed write, and nothing is left of what was begun.
+    recipe = os.path.join(folder, "base.json")
+    with open(recipe, "w", encoding="utf-8") as file:
+        json.dump({"version": 1, "noise_version": 1, "base_sha256": "", "scope": ["*"], "scaling": "absolute", "components": []}, file)
+    done = subprocess.run([COPPICE, "export", recipe, "--model", MODEL, "--out", os.path.join(folder, "limited")],
+                          stderr=subprocess.PIPE, text=True, env=ENV,
+                          preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 16, 1 << 16)))
+    check(done.returncode == IO and "File too large" in done.stderr, f"export: exit code {done.returncode}: {done.stderr}")
+    check(not any(name.startswith("limited") for name in os.listdir(folder)), f"left: {os.listdir(folder)}")
+    cases += 1
+
     checked = coppice("run", DEMO, "--check")
     check("gate.on: " in checked, "--check does not print the keys of the demo")
     check(checked.endswith("\n# run directory: runs/demo\n"), f"--check does not end with the run directory: {checked}")

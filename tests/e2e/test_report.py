@@ -97,6 +97,12 @@ with scratch() as folder:
     for words in ("p, base", "search, tokens", "(*) chosen by its score on test"):
         check(words in page, f"the table of methods does not say {words!r}")
 
+    # A write that fails has no file name of its own.
+    small = os.path.join(folder, "small")
+    done = subprocess.run(["bash", "-c", 'ulimit -f 20; exec "$@"', "bash", REPORT, first, "-o", small], env=ENV,
+                          stderr=subprocess.PIPE, text=True, timeout=300)
+    check(done.returncode == 1 and f"coppice-report: {small}: " in done.stderr, f"a disk too small for a page: {done.stderr}")
+
     # Where nothing is merged the result is the best candidate on support, not what stands last in the table.
     voted = os.path.join(folder, "voted")
     run_job(1, voted, QUICK + ["method=randopt", "baselines.randopt=[1, 5]", "baselines.self_consistency=[2]",

@@ -463,6 +463,28 @@ static void test_late_failure(void **state)
     scratch_remove(root);
 }
 
+/* A file of the base that cannot be examined must not be missing in an export that succeeds. */
+static void test_unexaminable_file(void **state)
+{
+    (void)state;
+    char *const root = scratch_make();
+    base *const from = make_base(root, false, 0);
+    char *const link = path_in(from->dir, "tokenizer.json");
+    char name[400];
+    memset(name, 'n', sizeof name - 1);
+    name[sizeof name - 1] = '\0';
+    assert_int_equal(symlink(name, link), 0); /* longer than any file's */
+    cop_recipe *recipe = make_recipe("*");
+    char *const out = path_in(root, "out");
+    expect_failure(from->dir, recipe, out, COP_ERR_IO, "tokenizer.json: cannot examine it");
+    assert_false(exists_in(root, "out"));
+    cop_recipe_destroy(&recipe);
+    cop_memory_free(out);
+    cop_memory_free(link);
+    free_base(from);
+    scratch_remove(root);
+}
+
 /* A head that is the embedding under another name gets its noise; what no model uses gets none.
  */
 static void test_alias_and_unused(void **state)
@@ -591,7 +613,7 @@ int main(void)
         cmocka_unit_test(test_targets),       cmocka_unit_test(test_relative),
         cmocka_unit_test(test_disk_full),     cmocka_unit_test(test_late_failure),
         cmocka_unit_test(test_measure),       cmocka_unit_test(test_alias_and_unused),
-        cmocka_unit_test(test_untied_head),
+        cmocka_unit_test(test_untied_head),   cmocka_unit_test(test_unexaminable_file),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
