@@ -170,6 +170,12 @@ $(LIB): $(LIB_OBJ) $(BUILD)/flags
 	$(call say,AR,$@)
 	$(Q)rm -f $@ && $(AR) rcs $@ $(LIB_OBJ)
 
+# Gives the target a text, unless it has it already.
+define update
+	@mkdir -p $(@D)
+	@printf '%s\n' '$(subst ','\'',$(1))' | cmp -s - $@ || printf '%s\n' '$(subst ','\'',$(1))' >$@
+endef
+
 $(BUILD)/src/queue/%.o: EXTRA_CFLAGS = $(MPI_CFLAGS)
 $(BUILD)/src/queue/%.o: OBJECT_CC = $(or $(MPI_CC),$(CC))
 OBJECT_CC = $(CC)
@@ -180,16 +186,13 @@ PROVENANCE = -DCOP_VERSION='"$(VERSION)"' -DCOP_GIT='"$(GIT)"' -DCOP_COMPILER='"
              -DCOP_OPT='"$(subst ",,$(strip $(OPT) $(CFLAGS)))"'
 $(BUILD)/src/base/build_info.o: EXTRA_CFLAGS = $(PROVENANCE)
 $(BUILD)/provenance: FORCE
-	@mkdir -p $(@D)
-	@printf '%s\n' '$(subst ','\'',$(PROVENANCE))' | cmp -s - $@ || printf '%s\n' '$(subst ','\'',$(PROVENANCE))' >$@
+	$(call update,$(PROVENANCE))
 $(BUILD)/provenance.o: src/base/build_info.c $(BUILD)/provenance Makefile
 	$(call say,CC,$<)
 	$(Q)$(CC) $(BASE_CFLAGS) $(PROVENANCE) $(CFLAGS) -c -o $@ $<
 # Objects are made anew where compiler or options are others than they were made with.
-OPTIONS = $(subst ','\'',$(COMPILER) $(OPT) $(CFLAGS) $(SAN_LIBS))
 $(BUILD)/options: FORCE
-	@mkdir -p $(@D)
-	@printf '%s\n' '$(OPTIONS)' | cmp -s - $@ || printf '%s\n' '$(OPTIONS)' >$@
+	$(call update,$(COMPILER) $(OPT) $(CFLAGS) $(SAN_LIBS))
 # Its exponentials become vectors only so; what they give is the same.
 $(BUILD)/src/backend/draw.o: EXTRA_CFLAGS = -fno-trapping-math
 $(BUILD)/%_avx2.o: EXTRA_CFLAGS = $(ISA_FLAGS_avx2)

@@ -40,7 +40,6 @@ cop_status cop_signals_catch(cop_error *err)
     COP_TRY(set_handler(SIGINT, note_signal, err));
     COP_TRY(set_handler(SIGUSR1, note_signal, err));
     COP_TRY(set_handler(SIGCONT, note_continue, err));
-    COP_TRY(set_handler(SIGXFSZ, SIG_IGN, err));
     return set_handler(SIGPIPE, SIG_IGN, err);
 }
 

@@ -9,8 +9,7 @@
 
 #include <stdbool.h>
 
-/** Catches the signals from now on; SIGXFSZ and SIGPIPE become errors of the calls that raise
- * them. */
+/** Catches the signals from now on; SIGPIPE becomes an error of the call that raises it. */
 cop_status cop_signals_catch(cop_error *err);
 
 /** The signal that asked the job to leave, 0 if none did. */
