@@ -129,7 +129,7 @@ vpath test_%.c $(sort $(dir $(UNIT_SRC)))
 UNIT_BIN := $(if $(filter 1,$(CMOCKA)),$(filter-out $(if $(BOX),,$(BUILD)/tests/test_sandbox_%),$(UNIT_ALL)))
 
 .DELETE_ON_ERROR:
-.PHONY: FORCE all help info demo check check-gpu check-unit check-san check-e2e check-slurm check-debian13 check-isa check-prefix check-real check-planted check-layers reach results bench install uninstall lint \
+.PHONY: FORCE all help info demo check check-gpu check-unit check-san check-e2e check-slurm check-debian13 check-isa check-prefix check-real check-calibration check-layers reach results bench install uninstall lint \
         format deps deps-check clean unit
 .DEFAULT_GOAL := all
 
@@ -148,7 +148,7 @@ help:
 	@echo 'make check-isa     tests of kernels on an emulated processor with AVX-512 and AMX (builds the emulator; PROGRAMS=...)'
 	@echo 'make check-gpu     the tests of backends and models on the GPU of this machine'
 	@echo 'make check-real    compares answers with transformers on a public model (fetches 0.7 GB; COPPICE_REAL_MODEL=gemma3)'
-	@echo 'make check-planted the split-half analysis on 1,200 planted populations (minutes)'
+	@echo 'make check-calibration  gate, races, intervals and split halves on drawn scores (minutes)'
 	@echo 'make results       every method on public models (hours; RESULTS="--plan" only says how many)'
 	@echo 'make bench         measures this machine: noise, rebuild, GEMM, generation'
 	@echo 'make lint          clang-format, clang-tidy, cppcheck'
@@ -351,9 +351,10 @@ check-real: $(BIN)
 results: $(BIN)
 	@COPPICE=$(BIN) python3 jobs/real/results.py $(RESULTS)
 
-# `make check` has a smaller form of it.
-check-planted: $(BUILD)/tests/test_split_planted
-	@COPPICE_PLANTED=full $<
+# Whose figures the documents quote; `make check` has a smaller form of it.
+check-calibration: $(BUILD)/tests/test_calibration $(BUILD)/tests/test_split_planted
+	@COPPICE_CALIBRATION=full $(BUILD)/tests/test_calibration
+	@COPPICE_CALIBRATION=full $(BUILD)/tests/test_split_planted
 
 bench: deps
 	@$(MAKE) --no-print-directory -j$$(nproc) $(BIN)

@@ -14,6 +14,25 @@ static inline double race_normal(uint64_t domain, uint64_t index)
     return (double)cop_noise_stream_at(29, COP_STREAM_CLOUD, (uint32_t)domain, index);
 }
 
+/* Right answers of proposals as a search makes them: examples are hard or easy for all, rows of
+ * a family (a direction) differ little, families and steps differ more. */
+static inline void race_generate(uint64_t seed, size_t rows, size_t examples, double *values)
+{
+    enum { FAMILY = 6 };
+    const uint64_t base = 1000 + seed * 8;
+    for (size_t i = 0; i < rows; i++) {
+        const double merit = 0.25 * race_normal(base, i / FAMILY) +
+                             0.3 * race_normal(base + 1, i % FAMILY) +
+                             0.1 * race_normal(base + 2, i);
+        for (size_t j = 0; j < examples; j++) {
+            const double own = race_normal(base + 3, j) +
+                               0.5 * race_normal(base + 4, i / FAMILY * examples + j) +
+                               0.3 * race_normal(base + 5, i * examples + j);
+            values[i * examples + j] = merit + own > 0 ? 1 : 0;
+        }
+    }
+}
+
 /* A permutation of 0 .. count - 1; that of seed 0 is the identity. */
 static inline void race_permute(uint64_t seed, size_t count, size_t *place)
 {

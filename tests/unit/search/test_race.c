@@ -353,25 +353,6 @@ static void rows_that_are_through_stay(void **state)
 
 /* --- replays --- */
 
-/* Right answers of proposals as a search makes them: examples are hard or easy for all, rows of
- * a family (a direction) differ little, families and steps differ more. */
-static void generate(uint64_t seed, size_t rows, size_t examples, double *values)
-{
-    enum { FAMILY = 6 };
-    const uint64_t base = 1000 + seed * 8;
-    for (size_t i = 0; i < rows; i++) {
-        const double merit = 0.25 * race_normal(base, i / FAMILY) +
-                             0.3 * race_normal(base + 1, i % FAMILY) +
-                             0.1 * race_normal(base + 2, i);
-        for (size_t j = 0; j < examples; j++) {
-            const double own = race_normal(base + 3, j) +
-                               0.5 * race_normal(base + 4, i / FAMILY * examples + j) +
-                               0.3 * race_normal(base + 5, i * examples + j);
-            values[i * examples + j] = merit + own > 0 ? 1 : 0;
-        }
-    }
-}
-
 static void races_of_generated_scores_choose_as_all_scores_do(void **state)
 {
     (void)state;
@@ -381,7 +362,7 @@ static void races_of_generated_scores_choose_as_all_scores_do(void **state)
         size_t same = 0;
         double share = 0;
         for (uint64_t k = 0; k < REPLAYS; k++) {
-            generate(k, R, M, values);
+            race_generate(k, R, M, values);
             const race_replay got = race_run(values, R, M, stages, 3);
             same += got.chosen == race_choose(values, R, M, NULL);
             share += got.answers / (R * M) / REPLAYS;

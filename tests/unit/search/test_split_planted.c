@@ -1,5 +1,5 @@
 /* The split-half analysis finds the structure that was planted, and none where there is none.
- * COPPICE_PLANTED=full takes the numbers of draws that the claims are made for. */
+ * COPPICE_CALIBRATION=full takes the numbers of draws that the claims are made for. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -24,7 +24,7 @@ typedef struct effort {
 
 static effort effort_of(void)
 {
-    const char *const wish = getenv("COPPICE_PLANTED");
+    const char *const wish = getenv("COPPICE_CALIBRATION");
     const bool full = wish != NULL && strcmp(wish, "full") == 0;
     return (effort){.draws = full ? 100 : 4,
                     .halvings = full ? 100 : 20,
@@ -33,11 +33,11 @@ static effort effort_of(void)
                     .null_permutations = full ? 99 : 59};
 }
 
-static cop_split_half analyse(const population *p, size_t halvings, size_t permutations)
+static cop_split_half analyse_input(const cop_split_input *input, size_t halvings,
+                                    size_t permutations)
 {
     static const double q[] = {0.7};
     static const double beta[] = {2.0, 20.0};
-    const cop_split_input input = split_input(p);
     const cop_split_options options = {.halvings = halvings,
                                        .permutations = permutations,
                                        .seed = 17,
@@ -48,9 +48,15 @@ static cop_split_half analyse(const population *p, size_t halvings, size_t permu
                                        .threads = cop_affinity_core_count()};
     cop_split_half result;
     cop_error err = {0};
-    if (cop_split_half_run(&input, &options, &result, &err) != COP_OK)
+    if (cop_split_half_run(input, &options, &result, &err) != COP_OK)
         fail_msg("%s", err.message);
     return result;
+}
+
+static cop_split_half analyse(const population *p, size_t halvings, size_t permutations)
+{
+    const cop_split_input input = split_input(p);
+    return analyse_input(&input, halvings, permutations);
 }
 
 /* Draws of one kind: how many have their rank right, and how many too high. */
@@ -166,12 +172,71 @@ static void test_p_is_uniform_without_structure(void **state)
     }
 }
 
+/* --- candidates who chose the examples --- */
+
+enum { SCREENED = 60, JUDGES = 16 };
+
+/* Right answers to 5% of the questions, of nobody more than of others, and of the questions
+ * that the first candidates all fail or all solve each is replaced once. */
+static population draw_screened(uint64_t draw)
+{
+    population p = split_plant(draw, SCREENED, EXAMPLES, 0, 0.0);
+    for (size_t m = 0; m < EXAMPLES; m++) {
+        for (uint64_t question = m; question < 2 * EXAMPLES; question += EXAMPLES) {
+            size_t solved = 0;
+            for (size_t i = 0; i < SCREENED; i++) {
+                const bool right = cop_noise_uniform(draw, COP_STREAM_BOOTSTRAP, 6,
+                                                     question * SCREENED + i) < 0.05;
+                p.scores[i * EXAMPLES + m] = right ? 1.0F : 0.0F;
+                solved += i < JUDGES && right;
+            }
+            if (solved > 0 && solved < JUDGES) break;
+        }
+    }
+    return p;
+}
+
+/* Permuted among those who chose and among the others p keeps what it promises; the promise is
+ * broken without that. */
+static void test_p_holds_where_candidates_chose_the_examples(void **state)
+{
+    (void)state;
+    const effort much = effort_of();
+    uint32_t group[SCREENED];
+    size_t below[2] = {0};
+    double reliability = 0;
+    for (size_t i = 0; i < SCREENED; i++)
+        group[i] = i < JUDGES ? 0 : JUDGES;
+    for (size_t d = 0; d < much.null_draws; d++) {
+        population p = draw_screened(9000 + d);
+        for (size_t apart = 0; apart < 2; apart++) {
+            cop_split_input input = split_input(&p);
+            input.group = apart ? group : NULL;
+            cop_split_half result =
+                analyse_input(&input, COP_SPLIT_NULL_HALVINGS, much.null_permutations);
+            below[apart] += result.statistic[COP_SPLIT_PEARSON].summary[0].p < 0.05;
+            if (apart)
+                reliability += result.statistic[COP_SPLIT_SPEARMAN_BROWN].summary[0].median /
+                               (double)much.null_draws;
+            cop_split_half_free(&result);
+        }
+        population_free(&p);
+    }
+    print_message(
+        "* examples that %d of %d chose: p below 0.05 in %zu of %zu draws of noise, in "
+        "%zu permuted apart; mean reliability %.2f\n",
+        JUDGES, SCREENED, below[0], much.null_draws, below[1], reliability);
+    assert_true(below[1] * 100 <= much.null_draws * 13);
+    assert_true(below[0] > below[1]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_planted_rank_is_found),
         cmocka_unit_test(test_no_rank_where_none_is),
         cmocka_unit_test(test_p_is_uniform_without_structure),
+        cmocka_unit_test(test_p_holds_where_candidates_chose_the_examples),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
