@@ -172,7 +172,6 @@ static void survey(const cop_rank *rank, cop_means *mine)
     char id[32];
     cop_backend_options options = cop_arithmetic_asked(rank->job);
     options.local_rank = rank->computing_rank;
-    options.local_ranks = rank->computing_ranks;
     memset(mine, 0, sizeof *mine);
     mine->computes = cop_world_rank(rank->world) != 0 || cop_world_size(rank->world) == 1;
     (void)snprintf(mine->host, sizeof mine->host, "%s", cop_world_host(rank->world));

@@ -42,6 +42,7 @@ typedef struct cop_rank {
     int computing_ranks;                  /* of this node */
     int computing_rank;                   /* this one's number among them, from 0 */
     bool has_gpu;                         /* this rank computes on one */
+    int gpu_sharers;                      /* ranks of this node that compute on that one */
     cop_backend_kind kind;                /* as rank 0 decided for all, see arithmetic.h */
     cop_compute compute;                  /* likewise */
     cop_arithmetic arithmetic;            /* likewise */
@@ -59,7 +60,7 @@ typedef struct cop_lead {
     cop_search search;
     cop_queue *queue;           /* NULL before the first phase */
     struct cop_units *units;    /* of a lone rank */
-    uint64_t coefficient_bytes; /* sent: seeds and amplitudes beyond a row's first */
+    uint64_t coefficient_bytes; /* sent once: seeds and amplitudes beyond a row's first */
     int missing;                /* ranks that did not answer at the end */
     uint8_t *arithmetic_of; /* [ranks] index into /job/arithmetic; COP_NO_ARITHMETIC: none */
     char base_sha256[COP_DIGEST_HEX_BYTES];

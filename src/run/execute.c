@@ -71,7 +71,7 @@ static cop_status load_evaluator(cop_rank *rank, cop_error *err)
                                             .isa = cop_isa_hold_kernels(rank->isa),
                                             .memory_bytes = rank->memory_bytes,
                                             .local_rank = rank->computing_rank,
-                                            .local_ranks = rank->computing_ranks};
+                                            .gpu_sharers = rank->gpu_sharers};
     COP_TRY(cop_evaluator_create(&options, &rank->evaluator, err));
     const char *const unused = cop_evaluator_unused_tensors(rank->evaluator);
     if (unused != NULL && cop_world_rank(rank->world) <= 1) {

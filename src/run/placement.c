@@ -69,10 +69,19 @@ static cop_status plan_with(cop_rank *rank, const neighbour *all, size_t base_by
 static void find_gpu(cop_rank *rank, cop_affinity_rank *mine)
 {
     const cop_backend_options options = {.kind = rank->kind,
-                                         .local_rank = rank->computing_rank,
-                                         .local_ranks = rank->computing_ranks};
+                                         .local_rank = rank->computing_rank};
     cop_backend_locate(&options, mine->gpu, sizeof mine->gpu);
     rank->has_gpu = mine->gpu[0] != '\0';
+}
+
+/* Each rank may see GPUs of its own, so that only their places tell who shares one. */
+static int count_sharers(const cop_rank *rank, const neighbour *mine, const neighbour *all)
+{
+    int count = 0;
+    for (int i = 0; i < cop_world_local_size(rank->world); i++) {
+        if (rank->has_gpu && strcmp(all[i].cores.gpu, mine->cores.gpu) == 0) count++;
+    }
+    return count;
 }
 
 /* One rank of a node speaks for all: what the launcher did to one it did to the others. */
@@ -102,6 +111,7 @@ cop_status cop_placement_plan(cop_rank *rank, size_t base_bytes, cop_error *err)
     if (all == NULL) return COP_ERR_MEMORY;
     cop_status status = cop_world_gather_node(rank->world, &mine, sizeof mine, all, err);
     if (status == COP_OK) status = plan_with(rank, all, base_bytes, err);
+    if (status == COP_OK) rank->gpu_sharers = count_sharers(rank, &mine, all);
     cop_memory_free(all);
     return status;
 }

@@ -1,6 +1,7 @@
 /* The runtime's stand-in: memory, and threads as fibers. See cuda_runtime.h.
  *
  * For tests of what goes wrong: COPPICE_CUDA_HOST_DEVICES (how many there are, default 1),
+ * COPPICE_CUDA_HOST_FIRST (those of the machine that are hidden before them, default 0),
  * COPPICE_CUDA_HOST_MAJOR (their compute capability), COPPICE_CUDA_HOST_BYTES (their memory),
  * COPPICE_CUDA_HOST_FAIL (set: every launch fails), COPPICE_CUDA_HOST_GRAPHS (see graph.cc). */
 #include "cuda_runtime.h"
@@ -246,10 +247,24 @@ cudaError_t cuda_host_launch(void (*how)(const void *kernel, const void *argumen
 
 /* --- devices and memory --- */
 
-/* Allocations carry their size, and garbage: nothing may count on zeros. */
+/* Allocations carry their size, and garbage: nothing may count on zeros, nor be told what
+ * nobody wrote. */
 struct alignas(256) allocation {
     size_t bytes;
 };
+
+/* A NaN in every type, and a signalling one in binary32, which no sum has for result. */
+static const uint32_t garbage = 0xffb5ffb5U;
+
+static bool is_written(const void *memory, size_t bytes)
+{
+    const uint32_t *const words = (const uint32_t *)memory;
+    for (size_t i = 0; (uintptr_t)memory % sizeof garbage == 0 && i < bytes / sizeof garbage;
+         i++) {
+        if (words[i] == garbage) return false;
+    }
+    return true;
+}
 
 static size_t used_bytes;
 
@@ -290,7 +305,8 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp *properties, int device)
 /* In a domain that no machine has: those of tests/data/topology-gpus.xml. */
 cudaError_t cudaDeviceGetPCIBusId(char *id, int size, int device)
 {
-    const int length = snprintf(id, (size_t)size, "FFFF:%02X:00.0", device + 1);
+    const int hidden = (int)setting("COPPICE_CUDA_HOST_FIRST", 0);
+    const int length = snprintf(id, (size_t)size, "FFFF:%02X:00.0", hidden + device + 1);
     return length > 0 && length < size ? cudaSuccess : remember(cudaErrorInvalidValue);
 }
 
@@ -312,7 +328,9 @@ cudaError_t cudaMalloc(void **memory, size_t bytes)
     made->bytes = bytes;
     used_bytes += bytes;
     *memory = made + 1;
-    memset(*memory, 0xff, bytes);
+    uint32_t *const words = (uint32_t *)*memory;
+    for (size_t i = 0; i < (bytes + 255) / 256 * (256 / sizeof garbage); i++)
+        words[i] = garbage;
     return cudaSuccess;
 }
 
@@ -373,6 +391,8 @@ cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, cudaMemcpy
     if (host != NULL && !is_pinned(host, bytes) && cuda_host_spoils_capture())
         return remember(cudaErrorStreamCaptureUnsupported);
     return cuda_host_submit(stream, [=]() {
+        if (kind == cudaMemcpyDeviceToHost && !is_written(from, bytes))
+            die("a copy of device memory that nobody wrote"); /* as initcheck calls it */
         memcpy(to, from, bytes);
         return cudaSuccess;
     });

@@ -472,9 +472,12 @@ typedef struct cop_backend_options {
     /** Host memory that this rank may plan with, in bytes: its share where several ranks divide
      *  a node. 0: all that the system leaves. */
     uint64_t memory_bytes;
-    /** Number of this rank among those of its node that compute, from 0, and how many they are:
-     *  they take the GPUs in turn, and those that share one divide its memory. 0: one rank. */
-    int local_rank, local_ranks;
+    /** Number of this rank among those of its node that compute, from 0: they take the GPUs
+     * that they see in turn. */
+    int local_rank;
+    /** Ranks of its node that cop_backend_locate() tells the same GPU: they divide its memory.
+     *  0: this one alone. */
+    int gpu_sharers;
 } cop_backend_options;
 
 /** What cannot be had together, told without a device: kind, compute, gemm and arithmetic

@@ -233,6 +233,11 @@ static cop_status send_sequences(cop_cuda *cuda, const cop_decode *decode, cop_e
     COP_TRY(status);
     decoder->sequences = lay_out(decoder->state.data, count, decode->stop_count);
     decoder->vocabulary = decode->vocabulary;
+    /* Fetched whole, also where a sequence has ended and gets no more. */
+    CUDA_TRY(cuda,
+             cudaMemsetAsync(decoder->sequences.got, 0,
+                             COP_CUDA_DECODE_STEPS * count * sizeof(int32_t), cuda->stream),
+             "clearing memory", err);
     return COP_OK;
 }
 

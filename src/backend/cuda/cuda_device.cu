@@ -176,10 +176,8 @@ static cop_status choose_device(cop_cuda *cuda, const cop_backend_options *optio
     COP_CHECK(count > 0, err, COP_ERR_UNSUPPORTED,
               "backend.kind: cuda: there is no GPU, or CUDA_VISIBLE_DEVICES hides them all; "
               "choose backend.kind: cpu");
-    const int ranks = options->local_ranks < 1 ? 1 : options->local_ranks;
     cuda->device = device_of(options, count);
-    cuda->sharers = (ranks - cuda->device + count - 1) / count;
-    if (cuda->sharers < 1) cuda->sharers = 1;
+    cuda->sharers = options->gpu_sharers < 1 ? 1 : options->gpu_sharers;
     CUDA_TRY(cuda, cudaSetDevice(cuda->device), "choosing the device", err);
     CUDA_TRY(cuda, cudaGetDeviceProperties(&cuda->properties, cuda->device),
              "asking for the device's properties", err);

@@ -10,6 +10,8 @@
 static constexpr int MOST_THREADS = 512;
 static constexpr int MOST_BLOCKS = 64;
 static constexpr int PIECE = 512;
+/* Of all blocks: the memory plan has room for no more. */
+static constexpr size_t MOST_BYTES = 192 << 20;
 
 typedef struct draw_arguments {
     const float *logits; /* [rows, vocabulary] */
@@ -165,16 +167,20 @@ static __global__ void draw_kernel(const draw_arguments a)
         draw_row(&memory, a, row);
 }
 
-static cop_status reserve(cop_cuda *cuda, size_t blocks, draw_arguments *a, cop_error *err)
+/* As many blocks as have something to do, and room to do it. */
+static cop_status reserve(cop_cuda *cuda, draw_arguments *a, size_t *blocks, cop_error *err)
 {
     a->room = 1;
     while (a->room < a->vocabulary)
         a->room *= 2;
-    const size_t keys_bytes = blocks * a->room * sizeof *a->keys;
-    COP_TRY(cop_cuda_reserve(cuda, &cuda->draws,
-                             keys_bytes + blocks * a->vocabulary * sizeof *a->weights, err));
+    const size_t keys_bytes = a->room * sizeof *a->keys;
+    const size_t bytes = keys_bytes + a->vocabulary * sizeof *a->weights;
+    *blocks = a->rows < MOST_BLOCKS ? a->rows : MOST_BLOCKS;
+    while (*blocks > 1 && *blocks * bytes > MOST_BYTES)
+        --*blocks;
+    COP_TRY(cop_cuda_reserve(cuda, &cuda->draws, *blocks * bytes, err));
     a->keys = (uint64_t *)cuda->draws.data;
-    a->weights = (float *)(cuda->draws.data + keys_bytes);
+    a->weights = (float *)(cuda->draws.data + *blocks * keys_bytes);
     return COP_OK;
 }
 
@@ -189,7 +195,7 @@ cop_status cop_cuda_launch_draws(cop_cuda *cuda, const cop_buffer *logits, size_
               vocabulary);
     /* As backend/draw.c limits it. */
     const double factor = 1.0 / draw->temperature < 1e30 ? 1.0 / draw->temperature : 1e30;
-    const size_t blocks = rows < MOST_BLOCKS ? rows : MOST_BLOCKS;
+    size_t blocks = 0;
     draw_arguments a = {.logits = (const float *)logits->data,
                         .rows = (uint32_t)rows,
                         .vocabulary = (uint32_t)vocabulary,
@@ -198,7 +204,7 @@ cop_status cop_cuda_launch_draws(cop_cuda *cuda, const cop_buffer *logits, size_
                         .factor = (float)factor,
                         .top_p = draw->top_p,
                         .sequences = *sequences};
-    COP_TRY(reserve(cuda, blocks, &a, err));
+    COP_TRY(reserve(cuda, &a, &blocks, err));
     const cop_cuda_grid grid = {.blocks = blocks,
                                 .threads = cop_cuda_threads(vocabulary, MOST_THREADS)};
     cop_cuda_launch(cuda, draw_kernel, grid, a, "drawing tokens");

@@ -156,7 +156,6 @@ static void test_locate(void **state)
     static const char *const expected[] = {"FFFF:01:00.0", "FFFF:02:00.0", "FFFF:01:00.0"};
     for (int rank = 0; rank < 3; rank++) {
         options.local_rank = rank;
-        options.local_ranks = 3;
         cop_plugin_locate(folder, &options, id, sizeof id);
         assert_string_equal(id, expected[rank]);
     }
@@ -179,7 +178,7 @@ static void test_locate(void **state)
     }
 }
 
-/* Ranks take devices in turn, and those that share one divide its memory. */
+/* Ranks that share a device divide its memory. */
 static void test_ranks_share(void **state)
 {
     (void)state;
@@ -188,13 +187,13 @@ static void test_ranks_share(void **state)
     const cop_backend_plan nothing = {.storage = COP_BF16};
     for (int rank = 0; rank < 6; rank++) {
         cop_backend_options options = plain;
+        const bool shares = rank % 4 < 2;
         options.local_rank = rank;
-        options.local_ranks = 6;
+        options.gpu_sharers = shares ? 2 : 1;
         cop_backend *b = make_emulated(&options);
         uint64_t need = 0;
         uint64_t have = 0;
         b->ops->plan(b, &nothing, &need, &have);
-        const bool shares = rank % 4 < 2;
         assert_in_range(have, shares ? 536870912U : 1000000000U,
                         shares ? 536870912U : 1073741824U);
         char text[256];
@@ -265,6 +264,38 @@ static void test_plan(void **state)
 }
 
 /* --- failures --- */
+
+/* However large the vocabulary: what is drawn with has room where a plan fits exactly. */
+static void test_draws_fit(void **state)
+{
+    (void)state;
+    enum { ROWS = 64, VOCABULARY = 270000 };
+    const cop_backend_plan plan = {.activations = ROWS * VOCABULARY, .storage = COP_BF16};
+    const double uniform[ROWS] = {0};
+    int32_t ids[ROWS];
+    uint64_t need = 0;
+    uint64_t have = 0;
+    char bytes[24];
+    cop_error err = {0};
+    cop_backend *b = make_emulated(&plain);
+    b->ops->plan(b, &plan, &need, &have);
+    cop_backend_destroy(&b);
+    (void)snprintf(bytes, sizeof bytes, "%llu", (unsigned long long)need);
+    assert_int_equal(setenv("COPPICE_CUDA_HOST_BYTES", bytes, 1), 0);
+    b = make_emulated(&plain);
+    cop_buffer *logits = make_buffer(b, NULL, (size_t)ROWS * VOCABULARY, COP_F32);
+    for (size_t r = 0; r < ROWS; r++) /* nothing to draw from, which takes no time */
+        must(b->ops->upload(b, logits, r * VOCABULARY * sizeof(float), &(float){NAN},
+                            sizeof(float), &err),
+             &err);
+    const cop_draw draw = {.temperature = 1, .top_p = 0.5, .uniform = uniform};
+    must(b->ops->sample(b, logits, ROWS, VOCABULARY, &draw, ids, &err), &err);
+    for (size_t r = 0; r < ROWS; r++)
+        assert_int_equal(ids[r], -1);
+    b->ops->buffer_destroy(b, &logits);
+    cop_backend_destroy(&b);
+    assert_int_equal(unsetenv("COPPICE_CUDA_HOST_BYTES"), 0);
+}
 
 /* Memory that is short is said with its figures; the device goes on. */
 static void test_out_of_memory(void **state)
@@ -368,7 +399,7 @@ int main(void)
         cmocka_unit_test(test_ranks_share),   cmocka_unit_test(test_locate),
         cmocka_unit_test(test_compute),       cmocka_unit_test(test_plan),
         cmocka_unit_test(test_out_of_memory), cmocka_unit_test(test_lost_device),
-        cmocka_unit_test(test_bounds),
+        cmocka_unit_test(test_bounds),        cmocka_unit_test(test_draws_fit),
     };
     return cmocka_run_group_tests_name("backend plug-in", tests, NULL, NULL);
 }
