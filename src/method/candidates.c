@@ -1,6 +1,6 @@
 /* A population is drawn from its seeds' indices alone, so that any start draws the same. A
- * candidate of one seed costs a component beside the centre's, whatever the number of seeds:
- * only local candidates, which lie in a cloud, are vectors over all of them. */
+ * candidate of one seed costs a component behind the centre's, which all have in common: only
+ * local candidates, which lie in a cloud, are vectors over all of them. */
 #include "coppice/method/candidates.h"
 
 #include "coppice/base/memory.h"
@@ -42,69 +42,27 @@ cop_status cop_candidates_draw(const cop_search *search, size_t first, size_t co
     return COP_OK;
 }
 
-/* Indices of the seeds that the centre has, rising [*count]; cop_memory_free(). */
-static size_t *list_centre(const cop_search *search, size_t *count, cop_error *err)
-{
-    size_t *const list = cop_memory_alloc(search->seed_count, sizeof *list, err);
-    *count = 0;
-    for (size_t s = 0; s < search->seed_count && list != NULL; s++) {
-        if (search->centre[s] != 0) list[(*count)++] = s;
-    }
-    return list;
-}
-
-static void put_component(cop_search *search, size_t *count, size_t index, double amplitude)
-{
-    if ((float)amplitude == 0.0F) return;
-    search->row[(*count)++] =
-        (cop_component){.seed = search->seeds[index], .amplitude = (float)amplitude};
-}
-
-/* Candidate i behind the trunk. */
-static cop_status add_to_trunk(cop_search *search, cop_candidates *c, size_t i, cop_error *err)
-{
-    size_t count = search->trunk_count;
-    if (count > 0) memcpy(search->row, search->trunk, count * sizeof *search->row);
-    put_component(search, &count, c->seed_index[i], c->sigma[i] * c->sign[i]);
-    return cop_phase_add(c->phase, search->row, count, err);
-}
-
-/* Candidate i: the centre's seeds [own] with its own among them, by index. */
-static cop_status add_single(cop_search *search, cop_candidates *c, size_t i,
-                             const size_t *centre, size_t own, cop_error *err)
+/* Candidate i: the centre, and its own seed behind it, which is younger than the centre's. */
+static cop_status add_single(cop_search *search, cop_candidates *c, size_t i, cop_error *err)
 {
     const size_t index = c->seed_index[i];
-    double amplitude = c->sigma[i] * c->sign[i];
-    size_t count = 0;
-    size_t k = 0;
-    for (; k < own && centre[k] < index; k++)
-        put_component(search, &count, centre[k], search->centre[centre[k]]);
-    if (k < own && centre[k] == index) amplitude += search->centre[centre[k++]];
-    put_component(search, &count, index, amplitude);
-    for (; k < own; k++)
-        put_component(search, &count, centre[k], search->centre[centre[k]]);
-    return cop_phase_add(c->phase, search->row, count, err);
+    const cop_component own = {.seed = search->seeds[index],
+                               .amplitude = (float)(c->sigma[i] * c->sign[i])};
+    assert(search->centre[index] == 0);
+    return cop_phase_add_to_trunk(c->phase, &own, own.amplitude == 0.0F ? 0 : 1, err);
 }
 
 /* Candidates first .. end - 1. */
 static cop_status add_rows(cop_search *search, cop_candidates *c, size_t first, size_t end,
                            cop_error *err)
 {
-    size_t own = 0;
-    COP_GROW(search->row, search->row_capacity, search->trunk_count + search->seed_count, err);
-    size_t *const centre = list_centre(search, &own, err);
-    cop_status status = centre == NULL ? COP_ERR_MEMORY : COP_OK;
-    for (size_t i = first; i < end && status == COP_OK; i++) {
-        if (c->vector != NULL)
-            status = cop_search_add_candidate(search, c->phase,
-                                              c->vector + i * search->seed_count, err);
-        else if (search->sums)
-            status = add_to_trunk(search, c, i, err);
-        else
-            status = add_single(search, c, i, centre, own, err);
+    for (size_t i = first; i < end; i++) {
+        COP_TRY(c->vector == NULL
+                    ? add_single(search, c, i, err)
+                    : cop_search_add_candidate(search, c->phase,
+                                               c->vector + i * search->seed_count, err));
     }
-    cop_memory_free(centre);
-    return status;
+    return COP_OK;
 }
 
 /* Seeds, signs, sigmas and rewards beside the scores, and who left the race. */
@@ -138,6 +96,12 @@ static cop_status open_phase(cop_search *search, cop_candidates *c, cop_phase_ra
     c->first_row = of->with_centre ? 1 : 0;
     COP_TRY(cop_phase_race_create(search, of->path, of->title, of->examples, of->count, race,
                                   &c->phase, err));
+    if (c->vector == NULL) {
+        const cop_component *centre = NULL;
+        size_t centre_count = 0;
+        COP_TRY(cop_search_recipe(search, &centre, &centre_count, err));
+        COP_TRY(cop_phase_set_trunk(c->phase, centre, centre_count, err));
+    }
     return of->with_centre ? cop_search_add_centre(search, c->phase, err) : COP_OK;
 }
 

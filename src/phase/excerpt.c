@@ -51,6 +51,8 @@ cop_status cop_phase_excerpt_create(const cop_phase *phase, const uint64_t *unit
     x->phase.example_count = left < most ? left : most;
     x->phase.batch = phase->batch;
     x->phase.is_cut = phase->is_cut;
+    x->phase.trunk = phase->trunk;
+    x->phase.trunk_count = phase->trunk_count;
     x->phase.keeps_answers = phase->keeps_answers;
     return COP_OK;
 }

@@ -98,6 +98,7 @@ void cop_phase_destroy(cop_phase **phase)
     for (size_t i = 0; i < COLUMNS; i++)
         cop_memory_free(*columns[i].items);
     free_blocks(p);
+    cop_memory_free(p->trunk);
     cop_memory_free(p->examples);
     cop_memory_free(p);
     *phase = NULL;
@@ -138,6 +139,8 @@ static cop_status reserve_components(cop_phase *p, size_t count, cop_component *
     return COP_OK;
 }
 
+static const uint64_t digest_of_nothing = 14695981039346656037U;
+
 static uint64_t fold(uint64_t digest, const void *data, size_t bytes)
 {
     const unsigned char *const b = data;
@@ -146,9 +149,22 @@ static uint64_t fold(uint64_t digest, const void *data, size_t bytes)
     return digest;
 }
 
-static uint64_t digest_row(const cop_phase *p, const cop_component *components, size_t count)
+static uint64_t fold_components(uint64_t digest, const cop_component *components, size_t count)
 {
-    uint64_t digest = 14695981039346656037U;
+    for (size_t j = 0; j < count; j++) {
+        digest = fold(digest, &components[j].seed, sizeof components[j].seed);
+        digest = fold(digest, &components[j].amplitude, sizeof components[j].amplitude);
+        if (components[j].factor != 0.0F)
+            digest = fold(digest, &components[j].factor, sizeof components[j].factor);
+    }
+    return digest;
+}
+
+/* The same for a row behind the trunk as for one that has the trunk's components itself. */
+static uint64_t digest_row(const cop_phase *p, cop_row row)
+{
+    uint64_t digest = row.on_trunk ? p->trunk_digest : digest_of_nothing;
+    assert(!row.on_trunk || !(p->sampling.temperature > 0));
     if (p->sampling.temperature > 0) {
         const uint64_t sample = p->row_count - 1;
         digest = fold(digest, &p->sampling.temperature, sizeof p->sampling.temperature);
@@ -156,12 +172,7 @@ static uint64_t digest_row(const cop_phase *p, const cop_component *components, 
         digest = fold(digest, &p->sampling.seed, sizeof p->sampling.seed);
         digest = fold(digest, &sample, sizeof sample);
     }
-    for (size_t j = 0; j < count; j++) {
-        digest = fold(digest, &components[j].seed, sizeof components[j].seed);
-        digest = fold(digest, &components[j].amplitude, sizeof components[j].amplitude);
-        if (components[j].factor != 0.0F)
-            digest = fold(digest, &components[j].factor, sizeof components[j].factor);
-    }
+    digest = fold_components(digest, row.components, row.count);
     for (size_t i = 0; i < p->example_count; i++) {
         const uint64_t example = p->examples[i];
         digest = fold(digest, &example, sizeof example);
@@ -169,8 +180,8 @@ static uint64_t digest_row(const cop_phase *p, const cop_component *components, 
     return digest;
 }
 
-cop_status cop_phase_add(cop_phase *p, const cop_component *components, size_t count,
-                         cop_error *err)
+static cop_status add(cop_phase *p, const cop_component *components, size_t count,
+                      bool on_trunk, cop_error *err)
 {
     COP_TRY(reserve_row(p, err));
     cop_component *own = NULL;
@@ -178,8 +189,8 @@ cop_status cop_phase_add(cop_phase *p, const cop_component *components, size_t c
     if (count > 0) memcpy(own, components, count * sizeof *components);
     assert(p->row_count < p->row_capacity);
     const size_t r = p->row_count++;
-    p->recipes[r] = (cop_row){.components = own, .count = count};
-    p->digest[r] = digest_row(p, components, count);
+    p->recipes[r] = (cop_row){.components = own, .count = count, .on_trunk = on_trunk};
+    p->digest[r] = digest_row(p, p->recipes[r]);
     for (size_t i = 0; i < p->example_count; i++)
         p->scores[r * p->example_count + i] = NAN;
     for (size_t i = 0; p->keeps_answers && i < p->example_count; i++)
@@ -193,6 +204,31 @@ cop_status cop_phase_add(cop_phase *p, const cop_component *components, size_t c
         p->arithmetic[unit] = COP_NO_ARITHMETIC;
     }
     return COP_OK;
+}
+
+cop_status cop_phase_add(cop_phase *phase, const cop_component *components, size_t count,
+                         cop_error *err)
+{
+    return add(phase, components, count, false, err);
+}
+
+cop_status cop_phase_set_trunk(cop_phase *phase, const cop_component *components, size_t count,
+                               cop_error *err)
+{
+    assert(phase->trunk == NULL);
+    if (count == 0) return COP_OK;
+    phase->trunk = cop_memory_alloc_raw(count, sizeof *phase->trunk, err);
+    if (phase->trunk == NULL) return COP_ERR_MEMORY;
+    memcpy(phase->trunk, components, count * sizeof *components);
+    phase->trunk_count = count;
+    phase->trunk_digest = fold_components(digest_of_nothing, components, count);
+    return COP_OK;
+}
+
+cop_status cop_phase_add_to_trunk(cop_phase *phase, const cop_component *components,
+                                  size_t count, cop_error *err)
+{
+    return add(phase, components, count, phase->trunk_count > 0, err);
 }
 
 cop_unit_range cop_phase_unit_range(const cop_phase *phase, uint64_t unit)

@@ -56,7 +56,7 @@ static void note(void *context, const char *text)
     cop_log_write(w->lead->rank->log, COP_LOG_WARN, "%s: %s", w->phase->title, text);
 }
 
-static cop_status pack(void *context, uint64_t first, size_t count, cop_text *data,
+static cop_status pack(void *context, uint64_t first, size_t count, bool again, cop_text *data,
                        cop_error *err)
 {
     const running *const w = context;
@@ -66,7 +66,7 @@ static cop_status pack(void *context, uint64_t first, size_t count, cop_text *da
     const size_t ranks = (size_t)cop_world_size(w->lead->rank->world);
     COP_TRY(cop_work_rows_pack(w->seen, row, last - row + 1, data, err));
     COP_TRY(cop_work_rows_pack_ahead(w->seen, last, ranks > 1 ? ranks - 1 : 1, data, err));
-    if (ranks == 1) return COP_OK;
+    if (ranks == 1 || again) return COP_OK; /* nobody counts, or the queue does */
     w->lead->coefficient_bytes += data->length - before;
     for (size_t r = row; r <= last; r++) /* what a row takes that has one component or none */
         w->lead->coefficient_bytes -=

@@ -24,7 +24,8 @@ cop_status cop_traffic_note(cop_lead *lead, cop_error *err)
         {"again_bytes", q.again_bytes, "bytes",
          "in both: units handed out a second time, results that were not taken"},
         {"coefficient_bytes", lead->coefficient_bytes, "bytes",
-         "in sent_bytes: seeds and amplitudes of merged models beyond the first of each"},
+         "in sent_bytes: seeds and amplitudes of merged models beyond the first of each, "
+         "but for units handed out a second time"},
         {"collective_bytes", t.collective_bytes, "bytes",
          "broadcasts, gathers and agreements, as if rank 0 talked to each other rank "
          "by itself"},

@@ -7,6 +7,7 @@
 #include "coppice/phase/work_order.h"
 
 #include <assert.h>
+#include <string.h>
 
 struct cop_units {
     cop_rank *rank;
@@ -15,6 +16,8 @@ struct cop_units {
     cop_queue_work callbacks;
     cop_work_order order;
     cop_work_rows rows; /* of the chunk at hand */
+    cop_component *row; /* a recipe in the making */
+    size_t row_capacity;
     size_t lanes;
     cop_recipe **recipes;       /* [lanes] of the rows at hand */
     cop_unit *units;            /* [lanes] those that are begun together */
@@ -59,17 +62,28 @@ static cop_status chunk(void *context, uint64_t first, size_t count, const void 
                             w->rows.start, w->rows.count + w->rows.ahead, err);
 }
 
+/* Gives the recipe the components of row `r` of this chunk, behind the trunk if they are. */
+static cop_status set_components(cop_units *w, size_t r, cop_recipe *recipe, cop_error *err)
+{
+    const cop_component *const own = w->rows.components + w->rows.start[r];
+    const size_t count = w->rows.start[r + 1] - w->rows.start[r];
+    const size_t before = w->order.trunk_count;
+    if (!w->rows.on_trunk[r]) return cop_recipe_set_components(recipe, own, count, err);
+    COP_GROW(w->row, w->row_capacity, before + count, err);
+    if (before > 0) memcpy(w->row, w->order.trunk, before * sizeof *w->row);
+    if (count > 0) memcpy(w->row + before, own, count * sizeof *w->row);
+    return cop_recipe_set_components(recipe, w->row, before + count, err);
+}
+
 /* A unit of this chunk as the evaluator wants it, with `recipe` for its row's. */
-static cop_status describe(const cop_units *w, uint64_t unit, cop_recipe *recipe,
-                           cop_unit *work, cop_error *err)
+static cop_status describe(cop_units *w, uint64_t unit, cop_recipe *recipe, cop_unit *work,
+                           cop_error *err)
 {
     const size_t row = unit / w->order.row_units;
     const cop_unit_range range = unit_range(w, unit);
     COP_CHECK(row >= w->rows.first && row - w->rows.first < w->rows.count && range.count > 0,
               err, COP_ERR_MPI, "unit %llu is not in this chunk", (unsigned long long)unit);
-    const size_t start = w->rows.start[row - w->rows.first];
-    const size_t end = w->rows.start[row - w->rows.first + 1];
-    COP_TRY(cop_recipe_set_components(recipe, w->rows.components + start, end - start, err));
+    COP_TRY(set_components(w, row - w->rows.first, recipe, err));
     *work = (cop_unit){.recipe = recipe,
                        .examples = w->order.examples + range.first,
                        .count = range.count,
@@ -230,6 +244,7 @@ void cop_units_destroy(cop_units **units)
     cop_units *const w = *units;
     cop_work_order_free(&w->order);
     cop_work_rows_free(&w->rows);
+    cop_memory_free(w->row);
     for (size_t i = 0; w->recipes != NULL && i < w->lanes; i++)
         cop_recipe_destroy(&w->recipes[i]);
     cop_memory_free(w->recipes);

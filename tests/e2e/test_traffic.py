@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Bytes over MPI per candidate: few, the same for a small and a larger model and for few and many ranks, whose own
-bytes are counted apart; and what Open MPI's own monitoring counts is what the run file says."""
+"""Bytes over MPI per candidate: few, the same for a small and a larger model, for few and many ranks, whose own
+bytes are counted apart, and around a model that has moved; and what Open MPI's own monitoring counts is what the run file says."""
 import glob
 import json
 import os
@@ -16,6 +16,8 @@ from lib import ENV, MODEL, TOP, check, coppice, fail, inspect, read, run_comman
 SETTINGS = ["population.size=60", "splits.support=96", "splits.probe=8", "splits.validate=8", "splits.test=8",
             "consolidate.q=[0.9]", "consolidate.beta=[1]", "consolidate.scale=[1]", "consolidate.max_scale=1",
             "recenter.rounds=0", "generation.max_new_tokens=8", "gate.allow_flat=true", "backend.batch=32", "backend.arithmetic=library", "backend.compute=f32"]
+# A centre that moves along all candidates of each iteration, and candidates around it.
+MOVING = ["method=es", "population.size=40", "es.iterations=5", "population.sigma=[0.1]", "splits.support=24"]
 # A result, at most a chunk for it alone, at most a row of one component: on however many ranks.
 MOST_BYTES = 20 + 12 + 16
 
@@ -71,9 +73,9 @@ def monitored_bytes(folder):
     return own, total
 
 
-def measure(model, out, folder, ranks):
+def measure(model, out, folder, ranks, more=()):
     os.makedirs(folder)
-    command = run_command(ranks, out, SETTINGS + [f"model={model}"])
+    command = run_command(ranks, out, SETTINGS + [f"model={model}", *more])
     command[1:1] = ["--mca", "pml_monitoring_enable", "2", "--mca", "pml_monitoring_enable_output", "3",
                     "--mca", "pml_monitoring_filename", os.path.join(folder, "traffic")]
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=ENV, cwd=TOP,
@@ -96,8 +98,9 @@ with scratch() as folder:
     large = os.path.join(folder, "larger")
     sizes = (os.path.getsize(os.path.join(MODEL, "model.safetensors")), larger_model(large))
     per_unit = []
-    for name, model, size, ranks in (("tiny", MODEL, sizes[0], 3), ("larger", large, sizes[1], 3), ("many", MODEL, sizes[0], 13)):
-        traffic, own, total = measure(model, os.path.join(folder, name), os.path.join(folder, "of-" + name), ranks)
+    for name, model, size, ranks, more in (("tiny", MODEL, sizes[0], 3, []), ("larger", large, sizes[1], 3, []),
+                                           ("many", MODEL, sizes[0], 13, []), ("moving", MODEL, sizes[0], 5, MOVING)):
+        traffic, own, total = measure(model, os.path.join(folder, name), os.path.join(folder, "of-" + name), ranks, more)
         recorded = traffic["sent_bytes"] + traffic["received_bytes"]
         # Votes need to know which answers are equal: eight bytes for each answer of these phases.
         whole = recorded - 4 * traffic["score_count"] - 8 * traffic["answer_count"]
@@ -106,6 +109,9 @@ with scratch() as folder:
         per_unit.append(bytes_each)
         check(traffic["unit_count"] >= 180, f"only {traffic['unit_count']} units")
         check(20 <= bytes_each <= MOST_BYTES, f"{name}: {bytes_each:.1f} bytes per candidate and example batch")
+        if more:  # The centre goes with a phase's order, so that what is left is its own rows on probe and at the gate.
+            check(0 < traffic["coefficient_bytes"] < 40 * 5 * 12 * 12,
+                  f"{traffic['coefficient_bytes']} bytes of seeds and amplitudes with {traffic['unit_count']} units")
         # At least ready and one order.
         per_rank = traffic["rank_bytes"] / (ranks - 1)
         check(20 <= per_rank, f"{name}: {per_rank:.1f} bytes for each rank")

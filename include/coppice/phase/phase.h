@@ -33,10 +33,12 @@ typedef enum cop_unit_state {
     COP_UNIT_TAKEN_OVER /**< scored in other phases: cop_phase_take_over() */
 } cop_unit_state;
 
-/** A row's recipe, a borrowed view: the base plus these components. */
+/** A row's recipe, a borrowed view: the base, the phase's trunk or none of it, and these
+ *  components. */
 typedef struct cop_row {
     const cop_component *components; /**< [count] */
     size_t count;
+    bool on_trunk; /**< behind the trunk */
 } cop_row;
 
 /** A phase on rank 0. Rows are added, never changed. */
@@ -55,14 +57,17 @@ typedef struct cop_phase {
     size_t row_capacity;
     cop_row *recipes; /**< [R] of the rows, in blocks; {NULL, 0} once a run has scored all */
     struct cop_block *blocks; /**< the last one first */
-    uint64_t *digest;    /**< [R] of components and examples: a resume must find the same */
-    float *scores;       /**< [R, M]; NaN: pending or left out */
-    uint64_t *answers;   /**< [R, M] digests of extracted answers, 0: none; NULL: not kept */
-    uint8_t *state;      /**< [R, row_units] cop_unit_state */
-    uint64_t *tokens;    /**< [R, row_units] generated */
-    float *seconds;      /**< [R, row_units] */
-    int32_t *rank;       /**< [R, row_units] who computed it, -1: nobody yet */
-    uint8_t *arithmetic; /**< [R, row_units] with what: index into /job/arithmetic */
+    cop_component *trunk; /**< [trunk_count] that rows may begin with: cop_phase_set_trunk() */
+    size_t trunk_count;
+    uint64_t trunk_digest; /**< of these */
+    uint64_t *digest;      /**< [R] of components and examples: a resume must find the same */
+    float *scores;         /**< [R, M]; NaN: pending or left out */
+    uint64_t *answers;     /**< [R, M] digests of extracted answers, 0: none; NULL: not kept */
+    uint8_t *state;        /**< [R, row_units] cop_unit_state */
+    uint64_t *tokens;      /**< [R, row_units] generated */
+    float *seconds;        /**< [R, row_units] */
+    int32_t *rank;         /**< [R, row_units] who computed it, -1: nobody yet */
+    uint8_t *arithmetic;   /**< [R, row_units] with what: index into /job/arithmetic */
 } cop_phase;
 
 /** What scoring a unit gave; all pointers are borrowed. */
@@ -138,6 +143,15 @@ cop_status cop_phase_create(const cop_phases *phases, const char *path, const ch
 /** Has units of at most `unit` examples instead of the job's batch, which is no smaller. Before
  *  the first row. */
 void cop_phase_cut(cop_phase *phase, size_t unit);
+
+/** Takes a copy of components [count] that many rows begin with, once: they are kept, digested
+ *  and sent to a rank once and not for every row. */
+cop_status cop_phase_set_trunk(cop_phase *phase, const cop_component *components, size_t count,
+                               cop_error *err);
+
+/** Adds a row: the trunk, and components [count], copied, behind it. */
+cop_status cop_phase_add_to_trunk(cop_phase *phase, const cop_component *components,
+                                  size_t count, cop_error *err);
 
 /** Adds a row: components [count], copied; none is the base. */
 cop_status cop_phase_add(cop_phase *phase, const cop_component *components, size_t count,

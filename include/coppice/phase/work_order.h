@@ -1,6 +1,6 @@
 /** \file work_order.h
- * What rank 0 tells the others: of a phase its examples, of a chunk of units the recipes of its
- * rows. Bytes for messages, so they are kept few.
+ * What rank 0 tells the others: of a phase its examples and what its rows have in common, of a
+ * chunk of units the recipes of its rows. Bytes for messages, so they are kept few.
  */
 #ifndef COPPICE_PHASE_WORK_ORDER_H
 #define COPPICE_PHASE_WORK_ORDER_H
@@ -17,6 +17,8 @@ typedef struct cop_work_order {
     bool keeps_answers;    /**< as in cop_phase */
     cop_sampling sampling; /**< of row 0; row r draws sample r */
     size_t *examples;      /**< [M] indices into the data set, owned */
+    cop_component *trunk;  /**< [trunk_count] that rows may begin with, owned */
+    size_t trunk_count;
 } cop_work_order;
 
 /** Appends the order of a phase. Examples travel as runs over the splits, which every rank has
@@ -37,6 +39,7 @@ typedef struct cop_work_rows {
     size_t ahead;              /**< recipes behind theirs */
     size_t *start;             /**< [count + ahead + 1] offsets into components, owned */
     cop_component *components; /**< of all rows, owned */
+    bool *on_trunk;            /**< [count + ahead] behind the order's trunk, owned */
 } cop_work_rows;
 
 /** Bytes of one component in a message. */

@@ -83,8 +83,9 @@ typedef struct cop_queue_phase {
     const void *order; /**< [order_bytes] for every rank that gets units of this phase */
     size_t order_bytes;
     void *context;
-    /** Appends what a rank must know to evaluate these units. */
-    cop_status (*pack)(void *context, uint64_t first, size_t count, cop_text *data,
+    /** Appends what a rank must know to evaluate these units. `again`: the bytes count as
+     *  again_bytes below. */
+    cop_status (*pack)(void *context, uint64_t first, size_t count, bool again, cop_text *data,
                        cop_error *err);
     /** Tells whether a result (COP_OK or COP_ERR_NUMERIC) can be true: number of scores,
      * tokens. That scores and times are finite has been seen to. */

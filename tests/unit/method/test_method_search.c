@@ -237,6 +237,47 @@ static void rounds_count_from_one(void **state)
     toy_take_down(&t);
 }
 
+/* Of candidates around a centre that has moved: how many there were,
+ * and the most components that one has of its own. */
+typedef struct around {
+    size_t candidates, components;
+} around;
+
+static around seen;
+
+static cop_status look_at_rows(void *context, cop_phase *phase, const uint64_t *units,
+                               size_t count, cop_error *err)
+{
+    for (size_t r = 0; r < phase->row_count && phase->trunk_count > 0; r++) {
+        const cop_row row = cop_phase_row(phase, r);
+        if (!row.on_trunk) continue; /* the centre */
+        seen.candidates++;
+        if (row.count > seen.components) seen.components = row.count;
+    }
+    return toy_evaluate(context, phase, units, count, err);
+}
+
+/* However far the centre has moved, it is there once and not in each of its candidates. */
+static void candidates_hold_their_own_seed_alone(void **state)
+{
+    (void)state;
+    static const char *const settings[][2] = {{"es", "consolidate.sums=true"},
+                                              {"rounds", "consolidate.sums=true"},
+                                              {"rounds", "consolidate.sums=false"}};
+    for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++) {
+        toy t;
+        bool improved = false;
+        seen = (around){0};
+        toy_set_up(&t, settings[i][0], &settings[i][1], 1, NULL);
+        t.phases.host.evaluate = look_at_rows;
+        cop_memory_free(finish(&t, &improved));
+        assert_true(improved);
+        assert_true(seen.candidates >= 24);
+        assert_int_equal(seen.components, 1);
+        toy_take_down(&t);
+    }
+}
+
 static void a_tree_of_other_recipes_is_refused(void **state)
 {
     (void)state;
@@ -347,6 +388,7 @@ int main(void)
         cmocka_unit_test(broken_proposals_come_last),
         cmocka_unit_test(the_gate_is_as_strict_as_tries_ask_for),
         cmocka_unit_test(rounds_count_from_one),
+        cmocka_unit_test(candidates_hold_their_own_seed_alone),
         cmocka_unit_test(a_tree_of_other_recipes_is_refused),
         cmocka_unit_test(candidates_that_are_not_finite_are_left_out),
         cmocka_unit_test(pairs_share_a_seed),

@@ -49,10 +49,10 @@ static size_t replaced_count(const toy *t)
 /* The score of candidate i of the first population on an example, anew. */
 static float score_of(const toy *t, size_t i, size_t example)
 {
-    double at[TOY_DIMENSIONS];
+    double at[TOY_DIMENSIONS] = {0};
     const double sigma = ((const double *)array_at(t, "/population/sigma")->data)[i];
     const cop_component own = {.seed = t->search.seeds[i], .amplitude = (float)sigma};
-    toy_locate((cop_row){&own, 1}, at);
+    toy_go(&own, 1, at);
     return toy_score(t, at, example);
 }
 
@@ -303,7 +303,7 @@ static cop_status evaluate_graded(void *context, cop_phase *phase, const uint64_
         const cop_unit_range range = cop_phase_unit_range(phase, units[u]);
         const cop_row row = cop_phase_row(phase, units[u] / phase->row_units);
         double at[TOY_DIMENSIONS];
-        toy_locate(row, at);
+        toy_locate(phase, row, at);
         for (size_t i = 0; i < range.count; i++) {
             const size_t example = phase->examples[range.first + i];
             scores[i] = toy_score(t, at, example);

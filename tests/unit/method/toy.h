@@ -68,22 +68,30 @@ static inline double toy_point(uint64_t seed, size_t dimension)
     return (double)(seed >> (10 * dimension) & 1023) * (3.4641 / 1024) - 1.73205;
 }
 
-/* Where a recipe's seeds and amplitudes lead, those of a sum times its factor. */
-static inline void toy_locate(cop_row row, double at[TOY_DIMENSIONS])
+/* Goes where seeds and amplitudes lead, those of a sum times its factor. */
+static inline void toy_go(const cop_component *components, size_t count,
+                          double at[TOY_DIMENSIONS])
 {
-    memset(at, 0, TOY_DIMENSIONS * sizeof *at);
     size_t length = 0;
-    for (size_t first = 0; first < row.count; first += length) {
-        length = cop_component_term(row.components, row.count, first);
+    for (size_t first = 0; first < count; first += length) {
+        length = cop_component_term(components, count, first);
         assert_true(length > 0);
-        const double factor = (double)row.components[first + length - 1].factor;
+        const double factor = (double)components[first + length - 1].factor;
         for (size_t j = first; j < first + length; j++) {
-            const double amplitude = (double)row.components[j].amplitude;
+            const double amplitude = (double)components[j].amplitude;
             for (size_t d = 0; d < TOY_DIMENSIONS; d++)
-                at[d] += (factor == 0 ? 1 : factor) * amplitude *
-                         toy_point(row.components[j].seed, d);
+                at[d] +=
+                    (factor == 0 ? 1 : factor) * amplitude * toy_point(components[j].seed, d);
         }
     }
+}
+
+/* Where a row's recipe leads. */
+static inline void toy_locate(const cop_phase *phase, cop_row row, double at[TOY_DIMENSIONS])
+{
+    memset(at, 0, TOY_DIMENSIONS * sizeof *at);
+    if (row.on_trunk) toy_go(phase->trunk, phase->trunk_count, at);
+    toy_go(row.components, row.count, at);
 }
 
 static inline float toy_score(const toy *t, const double at[TOY_DIMENSIONS], size_t example)
@@ -138,7 +146,7 @@ static inline cop_status toy_evaluate(void *context, cop_phase *phase, const uin
         const cop_unit_range range = cop_phase_unit_range(phase, units[u]);
         const cop_row row = cop_phase_row(phase, units[u] / phase->row_units);
         double at[TOY_DIMENSIONS];
-        toy_locate(row, at);
+        toy_locate(phase, row, at);
         for (size_t i = 0; i < range.count; i++) {
             const size_t example = phase->examples[range.first + i];
             const bool guarded = example >= TOY_EXAMPLES + TOY_SPARE;

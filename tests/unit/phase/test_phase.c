@@ -42,6 +42,39 @@ static void rows_are_cut_into_units(void **state)
     toy_take_down(&t);
 }
 
+/* What it has in common with others a row does not hold itself, and is the same row all the
+ * same: older run files go on. */
+static void rows_behind_a_trunk_are_whole_rows(void **state)
+{
+    (void)state;
+    static const cop_component whole[] = {{.seed = 6, .amplitude = 1, .factor = COP_IN_SUM},
+                                          {.seed = 7, .amplitude = -1, .factor = 3},
+                                          {.seed = 5, .amplitude = 0.5F}};
+    toy t;
+    cop_error err = {0};
+    toy_set_up(&t, "corp", NULL, 0, NULL);
+    static const size_t trunks[] = {0, 2, 3}; /* sums are not divided */
+    for (size_t i = 0; i < 3; i++) {
+        const size_t trunk = trunks[i];
+        cop_phase *phase = create(&t);
+        const size_t own = 3 - trunk;
+        assert_int_equal(cop_phase_set_trunk(phase, whole, trunk, &err), COP_OK);
+        assert_int_equal(cop_phase_add(phase, whole, 3, &err), COP_OK);
+        assert_int_equal(cop_phase_add_to_trunk(phase, whole + trunk, own, &err), COP_OK);
+        assert_true(phase->digest[3] == phase->digest[2]);
+        assert_int_equal(cop_phase_row(phase, 3).count, own);
+        assert_int_equal(cop_phase_row(phase, 3).on_trunk, trunk > 0);
+        assert_false(cop_phase_row(phase, 2).on_trunk);
+        double expected[TOY_DIMENSIONS];
+        double at[TOY_DIMENSIONS];
+        toy_locate(phase, cop_phase_row(phase, 2), expected);
+        toy_locate(phase, cop_phase_row(phase, 3), at);
+        assert_memory_equal(at, expected, sizeof at);
+        cop_phase_destroy(&phase);
+    }
+    toy_take_down(&t);
+}
+
 static void damage_is_seen(void **state)
 {
     (void)state;
@@ -406,6 +439,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rows_are_cut_into_units),
+        cmocka_unit_test(rows_behind_a_trunk_are_whole_rows),
         cmocka_unit_test(damage_is_seen),
         cmocka_unit_test(results_that_cannot_be_true_are_refused),
         cmocka_unit_test(rows_added_later_survive_a_restart),

@@ -37,7 +37,8 @@ static void set_up(fixture *f)
         COP_OK);
     size_t at = 0;
     for (size_t r = 0; r < ROWS; r++) {
-        f->recipes[r] = (cop_row){f->components + at, r == 2 ? 0 : r + 1};
+        f->recipes[r] =
+            (cop_row){.components = f->components + at, .count = r == 2 ? 0 : r + 1};
         for (size_t j = 0; r != 2 && j <= r; j++)
             f->components[at++] = (cop_component){.seed = UINT64_MAX - 10 * r - j,
                                                   .amplitude = 0.5F + (float)(r * 8 + j)};
@@ -78,12 +79,17 @@ static size_t round_trip(const fixture *f)
     assert_true(order.sampling.seed == f->phase.sampling.seed);
     assert_int_equal(order.example_count, f->phase.example_count);
     assert_memory_equal(order.examples, f->examples, order.example_count * sizeof(size_t));
+    assert_int_equal(order.trunk_count, f->phase.trunk_count);
+    if (order.trunk_count > 0)
+        assert_memory_equal(order.trunk, f->phase.trunk,
+                            order.trunk_count * sizeof(cop_component));
     cop_work_order_free(&order);
     /* Cut anywhere, or with something behind it, it is refused. */
     for (size_t bytes = 0; bytes < data.length; bytes++) {
         assert_int_equal(cop_work_order_unpack(&f->splits, data.data, bytes, &order, &err),
                          COP_ERR_MPI);
         assert_null(order.examples);
+        assert_null(order.trunk);
     }
     const size_t bytes = data.length;
     assert_int_equal(cop_text_append(&data, "x", 1, &err), COP_OK);
@@ -134,6 +140,39 @@ static void units_of_a_phase_of_its_own_travel(void **state)
     assert_int_equal(cop_work_order_pack(&f.splits, &f.phase, &data, &err), COP_OK);
     assert_int_equal(cop_work_order_unpack(&f.splits, data.data, data.length, &order, &err),
                      COP_ERR_MPI);
+    cop_text_free(&data);
+    take_down(&f);
+}
+
+/* What rows have in common is told with the order, and not with each of them. */
+static void a_trunk_travels_once(void **state)
+{
+    (void)state;
+    cop_component trunk[] = {{.seed = 1, .amplitude = 2, .factor = COP_IN_SUM},
+                             {.seed = UINT64_MAX, .amplitude = -3, .factor = 4},
+                             {.seed = 5, .amplitude = 6}};
+    fixture f;
+    cop_error err = {0};
+    set_up(&f);
+    add_examples(&f, COP_SPLIT_SUPPORT, 0, 20);
+    f.phase.trunk = trunk;
+    f.phase.trunk_count = 3;
+    assert_int_equal(round_trip(&f), 20 + 4 + 3 * 16);
+    f.phase.trunk_count = 2;
+    f.phase.is_cut = true;
+    f.phase.batch = 7;
+    assert_int_equal(round_trip(&f), 24 + 4 + 2 * 16);
+    cop_text data = {0};
+    cop_work_rows rows;
+    for (size_t r = 0; r < ROWS; r++)
+        f.recipes[r].on_trunk = r % 2 == 0;
+    assert_int_equal(cop_work_rows_pack(&f.phase, 0, 3, &data, &err), COP_OK);
+    assert_int_equal(data.length, 3 * 4 + 3 * COP_COMPONENT_BYTES); /* none of the third */
+    assert_int_equal(cop_work_rows_unpack(data.data, data.length, 0, 3, &rows, &err), COP_OK);
+    for (size_t r = 0; r < 3; r++)
+        assert_int_equal(rows.on_trunk[r], f.recipes[r].on_trunk);
+    assert_int_equal(rows.ahead, 0);
+    cop_work_rows_free(&rows);
     cop_text_free(&data);
     take_down(&f);
 }
@@ -214,7 +253,7 @@ static void set_steps(stepped *s)
     *s = (stepped){.phase = {.row_units = 2, .row_count = 8, .recipes = s->recipes}};
     for (size_t r = 0; r < 8; r++) {
         const size_t direction = r < 5 ? 0 : 1;
-        s->recipes[r] = (cop_row){s->components[r], r == 0 ? 1 : 4};
+        s->recipes[r] = (cop_row){.components = s->components[r], .count = r == 0 ? 1 : 4};
         for (size_t j = 0; j < s->recipes[r].count; j++)
             s->components[r][j] = (cop_component){.seed = 100 * direction + j,
                                                   .amplitude = 0.25F * (float)(1 + j),
@@ -297,6 +336,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(examples_travel_as_runs),
         cmocka_unit_test(units_of_a_phase_of_its_own_travel),
+        cmocka_unit_test(a_trunk_travels_once),
         cmocka_unit_test(an_example_of_no_split_is_an_error),
         cmocka_unit_test(rows_are_the_same_on_both_sides),
         cmocka_unit_test(directions_ahead_are_told),

@@ -28,7 +28,8 @@ struct toy {
     int by[UNITS];   /* the rank that it came from */
     float got[UNITS][SCORES];
     int results, answers_right;
-    int stop_after; /* results; 0: never */
+    int packed_again; /* chunks of units that had been handed out before */
+    int stop_after;   /* results; 0: never */
     char notes[4096];
     double least_seconds; /* of a result */
     double deadline_s;    /* least */
@@ -161,10 +162,10 @@ static inline cop_status toy_finish(void *context, uint64_t unit, void *pending,
     return t->spoil != NULL ? t->spoil(t, unit, result, err) : COP_OK;
 }
 
-static inline cop_status toy_pack(void *context, uint64_t first, size_t count, cop_text *data,
-                                  cop_error *err)
+static inline cop_status toy_pack(void *context, uint64_t first, size_t count, bool again,
+                                  cop_text *data, cop_error *err)
 {
-    (void)context;
+    ((toy *)context)->packed_again += again;
     (void)count;
     const uint64_t square = first * first;
     return cop_text_append(data, (const char *)&square, sizeof square, err);

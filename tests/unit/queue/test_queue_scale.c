@@ -73,11 +73,12 @@ static cop_status chunk(void *context, uint64_t first, size_t count, const void 
 }
 
 /* As much as a candidate of one component takes. */
-static cop_status pack(void *context, uint64_t first, size_t count, cop_text *data,
+static cop_status pack(void *context, uint64_t first, size_t count, bool again, cop_text *data,
                        cop_error *err)
 {
     static const char row[ROW_BYTES];
     (void)context;
+    (void)again;
     for (uint64_t r = first / ROW_UNITS; r <= (first + count - 1) / ROW_UNITS; r++)
         COP_TRY(cop_text_append(data, row, sizeof row, err));
     return COP_OK;

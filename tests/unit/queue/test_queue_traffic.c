@@ -93,6 +93,8 @@ static void messages_are_counted_to_the_byte(void **state)
     /* The failure with its reason, which rank 2 need not have had, and the second try; copies.
      */
     if (stats.failures > 0) assert_true(stats.again_bytes > 20 + 12 + 8);
+    if (stats.failures > 0) assert_true(t.packed_again > 0);
+    assert_true(stats.again_bytes >= (uint64_t)t.packed_again * (12 + 8));
     assert_true(stats.again_bytes <= (stats.failures + stats.copies) * 300);
     (void)printf(
         "* %.1f bytes per unit and 4 per score, counted at MPI's interface; %llu for 3 "
