@@ -3,6 +3,7 @@ nothing to show yet; its first line of documentation is the caption."""
 import numpy as np
 
 from . import halves
+from .reading import TAKEN_OVER
 from .style import BLACK, BLUE, GREY, ORANGE, SERIES, figure
 
 
@@ -53,14 +54,13 @@ def _heat(axes, grid, steps, labels, best, low, high):
 
 def proposals(run):
     """Mean score of every proposal: a direction (q, beta or operator) each row, its steps from left to right;
-    the square is the best."""
+    the square is the best. Of more than four phases with proposals the first four are drawn."""
     groups = [(path, columns, means) for path, columns, means in run.proposals() if len(means) > 1]
     if not groups:
         return None
     most = 4
-    groups = groups[:most]
     grids = []
-    for path, columns, means in groups:
+    for path, columns, means in groups[:most]:
         names = []
         for q, beta, source in zip(columns["q"], columns["beta"], columns["operator"]):
             names.append(f"q {q:g}, β {beta:g}" if np.isfinite(q) else str(source))
@@ -81,6 +81,8 @@ def proposals(run):
         axes[place, 0].tick_params(axis="y", labelsize=7)
         axes[place, 0].set_title(path)
         axes[place, 0].set_ylabel("direction")
+    if len(groups) > most:
+        axes[-1, 0].set_title(f"{grids[-1][0]} (the {most}th of {len(groups)} phases)")
     drawn.colorbar(picture, ax=axes[:, 0], label="mean score\n(reward)", fraction=0.03, pad=0.02)
     axes[-1, 0].set_xlabel("step (multiples of the direction's own length; in recentring of the current step)")
     return drawn
@@ -266,7 +268,8 @@ def compare_cost(runs):
     for place, (title, tokens, method) in enumerate(points):
         colour, marker, _ = SERIES[place % len(SERIES)]
         axes.plot([tokens] * 2, [method.gain_low, method.gain_high], "-", color=colour, linewidth=1.2)
-        axes.plot(tokens, method.gain, marker, color=colour, label=title)
+        # Legends leave out names that begin with an underscore.
+        axes.plot(tokens, method.gain, marker, color=colour, label=f" {title}")
     axes.set_xlim(0, 1.08 * max(tokens for _, tokens, _ in points))
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
     axes.set_xlabel("generated tokens of the whole run")
@@ -284,8 +287,9 @@ def scaling(runs):
         workers = len(set(np.ravel(run.array("population/rank"))) - {-1}) if seconds is not None else 0
         if population is None or workers == 0 or seconds.sum() <= 0:
             continue
+        own = (run.array("population/status") != TAKEN_OVER).any(axis=1).sum()  # others were scored in another phase
         # Busy seconds over workers: the time that the phase took where nobody waited.
-        rate = len(population[1]) / (float(seconds.sum()) / workers)
+        rate = own / (float(seconds.sum()) / workers)
         points.setdefault(workers, []).append(rate)
     if len(points) < 2:
         return None

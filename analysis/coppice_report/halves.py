@@ -108,7 +108,8 @@ def directions(run):
     if split is None:
         return None
     found, betas = split.agreement["direction_cosine"], sorted(set(split.beta.tolist()))
-    quantiles = sorted(set(split.q.tolist()))[:len(SERIES)]
+    every = sorted(set(split.q.tolist()))
+    quantiles = every[:len(SERIES)]
     drawn, axes = figure(height=3.5)
     chance = [max(found.null_95[split.beta == beta]) for beta in betas]
     axes.fill_between(range(len(betas)), 0, chance, label="permuted scores, up to the 95th percentile", **BAND)
@@ -123,6 +124,7 @@ def directions(run):
     axes.set_xticks(range(len(betas)), [f"{beta:g}" for beta in betas])
     axes.set_xlabel("beta (inverse temperature, 1/reward)")
     axes.set_ylabel("cosine of the halves' directions\n(without the plain mean)")
-    axes.set_title(f"Agreement of merged directions over {split.halvings} halvings")
+    axes.set_title(f"Agreement of merged directions over {split.halvings} halvings"
+                   + (f"; the {len(quantiles)} smallest of {len(every)} q" if len(every) > len(quantiles) else ""))
     axes.legend(fontsize=8, loc="upper center", bbox_to_anchor=(0.45, -0.19), ncols=4)
     return drawn

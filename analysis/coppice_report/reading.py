@@ -1,5 +1,6 @@
 """A run file, read once: what figures and tables ask for, and nothing of how it lies in HDF5."""
 import os
+import re
 from dataclasses import dataclass, field
 
 import h5py
@@ -93,6 +94,17 @@ def text(value):
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
 
 
+ESCAPED = re.compile(r"\\(x[0-9A-F]{2}|u[0-9A-F]{4}|U00(?:0[0-9A-F]|10)[0-9A-F]{4}|.)")
+
+
+def unquote(value):
+    """A text as it was before the double quotes of YAML; others as they are."""
+    if len(value) < 2 or not value[0] == value[-1] == '"':
+        return value
+    return ESCAPED.sub(lambda found: chr(int(found[1][1:], 16)) if len(found[1]) > 1 else
+                       {"n": "\n", "t": "\t", "r": "\r"}.get(found[1], found[1]), value[1:-1])
+
+
 def scalar(group, name, default=float("nan")):
     found = group.get(name)
     if found is None or found.shape != ():
@@ -125,9 +137,9 @@ class Run:
         return "reward" if found is not None and text(found[()]) == "reward" else "accuracy"
 
     def key(self, name, default=""):
-        """A key of the job as it was printed, without the quotes of a text."""
+        """A key of the job as it was printed, a text as it is."""
         found = self.file.get(f"job/keys/{name}")
-        return default if found is None else text(found[()]).strip('"')
+        return default if found is None else unquote(text(found[()]))
 
     def fact(self, name, default=""):
         found = self.file.get(f"job/{name}")

@@ -13,6 +13,7 @@ DPI = 130
 plt.rcParams.update({
     "font.size": 9, "axes.titlesize": 10, "axes.titlelocation": "left", "axes.spines.top": False,
     "axes.spines.right": False, "axes.grid": True, "grid.color": "0.9", "axes.axisbelow": True,
+    "text.parse_math": False,  # names of runs may have a $
     "figure.dpi": DPI, "savefig.dpi": DPI, "legend.frameon": False, "image.cmap": "cividis"})
 
 

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 /* mpirun gives its ranks a pseudo-terminal even when its own output goes to a file, so under a
@@ -22,9 +23,11 @@ static bool launcher_has_terminal(void)
     return strncmp(target, "/dev/pts/", 9) == 0 || strncmp(target, "/dev/tty", 8) == 0;
 }
 
+/* One that can take a line back. */
 static bool is_terminal(void)
 {
-    if (isatty(STDOUT_FILENO) != 1) return false;
+    const char *const kind = getenv("TERM");
+    if (isatty(STDOUT_FILENO) != 1 || (kind != NULL && strcmp(kind, "dumb") == 0)) return false;
     return getenv("OMPI_COMM_WORLD_SIZE") == NULL || launcher_has_terminal();
 }
 
@@ -63,30 +66,49 @@ void cop_progress_count(cop_progress *progress, uint64_t tokens)
     progress->all_tokens += tokens;
 }
 
+/* Of the terminal; the pseudo-terminal of a launcher does not know. */
+static size_t count_columns(void)
+{
+    enum { USUAL = 80 };
+    struct winsize size = {0};
+    return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col
+                                                                           : USUAL;
+}
+
+enum { BAR = 20, LINE_BYTES = 192 };
+
+static void format_line(const cop_progress *p, double spent_s, bool with_bar,
+                        char line[LINE_BYTES])
+{
+    char bar[BAR + 4] = "";
+    char eta[16] = "-";
+    char best[32] = "";
+    const double rate = spent_s > 0 ? (double)(p->done - p->restored) / spent_s : 0;
+    if (rate > 0) cop_timer_format(eta, sizeof eta, (double)(p->total - p->done) / rate);
+    if (isfinite(p->best)) (void)snprintf(best, sizeof best, "  best %.3f", p->best);
+    if (with_bar) {
+        const int filled = (int)(p->done * BAR / p->total);
+        (void)snprintf(bar, sizeof bar, "[%.*s%.*s] ", filled, "####################",
+                       BAR - filled, "....................");
+    }
+    (void)snprintf(line, LINE_BYTES, "%-16s %s%zu/%zu  %.1f cand/s  %.0f tok/s  ETA %s%s",
+                   p->title, bar, p->done / p->row_units, p->total / p->row_units,
+                   rate / (double)p->row_units, spent_s > 0 ? (double)p->tokens / spent_s : 0,
+                   eta, best);
+}
+
+/* A line that is wrapped cannot be taken back, so a narrow terminal gets a shorter one. */
 void cop_progress_draw(cop_progress *progress)
 {
-    enum { BAR = 20 };
     const double now_s = cop_timer_now_s();
     if (!progress->live || now_s - progress->drawn_s < 0.2 || progress->total == 0) return;
     progress->drawn_s = now_s;
-    const double spent_s = now_s - progress->phase_start_s;
-    const size_t fresh = progress->done - progress->restored;
-    const double rate = spent_s > 0 ? (double)fresh / spent_s : 0;
-    char eta[16] = "-";
-    if (rate > 0)
-        cop_timer_format(eta, sizeof eta, (double)(progress->total - progress->done) / rate);
-    char bar[BAR + 1];
-    const size_t filled = progress->done * BAR / progress->total;
-    for (size_t i = 0; i < BAR; i++)
-        bar[i] = i < filled ? '#' : '.';
-    bar[BAR] = '\0';
-    char best[32] = "";
-    if (isfinite(progress->best))
-        (void)snprintf(best, sizeof best, "  best %.3f", progress->best);
-    (void)printf("\r\033[K%-16s [%s] %zu/%zu  %.1f cand/s  %.0f tok/s  ETA %s%s",
-                 progress->title, bar, progress->done / progress->row_units,
-                 progress->total / progress->row_units, rate / (double)progress->row_units,
-                 spent_s > 0 ? (double)progress->tokens / spent_s : 0, eta, best);
+    const size_t columns = count_columns();
+    char line[LINE_BYTES];
+    format_line(progress, now_s - progress->phase_start_s, true, line);
+    if (strlen(line) >= columns)
+        format_line(progress, now_s - progress->phase_start_s, false, line);
+    (void)printf("\r\033[K%.*s", (int)columns - 1, line);
     (void)fflush(stdout);
     progress->drawn = true;
 }

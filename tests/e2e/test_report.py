@@ -44,6 +44,47 @@ figures.proposals(run).savefig(sys.argv[2] + "/proposals.png")
 figures.compare_accuracy([run, run]).savefig(sys.argv[2] + "/accuracy.png")
 """
 
+# What pictures say of names that matplotlib has a meaning for, and of more than they have room for.
+WORDS = r"""
+import sys
+from types import SimpleNamespace as Some
+import numpy as np
+sys.path.insert(0, sys.argv[1])
+from coppice_report import figures, halves, reading
+
+def named(title):
+    method = Some(value=0.5, low=0.4, high=0.6, gain=0.1, gain_low=0, gain_high=0.2)
+    return Some(title=title, measure="reward", methods=lambda: [method], result=lambda: method,
+                phases=lambda: [Some(tokens=1)])
+runs = [named(title) for title in ("_old", "a$x_^y$b", "$5 and $6")]
+for draw in (figures.compare_accuracy, figures.compare_cost):
+    draw(runs).canvas.draw()
+legend = [words.get_text().strip() for words in draw(runs).axes[0].get_legend().get_texts()]
+assert legend == [run.title for run in runs], legend
+
+columns = {"q": np.array([0.5, 0.5]), "beta": np.array([1.0, 5.0]), "operator": ["two-pass"] * 2, "step": np.ones(2)}
+groups = [(f"rounds/round_{n}/steps", columns, np.array([0.1, 0.9])) for n in range(6)]
+drawn = figures.proposals(Some(proposals=lambda: groups))
+assert drawn.axes[3].get_title(loc="left").endswith("(the 4th of 6 phases)"), drawn.axes[3].get_title(loc="left")
+
+count = 7
+cosine = Some(**{name: np.full(count, 0.5) for name in ("median", "low", "high", "null_95")})
+split = Some(q=np.arange(count) / 10, beta=np.ones(count), agreement={"direction_cosine": cosine}, halvings=3)
+drawn = halves.directions(Some(split_half=lambda: split))
+assert drawn.axes[0].get_title(loc="left").endswith("the 5 smallest of 7 q"), drawn.axes[0].get_title(loc="left")
+
+# Half of the candidates of two workers were scored in another phase.
+def scaled(workers, status):
+    arrays = {"population/seconds": np.where(status == 4, 0.0, 1.0), "population/status": status,
+              "population/rank": np.where(status == 4, -1, np.arange(len(status))[:, None] % workers)}
+    return Some(population=lambda: (None, np.zeros(len(status)), None), array=arrays.get)
+drawn = figures.scaling([scaled(1, np.full((8, 1), 1)), scaled(2, np.array([[4]] * 4 + [[1]] * 4))])
+assert list(drawn.axes[0].lines[0].get_ydata()) == [1, 2], drawn.axes[0].lines[0].get_ydata()
+
+assert reading.unquote(r'"a \"b\" \\x\n\x07\u2028\U0010FFFF\""') == 'a "b" \\x\n\x07\u2028\U0010ffff"'
+assert reading.unquote('[0.5, 1]') == '[0.5, 1]' and reading.unquote('"') == '"'
+"""
+
 
 def check_edges(paths):
     """No picture has ink at its edge: nothing is cut off."""
@@ -85,6 +126,7 @@ def check_page(folder, wanted):
 with scratch() as folder:
     subprocess.run(["/usr/bin/python3", "-c", SMALLEST, os.path.dirname(REPORT), folder], check=True)
     check_edges([os.path.join(folder, name) for name in ("proposals.png", "accuracy.png")])
+    subprocess.run(["/usr/bin/python3", "-c", WORDS, os.path.dirname(REPORT)], check=True)
     first, second, broken = (os.path.join(folder, name) for name in ("first", "second", "interrupted"))
     run_job(1, first, QUICK)
     run_shared_job(3, second, QUICK + ["consolidate.operators=[two-pass, precision]", "analysis.split_half=false"])
@@ -118,10 +160,12 @@ with scratch() as folder:
     check("answers and tokens are those to all splits" in page, "what the base's cost is of")
     check(f"best candidate on support is {best:.3f} on test" in html.unescape(page), f"another verdict than {best:.3f}")
     out = os.path.join(folder, "pages")
-    twin = os.path.join(folder, "other", "first")
+    twin, latin = os.path.join(folder, "other", "first"), os.fsencode(os.path.join(folder, "old")) + b"\xe9"
     shutil.copytree(first, twin)
-    report(first, twin, "-o", os.path.join(folder, "twins"))
+    shutil.copytree(os.fsencode(first), latin)
+    report(first, twin, latin, "-o", os.path.join(folder, "twins"))
     page = open(os.path.join(folder, "twins", "report.html"), encoding="utf-8").read()
+    check("<h2>old\ufffd</h2>" in page, "a folder whose name is not UTF-8")
     for title in (os.path.basename(folder) + "/first", "other/first"):
         check(f"<h2>{title}</h2>" in page, f"two runs of one name are not told apart: no {title}")
     report(first, os.path.join(second, "run.h5"), "-o", out)
