@@ -75,6 +75,22 @@ size_t cop_text_distance(const char *a, const char *b)
     return row[m];
 }
 
+cop_status cop_text_append_word(cop_text *text, const char *word, cop_error *err)
+{
+    static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+                                "0123456789_-+=:,.@%/";
+    if (word[0] != '\0' && word[strspn(word, plain)] == '\0')
+        return cop_text_append(text, word, strlen(word), err);
+    COP_TRY(cop_text_append(text, "'", 1, err));
+    for (;; word++) { /* a quote inside: out of the quotes, escaped, and in again */
+        const size_t length = strcspn(word, "'");
+        COP_TRY(cop_text_append(text, word, length, err));
+        word += length;
+        if (*word == '\0') return cop_text_append(text, "'", 1, err);
+        COP_TRY(cop_text_append(text, "'\\''", 4, err));
+    }
+}
+
 const char *cop_text_nearest(const char *word, const char *const *candidates, size_t count)
 {
     const char *nearest = NULL;

@@ -37,7 +37,10 @@ static cop_status parse_line(const char *line, size_t length, json_t **example, 
     const char *const nul = memchr(line, '\0', length);
     COP_CHECK(nul == NULL, err, COP_ERR_FORMAT, "a NUL byte in column %zu; not a text file?",
               (size_t)(nul - line) + 1);
-    COP_TRY(cop_json_read(line, length, COP_JSON_LINE, example, err));
+    cop_error why = {0};
+    const cop_status status = cop_json_read(line, length, COP_JSON_LINE, example, &why);
+    COP_CHECK(status == COP_OK, err, status,
+              "%s; each line must be a JSON object, {\"field\": value, ...}", why.message);
     if (json_is_object(*example)) return COP_OK;
     json_decref(*example);
     *example = NULL;

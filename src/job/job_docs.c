@@ -95,6 +95,15 @@ static size_t list_names(const char *beside, const char *names[MOST_NAMES])
     return count;
 }
 
+/* The first name whose last part is that of `name`: the key, in a wrong group or in none. */
+static const char *find_last_part(const char *name, const char *const *names, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(last_part(names[i]), last_part(name)) == 0) return names[i];
+    }
+    return NULL;
+}
+
 /* The name whose last part is nearest to that of `name`. */
 static const char *nearest_last_part(const char *name, const char *const *names, size_t count)
 {
@@ -118,17 +127,17 @@ static const char *nearest_whole(const char *name, const char *const *names, siz
     if (nearest != NULL || length == 0 || length > sizeof outer) return nearest;
     memcpy(outer, name, length - 1);
     outer[length - 1] = '\0';
-    return cop_text_nearest(outer, names, count);
+    return cop_job_section_find(outer) >= 0 ? NULL : cop_text_nearest(outer, names, count);
 }
 
 const char *cop_job_key_nearest(const char *name)
 {
     const char *names[MOST_NAMES];
-    size_t count = list_names(name, names);
-    const char *nearest = nearest_last_part(name, names, count);
-    if (nearest != NULL) return nearest;
-    count = list_names(NULL, names);
-    nearest = nearest_last_part(name, names, count);
+    const char *near_by[MOST_NAMES];
+    const size_t count = list_names(NULL, names);
+    const char *nearest = find_last_part(name, names, count);
+    if (nearest == NULL) nearest = nearest_last_part(name, near_by, list_names(name, near_by));
+    if (nearest == NULL) nearest = nearest_last_part(name, names, count);
     return nearest != NULL ? nearest : nearest_whole(name, names, count);
 }
 

@@ -66,8 +66,8 @@ int cop_job_section_find(const char *name);
  * if there is none. */
 int cop_job_mapping_find(const char *name);
 
-/* The name most likely meant by an unknown one: of its section first, then of all; NULL if none
- * is near. */
+/* The name most likely meant by an unknown one: with the same last part, else the nearest of
+ * its section, then of all; NULL if none is near. */
 const char *cop_job_key_nearest(const char *name);
 
 /* "integer", "list of numbers", ... */

@@ -48,6 +48,24 @@ static cop_status choose_measure(cop_search *search, bool graded, const float *s
     return COP_OK;
 }
 
+/* Candidates are told by their mean reward on support: so is the base where that is another
+ * number than its accuracy. */
+static void tell_base(const cop_search *search, const float *support, const float *validate)
+{
+    static const cop_measure rewards = {.on_reward = true};
+    const size_t count = search->splits->counts[COP_SPLIT_SUPPORT];
+    const double accuracy = accuracy_of(search, support, count);
+    const double reward = cop_measure_mean(&rewards, support, count);
+    char text[96];
+    char more[40] = "";
+    if (reward != accuracy)
+        (void)snprintf(more, sizeof more, "; reward %.3f on support", reward);
+    (void)snprintf(text, sizeof text, "accuracy %.3f on support, %.3f on validate%s", accuracy,
+                   accuracy_of(search, validate, search->splits->counts[COP_SPLIT_VALIDATE]),
+                   more);
+    cop_progress_end(search->phases->progress, text);
+}
+
 cop_status cop_search_score_base(cop_search *search, bool graded, cop_base_scores *base,
                                  cop_error *err)
 {
@@ -85,7 +103,6 @@ cop_status cop_search_score_base(cop_search *search, bool graded, cop_base_score
                                               search->splits->counts[s]),
                                   NULL, "share of right examples of the base", err));
     }
-    char text[96];
     const float *const scores = cop_phase_scores(base->phase, 0);
     const size_t validate = search->splits->counts[COP_SPLIT_VALIDATE];
     search->centre_validate = cop_memory_alloc(validate, sizeof *search->centre_validate, err);
@@ -96,11 +113,7 @@ cop_status cop_search_score_base(cop_search *search, bool graded, cop_base_score
         cop_memory_alloc(search->support_count, sizeof *search->base_support, err);
     if (search->base_support == NULL) return COP_ERR_MEMORY;
     memcpy(search->base_support, scores, search->support_count * sizeof *scores);
-    (void)snprintf(text, sizeof text, "accuracy %.3f on support, %.3f on validate",
-                   accuracy_of(search, scores, search->splits->counts[COP_SPLIT_SUPPORT]),
-                   accuracy_of(search, scores + base->start[COP_SPLIT_VALIDATE],
-                               search->splits->counts[COP_SPLIT_VALIDATE]));
-    cop_progress_end(search->phases->progress, text);
+    tell_base(search, scores, scores + base->start[COP_SPLIT_VALIDATE]);
     COP_TRY(choose_measure(search, graded, scores, base->start[COP_SPLIT_TEST], err));
     return cop_guards_score_base(search, err);
 }

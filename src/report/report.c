@@ -138,6 +138,18 @@ static cop_status print_guards(const cop_search *search, cop_progress *out, cop_
     return status;
 }
 
+static cop_status print_next(const cop_report *report, cop_progress *out, cop_error *err)
+{
+    cop_text text = {0};
+    cop_status status = cop_text_format(&text, err, "coppice export ");
+    if (status == COP_OK) status = cop_text_append_word(&text, report->dir->directory, err);
+    if (status == COP_OK) status = cop_text_format(&text, err, " --model ");
+    if (status == COP_OK) status = cop_text_append_word(&text, report->search->job->model, err);
+    if (status == COP_OK) cop_progress_print(out, "Next:    %s --out MODEL_DIR", text.data);
+    cop_text_free(&text);
+    return status;
+}
+
 static cop_status print_end(const cop_report *report, cop_error *err)
 {
     cop_progress *const out = report->dir->progress;
@@ -172,11 +184,7 @@ static cop_status print_end(const cop_report *report, cop_error *err)
                        (unsigned long long)report->dir->progress->all_tokens);
     cop_progress_print(out, "Written: %s/{run.h5, recipe.json, summary.json, log}",
                        report->dir->directory);
-    if (report->verdict != COP_VERDICT_NOTHING) {
-        cop_progress_print(out, "Next:    coppice export %s --model %s --out MODEL_DIR",
-                           report->dir->directory, report->search->job->model);
-    }
-    return COP_OK;
+    return report->verdict == COP_VERDICT_NOTHING ? COP_OK : print_next(report, out, err);
 }
 
 static json_t *difference_json(const cop_difference *d)

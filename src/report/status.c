@@ -129,6 +129,15 @@ static bool is_current(const finding *f)
     return f->claim == 0 || (uint64_t)claim == f->claim;
 }
 
+/* The last start was of another job, model or data, and left the run as it was. */
+static bool was_refused(const finding *f)
+{
+    return is_current(f) &&
+           json_integer_value(json_object_get(f->status, "exit_code")) ==
+               cop_status_exit_code(COP_ERR_MISMATCH) &&
+           json_integer_value(json_object_get(f->status, "units_this_start")) == 0;
+}
+
 /* starting, running: its owner lives. silent: its owner cannot be seen to live. stopped: it has
  * died or was killed. done, interrupted, failed: as it said itself. */
 static void find_state(finding *f)
@@ -140,7 +149,7 @@ static void find_state(finding *f)
     } else if (strcmp(f->owner, "silent") == 0 || strcmp(f->owner, "unknown") == 0) {
         f->state = "silent";
     } else if (f->status != NULL && is_current(f) && said[0] != '\0' &&
-               strcmp(said, "running") != 0) {
+               strcmp(said, "running") != 0 && !(f->file_ended && was_refused(f))) {
         f->state = said;
     } else {
         f->state = f->file_ended ? "done" : "stopped";
@@ -276,10 +285,11 @@ static cop_status print_page(const finding *f, cop_text *text, cop_error *err)
         COP_TRY(cop_text_format(text, err, "; run the same command again to go on"));
     }
     COP_TRY(cop_text_append(text, "\n", 1, err));
-    if (strcmp(f->state, "failed") == 0) {
-        COP_TRY(cop_text_format(text, err, "  exit code   %.0f: %s\n",
-                                real_of(f->status, "exit_code"),
-                                text_of(f->status, "message")));
+    const bool failed = strcmp(f->state, "failed") == 0;
+    if (failed || (f->file_ended && was_refused(f))) {
+        COP_TRY(cop_text_format(
+            text, err, "  %s %.0f: %s\n", failed ? "exit code  " : "last start: exit code",
+            real_of(f->status, "exit_code"), text_of(f->status, "message")));
     }
     if (f->status != NULL && strcmp(f->state, "starting") != 0) {
         COP_TRY(print_phase(f, text, err));

@@ -141,6 +141,8 @@ cop_status cop_run_identity_check(const cop_lead *lead, cop_error *err)
 {
     cop_text value = {0};
     cop_text theirs = {0};
+    cop_text setting = {0};
+    cop_text word = {0};
     cop_status status = COP_OK;
     for (size_t key = 0; key < cop_job_key_count() && status == COP_OK; key++) {
         const char *const name = cop_job_key_name(key);
@@ -151,16 +153,20 @@ cop_status cop_run_identity_check(const cop_lead *lead, cop_error *err)
         COP_TRY_OUT(cop_recorded_key(lead->dir.store, key, &theirs, err));
         if (strcmp(theirs.data, value.data) != 0 &&
             !only_adds(lead->rank->job, name, theirs.data)) {
-            status = cop_error_set(err, COP_ERR_MISMATCH,
-                                   "%s belongs to another job: %s was %s and is now "
-                                   "%s; restore it (-s '%s=%s'), or choose another --out",
-                                   lead->dir.run_path, name, theirs.data, value.data, name,
-                                   theirs.data);
+            COP_TRY_OUT(cop_text_format(&setting, err, "%s=%s", name, theirs.data));
+            COP_TRY_OUT(cop_text_append_word(&word, setting.data, err));
+            status =
+                cop_error_set(err, COP_ERR_MISMATCH,
+                              "%s belongs to another job: %s was %s and is now "
+                              "%s; restore it (-s %s), or choose another --out",
+                              lead->dir.run_path, name, theirs.data, value.data, word.data);
         }
     }
 out:
     cop_text_free(&value);
     cop_text_free(&theirs);
+    cop_text_free(&setting);
+    cop_text_free(&word);
     COP_TRY(status);
     COP_TRY(check_guards(lead, err));
     COP_TRY(cop_base_files_check(lead, err));

@@ -37,6 +37,9 @@ with scratch() as folder:
     text = run_job(2, out("reward"), brief)
     result = summary(out("reward"))
     check("decided by mean reward: the base is right on no example" in text, f"the run does not say so: {text}")
+    support = inspect(out("reward"))["base"]["scores"][0][:48]
+    check(f"accuracy 0.000 on support, 0.000 on validate; reward {sum(support) / 48:.3f} on support" in text,
+          f"candidates are told by their reward, the base is not: {text}")
     check(result["decided_by"] == "reward" and result["improved"] is True, f"nothing was accepted: {text}")
     base, best = result["test"]["base"], result["test"]["consolidated"]
     check(base["accuracy"] == 0 and best["accuracy"] == 0, "an answer is right")

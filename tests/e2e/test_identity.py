@@ -3,6 +3,7 @@
 import gzip
 import json
 import os
+import shlex
 import shutil
 
 from lib import DATA, MODEL, TOP, check, coppice, fail, inspect, read, run_job, scratch
@@ -117,7 +118,7 @@ def test_old(place):
     # Programs of that time added every seed by itself, compared right answers and knew no rules
     # of generation_config.json; each refusal says how to go on so.
     for then in ("generation.model_rules=false", "consolidate.sums=false", 'gate.on="correct"'):
-        expect(run_job(1, run, old, code=MISMATCH), f"-s '{then}'", "resume")
+        expect(run_job(1, run, old, code=MISMATCH), f"(-s {shlex.quote(then)})", "resume")
         old.append(then)
     text = run_job(1, run, old)
     check("cannot be checked" in text, f"no word on what cannot be checked: {text}")
@@ -133,7 +134,7 @@ def test_ends_of_answers(place):
     budget = [*SMALL, "budget.tokens=20000"]
     run_job(1, counted, budget)
     expect(run_job(1, counted, [*budget, "generation.stop_decided=false"], code=MISMATCH),
-           "-s 'generation.stop_decided=true'", "resume")
+           "(-s generation.stop_decided=true)", "resume")
 
 
 def main():

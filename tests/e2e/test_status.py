@@ -1,15 +1,20 @@
 #!/usr/bin/env python3
 """coppice status and coppice inspect beside a running job: always a whole answer, never a disturbance, and
-the right words for a job that ended, was interrupted, was killed, has failed or is on another machine."""
+the right words for a job that ended, was interrupted, was killed, has failed or is on another machine. And the live
+line of a job on a terminal: never longer than a row, which could not be taken back."""
 import atexit
+import fcntl
 import json
 import os
+import pty
 import re
 import signal
+import struct
 import subprocess
+import termios
 import time
 
-from lib import BARE, COPPICE, ENV, TOP, check, coppice, run_command, run_job, same_result, scratch
+from lib import BARE, COPPICE, DEMO, ENV, TOP, check, coppice, run_command, run_job, same_result, scratch
 
 SETTINGS = BARE + ["population.size=24", "recenter.rounds=0", "checkpoint.interval=0.05",
                     "checkpoint.heartbeat=0.2"]
@@ -123,6 +128,17 @@ def ends(folder):
         check("there is no run" in said, said)
 
 
+def refused(whole):
+    """A start of another job leaves a run that is done what it is, and what it was told is there to be read."""
+    text = run_job(1, whole, SETTINGS + ["task.prompt.user=\"What's {question}\""], code=8)
+    check("(-s 'task.prompt.user=" in text, f"no remedy: {text}")
+    check(status(whole)["state"] == "done", f"a run that is done and refused another job: {status(whole)}")
+    page = coppice("status", whole)
+    check("last start: exit code 8: " in page and "belongs to another job" in page, page)
+    run_job(1, whole, SETTINGS)
+    check("last start" not in coppice("status", whole), "a refusal is told after the job's own start")
+
+
 def elsewhere(folder):
     """A PID namespace of its own stands for another machine."""
     prefix = ["unshare", "--pid", "--fork", "--mount-proc"]
@@ -139,9 +155,37 @@ def elsewhere(folder):
     check(now["state"] == "silent" and now["owner"] == "silent", f"a killed job elsewhere: {now}")
 
 
+def live_lines(out, columns):
+    """What a job draws on a terminal of so many columns (0: it does not know) until a candidate is scored."""
+    ours, its = pty.openpty()
+    fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    command = [COPPICE, "run", DEMO, "--out", out]
+    for setting in SETTINGS + ["population.size=3000"]:
+        command += ["-s", setting]
+    job = subprocess.Popen(command, stdout=its, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL,
+                           env=dict(ENV, TERM="xterm"), cwd=TOP, start_new_session=True)
+    atexit.register(lambda: job.poll() is None and os.killpg(job.pid, signal.SIGKILL))
+    os.close(its)
+    text = b""
+    while not re.search(rb"\[K[^\r]* [1-9]\d*/3000[^\r]*\r", text):
+        text += os.read(ours, 65536)
+    kill(job)
+    os.close(ours)
+    return re.findall(r"\033\[K([^\r\n]+)\r(?!\n)", text.decode())
+
+
+def on_terminals(folder):
+    for columns, most, bar in ((200, 199, True), (80, 79, False), (0, 79, False), (40, 39, False)):
+        lines = live_lines(os.path.join(folder, f"terminal{columns}"), columns)
+        longest = max(lines, key=len)
+        check(len(longest) <= most and ("[" in lines[-1]) == bar, f"{columns} columns: {len(longest)} characters: {longest}")
+
+
 with scratch() as folder:
+    on_terminals(folder)
     whole = os.path.join(folder, "whole")
     run_job(1, whole, SETTINGS)
     beside(folder, whole)
     ends(folder)
+    refused(whole)
     elsewhere(folder)

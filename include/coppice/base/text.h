@@ -23,6 +23,10 @@ cop_status cop_text_append(cop_text *text, const char *bytes, size_t length, cop
 cop_status cop_text_format(cop_text *text, cop_error *err, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/** Appends what a shell takes for this one word: the word itself, or quoted where it must be.
+ */
+cop_status cop_text_append_word(cop_text *text, const char *word, cop_error *err);
+
 /** Makes it empty, keeping the memory. */
 void cop_text_clear(cop_text *text);
 

@@ -135,12 +135,34 @@ static void test_nearest(void **state)
     assert_null(cop_text_nearest("x", words, 4));
 }
 
+static void test_word(void **state)
+{
+    (void)state;
+    static const char *const cases[][2] = {
+        {"runs/demo", "runs/demo"},
+        {"gate.z=-1.5e+3", "gate.z=-1.5e+3"},
+        {"my runs/a", "'my runs/a'"},
+        {"", "''"},
+        {"a=\"$b\"", "'a=\"$b\"'"},
+        {"what's", "'what'\\''s'"},
+        {"~/x", "'~/x'"},
+        {"d\xc3\xa4", "'d\xc3\xa4'"},
+        {"[1, 2]", "'[1, 2]'"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        cop_text text = {0};
+        assert_int_equal(cop_text_append_word(&text, cases[i][0], NULL), COP_OK);
+        assert_string_equal(text.data, cases[i][1]);
+        cop_text_free(&text);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_append),   cmocka_unit_test(test_format),
         cmocka_unit_test(test_too_long), cmocka_unit_test(test_distance),
-        cmocka_unit_test(test_nearest),
+        cmocka_unit_test(test_nearest),  cmocka_unit_test(test_word),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
