@@ -18,6 +18,7 @@ CSS = """
 .pair pre, .pair .asked { white-space: pre-wrap; overflow-wrap: anywhere; font: 13px/1.4 ui-monospace, monospace; }
 .pair .right { border-left: .3em solid #009e73; } .pair .wrong { border-left: .3em solid #d55e00; }
 .pair .told { color: #444; font-size: .92em; }
+@media (max-width: 40em) { .pair { display: block; } .pair pre { margin-bottom: .3em; } }
 """
 
 

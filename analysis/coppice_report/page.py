@@ -15,6 +15,7 @@ th, td { padding: .2em .7em; border-bottom: 1px solid #ddd; text-align: right; }
 th:first-child, td:first-child { text-align: left; }
 figure { margin: 1.2em 0; } figcaption { color: #444; font-size: .92em; } img { max-width: 100%; height: auto; }
 p.verdict { border-left: .3em solid #0072b2; padding-left: .8em; }
+@media (max-width: 40em) { table { display: block; overflow-x: auto; } }
 @media print { figure { break-inside: avoid; } body { margin: 0; } }
 """
 
@@ -67,7 +68,8 @@ class Page:
     def write(self, title):
         path = os.path.join(self.folder, "report.html")
         with open(path, "w", encoding="utf-8") as file:
-            file.write(f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{text(title)}</title>'
+            file.write(f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
+                       f'<meta name="viewport" content="width=device-width"><title>{text(title)}</title>'
                        f"<style>{CSS}</style></head><body>\n<h1>{text(title)}</h1>\n")
             file.write("\n".join(self.parts))
             file.write("\n</body></html>\n")

@@ -106,6 +106,7 @@ def check_page(folder, wanted):
     page = open(os.path.join(folder, "report.html"), encoding="utf-8").read()
     images = re.findall(r'<img alt="([^"]*)" src="data:image/png;base64,([^"]+)"', page)
     check(not re.search(r'(src|href)="(?!data:)', page), "the page needs other files")
+    check('name="viewport"' in page and "overflow-x: auto" in page, "on a phone the page is as wide as its tables")
     check(len(page) < 4_000_000, f"the page has {len(page)} bytes: too big to mail")
     names = sorted(name for name in os.listdir(folder) if name.endswith(".png"))
     check(len(images) == len(names), f"{len(images)} pictures in the page, {len(names)} beside it")
