@@ -129,7 +129,8 @@ static double phase_bytes(double rows, double examples, double batch, double see
     return rows * (examples * (double)sizeof(float) +
                    chunks * (double)(sizeof(uint8_t) + sizeof(uint64_t) + sizeof(float) +
                                      sizeof(int32_t)) +
-                   seeds * (double)sizeof(cop_component) + 3.0 * (double)sizeof(void *));
+                   seeds * (double)sizeof(cop_component) +
+                   (double)(sizeof(cop_row) + sizeof(uint64_t)));
 }
 
 /* What rank 0 holds at most: the scores of every candidate, in memory and while they are
@@ -153,8 +154,8 @@ static double memory_bytes(const cop_method *method, const cop_job *job)
                   phase_bytes(populations, (double)job->splits.probe, batch, 0);
     /* The largest phase at work: its rows' recipes. */
     const double component = (double)sizeof(cop_component);
-    /* Candidates of later populations own the centre's components, too. */
-    double working = size * (populations > 1 ? seeds : 1) * component;
+    /* A candidate holds a component behind the centre, of which there are four copies. */
+    double working = (size + (populations > 1 ? 4 * seeds : 0)) * component;
     if (method->recentres)
         working = fmax(working, local * seeds * (component + (double)sizeof(double)));
     if (method->proposes) working = fmax(working, grid * seeds * component);

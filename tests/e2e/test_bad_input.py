@@ -171,6 +171,10 @@ with scratch() as folder:
         options = [word for setting in settings for word in ("-s", setting)]
         refuses(code, words, "run", DEMO, "--check", *options)
 
+    # Candidates around a moved centre do not each hold all of it, so this much takes a gibibyte.
+    coppice("run", DEMO, "--check", "-s", "method=es", "-s", "population.size=100000", "-s", "es.iterations=20",
+            "-s", "splits.support=8")
+
     # A limit of file size is a failed write, and nothing is left of what was begun.
     recipe = os.path.join(folder, "base.json")
     with open(recipe, "w", encoding="utf-8") as file:
