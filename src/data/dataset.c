@@ -39,8 +39,10 @@ static cop_status parse_line(const char *line, size_t length, json_t **example, 
               (size_t)(nul - line) + 1);
     cop_error why = {0};
     const cop_status status = cop_json_read(line, length, COP_JSON_LINE, example, &why);
-    COP_CHECK(status == COP_OK, err, status,
-              "%s; each line must be a JSON object, {\"field\": value, ...}", why.message);
+    COP_CHECK(status == COP_OK, err, status, "%s%s", why.message,
+              status == COP_ERR_FORMAT
+                  ? "; each line must be a JSON object, {\"field\": value, ...}"
+                  : "");
     if (json_is_object(*example)) return COP_OK;
     json_decref(*example);
     *example = NULL;

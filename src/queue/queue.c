@@ -172,11 +172,16 @@ static cop_status take_alone(void *context, const cop_queue_result *result, cop_
     return take_failure_alone(q, result, err);
 }
 
-static cop_status run_chunk_alone(cop_queue *q, const cop_schedule_chunk *chunk, cop_error *err)
+static cop_status pack(cop_queue *q, const cop_schedule_chunk *chunk, cop_error *err)
 {
     cop_text_clear(&q->packed);
-    COP_TRY(q->phase->pack(q->phase->context, chunk->first, chunk->count, chunk->again,
-                           &q->packed, err));
+    return q->phase->pack(q->phase->context, chunk->first, chunk->count, chunk->again,
+                          &q->packed, err);
+}
+
+static cop_status run_chunk_alone(cop_queue *q, const cop_schedule_chunk *chunk, cop_error *err)
+{
+    COP_TRY(pack(q, chunk, err));
     cop_pipeline_chunk(&q->pipeline, chunk->first, chunk->count, q->packed.data,
                        q->packed.length);
     q->stats.chunks++;
@@ -228,9 +233,7 @@ static cop_status send_chunk(cop_queue *q, int rank, const cop_schedule_chunk *c
 {
     assert(chunk->count > 0 && chunk->first + chunk->count - 1 <= UINT32_MAX);
     COP_TRY(send_order(q, rank, err));
-    cop_text_clear(&q->packed);
-    COP_TRY(q->phase->pack(q->phase->context, chunk->first, chunk->count, chunk->again,
-                           &q->packed, err));
+    COP_TRY(pack(q, chunk, err));
     const work_header header = {.first = (uint32_t)chunk->first,
                                 .count = (uint32_t)chunk->count,
                                 .serial = ++q->peers[rank].serial};

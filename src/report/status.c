@@ -129,10 +129,11 @@ static bool is_current(const finding *f)
     return f->claim == 0 || (uint64_t)claim == f->claim;
 }
 
-/* The last start was of another job, model or data, and left the run as it was. */
+/* The run is done, and the last start was of another job, model or data and left it as it was.
+ */
 static bool was_refused(const finding *f)
 {
-    return is_current(f) &&
+    return f->file_ended && is_current(f) &&
            json_integer_value(json_object_get(f->status, "exit_code")) ==
                cop_status_exit_code(COP_ERR_MISMATCH) &&
            json_integer_value(json_object_get(f->status, "units_this_start")) == 0;
@@ -149,7 +150,7 @@ static void find_state(finding *f)
     } else if (strcmp(f->owner, "silent") == 0 || strcmp(f->owner, "unknown") == 0) {
         f->state = "silent";
     } else if (f->status != NULL && is_current(f) && said[0] != '\0' &&
-               strcmp(said, "running") != 0 && !(f->file_ended && was_refused(f))) {
+               strcmp(said, "running") != 0 && !was_refused(f)) {
         f->state = said;
     } else {
         f->state = f->file_ended ? "done" : "stopped";
@@ -286,7 +287,7 @@ static cop_status print_page(const finding *f, cop_text *text, cop_error *err)
     }
     COP_TRY(cop_text_append(text, "\n", 1, err));
     const bool failed = strcmp(f->state, "failed") == 0;
-    if (failed || (f->file_ended && was_refused(f))) {
+    if (failed || was_refused(f)) {
         COP_TRY(cop_text_format(
             text, err, "  %s %.0f: %s\n", failed ? "exit code  " : "last start: exit code",
             real_of(f->status, "exit_code"), text_of(f->status, "message")));
