@@ -100,8 +100,8 @@ def figures(s):
         head += ["in form", "right of those", "right without form"]
         for row, of in zip(rows, (s["base"], s["result"])):
             row += [share(of["form_share"]), share(of["content_share"]), of["no_form_correct"]]
-    yield page.table(("", ""), [("base", name_of(s["models"]["base"])), ("result", name_of(s["models"]["result"])),
-                                ("asked", f"{s['task']}, {s['data']}"), ("form", s.get("form") or "no form")])
+    yield page.facts([("base", name_of(s["models"]["base"])), ("result", name_of(s["models"]["result"])),
+                      ("asked", f"{s['task']}, {s['data']}"), ("form", s.get("form") or "no form")])
     yield page.table(head, rows)
     yield (f"<p>Gain {s['gain']:+.3f} (95%, paired: {s['gain_95'][0]:+.3f} .. {s['gain_95'][1]:+.3f}; p {s['mcnemar_p']:.3g} by McNemar's "
            f"exact test): {s['fixed']} fixed, {s['broken']} broken of {s['examples']}.</p>")

@@ -8,15 +8,17 @@ import re
 from . import style
 
 CSS = """
-body { font: 15px/1.45 system-ui, sans-serif; max-width: 56em; margin: 2em auto; padding: 0 1em; color: #111; }
+body { font: 15px/1.45 system-ui, sans-serif; max-width: 66em; margin: 2em auto; padding: 0 1em; color: #111; }
 h1 { font-size: 1.5em; } h2 { font-size: 1.2em; margin-top: 2em; border-bottom: 1px solid #ccc; }
-table { border-collapse: collapse; margin: .6em 0; font-size: .92em; font-variant-numeric: tabular-nums; }
-th, td { padding: .2em .7em; border-bottom: 1px solid #ddd; text-align: right; }
-th:first-child, td:first-child { text-align: left; }
-figure { margin: 1.2em 0; } figcaption { color: #444; font-size: .92em; } img { max-width: 100%; height: auto; }
+table { border-collapse: collapse; margin: .6em 0; font-size: .92em; font-variant-numeric: tabular-nums;
+        display: block; overflow-x: auto; }
+th, td { padding: .2em .55em; border-bottom: 1px solid #ddd; text-align: right; }
+td { white-space: nowrap; }
+th:first-child, td:first-child, table.facts td { text-align: left; }
+table.facts td { white-space: normal; overflow-wrap: anywhere; } table.facts th { font-weight: normal; }
+p, figure { max-width: 56em; } figure { margin: 1.2em 0; } figcaption { color: #444; font-size: .92em; } img { max-width: 100%; height: auto; }
 p.verdict { border-left: .3em solid #0072b2; padding-left: .8em; }
-@media (max-width: 40em) { table { display: block; overflow-x: auto; } }
-@media print { figure { break-inside: avoid; } body { margin: 0; } }
+@media print { figure, tr { break-inside: avoid; } body { margin: 0; font-size: 11px; } table { display: table; } }
 """
 
 
@@ -31,11 +33,15 @@ def text(value):
 
 
 def table(head, rows):
-    cells = "".join(f"<th>{text(str(cell))}</th>" for cell in head)
-    lines = [f"<tr>{cells}</tr>"]
-    for row in rows:
-        lines.append("<tr>" + "".join(f"<td>{text(str(cell))}</td>" for cell in row) + "</tr>")
-    return "<table>" + "\n".join(lines) + "</table>"
+    cells = "".join(f'<th scope="col">{text(str(cell))}</th>' for cell in head)
+    lines = ["<tr>" + "".join(f"<td>{text(str(cell))}</td>" for cell in row) + "</tr>" for row in rows]
+    return f"<table><thead><tr>{cells}</tr></thead><tbody>" + "\n".join(lines) + "</tbody></table>"
+
+
+def facts(rows):
+    """A table of names and what each is, in words."""
+    lines = [f'<tr><th scope="row">{text(name)}</th><td>{text(str(what))}</td></tr>' for name, what in rows]
+    return '<table class="facts">' + "\n".join(lines) + "</table>"
 
 
 class Page:

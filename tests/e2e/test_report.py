@@ -139,6 +139,8 @@ with scratch() as folder:
         check(words in page, f"the page does not say {words!r}")
     for words in ("p, base", "search, tokens", "(*) chosen by its score on test"):
         check(words in page, f"the table of methods does not say {words!r}")
+    check('<th scope="row">task</th><td>arith</td>' in page and " 1 rank of 1 thread on " in page, "what the run is is not told in words")
+    check(page.count("<thead>") == page.count("<table>") > 2, "on paper a table's head is not repeated")
 
     # A write that fails has no file name of its own.
     small = os.path.join(folder, "small")
