@@ -91,12 +91,13 @@ static cop_status print_starts(const cop_store *store, cop_text *text, cop_error
     COP_TRY(cop_text_format(text, err, "  starts    %zu%s\n", count,
                             count > SHOWN ? ", the last of them" : ""));
     for (size_t i = count > SHOWN ? count - SHOWN : 0; i < count; i++) {
-        COP_TRY(cop_text_format(text, err, "            %s on %s, %lld ranks, %lld nodes: %s\n",
-                                ((const char *const *)times->data)[i],
-                                ((const char *const *)hosts->data)[i],
-                                (long long)((const int64_t *)ranks->data)[i],
-                                (long long)((const int64_t *)nodes->data)[i],
-                                ((const char *const *)backends->data)[i]));
+        const int64_t on_ranks = ((const int64_t *)ranks->data)[i];
+        const int64_t on_nodes = ((const int64_t *)nodes->data)[i];
+        COP_TRY(cop_text_format(
+            text, err, "            %s on %s, %lld rank%s, %lld node%s: %s\n",
+            ((const char *const *)times->data)[i], ((const char *const *)hosts->data)[i],
+            (long long)on_ranks, on_ranks == 1 ? "" : "s", (long long)on_nodes,
+            on_nodes == 1 ? "" : "s", ((const char *const *)backends->data)[i]));
     }
     return COP_OK;
 }
@@ -154,9 +155,9 @@ static cop_status print_head(const cop_store *store, const char *path, cop_text 
     COP_TRY(cop_text_format(text, err, "%s: coppice %s (%s), schema %d\n", path,
                             text_or(store, "/job/version", "?"),
                             text_or(store, "/job/git", "?"), COP_STORE_SCHEMA));
-    COP_TRY(cop_text_format(text, err, "  started   %s on %s, %lld ranks\n",
-                            text_or(store, "/job/started", "?"),
-                            text_or(store, "/job/host", "?"), (long long)ranks));
+    COP_TRY(cop_text_format(
+        text, err, "  started   %s on %s, %lld rank%s\n", text_or(store, "/job/started", "?"),
+        text_or(store, "/job/host", "?"), (long long)ranks, ranks == 1 ? "" : "s"));
     COP_TRY(print_starts(store, text, err));
     COP_TRY(cop_text_format(text, err, "  model     %s  sha256 %.16s...\n",
                             text_or(store, "/job/keys/model", "?"),

@@ -169,6 +169,7 @@ with scratch() as scratch_folder:
     check_tree(inspect(corp), ["/final/base", "/baselines/randopt_k1", "/baselines/randopt_k3",
                                "/baselines/best_member", "/baselines/self_consistency_k4", "/final/consolidated"])
     shown = coppice("inspect", corp)
+    check(" 2 ranks, 1 node: " in shown, "inspect counts ranks and nodes otherwise")
     table = printed[printed.index("test accuracy"):printed.index("test examples")]
     check(table[:table.rindex("\n\n")] in shown, "inspect shows another table than the run printed")
     print("* " + "\n* ".join(line for line in table.splitlines()[1:7]))
