@@ -299,6 +299,25 @@ static void plans_are_printed(void **state)
     toy_take_down(&t);
 }
 
+/* A try is scored on validate and on what guards hold; without guards there is one. */
+static void es_tries_what_there_is_room_for(void **state)
+{
+    (void)state;
+    static const struct {
+        uint64_t left;
+        size_t tries;
+    } cases[] = {{0, 1}, {60, 1}, {159, 1}, {160, 2}, {239, 2}, {240, 3}, {1000, 3}};
+    const char *const guards[] = {"guard=[{task: text, data: g, examples: 20, loss: 1}]"};
+    for (size_t guarded = 0; guarded < 2; guarded++) {
+        toy t;
+        toy_set_up(&t, "es", guards, guarded, NULL);
+        for (size_t c = 0; c < sizeof cases / sizeof cases[0]; c++)
+            assert_int_equal(cop_budget_es_tries(t.job, cases[c].left),
+                             guarded == 1 ? cases[c].tries : 1);
+        toy_take_down(&t);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -311,6 +330,7 @@ int main(void)
         cmocka_unit_test(replacing_examples_is_planned),
         cmocka_unit_test(a_budget_without_room_for_those_who_decide_is_refused),
         cmocka_unit_test(plans_are_printed),
+        cmocka_unit_test(es_tries_what_there_is_room_for),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
