@@ -19,6 +19,9 @@
 #define __shared__ static
 #define CUDA_DYNAMIC_SHARED(name) float *const name = (float *)cuda_host_shared()
 
+/* As nvcc tells what it compiles for. */
+#define __CUDA_ARCH_LIST__ 700, 800
+
 /* --- runtime --- */
 
 typedef enum cudaError {
@@ -30,6 +33,7 @@ typedef enum cudaError {
     cudaErrorDevicesUnavailable = 46,
     cudaErrorNoDevice = 100,
     cudaErrorInvalidDevice = 101,
+    cudaErrorNoKernelImageForDevice = 209,
     cudaErrorECCUncorrectable = 214,
     cudaErrorLaunchFailure = 719,
     cudaErrorHardwareStackError = 714,

@@ -212,12 +212,19 @@ static cudaError_t remember(cudaError_t code)
     return cuda_host_remember(code);
 }
 
+static int capability(void)
+{
+    return (int)setting("COPPICE_CUDA_HOST_MAJOR", 8);
+}
+
 cudaError_t cuda_host_launch(void (*how)(const void *kernel, const void *argument),
                              const void *kernel, const void *argument, dim3 grid, dim3 block,
                              size_t shared_bytes)
 {
     launches++;
     if (getenv("COPPICE_CUDA_HOST_FAIL") != NULL) return remember(cudaErrorLaunchFailure);
+    if (capability() < (const int[]){__CUDA_ARCH_LIST__}[0] / 100)
+        return remember(cudaErrorNoKernelImageForDevice);
     if (grid.x == 0 || grid.y == 0 || grid.y > 65535 || grid.z != 1 || block.x == 0 ||
         block.x > MOST_THREADS || block.x % WARP != 0 || block.y != 1 || block.z != 1 ||
         shared_bytes > SHARED_BYTES)
@@ -298,7 +305,7 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp *properties, int device)
     memset(properties, 0, sizeof *properties);
     (void)snprintf(properties->name, sizeof properties->name, "emulated on the processor");
     properties->totalGlobalMem = total_bytes();
-    properties->major = (int)setting("COPPICE_CUDA_HOST_MAJOR", 8);
+    properties->major = capability();
     return cudaSuccess;
 }
 
@@ -440,6 +447,8 @@ const char *cudaGetErrorString(cudaError_t code)
         return "out of memory";
     case cudaErrorNoDevice:
         return "no CUDA-capable device is detected";
+    case cudaErrorNoKernelImageForDevice:
+        return "no kernel image is available for execution on the device";
     case cudaErrorLaunchFailure:
         return "unspecified launch failure";
     case cudaErrorStreamCaptureUnsupported:

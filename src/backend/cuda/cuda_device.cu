@@ -138,12 +138,31 @@ static int device_of(const cop_backend_options *options, int count)
     return options->local_rank % count;
 }
 
-static void locate(const cop_backend_options *options, char *id, size_t size)
+/* That the kernels were compiled for: 100 times the compute capability, the lowest first. */
+static constexpr int ARCHITECTURES[] = {__CUDA_ARCH_LIST__};
+
+/* A newer device runs what is there for it, or PTX; an older one has nothing to run. */
+static bool has_kernels(const cudaDeviceProp *properties)
+{
+    return 100 * properties->major + 10 * properties->minor >= ARCHITECTURES[0];
+}
+
+/* Properties of the device that this rank would take; false if there is none to use. */
+static bool look(const cop_backend_options *options, int *device, cudaDeviceProp *properties)
 {
     int count = 0;
-    id[0] = '\0';
-    if (cudaGetDeviceCount(&count) != cudaSuccess || count < 1) return;
-    if (cudaDeviceGetPCIBusId(id, (int)size, device_of(options, count)) != cudaSuccess)
+    if (cudaGetDeviceCount(&count) != cudaSuccess || count < 1) return false;
+    *device = device_of(options, count);
+    return cudaGetDeviceProperties(properties, *device) == cudaSuccess &&
+           has_kernels(properties);
+}
+
+static void locate(const cop_backend_options *options, char *id, size_t size)
+{
+    int device = 0;
+    cudaDeviceProp properties;
+    if (!look(options, &device, &properties) ||
+        cudaDeviceGetPCIBusId(id, (int)size, device) != cudaSuccess)
         id[0] = '\0';
 }
 
@@ -155,11 +174,9 @@ static bool multiplies_bf16(const cudaDeviceProp *properties)
 
 static bool has_bf16(const cop_backend_options *options)
 {
-    int count = 0;
+    int device = 0;
     cudaDeviceProp properties;
-    return cudaGetDeviceCount(&count) == cudaSuccess && count > 0 &&
-           cudaGetDeviceProperties(&properties, device_of(options, count)) == cudaSuccess &&
-           multiplies_bf16(&properties);
+    return look(options, &device, &properties) && multiplies_bf16(&properties);
 }
 
 static cop_status choose_device(cop_cuda *cuda, const cop_backend_options *options,
@@ -178,9 +195,15 @@ static cop_status choose_device(cop_cuda *cuda, const cop_backend_options *optio
               "choose backend.kind: cpu");
     cuda->device = device_of(options, count);
     cuda->sharers = options->gpu_sharers < 1 ? 1 : options->gpu_sharers;
-    CUDA_TRY(cuda, cudaSetDevice(cuda->device), "choosing the device", err);
     CUDA_TRY(cuda, cudaGetDeviceProperties(&cuda->properties, cuda->device),
              "asking for the device's properties", err);
+    COP_CHECK(
+        has_kernels(&cuda->properties), err, COP_ERR_UNSUPPORTED,
+        "backend.kind: cuda: GPU %d (%s, sm_%d%d) is older than what the plug-in was built "
+        "for, sm_%d and later (make info tells why); choose backend.kind: cpu",
+        cuda->device, cuda->properties.name, cuda->properties.major, cuda->properties.minor,
+        ARCHITECTURES[0] / 10);
+    CUDA_TRY(cuda, cudaSetDevice(cuda->device), "choosing the device", err);
     return COP_OK;
 }
 

@@ -144,6 +144,23 @@ static void test_no_device(void **state)
     assert_int_equal(unsetenv("COPPICE_CUDA_HOST_DEVICES"), 0);
 }
 
+/* A device that nothing was compiled for is none, before anything is asked of it. */
+static void test_old_device(void **state)
+{
+    (void)state;
+    char folder[4000];
+    char id[32] = "?";
+    cuda_test_folder("cuda_host", folder, sizeof folder);
+    assert_int_equal(setenv("COPPICE_CUDA_HOST_MAJOR", "6", 1), 0);
+    static const char *const words[] = {
+        "GPU 0", "sm_60", "sm_70 and later", "make info", "backend.kind: cpu", NULL};
+    expect_refused(folder, words);
+    cop_plugin_locate(folder, &plain, id, sizeof id);
+    assert_string_equal(id, "");
+    assert_false(cop_plugin_has_bf16(folder, &plain));
+    assert_int_equal(unsetenv("COPPICE_CUDA_HOST_MAJOR"), 0);
+}
+
 /* Where the device of a rank is; nothing is said where there is none. */
 static void test_locate(void **state)
 {
@@ -393,13 +410,14 @@ static void test_bounds(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_no_plugin),     cmocka_unit_test(test_no_device_file),
-        cmocka_unit_test(test_other_build),   cmocka_unit_test(test_kinds),
-        cmocka_unit_test(test_automatic),     cmocka_unit_test(test_no_device),
-        cmocka_unit_test(test_ranks_share),   cmocka_unit_test(test_locate),
-        cmocka_unit_test(test_compute),       cmocka_unit_test(test_plan),
-        cmocka_unit_test(test_out_of_memory), cmocka_unit_test(test_lost_device),
-        cmocka_unit_test(test_bounds),        cmocka_unit_test(test_draws_fit),
+        cmocka_unit_test(test_no_plugin),   cmocka_unit_test(test_no_device_file),
+        cmocka_unit_test(test_other_build), cmocka_unit_test(test_kinds),
+        cmocka_unit_test(test_automatic),   cmocka_unit_test(test_no_device),
+        cmocka_unit_test(test_old_device),  cmocka_unit_test(test_ranks_share),
+        cmocka_unit_test(test_locate),      cmocka_unit_test(test_compute),
+        cmocka_unit_test(test_plan),        cmocka_unit_test(test_out_of_memory),
+        cmocka_unit_test(test_lost_device), cmocka_unit_test(test_bounds),
+        cmocka_unit_test(test_draws_fit),
     };
     return cmocka_run_group_tests_name("backend plug-in", tests, NULL, NULL);
 }
