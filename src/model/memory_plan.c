@@ -70,8 +70,10 @@ static void add_weights(const cop_model *model, cop_backend_plan *plan)
         } else {
             plan->others += count;
         }
+        if (weight->kind != COP_WEIGHT_VECTOR) plan->buffers += weight->part_count + 1;
         if (weight->kind == COP_WEIGHT_MATRIX || tied) plan->matrices += count;
         if (tied) plan->shared += count;
+        if (tied) plan->buffers++;
         const uint64_t factors = factor_bytes(model, weight);
         if (factors > plan->factors) plan->factors = factors;
     }

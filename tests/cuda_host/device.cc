@@ -257,8 +257,15 @@ cudaError_t cuda_host_launch(void (*how)(const void *kernel, const void *argumen
 /* Allocations carry their size, and garbage: nothing may count on zeros, nor be told what
  * nobody wrote. */
 struct alignas(256) allocation {
-    size_t bytes;
+    size_t taken_bytes; /* of the device's memory */
 };
+
+/* Large ones have pages of their own, small ones share them. */
+static size_t taken_by(size_t bytes)
+{
+    const size_t page = 2 << 20;
+    return bytes < page / 2 ? bytes : (bytes + page - 1) / page * page;
+}
 
 /* A NaN in every type, and a signalling one in binary32, which no sum has for result. */
 static const uint32_t garbage = 0xffb5ffb5U;
@@ -328,12 +335,14 @@ cudaError_t cudaMalloc(void **memory, size_t bytes)
 {
     *memory = NULL;
     if (cuda_host_spoils_capture()) return remember(cudaErrorStreamCaptureUnsupported);
-    if (bytes > total_bytes() - used_bytes) return remember(cudaErrorMemoryAllocation);
+    const size_t taken = taken_by(bytes);
+    if (bytes > total_bytes() || taken > total_bytes() - used_bytes)
+        return remember(cudaErrorMemoryAllocation);
     allocation *const made =
         (allocation *)aligned_alloc(256, (sizeof(allocation) + bytes + 255) / 256 * 256);
     if (made == NULL) return remember(cudaErrorMemoryAllocation);
-    made->bytes = bytes;
-    used_bytes += bytes;
+    made->taken_bytes = taken;
+    used_bytes += taken;
     *memory = made + 1;
     uint32_t *const words = (uint32_t *)*memory;
     for (size_t i = 0; i < (bytes + 255) / 256 * (256 / sizeof garbage); i++)
@@ -346,7 +355,7 @@ cudaError_t cudaFree(void *memory)
     if (memory == NULL) return cudaSuccess;
     if (cuda_host_spoils_capture()) return remember(cudaErrorStreamCaptureUnsupported);
     allocation *const made = (allocation *)memory - 1;
-    used_bytes -= made->bytes;
+    used_bytes -= made->taken_bytes;
     free(made);
     return cudaSuccess;
 }

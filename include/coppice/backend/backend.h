@@ -143,6 +143,7 @@ typedef struct cop_backend_plan {
     size_t largest_matrix; /**< elements */
     size_t shared;         /**< of these, elements committed from a table that is in others */
     size_t others;         /**< elements of vectors and tables, once */
+    size_t buffers;        /**< that matrices and tables, of base and copies, lie in */
     size_t kv;             /**< elements of the KV cache, of all lanes */
     size_t activations;    /**< elements, of all lanes */
     uint64_t factors; /**< bytes of noise of low rank while a weight is rebuilt; of no GPU */

@@ -71,9 +71,10 @@ static void plan(const cop_backend *backend, const cop_backend_plan *plan, uint6
                  uint64_t *have_bytes)
 {
     const cop_cuda *const cuda = (const cop_cuda *)backend;
-    /* Workspace of the products, lists of a batch, draws, graphs of decode steps, and what
-     * cudaMalloc rounds up. */
+    /* Workspace of the products, lists of a batch, draws, graphs of decode steps. */
     const uint64_t fixed = UINT64_C(320) << 20;
+    /* Memory comes in pages of 2 MiB; what is less than half of one shares it. */
+    const uint64_t pages = (uint64_t)plan->buffers * (UINT64_C(2) << 20);
     const uint64_t compute = cop_dtype_size(backend->input);
     const uint64_t storage = cop_dtype_size(plan->storage);
     const bool same = plan->storage == backend->input;
@@ -82,7 +83,8 @@ static void plan(const cop_backend *backend, const cop_backend_plan *plan, uint6
     const uint64_t lanes = plan->lanes == 0 ? 1 : plan->lanes;
     const uint64_t copy =
         packed * compute + (same ? 0 : plan->largest_matrix * storage) + plan->others * storage;
-    *need_bytes = fixed + base * storage + lanes * copy + plan->kv * compute +
+    const uint64_t weights = base * storage + lanes * copy;
+    *need_bytes = fixed + weights + (pages < weights ? pages : weights) + plan->kv * compute +
                   plan->activations * sizeof(float);
     size_t unused = 0;
     size_t total = 0;

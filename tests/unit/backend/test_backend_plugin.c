@@ -277,6 +277,10 @@ static void test_plan(void **state)
     b->ops->plan(b, &plan, &need, &have);
     /* A tied head is neither read nor multiplied from memory of its own. */
     assert_int_equal(need - fixed, 1040 * 2 + 940 * 2 + 100 * 2);
+    /* What is smaller than pages takes at most as much again. */
+    plan.buffers = 3;
+    b->ops->plan(b, &plan, &need, &have);
+    assert_int_equal(need - fixed, 2 * (1040 * 2 + 940 * 2 + 100 * 2));
     cop_backend_destroy(&b);
 }
 
@@ -310,6 +314,50 @@ static void test_draws_fit(void **state)
     for (size_t r = 0; r < ROWS; r++)
         assert_int_equal(ids[r], -1);
     b->ops->buffer_destroy(b, &logits);
+    cop_backend_destroy(&b);
+    assert_int_equal(unsetenv("COPPICE_CUDA_HOST_BYTES"), 0);
+}
+
+/* Where a plan fits exactly there is room for its weights, which have whole pages each. */
+static void test_weights_fit(void **state)
+{
+    (void)state;
+    enum { MATRICES = 60, SIDE = 1024 };
+    const cop_backend_plan plan = {.matrices = (size_t)MATRICES * SIDE * SIDE,
+                                   .buffers = (size_t)2 * MATRICES,
+                                   .storage = COP_BF16};
+    cop_backend_options options = plain;
+    uint64_t need = 0;
+    uint64_t have = 0;
+    char bytes[24];
+    cop_error err = {0};
+    options.compute = COP_COMPUTE_BF16;
+    cop_backend *b = make_emulated(&options);
+    b->ops->plan(b, &plan, &need, &have);
+    cop_backend_destroy(&b);
+    (void)snprintf(bytes, sizeof bytes, "%llu", (unsigned long long)need);
+    assert_int_equal(setenv("COPPICE_CUDA_HOST_BYTES", bytes, 1), 0);
+    b = make_emulated(&options);
+    cop_buffer *draws = NULL; /* what else the plan has room for */
+    must(b->ops->buffer_create(b, 192 << 20, &draws, &err), &err);
+    uint16_t *const values = calloc((size_t)SIDE * SIDE, sizeof *values);
+    cop_buffer *bases[MATRICES];
+    cop_matrix *matrices[MATRICES];
+    assert_non_null(values);
+    for (size_t i = 0; i < MATRICES; i++) {
+        cop_buffer *stage = NULL;
+        must(b->ops->buffer_wrap(b, values, (size_t)SIDE * SIDE * sizeof *values, &bases[i],
+                                 &err),
+             &err);
+        must(b->ops->matrix_create(b, SIDE, SIDE, COP_BF16, 1, &matrices[i], &err), &err);
+        must(b->ops->matrix_stage(b, matrices[i], &stage, &err), &err);
+    }
+    for (size_t i = 0; i < MATRICES; i++) {
+        b->ops->buffer_destroy(b, &bases[i]);
+        b->ops->matrix_destroy(b, &matrices[i]);
+    }
+    free(values);
+    b->ops->buffer_destroy(b, &draws);
     cop_backend_destroy(&b);
     assert_int_equal(unsetenv("COPPICE_CUDA_HOST_BYTES"), 0);
 }
@@ -417,7 +465,7 @@ int main(void)
         cmocka_unit_test(test_locate),      cmocka_unit_test(test_compute),
         cmocka_unit_test(test_plan),        cmocka_unit_test(test_out_of_memory),
         cmocka_unit_test(test_lost_device), cmocka_unit_test(test_bounds),
-        cmocka_unit_test(test_draws_fit),
+        cmocka_unit_test(test_draws_fit),   cmocka_unit_test(test_weights_fit),
     };
     return cmocka_run_group_tests_name("backend plug-in", tests, NULL, NULL);
 }

@@ -168,11 +168,47 @@ static void test_refusals(void **state)
     tiny_destroy(&s.tiny);
 }
 
+static cop_backend_plan seen;
+
+static void see_plan(const cop_backend *backend, const cop_backend_plan *plan,
+                     uint64_t *need_bytes, uint64_t *have_bytes)
+{
+    (void)backend;
+    seen = *plan;
+    *need_bytes = 0;
+    *have_bytes = 1;
+}
+
+/* A plan knows of every buffer that weights lie in: a GPU's memory comes in pages. */
+static void test_buffers(void **state)
+{
+    (void)state;
+    enum { PARTS = 7, MATRICES = 4 }; /* of a layer */
+    scene s;
+    test_model test;
+    uint64_t room = 0;
+    scene_create(&s, false);
+    set_memory(UINT64_C(8) << 30);
+    tiny_open(&test, &s.tiny, &s.backend, limits_of(1, false));
+    const cop_backend_ops *const ops = test.backend->ops;
+    cop_backend_ops changed = *ops;
+    changed.plan = see_plan;
+    test.backend->ops = &changed;
+    (void)cop_model_planned_bytes(test.model, &room);
+    test.backend->ops = ops;
+    /* The embedding in base and copy, and as the head. */
+    assert_true(s.tiny.config.tied_head);
+    assert_int_equal(seen.buffers, (size_t)s.tiny.config.layers * (PARTS + MATRICES) + 3);
+    test_model_close(&test);
+    tiny_destroy(&s.tiny);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_answers),
         cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_buffers),
     };
     return cmocka_run_group_tests_name("model fit", tests, NULL, NULL);
 }
