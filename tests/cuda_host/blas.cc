@@ -30,6 +30,12 @@ size_t cublasLtGetVersion(void)
     return 130000;
 }
 
+const char *cublasLtGetStatusName(cublasStatus_t status)
+{
+    return status == CUBLAS_STATUS_EXECUTION_FAILED ? "CUBLAS_STATUS_EXECUTION_FAILED"
+                                                    : "another status";
+}
+
 cublasStatus_t cublasLtCreate(cublasLtHandle_t *handle)
 {
     *handle = (cublasLtHandle_t)handle;
@@ -257,6 +263,7 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t handle, cublasLtMatmulDesc_t oper
     (void)handle;
     (void)workspace;
     (void)workspace_bytes;
+    if (getenv("COPPICE_CUDA_HOST_FAIL") != NULL) return CUBLAS_STATUS_EXECUTION_FAILED;
     const uint64_t *const words = algorithm->data;
     if (!fits(operation, *a_layout, *b_layout, *d_layout, algorithm) || c != d ||
         c_layout != d_layout || !is_aligned(a, *a_layout, words[ALGO_ALIGNMENT]) ||

@@ -48,6 +48,7 @@ typedef struct cublasLtMatmulHeuristicResult_t {
 } cublasLtMatmulHeuristicResult_t;
 
 size_t cublasLtGetVersion(void);
+const char *cublasLtGetStatusName(cublasStatus_t status);
 cublasStatus_t cublasLtCreate(cublasLtHandle_t *handle);
 cublasStatus_t cublasLtDestroy(cublasLtHandle_t handle);
 cublasStatus_t cublasLtMatmulDescCreate(cublasLtMatmulDesc_t *made, cublasComputeType_t compute,

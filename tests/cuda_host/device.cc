@@ -3,7 +3,8 @@
  * For tests of what goes wrong: COPPICE_CUDA_HOST_DEVICES (how many there are, default 1),
  * COPPICE_CUDA_HOST_FIRST (those of the machine that are hidden before them, default 0),
  * COPPICE_CUDA_HOST_MAJOR (their compute capability), COPPICE_CUDA_HOST_BYTES (their memory),
- * COPPICE_CUDA_HOST_FAIL (set: every launch fails), COPPICE_CUDA_HOST_GRAPHS (see graph.cc). */
+ * COPPICE_CUDA_HOST_FAIL (set: every launch and product fails), COPPICE_CUDA_HOST_GRAPHS (see
+ * graph.cc). */
 #include "cuda_runtime.h"
 
 #include <cstdio>

@@ -107,6 +107,7 @@ typedef struct cop_cuda {
 
     cudaError_t failed; /* the first failure, kept: the device is lost to this process */
     const char *failed_in;
+    const char *failed_by; /* cuBLASLt's name of it; NULL: the device's says it */
 
     cublasLtHandle_t blas;
     cop_buffer workspace;

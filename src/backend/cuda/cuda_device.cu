@@ -236,6 +236,7 @@ static cop_status create_parts(cop_cuda *cuda, const cop_backend_options *option
                                cop_error *err)
 {
     static constexpr int WORKSPACE_BYTES = 32 << 20; /* what cuBLAS advises for Hopper */
+    (void)cudaGetLastError();                        /* of a backend before this one */
     COP_TRY(choose_device(cuda, options, err));
     COP_TRY(choose_compute(cuda, options, err));
     /* A rank that waits for its GPU leaves the core to others. */

@@ -14,9 +14,11 @@ void cop_cuda_note_blas(cop_cuda *cuda, cublasStatus_t code, const char *what)
     if (code == CUBLAS_STATUS_SUCCESS) return;
     /* An error of the device that came before is the reason. */
     cop_cuda_note(cuda, cudaPeekAtLastError(), what);
-    cop_cuda_note(
-        cuda, code == CUBLAS_STATUS_ALLOC_FAILED ? cudaErrorMemoryAllocation : cudaErrorUnknown,
-        what);
+    if (code == CUBLAS_STATUS_ALLOC_FAILED)
+        cop_cuda_note(cuda, cudaErrorMemoryAllocation, what);
+    if (cuda->failed != cudaSuccess) return;
+    cuda->failed_by = cublasLtGetStatusName(code);
+    cop_cuda_note(cuda, cudaErrorUnknown, what);
 }
 
 static const char *remedy_of(cudaError_t code)
@@ -40,5 +42,7 @@ cop_status cop_cuda_check(const cop_cuda *cuda, cop_error *err)
     if (cuda->failed == cudaSuccess) return COP_OK;
     return cop_error_set(err, COP_ERR_BACKEND, "GPU %d (%s): %s failed: %s; %s", cuda->device,
                          cuda->properties.name, cuda->failed_in,
-                         cudaGetErrorString(cuda->failed), remedy_of(cuda->failed));
+                         cuda->failed_by != NULL ? cuda->failed_by
+                                                 : cudaGetErrorString(cuda->failed),
+                         remedy_of(cuda->failed));
 }

@@ -415,6 +415,32 @@ static void test_lost_device(void **state)
     cop_backend_destroy(&b);
 }
 
+/* A product that fails is named as cuBLASLt does, where the device has no error of its own. */
+static void test_failed_product(void **state)
+{
+    (void)state;
+    cop_backend *b = make_emulated(&plain);
+    cop_error err = {0};
+    const float data[4] = {1, 2, 3, 4};
+    cop_buffer *const in = make_buffer(b, data, 4, COP_F32);
+    cop_buffer *const out = make_buffer(b, NULL, 4, COP_F32);
+    cop_matrix *matrix = NULL;
+    must(b->ops->matrix_create(b, 4, 4, COP_F32, 1, &matrix, &err), &err);
+    cop_buffer *stage = NULL;
+    must(b->ops->matrix_stage(b, matrix, &stage, &err), &err);
+    must(b->ops->matrix_commit(b, matrix, 0, stage, &err), &err);
+    assert_int_equal(setenv("COPPICE_CUDA_HOST_FAIL", "1", 1), 0);
+    assert_int_equal(b->ops->gemm(b, out, in, matrix, NULL, 1, &err), COP_ERR_BACKEND);
+    assert_int_equal(unsetenv("COPPICE_CUDA_HOST_FAIL"), 0);
+    static const char *const words[] = {"GPU 0", "a matrix product failed",
+                                        "CUBLAS_STATUS_EXECUTION_FAILED", NULL};
+    expect_words(&err, words);
+    b->ops->matrix_destroy(b, &matrix);
+    cop_buffer *const used[] = {in, out};
+    drop_buffers(b, used, 2);
+    cop_backend_destroy(&b);
+}
+
 static void test_bounds(void **state)
 {
     (void)state;
@@ -464,8 +490,9 @@ int main(void)
         cmocka_unit_test(test_old_device),  cmocka_unit_test(test_ranks_share),
         cmocka_unit_test(test_locate),      cmocka_unit_test(test_compute),
         cmocka_unit_test(test_plan),        cmocka_unit_test(test_out_of_memory),
-        cmocka_unit_test(test_lost_device), cmocka_unit_test(test_bounds),
-        cmocka_unit_test(test_draws_fit),   cmocka_unit_test(test_weights_fit),
+        cmocka_unit_test(test_lost_device), cmocka_unit_test(test_failed_product),
+        cmocka_unit_test(test_bounds),      cmocka_unit_test(test_draws_fit),
+        cmocka_unit_test(test_weights_fit),
     };
     return cmocka_run_group_tests_name("backend plug-in", tests, NULL, NULL);
 }
