@@ -239,8 +239,9 @@ static cop_status plan_node(node_plan *node, int me, bool oversubscribe,
         plan->bound = true;
         plan->near_gpu = hwloc_bitmap_isincluded(chosen, node->near[me]);
         if (!hwloc_bitmap_iszero(node->near[me])) {
-            say(plan, ", %s to GPU %s", plan->near_gpu ? "next" : "not all next",
-                node->ranks[me].gpu);
+            const char *const gpu = node->ranks[me].gpu;
+            say(plan, ", %s to GPU %.*s", plan->near_gpu ? "next" : "not all next",
+                (int)strcspn(gpu, "/"), gpu);
         }
     } else if (node->ranks[me].threads == 0) {
         say(plan, "not bound, %d of %d cores allowed", plan->cores_allowed, plan->cores_node);

@@ -47,6 +47,9 @@ typedef struct cuda_host_stream *cudaStream_t;
 
 typedef struct cudaDeviceProp {
     char name[256];
+    struct {
+        char bytes[16];
+    } uuid;
     size_t totalGlobalMem;
     int major, minor;
 } cudaDeviceProp;

@@ -3,8 +3,9 @@
  * For tests of what goes wrong: COPPICE_CUDA_HOST_DEVICES (how many there are, default 1),
  * COPPICE_CUDA_HOST_FIRST (those of the machine that are hidden before them, default 0),
  * COPPICE_CUDA_HOST_MAJOR (their compute capability), COPPICE_CUDA_HOST_BYTES (their memory),
- * COPPICE_CUDA_HOST_FAIL (set: every launch and product fails), COPPICE_CUDA_HOST_GRAPHS (see
- * graph.cc). */
+ * COPPICE_CUDA_HOST_FAIL (set: every launch and product fails), COPPICE_CUDA_HOST_INSTANCE
+ * (which part of a divided GPU they are, default 0), COPPICE_CUDA_HOST_GRAPHS (see graph.cc).
+ */
 #include "cuda_runtime.h"
 
 #include <cstdio>
@@ -309,8 +310,9 @@ cudaError_t cudaSetDeviceFlags(unsigned flags)
 
 cudaError_t cudaGetDeviceProperties(cudaDeviceProp *properties, int device)
 {
-    (void)device;
     memset(properties, 0, sizeof *properties);
+    properties->uuid.bytes[0] = (char)((int)setting("COPPICE_CUDA_HOST_FIRST", 0) + device + 1);
+    properties->uuid.bytes[3] = (char)setting("COPPICE_CUDA_HOST_INSTANCE", 0);
     (void)snprintf(properties->name, sizeof properties->name, "emulated on the processor");
     properties->totalGlobalMem = total_bytes();
     properties->major = capability();

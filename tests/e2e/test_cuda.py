@@ -65,12 +65,13 @@ with scratch() as folder:
     text = run(beside, *ASK, "--backend", "cuda", code=10, text_in=prompts, COPPICE_CUDA_HOST_FAIL="1")
     check("GPU 0" in text and "launch failure" in text, text)
 
-    # Slurm shows each rank a device of its own: none of its memory is another rank's.
-    own = os.path.join(folder, "own")
-    with open(own, "w", encoding="utf-8") as file:
-        file.write(f'#!/bin/sh\nCOPPICE_CUDA_HOST_FIRST=$OMPI_COMM_WORLD_LOCAL_RANK exec "{beside}" "$@"\n')
-    os.chmod(own, 0o755)
-    for program, room in ((own, "there are 0.19 GiB"), (beside, "there are 0.09 GiB")):
+    # Slurm shows each rank a device of its own, or its own part of one: none of its memory is another rank's.
+    shown = {name: os.path.join(folder, name) for name in ("FIRST", "INSTANCE")}
+    for name, own in shown.items():
+        with open(own, "w", encoding="utf-8") as file:
+            file.write(f'#!/bin/sh\nCOPPICE_CUDA_HOST_{name}=$OMPI_COMM_WORLD_LOCAL_RANK exec "{beside}" "$@"\n')
+        os.chmod(own, 0o755)
+    for program, room in (*((own, "there are 0.19 GiB") for own in shown.values()), (beside, "there are 0.09 GiB")):
         text = run(program, "run", DEMO, "--out", os.path.join(folder, "refused"), "--progress", "never",
                    "--oversubscribe", "-s", "backend.kind=cuda", "-s", "backend.arithmetic=library", ranks=3, code=7,
                    COPPICE_CUDA_HOST_BYTES="202000000")

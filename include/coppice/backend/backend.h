@@ -492,9 +492,10 @@ cop_status cop_backend_check(const cop_backend_options *options, cop_error *err)
 cop_status cop_backend_create(const cop_backend_options *options, cop_backend **backend,
                               cop_error *err);
 
-/** PCI bus id ("0000:17:00.0") of the GPU that cop_backend_create() would take with the same
- * options, without creating anything on it. Empty for the CPU, or where it cannot be told:
- * cop_backend_create() says why. id [size]. */
+/** PCI bus id and first part of the UUID ("0000:17:00.0/1f4a09c2") of the GPU, or of the part
+ * of one, that cop_backend_create() would take with the same options, without creating anything
+ * on it. Empty for the CPU, or where it cannot be told: cop_backend_create() says why. id
+ * [size]. */
 void cop_backend_locate(const cop_backend_options *options, char *id, size_t size);
 
 /** True if a backend of these options multiplies bf16 by instructions for it, which is what

@@ -17,8 +17,8 @@ typedef struct cop_affinity_rank {
     /** Processors that the control group, the launcher or taskset leave it, as a list
      *  "0-3,8"; empty: not known. */
     char allowed[COP_AFFINITY_LIST_BYTES];
-    /** PCI bus id of the GPU that it computes on, as cop_backend_locate() tells; empty: none,
-     * or not known. */
+    /** GPU that it computes on, a PCI bus id and what may follow a slash, as
+     * cop_backend_locate() tells; empty: none, or not known. */
     char gpu[COP_AFFINITY_GPU_BYTES];
     int threads;      /**< that compute; 0: it only coordinates */
     double cpu_quota; /**< processors' worth of time of its control group; 0: no limit */

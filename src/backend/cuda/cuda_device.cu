@@ -159,13 +159,20 @@ static bool look(const cop_backend_options *options, int *device, cudaDeviceProp
            has_kernels(properties);
 }
 
+/* The instances that a GPU is divided into (MIG) have its bus id, and UUIDs of their own. */
 static void locate(const cop_backend_options *options, char *id, size_t size)
 {
     int device = 0;
     cudaDeviceProp properties;
+    char bus[32];
+    id[0] = '\0';
     if (!look(options, &device, &properties) ||
-        cudaDeviceGetPCIBusId(id, (int)size, device) != cudaSuccess)
-        id[0] = '\0';
+        cudaDeviceGetPCIBusId(bus, (int)sizeof bus, device) != cudaSuccess)
+        return;
+    const unsigned char *const uuid = (const unsigned char *)properties.uuid.bytes;
+    const int length =
+        snprintf(id, size, "%s/%02x%02x%02x%02x", bus, uuid[0], uuid[1], uuid[2], uuid[3]);
+    if (length < 0 || (size_t)length >= size) id[0] = '\0';
 }
 
 /* bf16 products need the matrix units of compute capability 8.0. */

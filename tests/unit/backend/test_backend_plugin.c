@@ -84,7 +84,7 @@ static void test_no_device_file(void **state)
     assert_false(cop_plugin_has_bf16(folder, &options));
     cuda_test_pretend_device(true);
     cop_plugin_locate(folder, &options, id, sizeof id);
-    assert_string_equal(id, "FFFF:01:00.0");
+    assert_string_equal(id, "FFFF:01:00.0/01000000");
 }
 
 static void test_other_build(void **state)
@@ -170,7 +170,8 @@ static void test_locate(void **state)
     cop_backend_options options = plain;
     cuda_test_folder("cuda_host", folder, sizeof folder);
     assert_int_equal(setenv("COPPICE_CUDA_HOST_DEVICES", "2", 1), 0);
-    static const char *const expected[] = {"FFFF:01:00.0", "FFFF:02:00.0", "FFFF:01:00.0"};
+    static const char *const expected[] = {"FFFF:01:00.0/01000000", "FFFF:02:00.0/02000000",
+                                           "FFFF:01:00.0/01000000"};
     for (int rank = 0; rank < 3; rank++) {
         options.local_rank = rank;
         cop_plugin_locate(folder, &options, id, sizeof id);
@@ -178,6 +179,11 @@ static void test_locate(void **state)
     }
     cop_plugin_locate(folder, &options, id, 8); /* no room */
     assert_string_equal(id, "");
+    /* Parts of one GPU are none of each other's memory. */
+    assert_int_equal(setenv("COPPICE_CUDA_HOST_INSTANCE", "5", 1), 0);
+    cop_plugin_locate(folder, &options, id, sizeof id);
+    assert_string_equal(id, "FFFF:01:00.0/01000005");
+    assert_int_equal(unsetenv("COPPICE_CUDA_HOST_INSTANCE"), 0);
     assert_int_equal(setenv("COPPICE_CUDA_HOST_DEVICES", "0", 1), 0);
     cop_plugin_locate(folder, &options, id, sizeof id);
     assert_string_equal(id, "");

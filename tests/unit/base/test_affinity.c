@@ -249,6 +249,7 @@ static void test_gpu_in_the_log(void **state)
         const char *gpu, *words;
         bool near;
     } cases[] = {{4, "FFFF:01:00.0", ", next to GPU FFFF:01:00.0", true},
+                 {4, "FFFF:01:00.0/1f4a09c2", ", next to GPU FFFF:01:00.0", true},
                  {5, "FFFF:01:00.0", ", not all next to GPU FFFF:01:00.0", false}};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         char list[64];
@@ -256,7 +257,9 @@ static void test_gpu_in_the_log(void **state)
         const cop_affinity_rank rank = gpu_rank_of("0-15", cases[i].threads, cases[i].gpu);
         assert_int_equal(plan_for(with_gpus, &rank, 1, 0, false, &plan, list, NULL), COP_OK);
         assert_int_equal(plan.near_gpu, cases[i].near);
-        assert_non_null(strstr(plan.text, cases[i].words));
+        const char *const said = strstr(plan.text, cases[i].words);
+        assert_non_null(said);
+        assert_string_equal(said, cases[i].words);
     }
 }
 
