@@ -78,7 +78,8 @@ ISA_FLAGS_scalar :=
 CUDA_WANTED := 70 75 80 86 89 90
 CUDA_KNOWN   = $(eval CUDA_KNOWN := $$(if $(NVCC),$$(patsubst sm_%,%,$$(shell $(NVCC) --list-gpu-code 2>/dev/null))))$(CUDA_KNOWN)
 CUDA_SM      = $(filter $(CUDA_WANTED),$(CUDA_KNOWN))
-CUDA_HOME    = $(patsubst %/bin/nvcc,%,$(realpath $(NVCC)))
+# NVCC may be a name without a folder, and have options.
+CUDA_HOME    = $(patsubst %/bin/nvcc,%,$(realpath $(shell command -v $(filter nvcc %/nvcc,$(NVCC)))))
 CUDA_CODE    = $(foreach a,$(CUDA_SM),-gencode arch=compute_$(a),code=sm_$(a)) \
                $(foreach a,$(lastword $(CUDA_SM)),-gencode arch=compute_$(a),code=compute_$(a))
 # No fast-math and no fused operation but those that are written out: noise and rebuilt weights are

@@ -195,6 +195,17 @@ def check_options(folder):
     lib.check(make("OPT=-O1") > first, "OPT=-O1 compiled nothing")
 
 
+def check_cuda_home(folder):
+    """Where CUDA's libraries lie follows from nvcc, however it is named."""
+    nvcc = os.path.join(os.path.realpath(folder), "cuda", "bin", "nvcc")
+    write(nvcc, "#!/bin/sh\n", 0o755)
+    env = dict(os.environ, PATH=os.path.dirname(nvcc) + ":" + os.environ["PATH"])
+    for name in (nvcc, "nvcc", "nvcc -ccbin g++"):
+        text = subprocess.run(["make", "-s", f"BUILD={folder}/build", f"NVCC={name}", "print-CUDA_HOME"], cwd=lib.TOP, env=env,
+                              stdout=subprocess.PIPE, text=True, check=True).stdout
+        lib.check(text == f"CUDA_HOME = {os.path.dirname(os.path.dirname(nvcc))}\n", f"NVCC={name}: {text}")
+
+
 def main():
     everything = ("jansson.h", "mpi.h", "openssl/.*", "dnnl.*", "seccomp.h", "cmocka.h")
     for case, hidden in ((check_missing, everything), (check_too_old, ()), (check_header_too_old, ()), (check_parallel, ()),
@@ -206,6 +217,7 @@ def main():
             case(Stubs(folder, hidden))
     with tempfile.TemporaryDirectory() as folder:
         check_options(folder)
+        check_cuda_home(folder)
 
 
 if __name__ == "__main__":
