@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 
-from lib import COPPICE, DEMO, ENV, MODEL, PLUGIN, QUICK, TOP, check, inspect, json_lines, need_emulated_plugin, scratch
+from lib import BUILD, COPPICE, DEMO, ENV, MODEL, PLUGIN, QUICK, TOP, check, inspect, json_lines, need_emulated_plugin, scratch
 
 EMULATED = need_emulated_plugin()
 
@@ -53,6 +53,17 @@ with scratch() as folder:
         check(got == answers, f"{kind} answers {got}, the CPU {answers}")
     check(answers == [row["greedy"] for row in rows], "the CPU's answers are not the expected ones")
     print(f"* {len(rows)} answers identical on the emulated device and the CPU")
+
+    # A machine's GPU that its tests cannot use fails them: a check that skips all would pass.
+    tests = os.path.join(BUILD, "tests", "test_backend_rows")
+    if os.path.exists(tests):  # where there is cmocka
+        program = os.path.join(folder, "build", "tests", "test_backend_rows")
+        os.makedirs(os.path.dirname(program))
+        shutil.copy(tests, program)
+        open(os.path.join(folder, "build", PLUGIN), "w", encoding="utf-8").close()
+        done = subprocess.run([program], capture_output=True, text=True, timeout=300, check=False,
+                              env=dict(ENV, COPPICE_TEST_GPU="1"))
+        check(done.returncode != 0 and "FAILED" in done.stdout + done.stderr, done.stdout)
 
     # No device: cuda says so, auto takes the CPU.
     text = run(beside, *ASK, "--backend", "cuda", code=5, text_in=prompts, COPPICE_CUDA_HOST_DEVICES="0")
