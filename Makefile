@@ -28,7 +28,7 @@ FIND_KEY := $(firstword $(shell { printf '%s\n' '$(subst ','\'',$(CC) $(CFLAGS) 
               $(foreach n,$(LIBRARIES) DNNL,$(n)_DIR=$($(n)_DIR)))' "$$PKG_CONFIG_PATH" "$$CPATH" "$$LIBRARY_PATH"; \
               command -v mpicc mpirun h5cc pkg-config; } | cksum))
 # These need none, or install some first and then call make again.
-FREE_GOALS := help info deps deps-check demo check check-slurm check-layers reach bench lint format uninstall clean
+FREE_GOALS := help info deps deps-check demo check check-gpu check-slurm check-layers reach bench lint format uninstall clean
 ifneq ($(filter-out $(FREE_GOALS),$(or $(MAKECMDGOALS),all)),)
 include $(FOUND)
 # Once a call: a folder of a clock that is ahead must not make it search for ever.
@@ -130,7 +130,7 @@ vpath test_%.c $(sort $(dir $(UNIT_SRC)))
 UNIT_BIN := $(if $(filter 1,$(CMOCKA)),$(filter-out $(if $(BOX),,$(BUILD)/tests/test_sandbox_%),$(UNIT_ALL)))
 
 .DELETE_ON_ERROR:
-.PHONY: FORCE all help info demo check check-gpu check-unit check-san check-e2e check-slurm check-debian13 check-isa check-prefix check-real check-calibration check-layers reach results bench install uninstall lint \
+.PHONY: FORCE all help info demo check check-gpu gpu-tests check-unit check-san check-e2e check-slurm check-debian13 check-isa check-prefix check-real check-calibration check-layers reach results bench install uninstall lint \
         format deps deps-check clean unit
 .DEFAULT_GOAL := all
 
@@ -337,8 +337,10 @@ check-isa: $(PROGRAMS)
 	@COPPICE_ISA_FOLDER="$${COPPICE_ISA_FOLDER:-$(BUILD)/isa}" python3 tests/isa/check.py $(PROGRAMS)
 
 # The tests of backends and models on the GPU of this machine.
-check-gpu: $(PLUGIN) $(filter $(BUILD)/tests/test_backend_% $(BUILD)/tests/test_model_%,$(UNIT_ALL)) $(HOST_PLUGIN)
+check-gpu: deps-check
+	@$(MAKE) --no-print-directory -j$$(nproc) gpu-tests
 	@sh tests/check_gpu.sh $(BUILD)
+gpu-tests: $(PLUGIN) $(filter $(BUILD)/tests/test_backend_% $(BUILD)/tests/test_model_%,$(UNIT_BIN)) $(HOST_PLUGIN)
 
 # As a user without root: for a machine that has none of the libraries installed.
 check-prefix:

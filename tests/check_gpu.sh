@@ -11,6 +11,10 @@ if ! nvidia-smi -L >/dev/null 2>&1; then
     echo "skip: this machine has no GPU, or no driver for it"
     exit 0
 fi
+if [ ! -x "$build/tests/test_backend_rows" ]; then
+    echo "skip: no unit tests were built: cmocka is missing (make info)"
+    exit 0
+fi
 nvidia-smi -L
 export COPPICE_TEST_GPU=1
 failed=0
