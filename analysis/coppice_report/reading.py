@@ -8,7 +8,8 @@ import numpy as np
 
 
 def tell_apart(paths):
-    """A title for each path: its folder's name, with as many folders before it as tell equal names apart."""
+    """A title for each path: its folder's name, with as many folders before it as tell equal names apart. Bytes
+    that are no UTF-8 are replaced, which newer versions of matplotlib refuse to draw."""
     parts = [os.path.abspath(os.path.dirname(path) if os.path.basename(path) == "run.h5" else path).strip("/").split("/")
              for path in paths]
     depth = [1] * len(parts)
@@ -16,7 +17,7 @@ def tell_apart(paths):
         titles = ["/".join(part[-n:]) for part, n in zip(parts, depth)]
         longer = [n + (titles.count(title) > 1 and n < len(part)) for part, n, title in zip(parts, depth, titles)]
         if longer == depth:
-            return titles
+            return [title.encode("utf-8", "surrogateescape").decode("utf-8", "replace") for title in titles]
         depth = longer
 
 

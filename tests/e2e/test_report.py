@@ -81,6 +81,7 @@ def scaled(workers, status):
 drawn = figures.scaling([scaled(1, np.full((8, 1), 1)), scaled(2, np.array([[4]] * 4 + [[1]] * 4))])
 assert list(drawn.axes[0].lines[0].get_ydata()) == [1, 2], drawn.axes[0].lines[0].get_ydata()
 
+assert reading.tell_apart(["/runs/old\udce9/run.h5", "/runs/neu\xe9"]) == ["old\ufffd", "neu\xe9"]
 assert reading.unquote(r'"a \"b\" \\x\n\x07\u2028\U0010FFFF\""') == 'a "b" \\x\n\x07\u2028\U0010ffff"'
 assert reading.unquote('[0.5, 1]') == '[0.5, 1]' and reading.unquote('"') == '"'
 """
